@@ -1,0 +1,38 @@
+using Microsoft.ML.Tokenizers;
+
+namespace MLNetExtension.Tokenization;
+
+/// <summary>A streaming decoder over any tokenizer, by decoding a short window of ids with and without the newest.</summary>
+/// <remarks>
+/// Some tokenizers decode a token differently at the start of a text (they drop the space that marks a word), so the window begins with the ids of the piece
+/// before, and what the new ids add to its text is the new piece. A window whose text ends in U+FFFD may end inside a character and waits.
+/// The method is vLLM's incremental detokenization.
+/// </remarks>
+internal sealed class WindowStreamingDecoder(Tokenizer tokenizer) : IStreamingDecoder
+{
+    private readonly List<int> window = [];
+    private int settled; // ids of the window whose text has been given
+
+    /// <inheritdoc/>
+    public string Append(int id)
+    {
+        window.Add(id);
+        return Take(isFinal: false);
+    }
+
+    /// <inheritdoc/>
+    public string Flush() => Take(isFinal: true);
+
+    private string Take(bool isFinal)
+    {
+        string before = tokenizer.Decode(window.GetRange(0, settled));
+        string text = tokenizer.Decode(window);
+        bool isOpen = text.Length > 0 && (text[^1] == '\uFFFD' || char.IsHighSurrogate(text[^1]));
+        if (text.Length <= before.Length || (isOpen && !isFinal))
+            return "";
+
+        window.RemoveRange(0, settled);
+        settled = window.Count;
+        return text[before.Length..];
+    }
+}
