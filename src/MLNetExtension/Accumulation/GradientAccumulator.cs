@@ -1,0 +1,82 @@
+using MLNetExtension.Losses;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Accumulation;
+
+/// <summary>
+/// Sums losses and gradients over the micro-batches of a window and divides the gradient once, at the end, by all target tokens of the window.
+/// No other place of the library divides a gradient.
+/// </summary>
+/// <remarks>
+/// What accumulates: the arena's gradients, by the backward passes; the loss sums and counts, by <see cref="Add"/>. What resets them: <see cref="Reset"/>.
+/// A window is: <see cref="Scale"/>, backward and <see cref="Add"/> for each micro-batch that has targets; <see cref="Finish"/>; step; <see cref="Reset"/>.
+/// </remarks>
+public sealed class GradientAccumulator : IDisposable
+{
+    private readonly ParameterArena _arena;
+    private readonly LossNormalization _normalization;
+    private readonly Tensor _sums;         // [2] float64 on the device: summed loss, objective
+    private double _targetCount;
+    private int _microBatches;
+
+    /// <summary>Makes an accumulator over an arena.</summary>
+    /// <param name="arena">Holds the gradients.</param>
+    /// <param name="normalization">What a window is divided by.</param>
+    public GradientAccumulator(ParameterArena arena, LossNormalization normalization)
+    {
+        _arena = arena;
+        _normalization = normalization;
+        _sums = zeros(2, dtype: float64, device: arena.Values.device).DetachFromDisposeScope();
+    }
+
+    /// <summary>What the gradient of a micro-batch's summed loss is multiplied by in its backward pass: 1, except for the mean of means.</summary>
+    /// <param name="targetCount">m_k, the targets of the micro-batch, above 0.</param>
+    public double Scale(double targetCount) => _normalization == LossNormalization.MicroBatchMean ? 1 / targetCount : 1;
+
+    /// <summary>Takes note of a micro-batch whose scaled gradient its backward pass has added to the arena.</summary>
+    /// <param name="loss">Its unscaled sum and its targets.</param>
+    public void Add(LossSum loss)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        _sums[0].add_(loss.Sum);
+        _sums[1].add_(loss.Sum, Scale(loss.TargetCount));
+        _targetCount += loss.TargetCount;
+        _microBatches++;
+    }
+
+    /// <summary>Divides the accumulated gradient, once, and reads the window's figures: the one host synchronisation of a step.</summary>
+    /// <returns>The figures. Without targets nothing is divided, and the gradient is zero as it was.</returns>
+    public WindowLoss Finish()
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        double divisor = Divisor();
+        if (divisor != 1)
+            _arena.Gradients.div_(divisor);
+
+        Tensor norm = _arena.Gradients.norm().to(float64);
+        double[] figures = cat([_sums, norm.reshape(1)]).cpu().data<double>().ToArray();
+        return new WindowLoss(figures[0], _targetCount, _microBatches, figures[1] / divisor, figures[2]);
+    }
+
+    /// <summary>Starts the next window: loss sums, counts and gradients become zero.</summary>
+    public void Reset()
+    {
+        _sums.zero_();
+        _targetCount = 0;
+        _microBatches = 0;
+        _arena.ZeroGradients();
+    }
+
+    /// <summary>Frees the loss sums; the arena stays.</summary>
+    public void Dispose() => _sums.Dispose();
+
+    private double Divisor() => _microBatches == 0 ? 1 : _normalization switch
+    {
+        LossNormalization.Token => _targetCount,
+        LossNormalization.MicroBatchMean => _microBatches,
+        _ => 1,
+    };
+}

@@ -1,0 +1,8 @@
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Losses;
+
+/// <summary>A summed loss and what it sums over: never an average, so that sums of any cut add up to the sum of the whole.</summary>
+/// <param name="Sum">Summed loss in nats, a scalar, float64.</param>
+/// <param name="TargetCount">Number of targets summed over.</param>
+public readonly record struct LossSum(Tensor Sum, double TargetCount);

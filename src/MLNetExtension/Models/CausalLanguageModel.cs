@@ -1,0 +1,56 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Models;
+
+/// <summary>
+/// A causal language model in the parts that training needs apart: embedding, blocks, final norm, head.
+/// B rows, T positions, C width, V vocabulary. As a module it maps ids [B,T] int64 to logits [B,T,V].
+/// </summary>
+public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
+{
+    /// <summary>Names the module.</summary>
+    /// <param name="name">The module's name.</param>
+    protected CausalLanguageModel(string name)
+        : base(name)
+    {
+    }
+
+    /// <summary>V, the number of token ids.</summary>
+    public abstract int VocabularySize { get; }
+
+    /// <summary>Most positions of a row.</summary>
+    public abstract int ContextLength { get; }
+
+    /// <summary>The head's weight, [V,C]; where it is tied, the embedding's own parameter.</summary>
+    public abstract Tensor HeadWeight { get; }
+
+    /// <summary>The blocks in their order, each [B,T,C] to [B,T,C].</summary>
+    public abstract IReadOnlyList<nn.Module<Tensor, Tensor>> Blocks { get; }
+
+    /// <summary>Embeds ids, [B,T] int64 to [B,T,C].</summary>
+    /// <param name="ids">Token ids, [B,T] int64.</param>
+    public abstract Tensor Embed(Tensor ids);
+
+    /// <summary>Applies the final norm, [B,T,C] to [B,T,C].</summary>
+    /// <param name="hidden">What the last block gave.</param>
+    public abstract Tensor Normalize(Tensor hidden);
+
+    /// <summary>Starts the model's own random numbers, those of dropout, anew; nothing else that the model does is random.</summary>
+    /// <param name="seed">The seed.</param>
+    public abstract void Reseed(long seed);
+
+    /// <summary>Gives the hidden states that the head reads, [B,T] int64 to [B,T,C].</summary>
+    /// <param name="ids">Token ids, [B,T] int64; T at most <see cref="ContextLength"/>.</param>
+    public Tensor Hidden(Tensor ids)
+    {
+        Tensor hidden = Embed(ids);
+        foreach (nn.Module<Tensor, Tensor> block in Blocks)
+            hidden = block.call(hidden);
+        return Normalize(hidden);
+    }
+
+    /// <summary>Gives logits, [B,T] int64 to [B,T,V].</summary>
+    /// <param name="ids">Token ids, [B,T] int64.</param>
+    public override Tensor forward(Tensor ids) => nn.functional.linear(Hidden(ids), HeadWeight);
+}

@@ -1,0 +1,79 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Models;
+
+/// <summary>
+/// GPT-2 (Radford et al. 2019): learned positions, pre-norm blocks, GELU, a head that is the token embedding itself.
+/// B rows, T positions, C width, V vocabulary.
+/// </summary>
+public sealed class Gpt2 : CausalLanguageModel
+{
+    private readonly Parameter wte, wpe;
+    private readonly ModuleList<Gpt2Block> h;
+    private readonly LayerNorm ln_f;
+    private readonly SeededDropout dropout;
+
+    /// <summary>Makes a model with random weights, on the CPU, float32. The caller's random state is left alone.</summary>
+    /// <param name="configuration">Its sizes.</param>
+    /// <param name="seed">The same seed gives the same weights.</param>
+    public Gpt2(Gpt2Configuration configuration, long seed)
+        : this(configuration, new Generator((ulong)seed))
+    {
+    }
+
+    private Gpt2(Gpt2Configuration configuration, Generator? generator)
+        : base(nameof(Gpt2))
+    {
+        using (generator)
+        {
+            Gpt2Initializer initializer = new(configuration.Layers, generator);
+            Configuration = configuration;
+            wte = initializer.Matrix(configuration.VocabularySize, configuration.Width);
+            wpe = initializer.Matrix(configuration.ContextLength, configuration.Width);
+            h = nn.ModuleList([.. Enumerable.Range(0, configuration.Layers).Select(_ => new Gpt2Block(configuration, initializer))]);
+            Blocks = [.. h];
+            ln_f = nn.LayerNorm(configuration.Width);
+            dropout = new SeededDropout(configuration.Dropout);
+        }
+        RegisterComponents();
+    }
+
+    /// <summary>Sizes of this model.</summary>
+    public Gpt2Configuration Configuration { get; }
+
+    /// <inheritdoc/>
+    public override int VocabularySize => Configuration.VocabularySize;
+
+    /// <inheritdoc/>
+    public override int ContextLength => Configuration.ContextLength;
+
+    /// <inheritdoc/>
+    public override Tensor HeadWeight => wte;
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<nn.Module<Tensor, Tensor>> Blocks { get; }
+
+    /// <summary>Makes a model whose weights hold nothing yet, for a loader that sets every one of them.</summary>
+    /// <param name="configuration">Its sizes.</param>
+    public static Gpt2 WithoutWeights(Gpt2Configuration configuration) => new(configuration, generator: null);
+
+    /// <inheritdoc/>
+    public override Tensor Embed(Tensor ids)
+    {
+        Tensor tokens = wte.index_select(0, ids.flatten()).view(ids.shape[0], ids.shape[1], -1);   // [B,T,C]
+        return dropout.call(tokens + wpe.narrow(0, 0, ids.shape[1]));                               // [B,T,C] + [T,C]
+    }
+
+    /// <inheritdoc/>
+    public override Tensor Normalize(Tensor hidden) => ln_f.call(hidden);
+
+    /// <inheritdoc/>
+    public override void Reseed(long seed)
+    {
+        dropout.Reseed(seed);
+        for (int layer = 0; layer < h.Count; layer++)
+            h[layer].Reseed(unchecked(seed * 1_000_003 + layer + 1));
+    }
+}

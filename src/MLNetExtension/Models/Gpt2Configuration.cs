@@ -1,0 +1,10 @@
+namespace MLNetExtension.Models;
+
+/// <summary>Sizes of a GPT-2.</summary>
+/// <param name="VocabularySize">V, the number of token ids.</param>
+/// <param name="ContextLength">Most positions of a row.</param>
+/// <param name="Layers">Number of blocks.</param>
+/// <param name="Heads">Attention heads of a block; divides <paramref name="Width"/>.</param>
+/// <param name="Width">C, the length of a hidden state.</param>
+/// <param name="Dropout">Share of the embedding's and each branch's outputs that training zeroes, 0 to below 1.</param>
+public sealed record Gpt2Configuration(int VocabularySize, int ContextLength, int Layers, int Heads, int Width, double Dropout = 0);

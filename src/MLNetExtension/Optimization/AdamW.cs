@@ -1,0 +1,57 @@
+using MLNetExtension.Accumulation;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Optimization;
+
+/// <summary>
+/// AdamW (Loshchilov and Hutter 2019, "Decoupled weight decay regularization", algorithm 2) on an arena: eight calls a step, whatever the number of parameters.
+/// Matrices decay; biases and norms do not.
+/// </summary>
+public sealed class AdamW : IDisposable
+{
+    private readonly ParameterArena _arena;
+    private readonly double _beta1, _beta2, _epsilon, _weightDecay;
+    private readonly Tensor _first, _second;    // [P]: running means of the gradient and of its square
+
+    /// <summary>Makes an optimizer with fresh state.</summary>
+    /// <param name="arena">What it steps.</param>
+    /// <param name="beta1">Decay of the mean of gradients, 0 to below 1.</param>
+    /// <param name="beta2">Decay of the mean of squared gradients, 0 to below 1.</param>
+    /// <param name="epsilon">Added to the denominator.</param>
+    /// <param name="weightDecay">Share of a weight, times the learning rate, that a step takes away.</param>
+    public AdamW(ParameterArena arena, double beta1 = 0.9, double beta2 = 0.95, double epsilon = 1e-8, double weightDecay = 0.1)
+    {
+        (_arena, _beta1, _beta2, _epsilon, _weightDecay) = (arena, beta1, beta2, epsilon, weightDecay);
+        _first = zeros_like(arena.Values).DetachFromDisposeScope();
+        _second = zeros_like(arena.Values).DetachFromDisposeScope();
+    }
+
+    /// <summary>Number of steps taken.</summary>
+    public int Steps { get; private set; }
+
+    /// <summary>Takes a step against the arena's gradient, which serves as scratch space and is spoilt by it.</summary>
+    /// <param name="learningRate">The learning rate of this step.</param>
+    public void Step(double learningRate)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        Steps++;
+        Tensor gradient = _arena.Gradients;
+        _first.mul_(_beta1).add_(gradient, 1 - _beta1);
+        _second.mul_(_beta2).addcmul_(gradient, gradient, 1 - _beta2);
+
+        // sqrt(v / (1 - beta2^t)) + epsilon
+        Tensor denominator = gradient.copy_(_second).sqrt_().mul_(1 / Math.Sqrt(1 - Math.Pow(_beta2, Steps))).add_(_epsilon);
+        if (_weightDecay != 0 && _arena.DecayedLength > 0)
+            _arena.Values.narrow(0, 0, _arena.DecayedLength).mul_(1 - learningRate * _weightDecay);
+        _arena.Values.addcdiv_(_first, denominator, -learningRate / (1 - Math.Pow(_beta1, Steps)));
+    }
+
+    /// <summary>Frees the state.</summary>
+    public void Dispose()
+    {
+        _first.Dispose();
+        _second.Dispose();
+    }
+}

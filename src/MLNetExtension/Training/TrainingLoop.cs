@@ -1,0 +1,87 @@
+using System.Diagnostics;
+using MLNetExtension.Accumulation;
+using MLNetExtension.Batching;
+using MLNetExtension.Data;
+using MLNetExtension.Models;
+using MLNetExtension.Optimization;
+
+namespace MLNetExtension.Training;
+
+/// <summary>Walks over the examples, window by window and epoch by epoch, until a limit is reached.</summary>
+public static class TrainingLoop
+{
+    /// <summary>Trains a model in place, on the device where it is, and leaves it in evaluation mode.</summary>
+    /// <param name="model">The model; every parameter that needs a gradient is trained.</param>
+    /// <param name="examples">What it learns from. A short last window is divided by its own targets; nothing is dropped.</param>
+    /// <param name="options">How; validated by whoever made them.</param>
+    /// <param name="seed">Seed of the order of rows and of dropout; the same seed on the same machine gives the same model.</param>
+    /// <param name="onStep">Called after every step.</param>
+    /// <param name="cancellationToken">Looked at before every step.</param>
+    /// <exception cref="ArgumentException">There are no examples, or none of them has a target token.</exception>
+    /// <exception cref="OperationCanceledException">The token asked for it; the weights are those of the last step.</exception>
+    public static TrainingSummary Run(
+        CausalLanguageModel model, IReadOnlyList<TokenExample> examples, TrainingOptions options, int seed, Action<StepReport>? onStep = null, CancellationToken cancellationToken = default)
+    {
+        if (!examples.Any(e => e.TargetCount > 0))
+            throw new ArgumentException($"Nothing to learn: none of the {examples.Count} rows has a target token.", nameof(examples));
+
+        TrainingLimits limits = new(options, examples.Count);
+        EpochSampler sampler = new(examples.Count, seed);
+        LearningRateSchedule schedule = new(options.LearningRate, options.MinimumLearningRate, options.WarmupSteps);
+        TrainingTally tally = new();
+        using TrainingStep trainingStep = new(model, options);
+        long start = Stopwatch.GetTimestamp();
+
+        model.train();
+        try
+        {
+            foreach ((int step, int epoch, IReadOnlyList<TokenExample> window) in Windows(examples, options.BatchSize, sampler))
+            {
+                double progress = limits.Progress(step, Stopwatch.GetElapsedTime(start));
+                if (progress >= 1 || tally.NonFiniteInARow >= options.MaximumNonFiniteSteps)
+                    break;
+                cancellationToken.ThrowIfCancellationRequested();
+
+                long stepStart = Stopwatch.GetTimestamp();
+                double learningRate = schedule.LearningRate(step, progress);
+                (WindowLoss loss, StepOutcome outcome, double padding) = trainingStep.Run(window, learningRate, EpochSampler.DropoutSeed(seed, step));
+                tally.Count(loss, outcome, epoch);
+
+                TimeSpan elapsed = Stopwatch.GetElapsedTime(start);
+                onStep?.Invoke(new StepReport
+                {
+                    Step = step + 1,
+                    Epoch = epoch + 1,
+                    Progress = Math.Min(1, limits.Progress(step + 1, elapsed)),
+                    Outcome = outcome,
+                    Loss = loss.Mean,
+                    LearningRate = learningRate,
+                    GradientNorm = loss.GradientNorm,
+                    TargetTokens = (long)loss.TargetCount,
+                    Rows = window.Count,
+                    MicroBatches = loss.MicroBatches,
+                    PaddingShare = padding,
+                    StepTime = Stopwatch.GetElapsedTime(stepStart),
+                    Elapsed = elapsed,
+                    TotalTargetTokens = tally.TargetTokens,
+                    ExamplePositions = outcome == StepOutcome.NonFinite ? [.. window.Select(e => e.Position)] : [],
+                });
+            }
+        }
+        finally
+        {
+            model.eval();
+        }
+        return tally.Summary(Stopwatch.GetElapsedTime(start), tally.NonFiniteInARow >= options.MaximumNonFiniteSteps);
+    }
+
+    // Endless: the limits end the walk.
+    private static IEnumerable<(int Step, int Epoch, IReadOnlyList<TokenExample> Window)> Windows(IReadOnlyList<TokenExample> examples, int batchSize, EpochSampler sampler)
+    {
+        for (int step = 0, epoch = 0; ; epoch++)
+        {
+            foreach (int[] rows in sampler.Order(epoch).Chunk(batchSize))
+                yield return (step++, epoch, [.. rows.Select(row => examples[row])]);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+using MLNetExtension.Accumulation;
+using MLNetExtension.Models;
+
+namespace MLNetExtension.Training;
+
+/// <summary>What is trained and how. Checked once, by <see cref="Validate"/>, where it enters; the parts below receive plain values.</summary>
+public class TrainingOptions
+{
+    /// <summary>Number of transformer blocks. Default 4, at least 1.</summary>
+    public int Layers = 4;
+
+    /// <summary>Attention heads of a block. Default 4; divides <see cref="Width"/>.</summary>
+    public int Heads = 4;
+
+    /// <summary>Length of a hidden state. Default 128, at least 1.</summary>
+    public int Width = 128;
+
+    /// <summary>Most tokens that the model reads of a row; what goes past is cut off and reported. Default 256, at least 1.</summary>
+    public int ContextLength = 256;
+
+    /// <summary>Share of outputs that training zeroes at random. Default 0, below 1.</summary>
+    public double Dropout;
+
+    /// <summary>Rows of an optimizer step, that is of an accumulation window. Default 8, at least 1.</summary>
+    public int BatchSize = 8;
+
+    /// <summary>Most positions that pass through the model together, padding included; a matter of memory and speed alone, the result is the same. Default 2048, at least 1. A longer row passes alone.</summary>
+    public int MaximumTokensPerMicroBatch = 2048;
+
+    /// <summary>What the accumulated gradient is divided by. Default <see cref="LossNormalization.Token"/>.</summary>
+    public LossNormalization LossNormalization = LossNormalization.Token;
+
+    /// <summary>Learning rate after the warm-up. Default 3e-3, above 0.</summary>
+    public double LearningRate = 3e-3;
+
+    /// <summary>Learning rate at the end of training. Default 3e-4, 0 to <see cref="LearningRate"/>.</summary>
+    public double MinimumLearningRate = 3e-4;
+
+    /// <summary>Steps in which the learning rate rises linearly. Default 50, at least 0.</summary>
+    public int WarmupSteps = 50;
+
+    /// <summary>Decoupled weight decay of matrices. Default 0.1, at least 0.</summary>
+    public double WeightDecay = 0.1;
+
+    /// <summary>Decay of AdamW's mean of gradients. Default 0.9, below 1.</summary>
+    public double Beta1 = 0.9;
+
+    /// <summary>Decay of AdamW's mean of squared gradients. Default 0.95, below 1.</summary>
+    public double Beta2 = 0.95;
+
+    /// <summary>Added to AdamW's denominator. Default 1e-8, above 0.</summary>
+    public double Epsilon = 1e-8;
+
+    /// <summary>L2 norm that a longer gradient is clipped to. Default 1; 0 switches clipping off.</summary>
+    public double MaximumGradientNorm = 1;
+
+    /// <summary>Most optimizer steps. Default none; 0 gives the model as it was initialised.</summary>
+    public int? MaximumSteps;
+
+    /// <summary>Most passes over the rows. Default none; where no limit is set, one pass is made.</summary>
+    public int? MaximumEpochs;
+
+    /// <summary>Longest training time. Default none. Training stops at whichever limit comes first.</summary>
+    public TimeSpan? MaximumDuration;
+
+    /// <summary>Seed of the weights, the order of rows and dropout. Default: drawn from the seed of the <c>MLContext</c>.</summary>
+    public int? Seed;
+
+    /// <summary>Training stops after this many steps in a row whose loss or gradient is not finite; none of them is applied. Default 10, at least 1.</summary>
+    public int MaximumNonFiniteSteps = 10;
+
+    /// <summary>Sizes of the model for a vocabulary.</summary>
+    /// <param name="vocabularySize">Number of token ids.</param>
+    public Gpt2Configuration ModelConfiguration(int vocabularySize) => new(vocabularySize, ContextLength, Layers, Heads, Width, Dropout);
+
+    /// <summary>Checks every option.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range; the message names option, value and range.</exception>
+    public void Validate()
+    {
+        Require(Layers >= 1, nameof(Layers), Layers, "at least 1");
+        Require(Width >= 1, nameof(Width), Width, "at least 1");
+        Require(Heads >= 1 && Width % Heads == 0, nameof(Heads), Heads, $"at least 1 and a divisor of {nameof(Width)} ({Width})");
+        Require(ContextLength >= 1, nameof(ContextLength), ContextLength, "at least 1");
+        Require(Dropout is >= 0 and < 1, nameof(Dropout), Dropout, "from 0 to below 1");
+        Require(BatchSize >= 1, nameof(BatchSize), BatchSize, "at least 1");
+        Require(MaximumTokensPerMicroBatch >= 1, nameof(MaximumTokensPerMicroBatch), MaximumTokensPerMicroBatch, "at least 1");
+        Require(Enum.IsDefined(LossNormalization), nameof(LossNormalization), LossNormalization, string.Join(", ", Enum.GetNames<LossNormalization>()));
+        Require(LearningRate > 0 && double.IsFinite(LearningRate), nameof(LearningRate), LearningRate, "above 0");
+        Require(MinimumLearningRate >= 0 && MinimumLearningRate <= LearningRate, nameof(MinimumLearningRate), MinimumLearningRate, $"from 0 to {nameof(LearningRate)} ({LearningRate})");
+        Require(WarmupSteps >= 0, nameof(WarmupSteps), WarmupSteps, "at least 0");
+        Require(WeightDecay >= 0 && double.IsFinite(WeightDecay), nameof(WeightDecay), WeightDecay, "at least 0");
+        Require(Beta1 is >= 0 and < 1, nameof(Beta1), Beta1, "from 0 to below 1");
+        Require(Beta2 is >= 0 and < 1, nameof(Beta2), Beta2, "from 0 to below 1");
+        Require(Epsilon > 0 && double.IsFinite(Epsilon), nameof(Epsilon), Epsilon, "above 0");
+        Require(MaximumGradientNorm >= 0, nameof(MaximumGradientNorm), MaximumGradientNorm, "at least 0");
+        Require(MaximumSteps is null or >= 0, nameof(MaximumSteps), MaximumSteps, "at least 0");
+        Require(MaximumEpochs is null or >= 0, nameof(MaximumEpochs), MaximumEpochs, "at least 0");
+        Require(MaximumDuration is null || MaximumDuration >= TimeSpan.Zero, nameof(MaximumDuration), MaximumDuration, "at least 0");
+        Require(MaximumNonFiniteSteps >= 1, nameof(MaximumNonFiniteSteps), MaximumNonFiniteSteps, "at least 1");
+    }
+
+    private static void Require(bool holds, string option, object? value, string allowed)
+    {
+        if (!holds)
+            throw new ArgumentOutOfRangeException(option, value, $"{option} is {FormattableString.Invariant($"{value}")}; allowed is {allowed}.");
+    }
+}

@@ -1,0 +1,47 @@
+using MLNetExtension.Accumulation;
+
+namespace MLNetExtension.Training;
+
+/// <summary>Counts over the steps of a training.</summary>
+internal sealed class TrainingTally
+{
+    private int _steps, _epochs, _withoutTargets, _nonFinite;
+    private double _lastLoss = double.NaN;
+
+    public long TargetTokens { get; private set; }
+
+    public int NonFiniteInARow { get; private set; }
+
+    public void Count(WindowLoss loss, StepOutcome outcome, int epoch)
+    {
+        _steps++;
+        _epochs = epoch + 1;
+        TargetTokens += (long)loss.TargetCount;
+        switch (outcome)
+        {
+            case StepOutcome.NoTargets:
+                _withoutTargets++;
+                break;
+            case StepOutcome.NonFinite:
+                _nonFinite++;
+                NonFiniteInARow++;
+                break;
+            default:
+                _lastLoss = loss.Mean;
+                NonFiniteInARow = 0;
+                break;
+        }
+    }
+
+    public TrainingSummary Summary(TimeSpan elapsed, bool stopped) => new()
+    {
+        Steps = _steps,
+        Epochs = _epochs,
+        TargetTokens = TargetTokens,
+        Elapsed = elapsed,
+        LastLoss = _lastLoss,
+        StepsWithoutTargets = _withoutTargets,
+        NonFiniteSteps = _nonFinite,
+        StoppedByNonFiniteSteps = stopped,
+    };
+}
