@@ -3,10 +3,10 @@ namespace MLNetExtension.Tokenization;
 /// <summary>The streaming decoder of <see cref="ByteLevelTokenizer"/>: characters come with their last byte.</summary>
 internal sealed class ByteLevelStreamingDecoder : IStreamingDecoder
 {
-    private PendingBytes pending;
+    private PendingBytes _pending;
 
     // Bytes can spell a lone high surrogate; it waits for the next character, which may be its other half.
-    private char? heldSurrogate;
+    private char? _heldSurrogate;
 
     /// <inheritdoc/>
     public string Append(int id)
@@ -16,7 +16,7 @@ internal sealed class ByteLevelStreamingDecoder : IStreamingDecoder
 
         bool isByte = id != ByteLevelTokenizer.EndOfTextId;
         if (isByte)
-            pending.Add((byte)id);
+            _pending.Add((byte)id);
 
         return Take(isFinal: !isByte, holdsSurrogate: true);
     }
@@ -30,20 +30,20 @@ internal sealed class ByteLevelStreamingDecoder : IStreamingDecoder
         // One more, since a character may be written as two.
         Span<char> piece = stackalloc char[5];
         int count = 0;
-        if (heldSurrogate is { } held)
+        if (_heldSurrogate is { } held)
         {
             piece[count++] = held;
-            heldSurrogate = null;
+            _heldSurrogate = null;
         }
 
-        while (pending.TryPeek(isFinal, piece[count..], out int bytesRead, out int charsWritten))
+        while (_pending.TryPeek(isFinal, piece[count..], out int bytesRead, out int charsWritten))
         {
-            pending.Remove(bytesRead);
+            _pending.Remove(bytesRead);
             count += charsWritten;
         }
 
         if (holdsSurrogate && count > 0 && char.IsHighSurrogate(piece[count - 1]))
-            heldSurrogate = piece[--count];
+            _heldSurrogate = piece[--count];
 
         return piece[..count].ToString();
     }

@@ -10,13 +10,13 @@ namespace MLNetExtension.Tokenization;
 /// </remarks>
 internal sealed class WindowStreamingDecoder(Tokenizer tokenizer) : IStreamingDecoder
 {
-    private readonly List<int> window = [];
-    private int settled; // ids of the window whose text has been given
+    private readonly List<int> _window = [];
+    private int _settled; // ids of the window whose text has been given
 
     /// <inheritdoc/>
     public string Append(int id)
     {
-        window.Add(id);
+        _window.Add(id);
         return Take(isFinal: false);
     }
 
@@ -25,14 +25,14 @@ internal sealed class WindowStreamingDecoder(Tokenizer tokenizer) : IStreamingDe
 
     private string Take(bool isFinal)
     {
-        string before = tokenizer.Decode(window.GetRange(0, settled));
-        string text = tokenizer.Decode(window);
+        string before = tokenizer.Decode(_window.GetRange(0, _settled));
+        string text = tokenizer.Decode(_window);
         bool isOpen = text.Length > 0 && (text[^1] == '\uFFFD' || char.IsHighSurrogate(text[^1]));
         if (text.Length <= before.Length || (isOpen && !isFinal))
             return "";
 
-        window.RemoveRange(0, settled);
-        settled = window.Count;
+        _window.RemoveRange(0, _settled);
+        _settled = _window.Count;
         return text[before.Length..];
     }
 }

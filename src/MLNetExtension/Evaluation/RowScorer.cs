@@ -1,0 +1,78 @@
+using MLNetExtension.Batching;
+using MLNetExtension.Data;
+using MLNetExtension.Losses;
+using MLNetExtension.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Evaluation;
+
+/// <summary>Gives each row the loss that a model has on it. T positions, N targets, C width.</summary>
+/// <remarks>
+/// <para>How many rows go through the model together is a matter of memory and speed: losses are summed per row in float64, and a row's score
+/// does not depend on the rows beside it, but for the rounding of the model's own arithmetic.</para>
+/// <para>Any number of threads may score with one model at the same time, each with its own scorer or all with one. For this the scorer changes nothing: the model's owner
+/// puts it into evaluation mode, once, and the scorer refuses a model that is not, since there dropout would make losses random. No random numbers are drawn.</para>
+/// </remarks>
+public sealed class RowScorer
+{
+    private readonly CausalLanguageModel _model;
+    private readonly int _maximumTokens;
+    private readonly LinearCrossEntropy _loss = new();
+
+    /// <summary>Makes a scorer over a model, which stays its owner's.</summary>
+    /// <param name="model">The model, in evaluation mode whenever rows are scored.</param>
+    /// <param name="maximumTokensPerMicroBatch">Most positions that pass through the model together, padding included; a longer row stands alone. Default 4096; 1 or more.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="model"/> is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="maximumTokensPerMicroBatch"/> is less than 1.</exception>
+    public RowScorer(CausalLanguageModel model, int maximumTokensPerMicroBatch = 4096)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentOutOfRangeException.ThrowIfLessThan(maximumTokensPerMicroBatch, 1);
+        _model = model;
+        _maximumTokens = maximumTokensPerMicroBatch;
+    }
+
+    /// <summary>Scores rows.</summary>
+    /// <param name="examples">The rows, none longer than the model's context.</param>
+    /// <returns>A score for each row, in the order of the rows; of a row without a target all sums are 0.</returns>
+    /// <exception cref="InvalidOperationException">The model is in training mode.</exception>
+    public IReadOnlyList<RowScore> Score(IReadOnlyList<TokenExample> examples)
+    {
+        if (_model.training)
+            throw new InvalidOperationException("The model is in training mode, where dropout would make losses random. Call eval() on it before scoring rows.");
+
+        // The planner leaves rows without a target out and puts the others in an order of its own.
+        var lossSums = new Dictionary<TokenExample, double>(ReferenceEqualityComparer.Instance);
+        foreach (IReadOnlyList<TokenExample> rows in MicroBatchPlanner.Cut(examples, _maximumTokens))
+            AddLossSums(rows, lossSums);
+
+        return [.. examples.Select(row => new RowScore(lossSums.GetValueOrDefault(row), row.TargetCount, row.TargetCount > 0 ? row.TargetBytes : 0))];
+    }
+
+    private void AddLossSums(IReadOnlyList<TokenExample> rows, Dictionary<TokenExample, double> lossSums)
+    {
+        ReadOnlySpan<double> losses = Losses(rows);
+        foreach (TokenExample row in rows)
+        {
+            // The targets of a micro-batch lie row by row.
+            double sum = 0;
+            foreach (double loss in losses[..row.TargetCount])
+                sum += loss;
+
+            losses = losses[row.TargetCount..];
+            lossSums[row] = sum;
+        }
+    }
+
+    private double[] Losses(IReadOnlyList<TokenExample> rows)
+    {
+        // no_grad, not inference_mode: a model may keep tensors that it makes on the way (masks, positions), and those of inference mode could not be trained with.
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        using var microBatch = MicroBatch.Collate(rows, _model.HeadWeight.device);
+        Tensor hidden = _model.Hidden(microBatch.Ids).flatten(0, 1).index_select(0, microBatch.TargetPositions);    // [N,C]
+        Tensor losses = _loss.PerToken(hidden, _model.HeadWeight, microBatch.Targets);                              // [N]
+        return losses.to(float64).cpu().data<double>().ToArray();
+    }
+}

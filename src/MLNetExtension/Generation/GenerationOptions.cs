@@ -1,0 +1,45 @@
+using System.Globalization;
+
+namespace MLNetExtension.Generation;
+
+/// <summary>How a text is generated: how long it may get, and how each token is chosen from the model's probabilities.</summary>
+/// <remarks>
+/// The limits apply in this order: the logits are divided by <see cref="Temperature"/>; the <see cref="TopK"/> most probable tokens stay; of these, with
+/// their probabilities renormalised, <see cref="TopP"/> keeps the head. Of equally probable tokens the one with the lowest id comes first.
+/// </remarks>
+public sealed record GenerationOptions
+{
+    /// <summary>The most tokens to generate; fewer come where the model ends the text. Default 100; 1 or more.</summary>
+    public int MaximumNewTokens { get; init; } = 100;
+
+    /// <summary>
+    /// What logits are divided by: below 1 the model's favourites gain, above 1 they lose. 0 always takes the most probable token (greedy). Default 1; 0 or more.
+    /// </summary>
+    public double Temperature { get; init; } = 1;
+
+    /// <summary>The number of most probable tokens to choose from; null for all. Default null; 1 or more.</summary>
+    public int? TopK { get; init; }
+
+    /// <summary>
+    /// The probability that the tokens to choose from must reach: the smallest set of most probable tokens that does so is kept. Default 1 (all); above 0, at most 1.
+    /// </summary>
+    /// <remarks>Source: A. Holtzman et al., "The curious case of neural text degeneration", 2020 (nucleus sampling).</remarks>
+    public double TopP { get; init; } = 1;
+
+    /// <summary>The seed of the choices: the same seed, model, prompt and options give the same text. Default null: another text each time.</summary>
+    public int? Seed { get; init; }
+
+    internal void Validate()
+    {
+        Require(MaximumNewTokens >= 1, nameof(MaximumNewTokens), MaximumNewTokens, "1 or more");
+        Require(Temperature >= 0 && double.IsFinite(Temperature), nameof(Temperature), Temperature, "0 or more, and finite");
+        Require(TopK is null or >= 1, nameof(TopK), TopK, "null, or 1 or more");
+        Require(TopP is > 0 and <= 1, nameof(TopP), TopP, "above 0 and at most 1");
+    }
+
+    private static void Require(bool holds, string option, object? value, string allowed)
+    {
+        if (!holds)
+            throw new ArgumentOutOfRangeException(option, string.Create(CultureInfo.InvariantCulture, $"{option} must be {allowed}; it is {value}."));
+    }
+}
