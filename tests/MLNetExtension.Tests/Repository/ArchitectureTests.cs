@@ -1,0 +1,42 @@
+namespace MLNetExtension.Tests.Repository;
+
+[TestClass]
+public sealed class ArchitectureTests
+{
+    [TestMethod]
+    public void Every_room_uses_only_the_rooms_it_may()
+    {
+        IReadOnlyList<SourceFile> files = SourceTree.Files("src/MLNetExtension", ".cs");
+        Assert.IsNotEmpty(files);
+        Assert.AreEqual("", string.Join('\n', files.SelectMany(Rooms.Faults)));
+    }
+
+    [TestMethod]
+    [DataRow("Models", "using MLNetExtension.Training;", "Models may not use Training")]
+    [DataRow("Models", "using static MLNetExtension.Losses.LossSum;", "Models may not use Losses")]
+    [DataRow("Losses", "using Arena = MLNetExtension.Accumulation.ParameterArena;", "Losses may not use Accumulation")]
+    [DataRow("Generation", "class A { object o = new Accumulation.ParameterArena(); }", "Generation may not use Accumulation")]
+    [DataRow("Training", "using MLNetExtension.Estimators;", "Training may not use Estimators")]
+    [DataRow("Batching", "class A { IDataView rows; }", "IDataView has no place here")]
+    [DataRow("Data", "using static TorchSharp.torch;", "TorchSharp has no place here")]
+    public void A_forbidden_arrow_is_seen(string room, string code, string fault) =>
+        Assert.AreEqual($"src/MLNetExtension/{room}/A.cs: {fault}", Faults($"{room}/A.cs", $"{code}\nnamespace MLNetExtension.{room};"));
+
+    [TestMethod]
+    [DataRow("Training/A.cs", "using MLNetExtension.Models;\nnamespace MLNetExtension.Training;")]
+    [DataRow("Data/RowReader.cs", "using MLNetExtension.Tokenization;\nnamespace MLNetExtension.Data; class A { IDataView rows; }")]
+    [DataRow("Models/A.cs", "namespace MLNetExtension.Models; // see MLNetExtension.Training\nclass A { string s = \"MLNetExtension.Training\"; }")]
+    public void An_allowed_arrow_passes(string path, string code) => Assert.AreEqual("", Faults(path, code));
+
+    [TestMethod]
+    public void A_namespace_that_is_not_its_folder_is_seen() =>
+        Assert.AreEqual(
+            "src/MLNetExtension/Models/Llama/A.cs: its namespace is MLNetExtension.Models, its folder says MLNetExtension.Models.Llama",
+            Faults("Models/Llama/A.cs", "namespace MLNetExtension.Models;"));
+
+    [TestMethod]
+    public void A_folder_that_is_no_room_is_seen() =>
+        Assert.AreEqual("src/MLNetExtension/Utilities/A.cs: 'Utilities' is no room of the library", Faults("Utilities/A.cs", "namespace MLNetExtension.Utilities;"));
+
+    private static string Faults(string path, string code) => string.Join('\n', Rooms.Faults(new SourceFile($"src/MLNetExtension/{path}", code)));
+}
