@@ -33,6 +33,8 @@ internal static class ColumnTypes
 
     public static bool Knows(Type type) => _byType.ContainsKey(type);
 
+    public static bool Knows(DataKind kind) => _byType.Keys.Any(t => KindOf(t) == kind);
+
     public static PrimitiveDataViewType PrimitiveFor(Type type) => _byType.GetValueOrDefault(type == typeof(string) ? typeof(ReadOnlyMemory<char>) : type)
         ?? throw Contracts.Except($"No column type holds {type}");
 

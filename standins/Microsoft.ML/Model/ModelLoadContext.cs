@@ -32,7 +32,7 @@ internal sealed class ModelLoadContext : IDisposable
 
     public void CheckVersionInfo(VersionInfo ver) => Header.CheckVersionInfo(ver);
 
-    public string LoadNonEmptyString()
+    public string LoadString()
     {
         int id = Reader.ReadInt32();
         Contracts.CheckDecode(0 <= id && id < Header.Strings.Length);

@@ -31,9 +31,9 @@ public sealed class ModelSaveContext : IDisposable
         action(writer);
     }
 
-    internal void SaveNonEmptyString(string str)
+    internal void SaveString(string str)
     {
-        Contracts.CheckParam(!string.IsNullOrEmpty(str), nameof(str));
+        Contracts.CheckValue(str, nameof(str));
         if (!_strings.Contains(str))
             _strings.Add(str);
         Writer.Write(_strings.IndexOf(str));
