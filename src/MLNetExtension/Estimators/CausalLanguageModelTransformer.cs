@@ -1,0 +1,93 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+using MLNetExtension.Generation;
+using MLNetExtension.Persistence;
+using MLNetExtension.Training;
+
+namespace MLNetExtension.Estimators;
+
+/// <summary>A trained causal language model: adds to every row its loss, its number of target tokens and the bytes these spell.</summary>
+/// <remarks>
+/// <para>It owns the network: dispose it, or what owns it, such as a <see cref="PredictionEngine{TSrc, TDst}"/> made with it. Using it afterwards throws
+/// <see cref="ObjectDisposedException"/>. Any number of threads may use it at once, each with its own cursor or prediction engine.</para>
+/// <para>The data it gives is computed when read, and only the columns that are asked for; a cursor reads ahead and scores rows in micro-batches.</para>
+/// </remarks>
+public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
+{
+    private const string LoaderSignature = "CausalLanguageModel";
+    private const string OptionsEntry = "options.json";
+
+    private readonly TrainedLanguageModel _model;
+    private readonly CausalLanguageModelTrainer.Options _options;
+    private readonly RowScoring _scoring;
+
+    // The model becomes this object's.
+    internal CausalLanguageModelTransformer(TrainedLanguageModel model, CausalLanguageModelTrainer.Options options, TrainingSummary? training)
+    {
+        (_model, _options, Training) = (model, options, training);
+        _scoring = new RowScoring(model);
+    }
+
+    /// <summary>What the training came to; null for a model that was loaded.</summary>
+    public TrainingSummary? Training { get; }
+
+    /// <summary>The column that holds the prompt, or the whole text where there are no prompts.</summary>
+    internal string PromptColumnName => _options.Inputs.PromptOrText;
+
+    internal IEnumerable<string> TextColumnNames => _options.Inputs.Roles.Select(column => column.Name);
+
+    bool ITransformer.IsRowToRowMapper => true;
+
+    /// <summary>The input's columns and the added ones.</summary>
+    /// <param name="inputSchema">Has the text columns that the model was trained on.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A text column is missing or of another type.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
+    public DataViewSchema GetOutputSchema(DataViewSchema inputSchema) => Bind(inputSchema).OutputSchema;
+
+    /// <summary>Adds the columns to data; nothing is computed yet.</summary>
+    /// <param name="input">Has the text columns that the model was trained on.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A text column is missing or of another type.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
+    public IDataView Transform(IDataView input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        return new ScoringDataView(input, Bind(input.Schema), _scoring);
+    }
+
+    IRowToRowMapper ITransformer.GetRowToRowMapper(DataViewSchema inputSchema) => new CausalLanguageModelRowMapper(Bind(inputSchema), _scoring);
+
+    void ICanSaveModel.Save(ModelSaveContext ctx)
+    {
+        ModelArchiveBridge.SetLoader(ctx, LoaderSignature, ArchiveManifest.CurrentVersion);
+        var archive = new ArchiveWriter(ctx);
+        archive.WriteJson(OptionsEntry, _options);
+        _model.Save(archive);
+        archive.Complete();
+    }
+
+    /// <summary>Frees the network.</summary>
+    public void Dispose() => _model.Dispose();
+
+    internal static void RegisterLoader(IHostEnvironment environment) => ModelArchiveBridge.RegisterLoader(environment, LoaderSignature, Load);
+
+    internal void ThrowIfDisposed() => _model.ThrowIfDisposed();
+
+    internal TextGenerator CreateTextGenerator() => new(_model.Network, _model.Tokenizer, _model.EndOfText);
+
+    // Called by ML.NET with its own load context, whose type it keeps internal.
+    private static ITransformer Load(IHostEnvironment environment, object loadContext)
+    {
+        var archive = new ArchiveReader(loadContext);
+        var options = archive.ReadJson<CausalLanguageModelTrainer.Options>(OptionsEntry);
+        using var channel = environment.Start("Loading causal language model");
+        return new CausalLanguageModelTransformer(TrainedLanguageModel.Load(archive, TorchDevice.For(environment, channel)), options, training: null);
+    }
+
+    private ColumnBinding Bind(DataViewSchema inputSchema)
+    {
+        ArgumentNullException.ThrowIfNull(inputSchema);
+        _model.ThrowIfDisposed();
+        return new ColumnBinding(inputSchema, _options.Inputs, OutputColumn.Of(_options));
+    }
+}

@@ -1,0 +1,54 @@
+using Microsoft.ML;
+using MLNetExtension.Evaluation;
+
+namespace MLNetExtension.Estimators;
+
+/// <summary>Training, evaluating and using causal language models: models that give the probability of each next token of a text.</summary>
+public sealed class CausalLanguageModelingCatalog
+{
+    internal CausalLanguageModelingCatalog(MLContext mlContext)
+    {
+        CausalLanguageModelTransformer.RegisterLoader(mlContext);
+        Trainers = new CausalLanguageModelingTrainers(mlContext);
+    }
+
+    /// <summary>The trainers.</summary>
+    public CausalLanguageModelingTrainers Trainers { get; }
+
+    /// <summary>Makes saved language models loadable with <c>mlContext.Model.Load</c> in this context.</summary>
+    /// <remarks>For a program that only loads: any use of this catalog does the same, and doing it again changes nothing. Where a saved model
+    /// is damaged or too new, ML.NET wraps the error that says so; <see cref="Exception.GetBaseException"/> gives it.</remarks>
+    public void RegisterLoader()
+    {
+        // Done by the constructor, hence by the time this can be called; the method gives the program a line that says what it is for.
+    }
+
+    /// <summary>Sums the columns of scored data to the loss and what follows from it.</summary>
+    /// <param name="data">Data that a trained model has transformed; read once, one row in memory at a time.</param>
+    /// <param name="lossSumColumnName">The column with a row's summed loss in nats. Default: <c>LossSum</c>.</param>
+    /// <param name="tokenCountColumnName">The column with its number of target tokens. Default: <c>TokenCount</c>.</param>
+    /// <param name="byteCountColumnName">The column with the number of UTF-8 bytes those spell. Default: <c>ByteCount</c>.</param>
+    /// <returns>Sum over sum, so the same however the rows were batched.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
+    /// <exception cref="InvalidOperationException">The data has no target token.</exception>
+    public CausalLanguageModelMetrics Evaluate(
+        IDataView data,
+        string lossSumColumnName = CausalLanguageModelTrainer.Defaults.LossSumColumnName,
+        string tokenCountColumnName = CausalLanguageModelTrainer.Defaults.TokenCountColumnName,
+        string byteCountColumnName = CausalLanguageModelTrainer.Defaults.ByteCountColumnName)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        return ScoredColumns.Sum(data, lossSumColumnName, tokenCountColumnName, byteCountColumnName);
+    }
+
+    /// <summary>Makes an object that continues prompts with the language model of a trained pipeline.</summary>
+    /// <param name="model">A <see cref="CausalLanguageModelTransformer"/>, or a chain that holds one. The transformers before it in the chain, such as
+    /// <c>NormalizeText</c>, are applied to every prompt. Stays the caller's to dispose.</param>
+    /// <exception cref="ArgumentException">There is no language model in <paramref name="model"/>, or more than one.</exception>
+    /// <exception cref="InvalidOperationException">A transformer before the language model needs columns other than the model's own text columns.</exception>
+    public PromptedTextGenerator CreateTextGenerator(ITransformer model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return PromptedTextGenerator.Create(model);
+    }
+}

@@ -1,0 +1,67 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using MLNetExtension.Data;
+using MLNetExtension.Evaluation;
+
+namespace MLNetExtension.Estimators;
+
+/// <summary>A row with the added columns, computed when asked for and once per position of the input, whichever of them are read.</summary>
+internal sealed class ScoredRow : DataViewRow
+{
+    private readonly DataViewRow _input;
+    private readonly ColumnBinding _binding;
+    private readonly RowScoring _scoring;
+    private readonly bool[] _active;
+    private readonly RowReader? _reader;
+    private TokenExample? _example;
+    private (long Position, RowScore Score)? _score;
+
+    // The input is disposed with this row; the columns that the active ones need are active in it.
+    public ScoredRow(DataViewRow input, ColumnBinding binding, RowScoring scoring, bool[] active)
+    {
+        (_input, _binding, _scoring, _active) = (input, binding, scoring, active);
+        _reader = binding.AnyOutput(active) ? new RowReader(input, binding.Texts) : null;
+    }
+
+    public override DataViewSchema Schema => _binding.OutputSchema;
+
+    public override long Position => _input.Position;
+
+    public override long Batch => _input.Batch;
+
+    public override ValueGetter<DataViewRowId> GetIdGetter() => _input.GetIdGetter();
+
+    public override bool IsColumnActive(DataViewSchema.Column column) =>
+        _binding.Source(column.Index) is { } source ? _input.IsColumnActive(source) : _active[column.Index];
+
+    public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column)
+    {
+        if (_binding.Source(column.Index) is { } source)
+            return _input.GetGetter<TValue>(source);
+        if (!_active[column.Index])
+            throw new InvalidOperationException($"Column '{column.Name}' is not active in this row.");
+        return RowScoring.Getter<TValue>(_binding.Output(column.Index), Example, Score);
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+            _input.Dispose();
+        base.Dispose(disposing);
+    }
+
+    private TokenExample Example()
+    {
+        if (_example?.Position != _input.Position)
+            _example = _scoring.Encode(_reader!.Read(), _input.Position);
+        return _example!;
+    }
+
+    private RowScore Score()
+    {
+        var example = Example();
+        if (_score?.Position != example.Position)
+            _score = (example.Position, _scoring.Score([example])[0]);
+        return _score.Value.Score;
+    }
+}
