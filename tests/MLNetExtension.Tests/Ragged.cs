@@ -1,0 +1,85 @@
+using MLNetExtension.Accumulation;
+using MLNetExtension.Data;
+using MLNetExtension.Models;
+using MLNetExtension.Training;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Tests;
+
+/// <summary>Small models and rows of unequal length, the ground that tests of the law stand on.</summary>
+internal static class Ragged
+{
+    public const int Vocabulary = 23;
+
+    public static Gpt2 Model(ScalarType dtype = ScalarType.Float64, int seed = 1, double dropout = 0)
+    {
+        Gpt2 model = new(new Gpt2Configuration(Vocabulary, ContextLength: 24, Layers: 2, Heads: 2, Width: 12, dropout), seed);
+        model.to(dtype);
+        // The untrained head is so close to uniform that gradients say little: spread the weights.
+        using (no_grad())
+        {
+            foreach (Parameter parameter in model.parameters())
+                parameter.mul_(parameter.dim() >= 2 ? 8 : 1);
+        }
+        return model;
+    }
+
+    /// <summary>Rows with a masked prompt each, lengths spread widely, some targets masked at random.</summary>
+    public static TokenExample[] Examples(int rows = 8, int seed = 7, int shortest = 1, int longest = 24)
+    {
+        Random random = new(seed);
+        return [.. Enumerable.Range(0, rows).Select(row => Example(random, random.Next(shortest, longest + 1), row))];
+    }
+
+    public static TokenExample Example(Random random, int length, long position, double masked = 0.2)
+    {
+        int[] ids = [.. Enumerable.Range(0, length).Select(_ => random.Next(Vocabulary))];
+        int[] targets = [.. Enumerable.Range(0, length).Select(t => t > 0 && random.NextDouble() < masked ? TokenExample.IgnoredTarget : random.Next(Vocabulary))];
+        return new TokenExample(ids, targets, length, position);
+    }
+
+    /// <summary>A row whose every target is masked.</summary>
+    public static TokenExample WithoutTargets(int length) =>
+        new(new int[length], [.. Enumerable.Repeat(TokenExample.IgnoredTarget, length)], 0, 0);
+
+    /// <summary>The window in micro-batches of equally many rows, in the order given.</summary>
+    public static IReadOnlyList<IReadOnlyList<TokenExample>> Cut(IEnumerable<TokenExample> window, int rows) => [.. window.Chunk(rows)];
+
+    /// <summary>Loss and gradient of a window through <see cref="WindowGradient"/>, on a model made anew.</summary>
+    public static (WindowLoss Loss, Tensor Gradient) Accumulate(
+        IReadOnlyList<IReadOnlyList<TokenExample>> cut, LossNormalization normalization = LossNormalization.Token, ScalarType dtype = ScalarType.Float64)
+    {
+        using Gpt2 model = Model(dtype);
+        using WindowGradient gradient = new(model, normalization);
+        WindowLoss loss = gradient.Accumulate(cut);
+        return (loss, gradient.Arena.Gradients.clone().to(float64));
+    }
+
+    /// <summary>
+    /// The same, written out by other means: whole logits, torch's own cross entropy and autograd, one padded batch, one division.
+    /// </summary>
+    public static (double Loss, Tensor Gradient) FullBatch(IReadOnlyList<TokenExample> window, bool divide = true, ScalarType dtype = ScalarType.Float64)
+    {
+        using Gpt2 model = Model(dtype);
+        using ParameterArena arena = new(model.named_parameters());
+        (Tensor ids, Tensor targets) = Pad(window);
+        Tensor sum = nn.functional.cross_entropy(model.call(ids).flatten(0, 1), targets.flatten(), ignore_index: TokenExample.IgnoredTarget, reduction: nn.Reduction.Sum);
+        Tensor loss = divide ? sum / window.Sum(e => e.TargetCount) : sum;
+        loss.backward();
+        return (loss.ToDouble(), arena.Gradients.clone().to(float64));
+    }
+
+    /// <summary>Ids and targets, each [B,T] int64, padded with 0 and -100.</summary>
+    public static (Tensor Ids, Tensor Targets) Pad(IReadOnlyList<TokenExample> window)
+    {
+        int length = window.Max(e => e.Length);
+        long[] ids = [.. window.SelectMany(e => Enumerable.Range(0, length).Select(t => t < e.Length ? (long)e.Ids[t] : 0))];
+        long[] targets = [.. window.SelectMany(e => Enumerable.Range(0, length).Select(t => t < e.Length ? e.Targets[t] : (long)TokenExample.IgnoredTarget))];
+        return (tensor(ids, [window.Count, length]), tensor(targets, [window.Count, length]));
+    }
+
+    /// <summary>Relative L2 distance of a vector from a reference.</summary>
+    public static double RelativeError(Tensor actual, Tensor expected) => ((actual - expected).norm() / expected.norm()).ToDouble();
+}
