@@ -1,0 +1,94 @@
+using MLNetExtension.Losses;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Tests.Losses;
+
+[TestClass]
+public sealed class LinearCrossEntropyTests
+{
+    private const int Targets = 37, Width = 5, Vocabulary = 11;
+
+    // One chunk, several with a short last one, one target a chunk.
+    [TestMethod]
+    [DataRow(100)]
+    [DataRow(8)]
+    [DataRow(1)]
+    public void Loss_and_gradients_are_those_of_torchs_cross_entropy(int chunkTokens)
+    {
+        using var scope = NewDisposeScope();
+        (Tensor hidden, Tensor head, Tensor targets) = Data();
+        Tensor expected = nn.functional.cross_entropy(nn.functional.linear(hidden, head), targets, reduction: nn.Reduction.Sum);
+        expected.backward();
+
+        Tensor hiddenGradient = zeros_like(hidden), headGradient = zeros_like(head);
+        LossSum loss = new LinearCrossEntropy(chunkTokens).Backward(hidden.detach(), head, targets, 1, hiddenGradient, headGradient);
+
+        Assert.AreEqual(Targets, loss.TargetCount);
+        Assert.AreEqual(expected.ToDouble(), loss.Sum.ToDouble(), 1e-12 * expected.ToDouble());
+        Assert.IsLessThan(1e-13, Ragged.RelativeError(hiddenGradient, hidden.grad!));
+        Assert.IsLessThan(1e-13, Ragged.RelativeError(headGradient, head.grad!));
+    }
+
+    [TestMethod]
+    public void The_scale_scales_the_gradient_and_not_the_loss_and_gradients_are_added()
+    {
+        using var scope = NewDisposeScope();
+        (Tensor hidden, Tensor head, Tensor targets) = Data();
+        Tensor h1 = zeros_like(hidden), w1 = zeros_like(head), h2 = zeros_like(hidden), w2 = zeros_like(head);
+        LinearCrossEntropy loss = new();
+
+        double whole = loss.Backward(hidden.detach(), head, targets, 1, h1, w1).Sum.ToDouble();
+        double half = loss.Backward(hidden.detach(), head, targets, 0.5, h2, w2).Sum.ToDouble();
+        loss.Backward(hidden.detach(), head, targets, 0.5, h2, w2);
+
+        Assert.AreEqual(whole, half);
+        Assert.IsLessThan(1e-14, Ragged.RelativeError(h2, h1));
+        Assert.IsLessThan(1e-14, Ragged.RelativeError(w2, w1));
+    }
+
+    [TestMethod]
+    [DataRow(100)]
+    [DataRow(8)]
+    public void Losses_of_single_targets_are_those_of_torchs_cross_entropy(int chunkTokens)
+    {
+        using var scope = NewDisposeScope();
+        (Tensor hidden, Tensor head, Tensor targets) = Data();
+        Tensor expected = nn.functional.cross_entropy(nn.functional.linear(hidden, head), targets, reduction: nn.Reduction.None).detach();
+
+        Tensor losses = new LinearCrossEntropy(chunkTokens).PerToken(hidden, head, targets);
+
+        Assert.IsFalse(losses.requires_grad);
+        Assert.IsLessThan(1e-14, Ragged.RelativeError(losses, expected));
+    }
+
+    // A logit far above the rest must not overflow: log-softmax subtracts the maximum first.
+    [TestMethod]
+    public void Large_logits_stay_finite()
+    {
+        using var scope = NewDisposeScope();
+        Tensor losses = new LinearCrossEntropy().PerToken(full(2, 1, 1e4f), ones(3, 1) * tensor(new float[] { 1, 0, -1 }).view(3, 1), tensor(new long[] { 0, 2 }));
+        CollectionAssert.AreEqual(new float[] { 0, 2e4f }, losses.data<float>().ToArray());
+    }
+
+    [TestMethod]
+    public void No_chunk_stays_in_memory()
+    {
+        using var scope = NewDisposeScope();
+        (Tensor hidden, Tensor head, Tensor targets) = Data();
+        Tensor detached = hidden.detach(), hiddenGradient = zeros_like(hidden), headGradient = zeros_like(head);
+        int before = scope.DisposablesCount;
+        new LinearCrossEntropy(chunkTokens: 2).Backward(detached, head, targets, 1, hiddenGradient, headGradient);
+        // The loss sum, and the targets as a column: nothing that grows with the number of chunks.
+        Assert.AreEqual(2, scope.DisposablesCount - before);
+    }
+
+    private static (Tensor Hidden, Tensor Head, Tensor Targets) Data()
+    {
+        using Generator generator = new(5);
+        return (
+            randn(Targets, Width, dtype: float64, generator: generator).requires_grad_(),
+            randn(Vocabulary, Width, dtype: float64, generator: generator).requires_grad_(),
+            randint(Vocabulary, [Targets], dtype: int64, generator: generator));
+    }
+}
