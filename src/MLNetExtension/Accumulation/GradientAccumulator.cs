@@ -1,5 +1,4 @@
 using MLNetExtension.Losses;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Accumulation;

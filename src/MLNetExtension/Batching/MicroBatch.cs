@@ -1,5 +1,4 @@
 using MLNetExtension.Data;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Batching;

@@ -1,5 +1,4 @@
 using MLNetExtension.Accumulation;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Optimization;
