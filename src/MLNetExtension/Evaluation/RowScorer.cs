@@ -2,7 +2,6 @@ using MLNetExtension.Batching;
 using MLNetExtension.Data;
 using MLNetExtension.Losses;
 using MLNetExtension.Models;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Evaluation;

@@ -2,7 +2,6 @@ using System.Runtime.InteropServices;
 using Microsoft.ML.Tokenizers;
 using MLNetExtension.Models;
 using MLNetExtension.Tokenization;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Generation;

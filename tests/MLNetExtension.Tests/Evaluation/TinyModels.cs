@@ -1,0 +1,28 @@
+using MLNetExtension.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Tests.Evaluation;
+
+/// <summary>Models small enough for tests, with weights large enough that their predictions are far from uniform.</summary>
+internal static class TinyModels
+{
+    public const int ContextLength = 24;
+
+    public static Gpt2 Gpt2(ScalarType dtype = ScalarType.Float64, long seed = 1)
+    {
+        var model = new Gpt2(new Gpt2Configuration(257, ContextLength, Layers: 2, Heads: 2, Width: 16, Dropout: 0.5), seed);
+        using (no_grad())
+        {
+            foreach ((string _, TorchSharp.Modules.Parameter parameter) in model.named_parameters())
+            {
+                if (parameter.dim() == 2)
+                    parameter.mul_(20);
+            }
+        }
+
+        model.to(dtype);
+        model.eval();
+        return model;
+    }
+}
