@@ -3,6 +3,7 @@ using MLNetExtension.Batching;
 using MLNetExtension.Data;
 using MLNetExtension.Models;
 using MLNetExtension.Optimization;
+using static TorchSharp.torch;
 
 namespace MLNetExtension.Training;
 
@@ -26,6 +27,7 @@ internal sealed class TrainingStep : IDisposable
     /// <param name="dropoutSeed">Seed of this step's dropout.</param>
     public (WindowLoss Loss, StepOutcome Outcome, double PaddingShare) Run(IReadOnlyList<TokenExample> window, double learningRate, long dropoutSeed)
     {
+        using var scope = NewDisposeScope();    // in-place calls, too, give a new handle
         IReadOnlyList<IReadOnlyList<TokenExample>> cut = MicroBatchPlanner.Cut(window, _options.MaximumTokensPerMicroBatch);
         WindowLoss loss = _gradient.Accumulate(cut, dropoutSeed);
         StepOutcome outcome = loss.TargetCount == 0 ? StepOutcome.NoTargets : loss.IsFinite ? StepOutcome.Applied : StepOutcome.NonFinite;

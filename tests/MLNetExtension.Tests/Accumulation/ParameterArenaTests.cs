@@ -1,6 +1,5 @@
 using MLNetExtension.Accumulation;
 using MLNetExtension.Models;
-using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 

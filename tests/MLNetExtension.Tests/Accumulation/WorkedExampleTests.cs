@@ -1,6 +1,5 @@
 using MLNetExtension.Accumulation;
 using MLNetExtension.Losses;
-using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 

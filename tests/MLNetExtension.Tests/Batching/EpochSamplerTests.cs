@@ -23,7 +23,7 @@ public sealed class EpochSamplerTests
     // A run must be resumable by a later version: should this fail, the shuffle changed and with it every model.
     [TestMethod]
     public void The_order_never_changes_between_versions() =>
-        CollectionAssert.AreEqual(new[] { 0, 0 }.Length == 2 ? Expected : [], new EpochSampler(8, 1).Order(0));
+        CollectionAssert.AreEqual(new[] { 0, 5, 7, 2, 1, 3, 4, 6 }, new EpochSampler(8, 1).Order(0));
 
     [TestMethod]
     public void Every_row_is_as_likely_to_come_first()
@@ -35,6 +35,4 @@ public sealed class EpochSamplerTests
         foreach (int count in firsts)
             Assert.AreEqual(1000, count, 140);
     }
-
-    private static readonly int[] Expected = [];
 }

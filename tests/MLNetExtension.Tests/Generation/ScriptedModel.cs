@@ -1,6 +1,5 @@
 using MLNetExtension.Models;
 using MLNetExtension.Tokenization;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Generation;

@@ -16,7 +16,7 @@ public sealed class AdamWTests
         using var scope = NewDisposeScope();
         (Parameter matrix, Parameter bias) ours = Parameters(), theirs = Parameters();
         using ParameterArena arena = new([("matrix", ours.matrix), ("bias", ours.bias)]);
-        using AdamW optimizer = new(arena, beta1: 0.8, beta2: 0.9, epsilon: 1e-6, weightDecay: 0.3);
+        using MLNetExtension.Optimization.AdamW optimizer = new(arena, beta1: 0.8, beta2: 0.9, epsilon: 1e-6, weightDecay: 0.3);
         using optim.Optimizer matrixOptimizer = optim.AdamW([theirs.matrix], lr: 0.05, beta1: 0.8, beta2: 0.9, eps: 1e-6, weight_decay: 0.3);
         using optim.Optimizer biasOptimizer = optim.AdamW([theirs.bias], lr: 0.05, beta1: 0.8, beta2: 0.9, eps: 1e-6, weight_decay: 0);
 
@@ -49,7 +49,7 @@ public sealed class AdamWTests
         double[] before = matrix.data<double>().ToArray();
         double[] biasBefore = bias.data<double>().ToArray();
         using ParameterArena arena = new([("matrix", matrix), ("bias", bias)]);
-        using AdamW optimizer = new(arena, weightDecay: 0.5);
+        using MLNetExtension.Optimization.AdamW optimizer = new(arena, weightDecay: 0.5);
         optimizer.Step(0.1);
 
         CollectionAssert.AreEqual(before.Select(v => v * (1 - 0.1 * 0.5)).ToArray(), matrix.data<double>().ToArray());
