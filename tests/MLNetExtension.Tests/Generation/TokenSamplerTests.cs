@@ -54,6 +54,14 @@ public sealed class TokenSamplerTests
     }
 
     [TestMethod]
+    public void A_set_that_reaches_p_exactly_is_enough()
+    {
+        var sampler = new TokenSampler(new() { Seed = 11, TopP = 0.5 });
+        int[] drawn = [.. Enumerable.Range(0, 200).Select(_ => sampler.Next([2, 2, 2, 2])).Distinct().Order()];
+        CollectionAssert.AreEqual(new[] { 0, 1 }, drawn);
+    }
+
+    [TestMethod]
     public void Top_p_applies_to_what_top_k_has_kept() => // 4/7 alone reaches 0.5, but 0.4 would not
         AssertFrequencies([0, 1, 0, 0, 0], new() { Seed = 6, TopK = 2, TopP = 0.5 });
 

@@ -102,7 +102,9 @@ public sealed class ByteLevelTokenizerTests
         int maximum = random.Next(1, 12);
         int head = Tokenizer.GetIndexByTokenCount(text, maximum, out _, out int headCount);
         int tail = Tokenizer.GetIndexByTokenCountFromEnd(text, maximum, out _, out int tailCount);
-        return Tokenizer.CountTokens(text[..head]) == headCount && headCount <= maximum
+        IReadOnlyList<int> ids = Tokenizer.EncodeToIds(text, maximum, out _, out int charsConsumed);
+        return charsConsumed == head && ids.SequenceEqual(Tokenizer.EncodeToIds(text[..head]))
+            && Tokenizer.CountTokens(text[..head]) == headCount && headCount <= maximum
             && Tokenizer.CountTokens(text[tail..]) == tailCount && tailCount <= maximum
             && (head == text.Length || Tokenizer.CountTokens(text[..NextEnd(text, head)]) > maximum)
             && (tail == 0 || Tokenizer.CountTokens(text[PreviousStart(text, tail)..]) > maximum);
