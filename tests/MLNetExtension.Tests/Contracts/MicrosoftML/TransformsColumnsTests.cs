@@ -45,7 +45,7 @@ public sealed class TransformsColumnsTests
         Assert.AreEqual("Vector<Single, 5>", view.Schema["All"].Type.ToString());
         CollectionAssert.AreEqual(new[] { "1.5|1|0|0|2", "2|4|5|6|3" }, Values(view, "All"));
         VBuffer<ReadOnlyMemory<char>> names = default;
-        view.Schema["All"].GetSlotNames(ref names);
+        view.Schema["All"].Annotations.GetValue("SlotNames", ref names);
         Assert.AreEqual("X||||Y", string.Join("|", names.DenseValues()));
     }
 

@@ -1,0 +1,181 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+
+[assembly: LoadableClass(typeof(ColumnConcatenatingTransformer), typeof(ColumnConcatenatingTransformer), null, typeof(SignatureLoadModel),
+    ColumnConcatenatingTransformer.LoaderSignature)]
+
+namespace Microsoft.ML.Transforms
+{
+    public sealed class ColumnConcatenatingEstimator : IEstimator<ColumnConcatenatingTransformer>
+    {
+        private readonly IHost _host;
+        private readonly string _name;
+        private readonly string[] _sources;
+
+        internal ColumnConcatenatingEstimator(IHostEnvironment env, string outputColumnName, string[] inputColumnNames)
+        {
+            _host = env.Register(nameof(ColumnConcatenatingEstimator));
+            _host.CheckNonEmpty(outputColumnName, nameof(outputColumnName));
+            _host.CheckValue(inputColumnNames, nameof(inputColumnNames));
+            _host.CheckParam(inputColumnNames.Length > 0, nameof(inputColumnNames), "Input columns not specified");
+            _host.CheckParam(!inputColumnNames.Any(string.IsNullOrEmpty), nameof(inputColumnNames), "Contained some null or empty items");
+            _name = outputColumnName;
+            _sources = inputColumnNames;
+        }
+
+        public ColumnConcatenatingTransformer Fit(IDataView input)
+        {
+            _host.CheckValue(input, nameof(input));
+            return new ColumnConcatenatingTransformer(_host, _name, _sources);
+        }
+
+        public SchemaShape GetOutputSchema(SchemaShape inputSchema)
+        {
+            _host.CheckValue(inputSchema, nameof(inputSchema));
+            SchemaShape.Column[] sources = [.. _sources.Select(name => inputSchema.Find(_host, name))];
+            foreach (SchemaShape.Column source in sources)
+            {
+                if (source.IsKey)
+                    throw _host.Except($"Column '{source.Name}' is key. Concatenation of keys is unsupported.");
+                if (!source.ItemType.Equals(sources[0].ItemType))
+                {
+                    throw _host.Except($"Concatenated columns should have the same type. Column '{source.Name}' has type of {source.ItemType}, " +
+                        $"but expected column type is {sources[0].ItemType}.");
+                }
+            }
+            bool isVariable = sources.Any(source => source.Kind == SchemaShape.Column.VectorKind.VariableVector);
+            bool hasNames = sources.Any(source => source.Kind == SchemaShape.Column.VectorKind.Scalar
+                || source.Annotations.Any(annotation => annotation.Name == ColumnConcatenatingTransformer.SlotNames));
+            SchemaShape.Column names =
+                new(ColumnConcatenatingTransformer.SlotNames, SchemaShape.Column.VectorKind.Vector, TextDataViewType.Instance, false);
+            return inputSchema.With(
+            [
+                new(_name, isVariable ? SchemaShape.Column.VectorKind.VariableVector : SchemaShape.Column.VectorKind.Vector, sources[0].ItemType, false,
+                    new SchemaShape(hasNames ? [names] : [])),
+            ]);
+        }
+    }
+}
+
+namespace Microsoft.ML.Data
+{
+    /// <summary>Scalars and vectors of one item type, one after the other.</summary>
+    public sealed class ColumnConcatenatingTransformer : RowToRowTransformerBase
+    {
+        internal const string LoaderSignature = "ConcatTransform";
+        internal const string SlotNames = "SlotNames";
+
+        private readonly string _name;
+        private readonly string[] _sources;
+
+        internal ColumnConcatenatingTransformer(IHostEnvironment env, string outputColumnName, string[] inputColumnNames)
+            : base(env.Register(nameof(ColumnConcatenatingTransformer)))
+        {
+            _name = outputColumnName;
+            _sources = inputColumnNames;
+        }
+
+        private static VersionInfo Version =>
+            new("CONCAT F", 0x00010003, 0x00010003, 0x00010003, typeof(ColumnConcatenatingTransformer).Assembly.FullName, LoaderSignature);
+
+        internal static ColumnConcatenatingTransformer Create(IHostEnvironment env, ModelLoadContext ctx)
+        {
+            ctx.CheckAtModel(Version);
+            string name = ctx.Reader.ReadString();
+            return new ColumnConcatenatingTransformer(env, name, [.. Enumerable.Range(0, ctx.Reader.ReadInt32()).Select(_ => ctx.Reader.ReadString())]);
+        }
+
+        private protected override void SaveModel(ModelSaveContext ctx)
+        {
+            ctx.SetVersionInfo(Version);
+            ctx.Writer.Write(_name);
+            ctx.Writer.Write(_sources.Length);
+            foreach (string source in _sources)
+                ctx.Writer.Write(source);
+        }
+
+        private protected override IRowMapper MakeRowMapper(DataViewSchema schema)
+        {
+            DataViewSchema.Column[] sources =
+                [.. _sources.Select(name => schema.GetColumnOrNull(name) ?? throw Host.ExceptSchemaMismatch("inputSchema", "input", name))];
+            DataViewType itemType = ItemOf(sources[0].Type);
+            if (sources.FirstOrDefault(source => !ItemOf(source.Type).Equals(itemType)) is { Name: not null } other)
+                throw Host.ExceptSchemaMismatch("inputSchema", "input", other.Name, itemType.ToString(), other.Type.ToString());
+
+            int[] inputs = [.. sources.Select(source => source.Index)];
+            if (sources is [{ Type: VectorDataViewType } only])
+                return new ColumnMapper([new(new(_name, only.Type, only.Annotations), inputs, row => RowCursorUtils.GetGetterAsDelegate(row, only.Index))]);
+
+            int[] sizes = [.. sources.Select(source => (source.Type as VectorDataViewType)?.Size ?? 1)];
+            VectorDataViewType type = new((PrimitiveDataViewType)itemType, sizes.Contains(0) ? 0 : sizes.Sum());
+            return new ColumnMapper([new(new(_name, type, NamesOf(sources, sizes, type.Size)), inputs, row => MakeGetter(row, sources, itemType.RawType))]);
+        }
+
+        private static DataViewType ItemOf(DataViewType type) => (type as VectorDataViewType)?.ItemType ?? type;
+
+        private static Delegate MakeGetter(DataViewRow row, DataViewSchema.Column[] sources, Type itemType) =>
+            (Delegate)new Func<DataViewRow, DataViewSchema.Column[], Delegate>(MakeGetter<int>).Method.GetGenericMethodDefinition()
+                .MakeGenericMethod(itemType).Invoke(null, [row, sources]);
+
+        private static Delegate MakeGetter<T>(DataViewRow row, DataViewSchema.Column[] sources)
+        {
+            Func<VBuffer<T>>[] parts = [.. sources.Select(source =>
+            {
+                if (source.Type is VectorDataViewType)
+                    return RowFilter.Reader(row.GetGetter<VBuffer<T>>(source));
+                Func<T> read = RowFilter.Reader(row.GetGetter<T>(source));
+                T[] one = new T[1];
+                return () =>
+                {
+                    one[0] = read();
+                    return new VBuffer<T>(1, one);
+                };
+            })];
+            VBuffer<T>[] values = new VBuffer<T>[parts.Length];
+            return (ValueGetter<VBuffer<T>>)((ref VBuffer<T> destination) =>
+            {
+                for (int i = 0; i < parts.Length; i++)
+                    values[i] = parts[i]();
+                int length = values.Sum(value => value.Length), count = values.Sum(value => value.GetValues().Length);
+                bool isSparse = count <= length / 2;
+                VBufferEditor<T> editor = VBufferEditor.Create(ref destination, length, isSparse ? count : length);
+                int offset = 0, written = 0;
+                foreach (VBuffer<T> value in values)
+                {
+                    if (!isSparse)
+                        value.CopyTo(editor.Values, offset);
+                    for (int i = 0; isSparse && i < value.GetValues().Length; i++, written++)
+                    {
+                        editor.Values[written] = value.GetValues()[i];
+                        editor.Indices[written] = offset + (value.IsDense ? i : value.GetIndices()[i]);
+                    }
+                    offset += value.Length;
+                }
+                destination = editor.Commit();
+            });
+        }
+
+        // A scalar's slot has the column's name, a vector's its own behind the column's.
+        private static DataViewSchema.Annotations NamesOf(DataViewSchema.Column[] sources, int[] sizes, int size)
+        {
+            if (size == 0 || !sources.Any(source => source.Type is not VectorDataViewType || source.Annotations.Schema.GetColumnOrNull(SlotNames) != null))
+                return null;
+            ReadOnlyMemory<char>[] names = [.. sources.SelectMany((source, i) => source.Type is VectorDataViewType
+                ? SlotNamesOf(source, sizes[i]).Select(name => name.IsEmpty ? name : $"{source.Name}.{name}".AsMemory())
+                : [source.Name.AsMemory()])];
+            DataViewSchema.Annotations.Builder builder = new();
+            builder.Add(SlotNames, new VectorDataViewType(TextDataViewType.Instance, size),
+                (ref VBuffer<ReadOnlyMemory<char>> value) => VBuffer<ReadOnlyMemory<char>>.Copy(names, 0, ref value, size));
+            return builder.ToAnnotations();
+        }
+
+        private static IEnumerable<ReadOnlyMemory<char>> SlotNamesOf(DataViewSchema.Column source, int size)
+        {
+            VBuffer<ReadOnlyMemory<char>> names = new(size, 0, [], []);
+            if (source.Annotations.Schema.GetColumnOrNull(SlotNames) is { Type: VectorDataViewType type } && type.Size == size)
+                source.Annotations.GetValue(SlotNames, ref names);
+            return names.DenseValues();
+        }
+    }
+}
