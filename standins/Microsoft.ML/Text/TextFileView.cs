@@ -90,9 +90,9 @@ internal sealed class TextFileView : IDataView
             {
                 if (!ReadLine())
                     return false;
-                _fields.Split(_lines.Current.Text);
                 _report.Line = _lines.Current.Line;
                 _report.Rows++;
+                _fields.Split(_lines.Current.Text);
                 foreach (TextColumn column in _columns)
                     column?.Read(_fields, _report.Line);
                 return true;
