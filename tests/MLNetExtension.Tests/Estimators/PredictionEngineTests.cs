@@ -1,0 +1,125 @@
+using System.Collections.Concurrent;
+using Microsoft.ML;
+using MLNetExtension.Estimators;
+using TorchSharp;
+using static MLNetExtension.Tests.Estimators.Tiny;
+
+namespace MLNetExtension.Tests.Estimators;
+
+[TestClass]
+public sealed class PredictionEngineTests
+{
+    [TestMethod]
+    public void An_engine_over_a_chain_gives_what_transform_gives()
+    {
+        var mlContext = new MLContext(seed: 1);
+        var data = Rows(mlContext, Texts);
+        var model = mlContext.Transforms.Text.NormalizeText("Text")
+            .Append(mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(Options())).Fit(data);
+        var expected = Score(mlContext, model, data);
+
+        using var engine = mlContext.Model.CreatePredictionEngine<Row, Prediction>(model);
+
+        for (int i = 0; i < Texts.Length; i++)
+        {
+            var prediction = engine.Predict(new Row { Text = Texts[i], Vector = [0, 0] });
+            Assert.AreEqual(expected[i].LossSum, prediction.LossSum, 1e-6 * expected[i].LossSum);
+            Assert.AreEqual(expected[i].TokenCount, prediction.TokenCount);
+        }
+    }
+
+    // dotnet/machinelearning scores with shared state; pooled engines share one transformer.
+    [TestMethod]
+    public void Eight_threads_with_an_engine_each_predict_what_one_does()
+    {
+        const int PredictionsPerThread = 25;
+        var mlContext = new MLContext(seed: 1);
+        using var model = Train(mlContext);
+        var expected = Score(mlContext, model, Rows(mlContext, Texts));
+        var failures = new ConcurrentBag<string>();
+
+        var threads = Enumerable.Range(0, 8).Select(t => new Thread(() =>
+        {
+            try
+            {
+                using var engine = mlContext.Model.CreatePredictionEngine<Row, Prediction>(model, new PredictionEngineOptions { OwnsTransformer = false });
+                for (int i = t; i < t + PredictionsPerThread; i++)
+                {
+                    var row = expected[i % Texts.Length];
+                    float loss = engine.Predict(new Row { Text = row.Text, Vector = [0, 0] }).LossSum;
+                    if (Math.Abs(loss - row.LossSum) > 1e-6 * row.LossSum)
+                        failures.Add($"thread {t}, row {row.Number}: {loss}, expected {row.LossSum}");
+                }
+            }
+            catch (Exception exception)
+            {
+                failures.Add(exception.ToString());
+            }
+        })).ToList();
+        threads.ForEach(thread => thread.Start());
+        threads.ForEach(thread => thread.Join());
+
+        Assert.IsEmpty(failures, string.Join("; ", failures));
+    }
+
+    // dotnet/machinelearning #7219, #6579: native memory grows with the number of predictions.
+    [TestMethod]
+    public void Predictions_leave_no_tensor_behind()
+    {
+        var mlContext = new MLContext(seed: 1);
+        using var model = Train(mlContext);
+        using var engine = mlContext.Model.CreatePredictionEngine<Row, Prediction>(model, new PredictionEngineOptions { OwnsTransformer = false });
+        engine.Predict(new Row { Text = "warm", Vector = [0, 0] });
+        long live = LiveTensors;
+
+        for (int i = 0; i < 50; i++)
+            engine.Predict(new Row { Text = Texts[i % Texts.Length], Vector = [0, 0] });
+
+        Assert.AreEqual(live, LiveTensors);
+    }
+
+    [TestMethod]
+    public void Fitting_and_disposing_leaves_no_tensor_alive()
+    {
+        var mlContext = new MLContext(seed: 1);
+        Train(mlContext).Dispose();
+        long live = LiveTensors;
+
+        for (int i = 0; i < 3; i++)
+        {
+            using var model = Train(mlContext);
+            Score(mlContext, model, Rows(mlContext, Texts));
+        }
+
+        Assert.AreEqual(live, LiveTensors);
+    }
+
+    [TestMethod]
+    public void A_model_outlives_the_dispose_scope_it_was_trained_in()
+    {
+        var mlContext = new MLContext(seed: 1);
+        CausalLanguageModelTransformer model;
+        using (torch.NewDisposeScope())
+            model = Train(mlContext);
+
+        Assert.HasCount(Texts.Length, Score(mlContext, model, Rows(mlContext, Texts)));
+        model.Dispose();
+    }
+
+    [TestMethod]
+    public void An_engine_disposes_the_model_it_owns_and_use_afterwards_says_so()
+    {
+        var mlContext = new MLContext(seed: 1);
+        var model = Train(mlContext);
+        mlContext.Model.CreatePredictionEngine<Row, Prediction>(model).Dispose();
+
+        var data = Rows(mlContext, Texts);
+        Assert.ThrowsExactly<ObjectDisposedException>(() => model.Transform(data));
+        Assert.ThrowsExactly<ObjectDisposedException>(() => model.GetOutputSchema(data.Schema));
+        Assert.ThrowsExactly<ObjectDisposedException>(() => mlContext.Model.Save(model, data.Schema, new MemoryStream()));
+        Assert.ThrowsExactly<ObjectDisposedException>(() => mlContext.CausalLanguageModeling.CreateTextGenerator(model));
+        model.Dispose();
+    }
+
+    private static long LiveTensors => DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
+}
