@@ -36,7 +36,8 @@ internal sealed record MemberColumn(string Name, DataViewType Type, MemberInfo M
     {
         ParameterExpression row = Expression.Parameter(Member.ReflectedType);
         ParameterExpression value = Expression.Parameter(MemberType);
-        return Expression.Lambda(Expression.Assign(Expression.MakeMemberAccess(row, Member), value), row, value).Compile();
+        return Expression.Lambda(typeof(Action<,>).MakeGenericType(row.Type, value.Type), Expression.Assign(Expression.MakeMemberAccess(row, Member), value),
+            row, value).Compile();
     }
 
     private static Type TypeOf(MemberInfo member) => member is FieldInfo field ? field.FieldType : ((PropertyInfo)member).PropertyType;

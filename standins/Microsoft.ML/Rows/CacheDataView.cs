@@ -123,18 +123,22 @@ internal sealed class CacheDataView : IDataView
 
     private abstract class ColumnStore
     {
-        public static ColumnStore Create(DataViewRow row, DataViewSchema.Column column) => (ColumnStore)Activator.CreateInstance(
-            column.Type is VectorDataViewType vector ? typeof(VectorStore<>).MakeGenericType(vector.ItemType.RawType)
-                : typeof(ValueStore<>).MakeGenericType(column.Type.RawType),
-            RowCursorUtils.GetGetterAsDelegate(row, column.Index));
+        public static ColumnStore Create(DataViewRow row, DataViewSchema.Column column)
+        {
+            VectorDataViewType vector = column.Type as VectorDataViewType;
+            Type store = vector == null ? typeof(ValueStore<>).MakeGenericType(column.Type.RawType) : typeof(VectorStore<>).MakeGenericType(vector.ItemType.RawType);
+            return (ColumnStore)Activator.CreateInstance(store, RowCursorUtils.GetGetterAsDelegate(row, column.Index), vector?.Size ?? 0);
+        }
 
         public abstract void AddCurrent();
     }
 
-    private abstract class ColumnStore<T>(ValueGetter<T> getter) : ColumnStore
+    private abstract class ColumnStore<T>(ValueGetter<T> getter, int size) : ColumnStore
     {
         private readonly List<T> _rows = [];
         private T _current;
+
+        protected int Size { get; } = size;
 
         public override void AddCurrent()
         {
@@ -153,13 +157,18 @@ internal sealed class CacheDataView : IDataView
         protected abstract void Copy(in T from, ref T to);
     }
 
-    private sealed class ValueStore<T>(ValueGetter<T> getter) : ColumnStore<T>(getter)
+    private sealed class ValueStore<T>(ValueGetter<T> getter, int size) : ColumnStore<T>(getter, size)
     {
         protected override void Copy(in T from, ref T to) => to = from;
     }
 
-    private sealed class VectorStore<T>(ValueGetter<VBuffer<T>> getter) : ColumnStore<VBuffer<T>>(getter)
+    private sealed class VectorStore<T>(ValueGetter<VBuffer<T>> getter, int size) : ColumnStore<VBuffer<T>>(getter, size)
     {
-        protected override void Copy(in VBuffer<T> from, ref VBuffer<T> to) => from.CopyTo(ref to);
+        protected override void Copy(in VBuffer<T> from, ref VBuffer<T> to)
+        {
+            if (Size > 0 && from.Length != Size)
+                throw Contracts.Except($"Caching expected vector of size {Size}, but {from.Length} encountered.");
+            from.CopyTo(ref to);
+        }
     }
 }
