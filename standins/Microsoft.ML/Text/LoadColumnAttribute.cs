@@ -4,11 +4,21 @@ namespace Microsoft.ML.Data;
 [AttributeUsage(AttributeTargets.Field | AttributeTargets.Property, AllowMultiple = false, Inherited = true)]
 public sealed class LoadColumnAttribute : Attribute
 {
-    internal readonly List<TextLoader.Range> Sources;
+    internal readonly int[] Fields;
+    internal readonly bool IsVector;
 
-    public LoadColumnAttribute(int fieldIndex) => Sources = [new(fieldIndex)];
+    public LoadColumnAttribute(int fieldIndex)
+        : this([fieldIndex])
+    {
+    }
 
-    public LoadColumnAttribute(int start, int end) => Sources = [new(start, end)];
+    public LoadColumnAttribute(int start, int end)
+        : this([.. Enumerable.Range(start, end - start + 1)]) => IsVector = true;
 
-    public LoadColumnAttribute(int[] columnIndexes) => Sources = [.. columnIndexes.Select(index => new TextLoader.Range(index))];
+    public LoadColumnAttribute(int[] columnIndexes)
+    {
+        Runtime.Contracts.CheckParam(columnIndexes.All(index => index >= 0), "index", "Must be non-negative");
+        Fields = columnIndexes;
+        IsVector = columnIndexes.Length > 1;
+    }
 }

@@ -22,37 +22,21 @@ internal sealed class TextFields(TextLoader.Options options, int count, Action<i
         while (more && (start >= 0 || next < needed))
         {
             more = Take(text, ref at, out int from, out int sparse, out ReadOnlyMemory<char> field);
-            if (sparse < 0)
+            if (sparse < 0 && start < 0)
             {
-                if (start >= 0)
-                {
-                    reportFormatError(from, at - 1, "Non-sparse formatted value follows sparse formatted value");
-                    return;
-                }
                 _fields[next++] = field;
                 continue;
             }
-            if (start < 0)
+            if (start < 0 && next > 0 && int.TryParse(_fields[next - 1].Span, out size))
+                _fields[start = next - 1] = default;
+            if (start < 0 || sparse <= previous || sparse >= size)
             {
-                start = next - 1;
-                if (start < 0 || !int.TryParse(_fields[start].Span, out size) || size <= 0)
-                {
-                    reportFormatError(from, at - 1, (start < 0 || _fields[start].IsEmpty ? "Missing" : "Bad") +
-                        " dimensionality or ambiguous sparse item. Use sparse=- for non-sparse file, and/or quote the value.");
-                    return;
-                }
-                _fields[start] = default;
-            }
-            if (sparse >= size || sparse <= previous)
-            {
-                reportFormatError(from, at - 1, sparse >= size
-                    ? "Sparse item index larger than expected. Is the specified size incorrect?" : "Sparse indices out of order");
+                reportFormatError(from, at - 1, "Sparse item without size, out of order or larger than expected, or followed by another");
                 return;
             }
             previous = sparse;
-            if (start + sparse >= count)
-                return;
-            _fields[start + sparse] = field;
+            if (start + sparse < count)
+                _fields[start + sparse] = field;
         }
     }
 
@@ -80,7 +64,7 @@ internal sealed class TextFields(TextLoader.Options options, int count, Action<i
         else
         {
             int start = at;
-            while (at < text.Length && !IsSeparator(text[at]))
+            while (at < text.Length && !options.Separators.Contains(text[at]))
                 at++;
             field = text.AsMemory(start, at - start);
         }
@@ -91,26 +75,16 @@ internal sealed class TextFields(TextLoader.Options options, int count, Action<i
     {
         _unquoted.Clear();
         isWrong = true;
-        while (++at < text.Length)
+        while (isWrong && ++at < text.Length)
         {
-            bool nextIsQuote = at + 1 < text.Length && text[at + 1] == '"';
-            if (text[at] == options.EscapeChar && (nextIsQuote || text[at] != '"'))
-            {
-                if (!nextIsQuote)
-                    _unquoted.Append(text[at]);
-                if (++at >= text.Length)
-                    break;
-            }
-            else if (text[at] == '"')
-            {
-                isWrong = false;
-                at++;
-                break;
-            }
-            _unquoted.Append(text[at]);
+            bool doubled = text[at] == '"' && at + 1 < text.Length && text[at + 1] == '"';
+            isWrong = text[at] != '"' || doubled;
+            at += doubled ? 1 : 0;
+            if (isWrong)
+                _unquoted.Append(text[at]);
         }
         // Only spaces may stand between the closing quote and the next separator.
-        for (; at < text.Length && !IsSeparator(text[at]); at++)
+        for (at = Math.Min(at + 1, text.Length); at < text.Length && !options.Separators.Contains(text[at]); at++)
             isWrong |= text[at] != ' ';
         return isWrong ? default : _unquoted.ToString().AsMemory();
     }
@@ -120,6 +94,4 @@ internal sealed class TextFields(TextLoader.Options options, int count, Action<i
         while (!_spaceSeparates && at < text.Length && text[at] == ' ')
             at++;
     }
-
-    private bool IsSeparator(char character) => options.Separators.Contains(character);
 }

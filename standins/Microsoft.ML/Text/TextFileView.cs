@@ -3,61 +3,54 @@ using Microsoft.ML.Runtime;
 namespace Microsoft.ML.Data;
 
 /// <summary>A text file as a view: read anew by every cursor, and only the active columns are parsed.</summary>
-internal sealed class TextFileView : IDataView
+internal sealed class TextFileView(IHost host, string path, TextLoader.Options options, DataViewSchema schema, int[][] fieldsOf) : IDataView
 {
-    private readonly IHost _host;
-    private readonly string _path;
-    private readonly TextLoader.Options _options;
-    private readonly int[][] _fieldsOf;
-
-    public TextFileView(IHost host, string path, TextLoader.Options options, DataViewSchema schema, int[][] fieldsOf)
-    {
-        _host = host;
-        _path = path;
-        _options = options;
-        _fieldsOf = fieldsOf;
-        Schema = schema;
-    }
-
     public bool CanShuffle => false;
 
-    public DataViewSchema Schema { get; }
+    public DataViewSchema Schema => schema;
 
     public long? GetRowCount() => null;
 
-    public DataViewRowCursor GetRowCursor(IEnumerable<DataViewSchema.Column> columnsNeeded, Random rand = null) =>
-        new Cursor(this, RowCursorUtils.ToFlags(columnsNeeded, Schema));
+    public DataViewRowCursor GetRowCursor(IEnumerable<DataViewSchema.Column> columnsNeeded, Random rand = null)
+    {
+        bool[] active = RowCursorUtils.ToFlags(columnsNeeded, schema);
+        int needed = fieldsOf.Where((_, i) => active[i]).SelectMany(fields => fields).DefaultIfEmpty().Max() + 1;
+        return new Cursor(host, path, options, schema, needed,
+            report => [.. active.Select((isActive, i) => isActive ? TextColumn.Create(schema[i], fieldsOf[i], options.MissingRealsAsNaNs, report) : null)]);
+    }
 
     public DataViewRowCursor[] GetRowCursorSet(IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random rand = null) =>
         [GetRowCursor(columnsNeeded, rand)];
 
     private sealed class Cursor : RootCursorBase
     {
-        private readonly TextFileView _view;
-        private readonly TextFileReport _report;
+        private const int ReportsShown = 10;
+
+        private readonly string _path;
+        private readonly IChannel _report;
         private readonly TextFields _fields;
         private readonly TextColumn[] _columns;
         private readonly IEnumerator<(long Line, string Text)> _lines;
+        private readonly bool _wraps;
+        private long _rows;
+        private long _badValues;
+        private long _formatErrors;
+        private bool _disposed;
 
-        public Cursor(TextFileView view, bool[] active)
-            : base(view._host)
+        public Cursor(IHost host, string path, TextLoader.Options options, DataViewSchema schema, int needed, Func<Action<string>, TextColumn[]> columns)
+            : base(host)
         {
-            _view = view;
-            _report = new TextFileReport(view._host.Start("ParseStats"), view._path);
-            _columns = new TextColumn[active.Length];
-            int needed = 0;
-            for (int i = 0; i < active.Length; i++)
-            {
-                if (!active[i])
-                    continue;
-                _columns[i] = TextColumn.Create(view.Schema[i], view._fieldsOf[i], view._options.MissingRealsAsNaNs, _report);
-                needed = Math.Max(needed, view._fieldsOf[i].Max() + 1);
-            }
-            _fields = new TextFields(view._options, needed, _report.FormatError);
-            _lines = TextLines.Read(view._path, view._options).GetEnumerator();
+            _path = path;
+            _report = host.Start("ParseStats");
+            _fields = new TextFields(options, needed, FormatError);
+            _columns = columns(BadValue);
+            _lines = TextLines.Read(path, options).GetEnumerator();
+            // The genuine package parses on threads of its own, unless there is too little to do, and wraps whatever stops them.
+            _wraps = !(options.MaxRows < 128);
+            Schema = schema;
         }
 
-        public override DataViewSchema Schema => _view.Schema;
+        public override DataViewSchema Schema { get; }
 
         public override long Batch => 0;
 
@@ -71,14 +64,14 @@ internal sealed class TextFileView : IDataView
         {
             Ch.Check(IsColumnActive(column));
             ValueGetter<TValue> getter = RowCursorUtils.Cast<TValue>(_columns[column.Index].Getter);
-            return (ref TValue value) =>
+            return (ref value) =>
             {
                 Ch.Check(IsGood);
                 getter(ref value);
             };
         }
 
-        public override ValueGetter<DataViewRowId> GetIdGetter() => (ref DataViewRowId id) =>
+        public override ValueGetter<DataViewRowId> GetIdGetter() => (ref id) =>
         {
             Ch.Check(IsGood, RowCursorUtils.FetchValueStateError);
             id = new DataViewRowId((ulong)Position, 0);
@@ -90,25 +83,26 @@ internal sealed class TextFileView : IDataView
             {
                 if (!ReadLine())
                     return false;
-                _report.Line = _lines.Current.Line;
-                _report.Rows++;
+                _rows++;
                 _fields.Split(_lines.Current.Text);
                 foreach (TextColumn column in _columns)
-                    column?.Read(_fields, _report.Line);
+                    column?.Read(_fields, _lines.Current.Line);
                 return true;
             }
-            catch (Exception e) when (!(_view._options.MaxRows < 128))
+            catch (Exception e) when (_wraps)
             {
-                // The genuine package parses on threads of its own, unless there is too little to do, and wraps whatever stops them.
                 throw Ch.ExceptDecode($"Parsing failed with an exception: {e.Message}", e);
             }
         }
 
         protected override void Dispose(bool disposing)
         {
-            if (disposing)
+            if (disposing && !_disposed)
             {
+                _disposed = true;
                 _lines.Dispose();
+                if (_badValues + _formatErrors > 0)
+                    _report.Info(MessageSensitivity.None, $"Processed {_rows} rows with {_badValues} bad values and {_formatErrors} format errors");
                 _report.Dispose();
             }
             base.Dispose(disposing);
@@ -124,6 +118,18 @@ internal sealed class TextFileView : IDataView
             {
                 throw Ch.ExceptDecode("Stream reading encountered exception", e);
             }
+        }
+
+        private void BadValue(string where)
+        {
+            if (_badValues++ < ReportsShown)
+                _report.Info(MessageSensitivity.Schema, $"  Bad value at line {_lines.Current.Line} in column {where}");
+        }
+
+        private void FormatError(int from, int to, string message)
+        {
+            if (_formatErrors++ < ReportsShown)
+                _report.Warning(MessageSensitivity.All, $"Format error at {_path}({_lines.Current.Line},{from + 1})-({_lines.Current.Line},{to + 1}): {message}");
         }
     }
 }

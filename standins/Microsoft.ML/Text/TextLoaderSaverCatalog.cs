@@ -22,7 +22,7 @@ public static class TextLoaderSaverCatalog
         Contracts.CheckNonEmpty(path, nameof(path));
         if (!File.Exists(path))
             throw Contracts.ExceptParam(nameof(path), $"File or directory does not exist at path: {path}");
-        return new TextLoader(catalog.GetEnvironment(), options, typeof(TInput)).Load(path);
+        return TextLoader.Load(catalog.GetEnvironment(), path, options, typeof(TInput));
     }
 
     public static void SaveAsText(this DataOperationsCatalog catalog, IDataView data, Stream stream, char separatorChar = '\t', bool headerRow = true,

@@ -28,40 +28,47 @@ internal sealed class TextSaver
     public void Save(IDataView data, Stream stream, bool keepHidden)
     {
         using IChannel channel = _host.Start("Saving");
-        List<DataViewSchema.Column> columns = [];
-        foreach (DataViewSchema.Column column in data.Schema.Where(column => keepHidden || !column.IsHidden))
-        {
-            if (TextValues.CanParse(((column.Type as VectorDataViewType)?.ItemType ?? column.Type).RawType))
-                columns.Add(column);
-            else
-                channel.Info(MessageSensitivity.Schema, $"The column '{column.Name}' will not be written as it has unsavable column type.");
-        }
-        channel.Check(columns.Count > 0, "No valid columns to save");
-
+        DataViewSchema.Column[] columns =
+            [.. data.Schema.Where(column => (keepHidden || !column.IsHidden) && TextValues.CanParse(ItemOf(column)))];
+        channel.Check(columns.Length > 0, "No valid columns to save");
         using StreamWriter writer = new(stream, leaveOpen: true);
         using DataViewRowCursor cursor = data.GetRowCursor(columns);
-        TextSaverColumn[] sources = [.. columns.Select(column => TextSaverColumn.Create(cursor, column, _separator))];
-        string[] names = [.. sources.SelectMany(source => source.Names)];
+        (Func<string[]> Values, string Default)[] sources =
+            [.. columns.Select(column => ((Func<string[]>, string))Generics.Call(Source<int>, ItemOf(column), cursor, column, _separator))];
         bool header = _header && columns.Any(column => column.Type is not VectorDataViewType);
         if (_schema)
             WriteSchema(writer, columns, header);
         if (header)
-            writer.WriteLine(string.Join(_separator, names));
-
-        long rows = 0;
-        int shortest = int.MaxValue, longest = 0;
-        for (; cursor.MoveNext(); rows++)
         {
-            int length = WriteRow(writer, sources);
-            (shortest, longest) = (Math.Min(shortest, length), Math.Max(longest, length));
+            writer.WriteLine(string.Join(_separator, columns.SelectMany(column => column.Type is VectorDataViewType vector
+                ? Enumerable.Repeat("\"\"", vector.Size) : [Quote(column.Name, _separator)])));
         }
-        if (rows == 0)
-            channel.Warning(MessageSensitivity.None, "Wrote zero rows of data!");
-        else
-            channel.Info(MessageSensitivity.None, $"Wrote {rows} rows of length" + (shortest == longest ? $" {longest}" : $"s between {shortest} and {longest}"));
+        while (cursor.MoveNext())
+            WriteRow(writer, [.. sources.Select(source => source.Values())], sources);
     }
 
-    private void WriteSchema(TextWriter writer, List<DataViewSchema.Column> columns, bool header)
+    private static Type ItemOf(DataViewSchema.Column column) => ((column.Type as VectorDataViewType)?.ItemType ?? column.Type).RawType;
+
+    private static (Func<string[]> Values, string Default) Source<T>(DataViewRow row, DataViewSchema.Column column, char separator)
+    {
+        if (column.Type is not VectorDataViewType)
+        {
+            Func<T> read = RowFilter.Reader(row.GetGetter<T>(column));
+            return (() => [Show(read())], Show(default));
+        }
+        Func<VBuffer<T>> readAll = RowFilter.Reader(row.GetGetter<VBuffer<T>>(column));
+        return (() => [.. readAll().DenseValues().Select(Show)], Show(default));
+
+        string Show(T value) => value is ReadOnlyMemory<char> text ? Quote(text.ToString(), separator) : TextValues.Format(value);
+    }
+
+    private static string Quote(string text, char separator)
+    {
+        bool quotes = text.Length == 0 || text[0] == ' ' || text.AsSpan().IndexOfAny(['"', separator, ':', '\n']) >= 0;
+        return quotes ? new StringBuilder(text).Replace("\"", "\"\"").Insert(0, '"').Append('"').ToString() : text;
+    }
+
+    private void WriteSchema(TextWriter writer, DataViewSchema.Column[] columns, bool header)
     {
         writer.WriteLine("#@ TextLoader{");
         if (header)
@@ -70,113 +77,29 @@ internal sealed class TextSaver
         int field = 0;
         foreach (DataViewSchema.Column column in columns)
         {
-            VectorDataViewType vector = column.Type as VectorDataViewType;
-            string kind = TextValues.KindOf((vector?.ItemType ?? column.Type).RawType);
-            string source = vector == null ? $"{field}" : vector.IsKnownSize ? $"{field}-{field + vector.Size - 1}" : $"{field}-**";
-            writer.WriteLine(column.Name.Any(char.IsWhiteSpace)
-                ? $"#@   col={{name={{{column.Name}}} type={kind} src={source}}}"
-                : $"#@   col={column.Name}:{kind}:{source}");
-            field += vector?.Size ?? 1;
+            int size = (column.Type as VectorDataViewType)?.Size ?? 1;
+            string fields = column.Type is not VectorDataViewType ? $"{field}" : size == 0 ? $"{field}-**" : $"{field}-{field + size - 1}";
+            writer.WriteLine($"#@   col={column.Name}:{TextValues.KindOf(ItemOf(column))}:{fields}");
+            field += size;
         }
         writer.WriteLine("#@ }");
     }
 
-    private int WriteRow(TextWriter writer, TextSaverColumn[] sources)
+    private void WriteRow(TextWriter writer, string[][] columns, (Func<string[]> Values, string Default)[] sources)
     {
-        List<string> values = [];
-        List<int> ends = [0];
-        foreach (TextSaverColumn source in sources)
+        string[] values = [.. columns.SelectMany(column => column)];
+        int[] notDefault = [.. columns.SelectMany((column, i) => column.Select(value => value != sources[i].Default))
+            .Select((isNot, i) => isNot ? i : -1).Where(i => i >= 0)];
+        // The row may turn sparse at the end of a column, where that is cheapest and enough is left.
+        int[] ends = [0, .. columns.Select((_, i) => columns.Take(i + 1).Sum(column => column.Length))];
+        int dense = ends.MinBy(end => end + (SparseWeight * notDefault.Count(i => i >= end)));
+        int left = values.Length - dense;
+        if (_dense || left < 5 || left < dense / 5)
         {
-            values.AddRange(source.Values());
-            ends.Add(values.Count);
+            writer.WriteLine(string.Join(_separator, values));
+            return;
         }
-        string[] defaults = [.. sources.SelectMany((source, i) => Enumerable.Repeat(source.Default, ends[i + 1] - ends[i]))];
-
-        int dense = _dense ? values.Count : DenseLength(values, defaults, ends);
-        List<string> written = values[..dense];
-        if (dense < values.Count)
-        {
-            written.Add($"{values.Count - dense}");
-            written.AddRange(Enumerable.Range(dense, values.Count - dense).Where(i => values[i] != defaults[i]).DefaultIfEmpty(dense)
-                .Select(i => $"{i - dense}:{values[i]}"));
-        }
-        writer.WriteLine(string.Join(_separator, written));
-        return values.Count;
-    }
-
-    /// <summary>The column after which it is cheapest to be sparse, unless little is left by then.</summary>
-    private static int DenseLength(List<string> values, string[] defaults, List<int> ends)
-    {
-        int best = ends.MinBy(end => end + (SparseWeight * Enumerable.Range(end, values.Count - end).Count(i => values[i] != defaults[i])));
-        int left = values.Count - best;
-        return left < 5 || left < best / 5 ? values.Count : best;
-    }
-}
-
-/// <summary>One column of a view as text.</summary>
-internal abstract class TextSaverColumn
-{
-    public string Default { get; private protected init; }
-
-    public string[] Names { get; private protected init; }
-
-    public abstract IEnumerable<string> Values();
-
-    public static TextSaverColumn Create(DataViewRow row, DataViewSchema.Column column, char separator)
-    {
-        VectorDataViewType vector = column.Type as VectorDataViewType;
-        Type item = vector?.ItemType.RawType ?? column.Type.RawType;
-        return (TextSaverColumn)Activator.CreateInstance((vector == null ? typeof(Scalar<>) : typeof(Vector<>)).MakeGenericType(item), row, column, separator);
-    }
-
-    private static string Show<T>(T value, char separator) =>
-        value is ReadOnlyMemory<char> text ? Quote(text.ToString(), separator) : TextValues.Format(value);
-
-    private static string Quote(string text, char separator)
-    {
-        bool quotes = text.Length == 0 || text[0] == ' ' || text.AsSpan().IndexOfAny(['"', separator, ':', '\n']) >= 0;
-        return quotes ? new StringBuilder(text).Replace("\"", "\"\"").Insert(0, '"').Append('"').ToString() : text;
-    }
-
-    private sealed class Scalar<T> : TextSaverColumn
-    {
-        private readonly ValueGetter<T> _getter;
-        private readonly char _separator;
-        private T _value;
-
-        public Scalar(DataViewRow row, DataViewSchema.Column column, char separator)
-        {
-            _getter = row.GetGetter<T>(column);
-            _separator = separator;
-            Names = [Quote(column.Name, separator)];
-            Default = Show(default(T), separator);
-        }
-
-        public override IEnumerable<string> Values()
-        {
-            _getter(ref _value);
-            return [Show(_value, _separator)];
-        }
-    }
-
-    private sealed class Vector<T> : TextSaverColumn
-    {
-        private readonly ValueGetter<VBuffer<T>> _getter;
-        private readonly char _separator;
-        private VBuffer<T> _value;
-
-        public Vector(DataViewRow row, DataViewSchema.Column column, char separator)
-        {
-            _getter = row.GetGetter<VBuffer<T>>(column);
-            _separator = separator;
-            Names = [.. Enumerable.Repeat("\"\"", ((VectorDataViewType)column.Type).Size)];
-            Default = Show(default(T), separator);
-        }
-
-        public override IEnumerable<string> Values()
-        {
-            _getter(ref _value);
-            return _value.DenseValues().Select(value => Show(value, _separator));
-        }
+        IEnumerable<string> tail = notDefault.Where(i => i >= dense).DefaultIfEmpty(dense).Select(i => $"{i - dense}:{values[i]}");
+        writer.WriteLine(string.Join(_separator, [.. values[..dense], $"{left}", .. tail]));
     }
 }

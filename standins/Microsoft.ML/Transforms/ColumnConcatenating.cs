@@ -45,14 +45,9 @@ namespace Microsoft.ML.Transforms
                 }
             }
             bool isVariable = sources.Any(source => source.Kind == SchemaShape.Column.VectorKind.VariableVector);
-            bool hasNames = sources.Any(source => source.Kind == SchemaShape.Column.VectorKind.Scalar
-                || source.Annotations.Any(annotation => annotation.Name == ColumnConcatenatingTransformer.SlotNames));
-            SchemaShape.Column names =
-                new(ColumnConcatenatingTransformer.SlotNames, SchemaShape.Column.VectorKind.Vector, TextDataViewType.Instance, false);
             return inputSchema.With(
             [
-                new(_name, isVariable ? SchemaShape.Column.VectorKind.VariableVector : SchemaShape.Column.VectorKind.Vector, sources[0].ItemType, false,
-                    new SchemaShape(hasNames ? [names] : [])),
+                new(_name, isVariable ? SchemaShape.Column.VectorKind.VariableVector : SchemaShape.Column.VectorKind.Vector, sources[0].ItemType, false),
             ]);
         }
     }
@@ -64,8 +59,6 @@ namespace Microsoft.ML.Data
     public sealed class ColumnConcatenatingTransformer : RowToRowTransformerBase
     {
         internal const string LoaderSignature = "ConcatTransform";
-        internal const string SlotNames = "SlotNames";
-
         private readonly string _name;
         private readonly string[] _sources;
 
@@ -109,14 +102,10 @@ namespace Microsoft.ML.Data
 
             int[] sizes = [.. sources.Select(source => (source.Type as VectorDataViewType)?.Size ?? 1)];
             VectorDataViewType type = new((PrimitiveDataViewType)itemType, sizes.Contains(0) ? 0 : sizes.Sum());
-            return new ColumnMapper([new(new(_name, type, NamesOf(sources, sizes, type.Size)), inputs, row => MakeGetter(row, sources, itemType.RawType))]);
+            return new ColumnMapper([new(new(_name, type), inputs, row => (Delegate)Generics.Call(MakeGetter<int>, itemType.RawType, row, sources))]);
         }
 
         private static DataViewType ItemOf(DataViewType type) => (type as VectorDataViewType)?.ItemType ?? type;
-
-        private static Delegate MakeGetter(DataViewRow row, DataViewSchema.Column[] sources, Type itemType) =>
-            (Delegate)new Func<DataViewRow, DataViewSchema.Column[], Delegate>(MakeGetter<int>).Method.GetGenericMethodDefinition()
-                .MakeGenericMethod(itemType).Invoke(null, [row, sources]);
 
         private static Delegate MakeGetter<T>(DataViewRow row, DataViewSchema.Column[] sources)
         {
@@ -154,28 +143,6 @@ namespace Microsoft.ML.Data
                 }
                 destination = editor.Commit();
             });
-        }
-
-        // A scalar's slot has the column's name, a vector's its own behind the column's.
-        private static DataViewSchema.Annotations NamesOf(DataViewSchema.Column[] sources, int[] sizes, int size)
-        {
-            if (size == 0 || !sources.Any(source => source.Type is not VectorDataViewType || source.Annotations.Schema.GetColumnOrNull(SlotNames) != null))
-                return null;
-            ReadOnlyMemory<char>[] names = [.. sources.SelectMany((source, i) => source.Type is VectorDataViewType
-                ? SlotNamesOf(source, sizes[i]).Select(name => name.IsEmpty ? name : $"{source.Name}.{name}".AsMemory())
-                : [source.Name.AsMemory()])];
-            DataViewSchema.Annotations.Builder builder = new();
-            builder.Add(SlotNames, new VectorDataViewType(TextDataViewType.Instance, size),
-                (ref VBuffer<ReadOnlyMemory<char>> value) => VBuffer<ReadOnlyMemory<char>>.Copy(names, 0, ref value, size));
-            return builder.ToAnnotations();
-        }
-
-        private static IEnumerable<ReadOnlyMemory<char>> SlotNamesOf(DataViewSchema.Column source, int size)
-        {
-            VBuffer<ReadOnlyMemory<char>> names = new(size, 0, [], []);
-            if (source.Annotations.Schema.GetColumnOrNull(SlotNames) is { Type: VectorDataViewType type } && type.Size == size)
-                source.Annotations.GetValue(SlotNames, ref names);
-            return names.DenseValues();
         }
     }
 }

@@ -18,8 +18,8 @@ public sealed partial class DataOperationsCatalog
         _env.CheckUserArg(TextValues.IsReal(column.Type.RawType), "Column", $"Column '{columnName}' does not have compatible type");
         return new RowFilter(_env, input, [column], row =>
         {
-            Func<double> read = RowFilter.RealReader(row, column);
-            return () => read() is double value && lowerBound <= value && value < upperBound;
+            Func<IEnumerable<double>> read = RowFilter.RealsOf(row, column);
+            return () => read().Single() is double value && lowerBound <= value && value < upperBound;
         });
     }
 
@@ -39,8 +39,8 @@ public sealed partial class DataOperationsCatalog
         }
         return new RowFilter(_env, input, chosen, row =>
         {
-            Func<bool>[] isMissing = [.. chosen.Select(column => RowFilter.MissingTest(row, column))];
-            return () => !isMissing.Any(test => test());
+            Func<IEnumerable<double>>[] reads = [.. chosen.Select(column => RowFilter.RealsOf(row, column))];
+            return () => !reads.Any(read => read().Any(double.IsNaN));
         });
     }
 

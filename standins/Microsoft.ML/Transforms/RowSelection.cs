@@ -1,4 +1,3 @@
-using System.Numerics;
 using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.Data;
@@ -60,20 +59,17 @@ internal sealed class RowFilter(IHostEnvironment env, IDataView source, IReadOnl
         return new Cursor(Host, input, active, makeTest(input));
     }
 
-    /// <summary>Reads a Single or Double column.</summary>
-    public static Func<double> RealReader(DataViewRow row, DataViewSchema.Column column)
+    /// <summary>Reads a Single or Double column, or a vector of either.</summary>
+    public static Func<IEnumerable<double>> RealsOf(DataViewRow row, DataViewSchema.Column column)
     {
-        if (column.Type.RawType == typeof(double))
-            return Reader(row.GetGetter<double>(column));
-        Func<float> read = Reader(row.GetGetter<float>(column));
-        return () => read();
-    }
+        Type type = column.Type.RawType;
+        return type == typeof(float) ? Map(Reader(row.GetGetter<float>(column)), value => [value])
+            : type == typeof(double) ? Map(Reader(row.GetGetter<double>(column)), value => [value])
+            : type == typeof(VBuffer<float>) ? Map(Reader(row.GetGetter<VBuffer<float>>(column)), values => values.Items().Select(item => (double)item.Value))
+            : Map(Reader(row.GetGetter<VBuffer<double>>(column)), values => values.Items().Select(item => item.Value));
 
-    /// <summary>Whether the row's value, or any of a vector's, is NaN.</summary>
-    public static Func<bool> MissingTest(DataViewRow row, DataViewSchema.Column column) =>
-        ((column.Type as VectorDataViewType)?.ItemType ?? column.Type).RawType == typeof(double)
-            ? MissingTest<double>(row, column)
-            : MissingTest<float>(row, column);
+        static Func<IEnumerable<double>> Map<T>(Func<T> read, Func<T, IEnumerable<double>> map) => () => map(read());
+    }
 
     public static Func<T> Reader<T>(ValueGetter<T> getter)
     {
@@ -83,18 +79,6 @@ internal sealed class RowFilter(IHostEnvironment env, IDataView source, IReadOnl
             getter(ref value);
             return value;
         };
-    }
-
-    private static Func<bool> MissingTest<T>(DataViewRow row, DataViewSchema.Column column)
-        where T : INumberBase<T>
-    {
-        if (column.Type is not VectorDataViewType)
-        {
-            Func<T> read = Reader(row.GetGetter<T>(column));
-            return () => T.IsNaN(read());
-        }
-        Func<VBuffer<T>> readAll = Reader(row.GetGetter<VBuffer<T>>(column));
-        return () => readAll().Items().Any(item => T.IsNaN(item.Value));
     }
 
     private sealed class Cursor(IChannelProvider provider, DataViewRowCursor input, bool[] active, Func<bool> test) : CursorBase(provider, input, active)

@@ -32,7 +32,7 @@ internal sealed class ShuffledView : RowSelection
     {
         private readonly Random _random;
         private readonly PooledColumn[] _columns;
-        private readonly PooledColumn<DataViewRowId> _ids;
+        private readonly PooledColumn _ids;
 
         // A ring: the current row's slot is at the head, and the live ones follow.
         private readonly int[] _slots;
@@ -44,8 +44,8 @@ internal sealed class ShuffledView : RowSelection
         {
             _random = random;
             _slots = [.. Enumerable.Range(0, poolSize)];
-            _columns = [.. input.Schema.Select(column => active[column.Index] ? PooledColumn.Create(input, column, poolSize) : null)];
-            _ids = new PooledColumn<DataViewRowId>(input.GetIdGetter(), poolSize, null);
+            _columns = [.. input.Schema.Select(column => active[column.Index] ? PooledColumn.Create(input, column, poolSize, Current) : null)];
+            _ids = PooledColumn.Of(input.GetIdGetter(), poolSize, Current);
         }
 
         public override long Batch => 0;
@@ -53,11 +53,10 @@ internal sealed class ShuffledView : RowSelection
         public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column)
         {
             Ch.CheckParam(IsColumnActive(column), nameof(column), "requested column not active");
-            return _columns[column.Index] is PooledColumn<TValue> pooled ? Getter(pooled)
-                : throw Ch.Except($"Invalid TValue: '{typeof(TValue)}', expected type: '{column.Type.RawType}'.");
+            return RowCursorUtils.Cast<TValue>(_columns[column.Index].Getter);
         }
 
-        public override ValueGetter<DataViewRowId> GetIdGetter() => Getter(_ids);
+        public override ValueGetter<DataViewRowId> GetIdGetter() => (ValueGetter<DataViewRowId>)_ids.Getter;
 
         protected override bool MoveNextCore()
         {
@@ -91,42 +90,35 @@ internal sealed class ShuffledView : RowSelection
             return true;
         }
 
-        private ValueGetter<T> Getter<T>(PooledColumn<T> column) => (ref T value) =>
+        private int Current()
         {
             Ch.Check(IsGood, RowCursorUtils.FetchValueStateError);
-            column.Fetch(_slots[_head], ref value);
-        };
+            return _slots[_head];
+        }
     }
 
-    private delegate void Copier<T>(in T from, ref T to);
-
-    private abstract class PooledColumn
+    /// <summary>The values of one column in the pool: filling a slot, and the value in the current row's.</summary>
+    private sealed record PooledColumn(Action<int> Fill, Delegate Getter)
     {
-        public abstract void Fill(int slot);
+        public static PooledColumn Create(DataViewRow row, DataViewSchema.Column column, int size, Func<int> current) => (PooledColumn)(
+            column.Type is VectorDataViewType vector
+                ? Generics.Call(OfVectors<int>, vector.ItemType.RawType, row, column, size, current)
+                : Generics.Call(OfScalars<int>, column.Type.RawType, row, column, size, current));
 
-        public static PooledColumn Create(DataViewRow row, DataViewSchema.Column column, int poolSize) => (PooledColumn)typeof(PooledColumn)
-            .GetMethod(column.Type is VectorDataViewType ? nameof(Vector) : nameof(Scalar))
-            .MakeGenericMethod((column.Type as VectorDataViewType)?.ItemType.RawType ?? column.Type.RawType).Invoke(null, [row, column, poolSize]);
-
-        public static PooledColumn Scalar<T>(DataViewRow row, DataViewSchema.Column column, int poolSize) =>
-            new PooledColumn<T>(row.GetGetter<T>(column), poolSize, null);
-
-        public static PooledColumn Vector<T>(DataViewRow row, DataViewSchema.Column column, int poolSize) =>
-            new PooledColumn<VBuffer<T>>(row.GetGetter<VBuffer<T>>(column), poolSize, (in VBuffer<T> from, ref VBuffer<T> to) => from.CopyTo(ref to));
-    }
-
-    private sealed class PooledColumn<T>(ValueGetter<T> getter, int poolSize, Copier<T> copy) : PooledColumn
-    {
-        private readonly T[] _values = new T[poolSize];
-
-        public override void Fill(int slot) => getter(ref _values[slot]);
-
-        public void Fetch(int slot, ref T value)
+        public static PooledColumn Of<T>(ValueGetter<T> getter, int size, Func<int> current)
         {
-            if (copy == null)
-                value = _values[slot];
-            else
-                copy(in _values[slot], ref value);
+            T[] values = new T[size];
+            return new PooledColumn(slot => getter(ref values[slot]), (ValueGetter<T>)((ref value) => value = values[current()]));
+        }
+
+        private static PooledColumn OfScalars<T>(DataViewRow row, DataViewSchema.Column column, int size, Func<int> current) =>
+            Of(row.GetGetter<T>(column), size, current);
+
+        private static PooledColumn OfVectors<T>(DataViewRow row, DataViewSchema.Column column, int size, Func<int> current)
+        {
+            ValueGetter<VBuffer<T>> getter = row.GetGetter<VBuffer<T>>(column);
+            VBuffer<T>[] values = new VBuffer<T>[size];
+            return new PooledColumn(slot => getter(ref values[slot]), (ValueGetter<VBuffer<T>>)((ref value) => values[current()].CopyTo(ref value)));
         }
     }
 }

@@ -133,14 +133,6 @@ public sealed class TextLoaderTests
     }
 
     [TestMethod]
-    public void Another_escape_character_may_escape_quotes()
-    {
-        using TextFile file = new("\"a\\\"b\"\tc\n");
-        TextLoader.Options options = new() { AllowQuoting = true, EscapeChar = '\\' };
-        Assert.AreEqual("a\"b", Texts(_mlContext.Data.LoadFromTextFile<OneText>(file.Path, options)).Single());
-    }
-
-    [TestMethod]
     public void A_wrongly_quoted_field_is_empty_and_reported()
     {
         using TextFile file = new("\"abc\"x\t1\n\"open\t1\n");

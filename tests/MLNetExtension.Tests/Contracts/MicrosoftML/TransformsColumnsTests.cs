@@ -38,15 +38,12 @@ public sealed class TransformsColumnsTests
     }
 
     [TestMethod]
-    public void Scalars_and_vectors_concatenate_with_slot_names()
+    public void Scalars_and_vectors_concatenate()
     {
         ITransformer model = _mlContext.Transforms.Concatenate("All", "X", "Vector", "Y").Fit(View());
         IDataView view = model.Transform(View());
         Assert.AreEqual("Vector<Single, 5>", view.Schema["All"].Type.ToString());
         CollectionAssert.AreEqual(new[] { "1.5|1|0|0|2", "2|4|5|6|3" }, Values(view, "All"));
-        VBuffer<ReadOnlyMemory<char>> names = default;
-        view.Schema["All"].Annotations.GetValue("SlotNames", ref names);
-        Assert.AreEqual("X||||Y", string.Join("|", names.DenseValues()));
     }
 
     [TestMethod]
@@ -86,8 +83,8 @@ public sealed class TransformsColumnsTests
         shape = _mlContext.Transforms.CopyColumns("Text", "X").GetOutputSchema(Shape());
         Assert.AreEqual("Text:Scalar:Single", Show(shape, "Text"));
         Assert.HasCount(6, shape);
-        Assert.AreEqual("All:Vector:Single{SlotNames}", Show(_mlContext.Transforms.Concatenate("All", "X", "Vector").GetOutputSchema(Shape()), "All"));
-        Assert.AreEqual("All:VariableVector:String{SlotNames}", Show(_mlContext.Transforms.Concatenate("All", "Text", "Words").GetOutputSchema(Shape()), "All"));
+        Assert.AreEqual("All:Vector:Single", Show(_mlContext.Transforms.Concatenate("All", "X", "Vector").GetOutputSchema(Shape()), "All"));
+        Assert.AreEqual("All:VariableVector:String", Show(_mlContext.Transforms.Concatenate("All", "Text", "Words").GetOutputSchema(Shape()), "All"));
         Assert.AreEqual("Text,Vector", string.Join(',', _mlContext.Transforms.SelectColumns("Vector", "Text").GetOutputSchema(Shape()).Select(column => column.Name)));
         Assert.AreEqual("Count,Words", string.Join(',', _mlContext.Transforms.DropColumns("Vector", "Text", "X", "Y").GetOutputSchema(Shape()).Select(column => column.Name)));
     }
@@ -224,8 +221,7 @@ public sealed class TransformsColumnsTests
     private static string Show(SchemaShape shape, string name)
     {
         SchemaShape.Column column = shape.Single(candidate => candidate.Name == name);
-        string annotations = string.Join(",", column.Annotations.Select(annotation => annotation.Name));
-        return $"{column.Name}:{column.Kind}:{column.ItemType}" + (annotations == "" ? "" : $"{{{annotations}}}");
+        return $"{column.Name}:{column.Kind}:{column.ItemType}";
     }
 
     private string Names(IEstimator<ITransformer> estimator, IDataView? input = null)
