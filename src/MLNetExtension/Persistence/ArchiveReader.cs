@@ -59,7 +59,8 @@ internal sealed class ArchiveReader
         }
         catch (Exception exception) when (exception is EndOfStreamException or JsonException or InvalidDataException)
         {
-            throw Bad(name, $"cannot be read: {exception.Message}", exception);
+            // Not the cause as well: ML.NET wraps what a loader throws, and whoever unwraps it should find the error that names the entry.
+            throw Bad(name, $"cannot be read: {exception.Message}");
         }
         if (!found)
             throw Bad(name, "is missing.");
@@ -67,6 +68,5 @@ internal sealed class ArchiveReader
 
     private static T Parse<T>(Stream stream) => JsonSerializer.Deserialize<T>(stream, ArchiveJson.Options) ?? throw new JsonException("it is null.");
 
-    private static InvalidDataException Bad(string name, string what, Exception? cause = null) =>
-        new($"The saved model's entry '{name}' {what}", cause);
+    private static InvalidDataException Bad(string name, string what) => new($"The saved model's entry '{name}' {what}");
 }

@@ -154,7 +154,7 @@ public sealed class FitTests
     [TestMethod]
     public void A_gpu_that_is_not_there_is_a_warning_or_an_error_that_says_what_to_install()
     {
-        var mlContext = new MLContext(seed: 1) { GpuDeviceId = 999 };
+        var mlContext = new MLContext(seed: 1) { GpuDeviceId = 999, FallbackToCpu = true };
         var lines = new List<string>();
         mlContext.Log += (_, e) => lines.Add(e.Message);
 
