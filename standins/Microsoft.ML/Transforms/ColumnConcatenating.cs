@@ -30,26 +30,8 @@ namespace Microsoft.ML.Transforms
             return new ColumnConcatenatingTransformer(_host, _name, _sources);
         }
 
-        public SchemaShape GetOutputSchema(SchemaShape inputSchema)
-        {
-            _host.CheckValue(inputSchema, nameof(inputSchema));
-            SchemaShape.Column[] sources = [.. _sources.Select(name => inputSchema.Find(_host, name))];
-            foreach (SchemaShape.Column source in sources)
-            {
-                if (source.IsKey)
-                    throw _host.Except($"Column '{source.Name}' is key. Concatenation of keys is unsupported.");
-                if (!source.ItemType.Equals(sources[0].ItemType))
-                {
-                    throw _host.Except($"Concatenated columns should have the same type. Column '{source.Name}' has type of {source.ItemType}, " +
-                        $"but expected column type is {sources[0].ItemType}.");
-                }
-            }
-            bool isVariable = sources.Any(source => source.Kind == SchemaShape.Column.VectorKind.VariableVector);
-            return inputSchema.With(
-            [
-                new(_name, isVariable ? SchemaShape.Column.VectorKind.VariableVector : SchemaShape.Column.VectorKind.Vector, sources[0].ItemType, false),
-            ]);
-        }
+        public SchemaShape GetOutputSchema(SchemaShape inputSchema) =>
+            inputSchema.Through(new ColumnConcatenatingTransformer(_host, _name, _sources));
     }
 }
 
@@ -59,6 +41,7 @@ namespace Microsoft.ML.Data
     public sealed class ColumnConcatenatingTransformer : RowToRowTransformerBase
     {
         internal const string LoaderSignature = "ConcatTransform";
+
         private readonly string _name;
         private readonly string[] _sources;
 
@@ -126,19 +109,11 @@ namespace Microsoft.ML.Data
             {
                 for (int i = 0; i < parts.Length; i++)
                     values[i] = parts[i]();
-                int length = values.Sum(value => value.Length), count = values.Sum(value => value.GetValues().Length);
-                bool isSparse = count <= length / 2;
-                VBufferEditor<T> editor = VBufferEditor.Create(ref destination, length, isSparse ? count : length);
-                int offset = 0, written = 0;
+                VBufferEditor<T> editor = VBufferEditor.Create(ref destination, values.Sum(value => value.Length));
+                int offset = 0;
                 foreach (VBuffer<T> value in values)
                 {
-                    if (!isSparse)
-                        value.CopyTo(editor.Values, offset);
-                    for (int i = 0; isSparse && i < value.GetValues().Length; i++, written++)
-                    {
-                        editor.Values[written] = value.GetValues()[i];
-                        editor.Indices[written] = offset + (value.IsDense ? i : value.GetIndices()[i]);
-                    }
+                    value.CopyTo(editor.Values, offset);
                     offset += value.Length;
                 }
                 destination = editor.Commit();

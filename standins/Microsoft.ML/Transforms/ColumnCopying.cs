@@ -15,15 +15,7 @@ public sealed class ColumnCopyingEstimator : TrivialEstimator<ColumnCopyingTrans
     {
     }
 
-    public override SchemaShape GetOutputSchema(SchemaShape inputSchema)
-    {
-        Host.CheckValue(inputSchema, nameof(inputSchema));
-        return inputSchema.With(Transformer.ColumnPairs.Select(pair =>
-        {
-            SchemaShape.Column from = inputSchema.Find(Host, pair.inputColumnName);
-            return new SchemaShape.Column(pair.outputColumnName, from.Kind, from.ItemType, from.IsKey, from.Annotations);
-        }));
-    }
+    public override SchemaShape GetOutputSchema(SchemaShape inputSchema) => inputSchema.Through(Transformer);
 }
 
 public sealed class ColumnCopyingTransformer : OneToOneTransformerBase

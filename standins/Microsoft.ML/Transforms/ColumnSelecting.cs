@@ -15,12 +15,7 @@ public sealed class ColumnSelectingEstimator : TrivialEstimator<ColumnSelectingT
     {
     }
 
-    public override SchemaShape GetOutputSchema(SchemaShape inputSchema)
-    {
-        Host.CheckValue(inputSchema, nameof(inputSchema));
-        Transformer.Check(inputSchema.Select(column => column.Name), nameof(inputSchema));
-        return new SchemaShape(inputSchema.Where(column => Transformer.Keeps(column.Name)));
-    }
+    public override SchemaShape GetOutputSchema(SchemaShape inputSchema) => inputSchema.Through(Transformer);
 }
 
 /// <summary>Keeps columns in the order of their names here, or keeps all but these in their own.</summary>
@@ -75,15 +70,6 @@ public sealed class ColumnSelectingTransformer : ITransformer
             ctx.Writer.Write(name);
     }
 
-    internal bool Keeps(string name) => _names.Contains(name) == _keeps;
-
-    internal void Check(IEnumerable<string> columns, string parameter)
-    {
-        string[] missing = [.. _names.Except(columns)];
-        if (missing.Length > 0)
-            throw _host.ExceptSchemaMismatch(parameter, "input", string.Join(",", missing));
-    }
-
     internal static ColumnSelectingTransformer Create(IHostEnvironment env, ModelLoadContext ctx)
     {
         ctx.CheckAtModel(Version);
@@ -94,10 +80,12 @@ public sealed class ColumnSelectingTransformer : ITransformer
 
     private SelectedColumns Bind(IDataView input, string parameter)
     {
-        Check(input.Schema.Select(column => column.Name), parameter);
+        string[] missing = [.. _names.Except(input.Schema.Select(column => column.Name))];
+        if (missing.Length > 0)
+            throw _host.ExceptSchemaMismatch(parameter, "input", string.Join(",", missing));
         IEnumerable<DataViewSchema.Column> columns = _keeps
             ? _names.SelectMany(name => input.Schema.Where(column => column.Name == name && (_keepsHidden || !column.IsHidden)))
-            : input.Schema.Where(column => Keeps(column.Name));
+            : input.Schema.Where(column => !_names.Contains(column.Name));
         return new SelectedColumns(_host, input, [.. columns]);
     }
 }

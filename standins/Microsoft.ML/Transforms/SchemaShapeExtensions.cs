@@ -1,18 +1,24 @@
-using Microsoft.ML.Runtime;
-
 namespace Microsoft.ML.Data;
 
 internal static class SchemaShapeExtensions
 {
-    public static SchemaShape.Column Find(this SchemaShape shape, IExceptionContext ctx, string name) =>
-        shape.TryFindColumn(name, out SchemaShape.Column column) ? column : throw ctx.ExceptSchemaMismatch("inputSchema", "input", name);
+    private const int AnySize = 10;
 
-    /// <summary>The shape with columns added, each in the place of the one whose name it has.</summary>
-    public static SchemaShape With(this SchemaShape shape, IEnumerable<SchemaShape.Column> added)
+    /// <summary>The shape of what a transformer makes of any view of this shape: it is asked with an example.</summary>
+    public static SchemaShape Through(this SchemaShape shape, ITransformer transformer)
     {
-        Dictionary<string, SchemaShape.Column> columns = shape.ToDictionary(column => column.Name);
-        foreach (SchemaShape.Column column in added)
-            columns[column.Name] = column;
-        return new SchemaShape(columns.Values);
+        Runtime.Contracts.CheckValue(shape, "inputSchema");
+        DataViewSchema.Builder example = new();
+        foreach (SchemaShape.Column column in shape)
+        {
+            PrimitiveDataViewType item = column.IsKey ? new KeyDataViewType(column.ItemType.RawType, AnySize) : (PrimitiveDataViewType)column.ItemType;
+            example.AddColumn(column.Name, column.Kind switch
+            {
+                SchemaShape.Column.VectorKind.Scalar => item,
+                SchemaShape.Column.VectorKind.Vector => new VectorDataViewType(item, AnySize),
+                _ => new VectorDataViewType(item),
+            });
+        }
+        return SchemaShape.Create(transformer.GetOutputSchema(example.ToSchema()));
     }
 }

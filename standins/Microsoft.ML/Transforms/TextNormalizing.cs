@@ -25,18 +25,7 @@ public sealed class TextNormalizingEstimator : TrivialEstimator<TextNormalizingT
         None = 2,
     }
 
-    public override SchemaShape GetOutputSchema(SchemaShape inputSchema)
-    {
-        Host.CheckValue(inputSchema, nameof(inputSchema));
-        return inputSchema.With(Transformer.ColumnPairs.Select(pair =>
-        {
-            SchemaShape.Column from = inputSchema.Find(Host, pair.inputColumnName);
-            TextNormalizingTransformer.CheckType(Host, from.Name, from.ItemType, from.ItemType);
-            bool isScalar = from.Kind == SchemaShape.Column.VectorKind.Scalar;
-            return new SchemaShape.Column(pair.outputColumnName,
-                isScalar ? SchemaShape.Column.VectorKind.Scalar : SchemaShape.Column.VectorKind.VariableVector, from.ItemType, false);
-        }));
-    }
+    public override SchemaShape GetOutputSchema(SchemaShape inputSchema) => inputSchema.Through(Transformer);
 }
 
 /// <summary>Changes case and takes out diacritics, punctuation and numbers, each a choice.</summary>
@@ -62,12 +51,6 @@ public sealed class TextNormalizingTransformer : OneToOneTransformerBase
     private static VersionInfo Version =>
         new("TEXTNORM", 0x00010001, 0x00010001, 0x00010001, typeof(TextNormalizingTransformer).Assembly.FullName, LoaderSignature);
 
-    internal static void CheckType(IExceptionContext ctx, string column, DataViewType itemType, DataViewType type)
-    {
-        if (itemType is not TextDataViewType)
-            throw ctx.ExceptSchemaMismatch("inputSchema", "input", column, "String or vector of String", type.ToString());
-    }
-
     internal static TextNormalizingTransformer Create(IHostEnvironment env, ModelLoadContext ctx)
     {
         ctx.CheckAtModel(Version);
@@ -89,7 +72,8 @@ public sealed class TextNormalizingTransformer : OneToOneTransformerBase
     private protected override MappedColumn MakeColumn(string name, DataViewSchema.Column source)
     {
         VectorDataViewType vector = source.Type as VectorDataViewType;
-        CheckType(Host, source.Name, vector?.ItemType ?? source.Type, source.Type);
+        if ((vector?.ItemType ?? source.Type) is not TextDataViewType)
+            throw Host.ExceptSchemaMismatch("inputSchema", "input", source.Name, "String or vector of String", source.Type.ToString());
         return vector == null
             ? new(new(name, source.Type), [source.Index], row => MakeScalarGetter(row, source))
             : new(new(name, new VectorDataViewType(TextDataViewType.Instance)), [source.Index], row => MakeVectorGetter(row, source));
