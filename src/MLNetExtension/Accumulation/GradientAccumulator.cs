@@ -15,7 +15,7 @@ public sealed class GradientAccumulator : IDisposable
 {
     private readonly ParameterArena _arena;
     private readonly LossNormalization _normalization;
-    private readonly Tensor _sums;         // [2] float64 on the device: summed loss, objective
+    private readonly Tensor _sums;         // [3] float64 on the device: summed loss, objective, correct targets
     private double _targetCount;
     private int _microBatches;
 
@@ -26,7 +26,7 @@ public sealed class GradientAccumulator : IDisposable
     {
         _arena = arena;
         _normalization = normalization;
-        _sums = zeros(2, dtype: float64, device: arena.Values.device).DetachFromDisposeScope();
+        _sums = zeros(3, dtype: float64, device: arena.Values.device).DetachFromDisposeScope();
     }
 
     /// <summary>What the gradient of a micro-batch's summed loss is multiplied by in its backward pass: 1, except for the mean of means.</summary>
@@ -41,8 +41,36 @@ public sealed class GradientAccumulator : IDisposable
         using var scope = NewDisposeScope();
         _sums[0].add_(loss.Sum);
         _sums[1].add_(loss.Sum, Scale(loss.TargetCount));
+        if (loss.CorrectCount is { } correct)
+            _sums[2].add_(correct);
+        else
+            _sums[2].fill_(double.NaN);
+        _arena.CollectGradients();
         _targetCount += loss.TargetCount;
         _microBatches++;
+    }
+
+    /// <summary>Adds an auxiliary loss of the window, whose scaled gradient is in the arena: it shares the window's targets, so it brings none of its own.</summary>
+    /// <param name="sum">Its unscaled sum, a scalar: per token, as the loss itself.</param>
+    /// <param name="targetCount">m_k, the targets of the micro-batch that it belongs to.</param>
+    public void AddAuxiliary(Tensor sum, double targetCount)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        _sums[0].add_(sum);
+        _sums[1].add_(sum, Scale(targetCount));
+    }
+
+    /// <summary>Adds what another accumulator, that of another rank or device, has summed of the same window: sums and counts, never means.</summary>
+    /// <param name="other">Its arena holds the same parameters.</param>
+    public void Merge(GradientAccumulator other)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        _arena.Gradients.add_(other._arena.Gradients.to(_arena.Gradients.device));
+        _sums.add_(other._sums.to(_sums.device));
+        _targetCount += other._targetCount;
+        _microBatches += other._microBatches;
     }
 
     /// <summary>Divides the accumulated gradient, once, and reads the window's figures: the one host synchronisation of a step.</summary>
@@ -57,12 +85,13 @@ public sealed class GradientAccumulator : IDisposable
 
         Tensor norm = _arena.Gradients.norm().to(float64);
         double[] figures = cat([_sums, norm.reshape(1)]).cpu().data<double>().ToArray();
-        return new WindowLoss(figures[0], _targetCount, _microBatches, figures[1] / divisor, figures[2]);
+        return new WindowLoss(figures[0], _targetCount, _microBatches, figures[1] / divisor, figures[2], figures[3]);
     }
 
     /// <summary>Starts the next window: loss sums, counts and gradients become zero.</summary>
     public void Reset()
     {
+        using var scope = NewDisposeScope();
         _sums.zero_();
         _targetCount = 0;
         _microBatches = 0;

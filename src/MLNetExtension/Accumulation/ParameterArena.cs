@@ -8,54 +8,66 @@ namespace MLNetExtension.Accumulation;
 /// zeroing are then a few calls on one tensor, whatever the number of parameters. P is the number of trainable scalars.
 /// </summary>
 /// <remarks>
-/// What accumulates: autograd adds into <see cref="Gradients"/> in place, because each parameter's <c>grad</c> is a view of it; it is reset by <see cref="ZeroGradients"/> alone.
-/// Matrices come first and vectors after them, so that weight decay, which by custom spares biases and norms, acts on one leading piece.
-/// Move a model to its device before making its arena: moving it later would part its parameters from the buffers.
+/// <para>What accumulates: autograd adds into <see cref="Gradients"/> in place, because each parameter's <c>grad</c> is a view of it; it is reset by <see cref="ZeroGradients"/> alone.
+/// Where the model computes in half precision, its parameters and their gradients view half-precision buffers instead: <see cref="CollectGradients"/> adds those gradients to
+/// the float32 sum after every micro-batch, so that no sum over micro-batches is ever rounded to half precision, and <see cref="PublishValues"/> rounds the stepped values once.</para>
+/// <para>Matrices come first and vectors after them, so that weight decay, which by custom spares biases and norms, acts on one leading piece.
+/// Move a model to its device before making its arena: moving it later would part its parameters from the buffers.</para>
 /// </remarks>
 public sealed class ParameterArena : IDisposable
 {
-    private readonly Dictionary<IntPtr, Tensor> _gradients = [];
+    private readonly Slot[] _slots;
+    private readonly Tensor? _computedValues, _computedGradients;    // [P], where the model computes in half precision
 
     /// <summary>Moves the parameters of a model that train into a new arena; their values stay as they are.</summary>
     /// <param name="parameters">Names and parameters. A tied parameter, met under a second name, is stored once. Those that need no gradient stay outside.</param>
     /// <exception cref="ArgumentException">There is nothing to train, or the parameters differ in dtype or device.</exception>
     public ParameterArena(IEnumerable<(string name, Parameter parameter)> parameters)
     {
-        Slot[] slots = [.. parameters
+        _slots = [.. parameters
             .Where(p => p.parameter.requires_grad)
             .DistinctBy(p => p.parameter.Handle)
             .OrderBy(p => p.parameter.dim() >= 2 ? 0 : 1)
             .Select(p => new Slot(p.name, p.parameter))];
-        if (slots.Length == 0)
+        if (_slots.Length == 0)
             throw new ArgumentException("No parameter of the model needs a gradient: there is nothing to train.", nameof(parameters));
-        Parameter first = slots[0].Parameter;
-        foreach (Slot slot in slots)
+        Parameter first = _slots[0].Parameter;
+        foreach (Slot slot in _slots)
         {
             if (slot.Parameter.dtype != first.dtype || slot.Parameter.device.ToString() != first.device.ToString())
                 throw new ArgumentException(
-                    $"All trained parameters must share a dtype and a device: '{slots[0].Name}' is {first.dtype} on {first.device}, '{slot.Name}' is {slot.Parameter.dtype} on {slot.Parameter.device}.", nameof(parameters));
+                    $"All trained parameters must share a dtype and a device: '{_slots[0].Name}' is {first.dtype} on {first.device}, '{slot.Name}' is {slot.Parameter.dtype} on {slot.Parameter.device}.", nameof(parameters));
         }
+
+        Length = _slots.Sum(slot => slot.Parameter.numel());
+        DecayedLength = _slots.Where(slot => slot.Parameter.dim() >= 2).Sum(slot => slot.Parameter.numel());
+        Names = [.. _slots.Select(slot => slot.Name)];
 
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        Length = slots.Sum(slot => slot.Parameter.numel());
-        DecayedLength = slots.Where(slot => slot.Parameter.dim() >= 2).Sum(slot => slot.Parameter.numel());
-        Values = empty(Length, dtype: first.dtype, device: first.device).DetachFromDisposeScope();
-        Gradients = zeros(Length, dtype: first.dtype, device: first.device).DetachFromDisposeScope();
-        Names = [.. slots.Select(slot => slot.Name)];
+        bool half = first.dtype is ScalarType.BFloat16 or ScalarType.Float16;
+        ScalarType master = half ? ScalarType.Float32 : first.dtype;
+        Values = empty(Length, dtype: master, device: first.device).DetachFromDisposeScope();
+        Gradients = zeros(Length, dtype: master, device: first.device).DetachFromDisposeScope();
+        if (half)
+        {
+            _computedValues = empty(Length, dtype: first.dtype, device: first.device).DetachFromDisposeScope();
+            _computedGradients = zeros(Length, dtype: first.dtype, device: first.device).DetachFromDisposeScope();
+        }
 
         long offset = 0;
-        foreach (Slot slot in slots)
+        foreach (Slot slot in _slots)
         {
-            long length = slot.Parameter.numel();
-            Tensor value = Values.narrow(0, offset, length).view(slot.Parameter.shape);
-            Tensor gradient = Gradients.narrow(0, offset, length).view(slot.Parameter.shape).DetachFromDisposeScope();
+            Tensor value = View(_computedValues ?? Values, offset, slot.Parameter);
             value.copy_(slot.Parameter);
             slot.Parameter.set_(value);
-            slot.Parameter.grad = gradient;
-            _gradients[slot.Parameter.Handle] = gradient;
-            offset += length;
+            slot.Gradient = View(_computedGradients ?? Gradients, offset, slot.Parameter).DetachFromDisposeScope();
+            slot.Parameter.grad = slot.Gradient;
+            slot.Offset = offset;
+            offset += slot.Parameter.numel();
         }
+        if (half)
+            Values.copy_(_computedValues!);
     }
 
     /// <summary>P, the number of trainable scalars.</summary>
@@ -67,28 +79,88 @@ public sealed class ParameterArena : IDisposable
     /// <summary>Names of the parameters in the arena's order.</summary>
     public IReadOnlyList<string> Names { get; }
 
-    /// <summary>The parameters' values, [P].</summary>
+    /// <summary>The parameters' values, [P], float32 or float64; where the model computes in half precision, the master copy.</summary>
     public Tensor Values { get; }
 
-    /// <summary>The accumulated gradient, [P].</summary>
+    /// <summary>The accumulated gradient, [P], in the dtype of <see cref="Values"/>.</summary>
     public Tensor Gradients { get; }
 
-    /// <summary>The view of <see cref="Gradients"/> that belongs to a parameter, in the parameter's shape.</summary>
+    /// <summary>The gradient buffer that belongs to a parameter, in the parameter's shape and dtype.</summary>
     /// <param name="parameter">A parameter of this arena.</param>
     /// <exception cref="KeyNotFoundException">The parameter is not of this arena.</exception>
-    public Tensor GradientOf(Tensor parameter) => _gradients[parameter.Handle];
+    public Tensor GradientOf(Tensor parameter) =>
+        _slots.FirstOrDefault(slot => slot.Parameter.Handle == parameter.Handle)?.Gradient
+            ?? throw new KeyNotFoundException($"A parameter of shape [{string.Join(", ", parameter.shape)}] is not of this arena.");
+
+    /// <summary>Sets the master copy of a parameter's value, in full precision.</summary>
+    /// <param name="name">Name of the parameter.</param>
+    /// <param name="value">Its value, in its shape.</param>
+    public void SetMaster(string name, Tensor value)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        Slot slot = _slots.Single(slot => slot.Name == name);
+        View(Values, slot.Offset, slot.Parameter).copy_(value);
+        PublishValues();
+    }
+
+    /// <summary>Gives the master copy of a parameter's value, in full precision.</summary>
+    /// <param name="name">Name of the parameter.</param>
+    /// <returns>A view of <see cref="Values"/> in the parameter's shape.</returns>
+    public Tensor Master(string name)
+    {
+        Slot slot = _slots.Single(slot => slot.Name == name);
+        return View(Values, slot.Offset, slot.Parameter);
+    }
+
+    /// <summary>Adds a micro-batch's half-precision gradients to the sum and zeroes them; does nothing where the sum itself receives them.</summary>
+    public void CollectGradients()
+    {
+        if (_computedGradients is null)
+            return;
+        using var scope = NewDisposeScope();
+        Gradients.add_(_computedGradients);
+        _computedGradients.zero_();
+    }
+
+    /// <summary>Rounds the stepped values to the half precision that the model computes in; does nothing where it computes with the values themselves.</summary>
+    public void PublishValues()
+    {
+        if (_computedValues is null)
+            return;
+        using var scope = NewDisposeScope();
+        _computedValues.copy_(Values);
+    }
 
     /// <summary>Sets the accumulated gradient to zero, for the next window.</summary>
-    public void ZeroGradients() => Gradients.zero_();
+    public void ZeroGradients()
+    {
+        using var scope = NewDisposeScope();
+        Gradients.zero_();
+        _computedGradients?.zero_();
+    }
 
     /// <summary>Frees the buffers' handles; parameters keep the memory that they view.</summary>
     public void Dispose()
     {
-        foreach (Tensor gradient in _gradients.Values)
-            gradient.Dispose();
-        Values.Dispose();
+        foreach (Slot slot in _slots)
+            slot.Gradient?.Dispose();
+        _computedGradients?.Dispose();
+        _computedValues?.Dispose();
         Gradients.Dispose();
+        Values.Dispose();
     }
 
-    private sealed record Slot(string Name, Parameter Parameter);
+    private static Tensor View(Tensor buffer, long offset, Parameter parameter) => buffer.narrow(0, offset, parameter.numel()).view(parameter.shape);
+
+    private sealed class Slot(string name, Parameter parameter)
+    {
+        public string Name { get; } = name;
+
+        public Parameter Parameter { get; } = parameter;
+
+        public Tensor? Gradient { get; set; }
+
+        public long Offset { get; set; }
+    }
 }

@@ -13,7 +13,7 @@ public static class MicroBatchPlanner
     {
         List<IReadOnlyList<TokenExample>> cut = [];
         List<TokenExample> group = [];
-        foreach (TokenExample example in window.Where(e => e.TargetCount > 0).OrderByDescending(e => e.Length))
+        foreach (TokenExample example in window.Where(e => e.HasTargets).OrderByDescending(e => e.Length))
         {
             // Rows come longest first, so the first row of a group gives its padded length.
             if (group.Count > 0 && (group.Count + 1) * group[0].Length > maximumTokens)

@@ -12,9 +12,14 @@ public sealed class TokenExample
     /// <param name="targetBytes">UTF-8 bytes of the text that the targets spell.</param>
     /// <param name="position">Row of the data that this example came from, from 0.</param>
     /// <param name="wasTruncated">Whether the row was longer than the context.</param>
+    /// <param name="weight">What the example's summed loss and its number of targets are multiplied by; finite, at least 0.</param>
     /// <exception cref="ArgumentException"><paramref name="ids"/> and <paramref name="targets"/> differ in length.</exception>
-    public TokenExample(int[] ids, int[] targets, int targetBytes, long position, bool wasTruncated = false)
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="weight"/> is negative or not finite.</exception>
+    public TokenExample(int[] ids, int[] targets, int targetBytes, long position, bool wasTruncated = false, double weight = 1)
     {
+        if (!(weight >= 0 && double.IsFinite(weight)))
+            throw new ArgumentOutOfRangeException(nameof(weight), weight, FormattableString.Invariant($"The weight of row {position} is {weight}; allowed is a finite number of at least 0."));
+
         if (ids.Length != targets.Length)
             throw new ArgumentException($"An example needs a target for each id: row {position} has {ids.Length} ids and {targets.Length} targets.", nameof(targets));
 
@@ -23,6 +28,7 @@ public sealed class TokenExample
         TargetBytes = targetBytes;
         Position = position;
         WasTruncated = wasTruncated;
+        Weight = weight;
         TargetCount = targets.Length - targets.AsSpan().Count(IgnoredTarget);
     }
 
@@ -46,4 +52,10 @@ public sealed class TokenExample
 
     /// <summary>Whether the row was longer than the context, so that its end is missing here.</summary>
     public bool WasTruncated { get; }
+
+    /// <summary>What the example's summed loss and its number of targets are multiplied by.</summary>
+    public double Weight { get; }
+
+    /// <summary>Whether there is anything to learn here: a target, and a weight above 0.</summary>
+    public bool HasTargets => TargetCount > 0 && Weight > 0;
 }

@@ -1,5 +1,6 @@
 using System.Text;
 using Microsoft.ML.Tokenizers;
+using MLNetExtension.Tokenization;
 
 namespace MLNetExtension.Data;
 
@@ -44,5 +45,8 @@ public sealed class TokenExampleEncoder(Tokenizer tokenizer, int endOfText, int 
     // Text is taken as it stands: a normalizer belongs into the pipeline, where one sees it.
     private IReadOnlyList<int> Encode(string text) => tokenizer.EncodeToIds(text, considerPreTokenization: true, considerNormalization: false);
 
-    private int BytesOf(IEnumerable<int> ids) => Encoding.UTF8.GetByteCount(tokenizer.Decode(ids) ?? string.Empty);
+    // A cut may fall inside a character, whose first bytes decode to nothing that has their length: byte tokens are counted, not decoded.
+    private int BytesOf(IEnumerable<int> ids) => tokenizer is ByteLevelTokenizer
+        ? ids.Count(id => id < ByteLevelTokenizer.EndOfTextId)
+        : Encoding.UTF8.GetByteCount(tokenizer.Decode(ids) ?? string.Empty);
 }

@@ -25,27 +25,28 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     public abstract Tensor HeadWeight { get; }
 
     /// <summary>The blocks in their order, each [B,T,C] to [B,T,C].</summary>
-    public abstract IReadOnlyList<nn.Module<Tensor, Tensor>> Blocks { get; }
+    public abstract IReadOnlyList<TransformerBlock> Blocks { get; }
 
     /// <summary>Embeds ids, [B,T] int64 to [B,T,C].</summary>
     /// <param name="ids">Token ids, [B,T] int64.</param>
-    public abstract Tensor Embed(Tensor ids);
+    /// <param name="layout">How rows lie in them.</param>
+    public abstract Tensor Embed(Tensor ids, SequenceLayout layout);
 
-    /// <summary>Applies the final norm, [B,T,C] to [B,T,C].</summary>
+    /// <summary>Applies the final norm, [...,C] to [...,C].</summary>
     /// <param name="hidden">What the last block gave.</param>
     public abstract Tensor Normalize(Tensor hidden);
 
-    /// <summary>Starts the model's own random numbers, those of dropout, anew; nothing else that the model does is random.</summary>
+    /// <summary>Starts the random numbers of the embedding's dropout anew; those of the blocks are the blocks' own.</summary>
     /// <param name="seed">The seed.</param>
-    public abstract void Reseed(long seed);
+    public abstract void ReseedEmbedding(long seed);
 
     /// <summary>Gives the hidden states that the head reads, [B,T] int64 to [B,T,C].</summary>
     /// <param name="ids">Token ids, [B,T] int64; T at most <see cref="ContextLength"/>.</param>
     public Tensor Hidden(Tensor ids)
     {
-        Tensor hidden = Embed(ids);
-        foreach (nn.Module<Tensor, Tensor> block in Blocks)
-            hidden = block.call(hidden);
+        Tensor hidden = Embed(ids, SequenceLayout.Padded);
+        foreach (TransformerBlock block in Blocks)
+            hidden = block.call(hidden, SequenceLayout.Padded);
         return Normalize(hidden);
     }
 

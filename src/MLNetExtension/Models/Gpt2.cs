@@ -52,27 +52,22 @@ public sealed class Gpt2 : CausalLanguageModel
     public override Tensor HeadWeight => wte;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<nn.Module<Tensor, Tensor>> Blocks { get; }
+    public override IReadOnlyList<TransformerBlock> Blocks { get; }
 
     /// <summary>Makes a model whose weights hold nothing yet, for a loader that sets every one of them.</summary>
     /// <param name="configuration">Its sizes.</param>
     public static Gpt2 WithoutWeights(Gpt2Configuration configuration) => new(configuration, generator: null);
 
     /// <inheritdoc/>
-    public override Tensor Embed(Tensor ids)
+    public override Tensor Embed(Tensor ids, SequenceLayout layout)
     {
         Tensor tokens = wte.index_select(0, ids.flatten()).view(ids.shape[0], ids.shape[1], -1);   // [B,T,C]
-        return dropout.call(tokens + wpe.narrow(0, 0, ids.shape[1]));                               // [B,T,C] + [T,C]
+        return dropout.call(tokens + layout.Positions(wpe, ids.shape[1]));                                 // [B,T,C] + [T,C]
     }
 
     /// <inheritdoc/>
     public override Tensor Normalize(Tensor hidden) => ln_f.call(hidden);
 
     /// <inheritdoc/>
-    public override void Reseed(long seed)
-    {
-        dropout.Reseed(seed);
-        for (int layer = 0; layer < h.Count; layer++)
-            h[layer].Reseed(unchecked(seed * 1_000_003 + layer + 1));
-    }
+    public override void ReseedEmbedding(long seed) => dropout.Reseed(seed);
 }

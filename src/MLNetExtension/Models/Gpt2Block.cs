@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Models;
 
 /// <summary>A pre-norm transformer block: x + attention(norm(x)), then x + feed-forward(norm(x)). B rows, T positions, C width, H heads.</summary>
-internal sealed class Gpt2Block : nn.Module<Tensor, Tensor>
+internal sealed class Gpt2Block : TransformerBlock
 {
     private readonly int _heads;
     private readonly LayerNorm ln_1, ln_2;
@@ -26,22 +26,24 @@ internal sealed class Gpt2Block : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    public void Reseed(long seed) => dropout.Reseed(seed);
+    public override void Reseed(long seed) => dropout.Reseed(seed);
 
     /// <summary>[B,T,C] to [B,T,C].</summary>
     /// <param name="input">Hidden states, [B,T,C].</param>
-    public override Tensor forward(Tensor input)
+    /// <param name="layout">How rows lie in them.</param>
+    public override Tensor forward(Tensor input, SequenceLayout layout)
     {
-        Tensor hidden = input + dropout.call(Attention(ln_1.call(input)));
+        Tensor mixed = layout.PerRow(c_attn.call(ln_1.call(input)), Attention);
+        Tensor hidden = input + dropout.call(c_proj.call(mixed));
         return hidden + dropout.call(c_out.call(nn.functional.gelu(c_fc.call(ln_2.call(hidden)))));
     }
 
-    // Dropout does not reach into the attention probabilities: fused attention kernels never form them.
-    private Tensor Attention(Tensor input)
+    // [B,T,3C] to [B,T,C]. Dropout does not reach into the attention probabilities: fused attention kernels never form them.
+    private Tensor Attention(Tensor projected)
     {
-        long rows = input.shape[0], length = input.shape[1], width = input.shape[2];
-        Tensor heads = c_attn.call(input).view(rows, length, 3, _heads, width / _heads).permute(2, 0, 3, 1, 4);   // [3,B,H,T,C/H]
-        Tensor mixed = nn.functional.scaled_dot_product_attention(heads[0], heads[1], heads[2], is_casual: true);  // [B,H,T,C/H]
-        return c_proj.call(mixed.transpose(1, 2).reshape(rows, length, width));                                    // [B,T,C]
+        long rows = projected.shape[0], length = projected.shape[1], width = projected.shape[2] / 3;
+        Tensor[] qkv = projected.view(rows, length, 3, _heads, width / _heads).permute(2, 0, 3, 1, 4).unbind(0);   // 3 of [B,H,T,C/H]
+        Tensor mixed = nn.functional.scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], is_casual: true);          // [B,H,T,C/H]
+        return mixed.transpose(1, 2).reshape(rows, length, width);
     }
 }

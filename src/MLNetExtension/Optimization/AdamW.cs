@@ -45,6 +45,7 @@ public sealed class AdamW : IDisposable
         if (_weightDecay != 0 && _arena.DecayedLength > 0)
             _arena.Values.narrow(0, 0, _arena.DecayedLength).mul_(1 - learningRate * _weightDecay);
         _arena.Values.addcdiv_(_first, denominator, -learningRate / (1 - Math.Pow(_beta1, Steps)));
+        _arena.PublishValues();
     }
 
     /// <summary>Frees the state.</summary>

@@ -7,21 +7,19 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Training;
 
-/// <summary>
-/// The gradient of a window, cut in any way, in the arena of its model: backward of the sum for every micro-batch, then one division.
-/// N targets, C width.
-/// </summary>
+/// <summary>The gradient of a window, cut in any way, in the arena of its model: backward of the sum for every micro-batch, then one division.</summary>
 internal sealed class WindowGradient : IDisposable
 {
-    private readonly CausalLanguageModel _model;
     private readonly GradientAccumulator _accumulator;
-    private readonly LinearCrossEntropy _loss = new();
+    private readonly MicroBatchGradient _microBatchGradient;
+    private readonly bool _pack;
 
-    public WindowGradient(CausalLanguageModel model, LossNormalization normalization)
+    public WindowGradient(CausalLanguageModel model, LossNormalization normalization, ITokenLoss? loss = null, bool recompute = false, bool pack = false)
     {
-        _model = model;
         Arena = new ParameterArena(model.named_parameters());
         _accumulator = new GradientAccumulator(Arena, normalization);
+        _microBatchGradient = new MicroBatchGradient(model, Arena, loss ?? new LinearCrossEntropy(), recompute);
+        _pack = pack;
     }
 
     /// <summary>The model's parameters and their gradients.</summary>
@@ -32,30 +30,21 @@ internal sealed class WindowGradient : IDisposable
     /// <param name="dropoutSeed">Seed of dropout.</param>
     public WindowLoss Accumulate(IReadOnlyList<IReadOnlyList<TokenExample>> cut, long dropoutSeed = 0)
     {
-        _model.Reseed(dropoutSeed);
-        foreach (IReadOnlyList<TokenExample> examples in cut)
-        {
-            using var scope = NewDisposeScope();
-            using var microBatch = MicroBatch.Collate(examples, Arena.Values.device);
-            if (microBatch.TargetCount > 0)
-                _accumulator.Add(Backward(microBatch));
-        }
+        for (int k = 0; k < cut.Count; k++)
+            Add(cut[k], unchecked(dropoutSeed + k));
         return _accumulator.Finish();
     }
 
     /// <summary>Makes ready for the next window.</summary>
     public void Reset() => _accumulator.Reset();
 
-    // The head works on detached hidden states at the targets alone; what it finds goes back through the body from there.
-    private LossSum Backward(MicroBatch microBatch)
+    private void Add(IReadOnlyList<TokenExample> examples, long dropoutSeed)
     {
-        Tensor hidden = _model.Hidden(microBatch.Ids).flatten(0, 1).index_select(0, microBatch.TargetPositions);    // [N,C]
-        Tensor detached = hidden.detach();
-        Tensor hiddenGradient = zeros_like(detached);
-        LossSum loss = _loss.Backward(
-            detached, _model.HeadWeight, microBatch.Targets, _accumulator.Scale(microBatch.TargetCount), hiddenGradient, Arena.GradientOf(_model.HeadWeight));
-        hidden.backward([hiddenGradient]);
-        return loss;
+        using var scope = NewDisposeScope();
+        Device device = Arena.Values.device;
+        using var microBatch = _pack ? MicroBatch.Pack(examples, device) : MicroBatch.Collate(examples, device);
+        if (microBatch.TargetWeight > 0)
+            _accumulator.Add(_microBatchGradient.Backward(microBatch, _accumulator.Scale(microBatch.TargetWeight), dropoutSeed));
     }
 
     public void Dispose()

@@ -52,6 +52,9 @@ public sealed class TokenExampleEncoderTests
     }
 
     [TestMethod]
+    public void A_cut_inside_a_character_counts_the_bytes_that_are_there() => Assert.AreEqual(2, Encode("", "a€", contextLength: 2).TargetBytes);
+
+    [TestMethod]
     public void A_row_that_just_fits_is_whole()
     {
         TokenExample example = Encode("pq", "abc", contextLength: 6);

@@ -29,14 +29,14 @@ internal sealed class ScriptedModel : CausalLanguageModel
 
     public override Tensor HeadWeight => _certainty;
 
-    public override IReadOnlyList<nn.Module<Tensor, Tensor>> Blocks => [];
+    public override IReadOnlyList<TransformerBlock> Blocks => [];
 
-    public override Tensor Embed(Tensor ids) =>
+    public override Tensor Embed(Tensor ids, SequenceLayout layout) =>
         _certainty.index_select(0, _following.index_select(0, ids.flatten())).view(ids.shape[0], ids.shape[1], VocabularySize);
 
     public override Tensor Normalize(Tensor hidden) => hidden;
 
-    public override void Reseed(long seed)
+    public override void ReseedEmbedding(long seed)
     {
     }
 

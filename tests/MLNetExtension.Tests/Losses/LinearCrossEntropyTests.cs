@@ -22,7 +22,7 @@ public sealed class LinearCrossEntropyTests
         expected.backward();
 
         Tensor hiddenGradient = zeros_like(hidden), headGradient = zeros_like(head);
-        LossSum loss = new LinearCrossEntropy(chunkTokens).Backward(hidden.detach(), head, targets, 1, hiddenGradient, headGradient);
+        LossSum loss = Backward(new LinearCrossEntropy(chunkTokens), hidden.detach(), head, targets, 1, hiddenGradient, headGradient);
 
         Assert.AreEqual(Targets, loss.TargetCount);
         Assert.AreEqual(expected.ToDouble(), loss.Sum.ToDouble(), 1e-12 * expected.ToDouble());
@@ -38,9 +38,9 @@ public sealed class LinearCrossEntropyTests
         Tensor h1 = zeros_like(hidden), w1 = zeros_like(head), h2 = zeros_like(hidden), w2 = zeros_like(head);
         LinearCrossEntropy loss = new();
 
-        double whole = loss.Backward(hidden.detach(), head, targets, 1, h1, w1).Sum.ToDouble();
-        double half = loss.Backward(hidden.detach(), head, targets, 0.5, h2, w2).Sum.ToDouble();
-        loss.Backward(hidden.detach(), head, targets, 0.5, h2, w2);
+        double whole = Backward(loss, hidden.detach(), head, targets, 1, h1, w1).Sum.ToDouble();
+        double half = Backward(loss, hidden.detach(), head, targets, 0.5, h2, w2).Sum.ToDouble();
+        Backward(loss, hidden.detach(), head, targets, 0.5, h2, w2);
 
         Assert.AreEqual(whole, half);
         Assert.IsLessThan(1e-14, Ragged.RelativeError(h2, h1));
@@ -78,10 +78,13 @@ public sealed class LinearCrossEntropyTests
         (Tensor hidden, Tensor head, Tensor targets) = Data();
         Tensor detached = hidden.detach(), hiddenGradient = zeros_like(hidden), headGradient = zeros_like(head);
         int before = scope.DisposablesCount;
-        new LinearCrossEntropy(chunkTokens: 2).Backward(detached, head, targets, 1, hiddenGradient, headGradient);
-        // The loss sum, and the targets as a column: nothing that grows with the number of chunks.
-        Assert.AreEqual(2, scope.DisposablesCount - before);
+        Backward(new LinearCrossEntropy(chunkTokens: 2), detached, head, targets, 1, hiddenGradient, headGradient);
+        // The loss sum, the correct count, and the targets as a column: nothing that grows with the number of chunks.
+        Assert.AreEqual(3, scope.DisposablesCount - before);
     }
+
+    private static LossSum Backward(ITokenLoss loss, Tensor hidden, Tensor head, Tensor targets, double scale, Tensor hiddenGradient, Tensor headGradient) =>
+        loss.Backward(new TokenTargets(hidden, head, targets, Weights: null, targets.shape[0]), new TokenGradients(hiddenGradient, headGradient, scale));
 
     private static (Tensor Hidden, Tensor Head, Tensor Targets) Data()
     {

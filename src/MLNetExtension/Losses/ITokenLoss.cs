@@ -1,0 +1,27 @@
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Losses;
+
+/// <summary>What a loss sees of a micro-batch: N targets, C width, V vocabulary.</summary>
+/// <param name="Hidden">Hidden states at the targets, [N,C]; detached.</param>
+/// <param name="HeadWeight">The head's weight, [V,C].</param>
+/// <param name="Targets">Target ids, [N] int64.</param>
+/// <param name="Weights">Weight of each target, [N] float64; null where all are 1.</param>
+/// <param name="TargetCount">Summed weights: N where all are 1.</param>
+public sealed record TokenTargets(Tensor Hidden, Tensor HeadWeight, Tensor Targets, Tensor? Weights, double TargetCount);
+
+/// <summary>Where a loss adds its gradient.</summary>
+/// <param name="Hidden">Buffer of the gradient by the hidden states, [N,C].</param>
+/// <param name="HeadWeight">Buffer of the gradient by the head's weight, [V,C].</param>
+/// <param name="Scale">What the gradient of the sum, not the sum, is multiplied by.</param>
+public sealed record TokenGradients(Tensor Hidden, Tensor HeadWeight, double Scale);
+
+/// <summary>A loss over targets. It returns a sum and a count, so exact accumulation holds by construction.</summary>
+public interface ITokenLoss
+{
+    /// <summary>Sums the loss over the targets and adds the scaled gradient of the sum to the buffers.</summary>
+    /// <param name="targets">What the loss is of.</param>
+    /// <param name="gradients">Where the gradient goes.</param>
+    /// <returns>The unscaled sum and its count. The caller owns the tensors.</returns>
+    LossSum Backward(TokenTargets targets, TokenGradients gradients);
+}

@@ -1,0 +1,18 @@
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Models;
+
+/// <summary>A block of a transformer, [B,T,C] to [B,T,C] in a given layout. Given the same seed and input it computes the same again, dropout included.</summary>
+public abstract class TransformerBlock : nn.Module<Tensor, SequenceLayout, Tensor>
+{
+    /// <summary>Names the block.</summary>
+    /// <param name="name">The module's name.</param>
+    protected TransformerBlock(string name)
+        : base(name)
+    {
+    }
+
+    /// <summary>Starts the block's own random numbers, those of dropout, anew; nothing else that it does is random.</summary>
+    /// <param name="seed">The seed.</param>
+    public abstract void Reseed(long seed);
+}
