@@ -29,8 +29,8 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
         _mlContext = mlContext;
         _host = ((IHostEnvironment)mlContext).Register(nameof(CausalLanguageModelTrainer));
         _options = options.Copy();
-        // Drawn once, so that fitting twice gives the same model twice.
-        _seed = options.Seed ?? _host.Rand.Next();
+        // Drawn once, so that fitting twice gives the same model twice, and kept with the options, so that a saved model tells it.
+        _options.Seed = _seed = options.Seed ?? _host.Rand.Next();
     }
 
     /// <summary>Trains a model.</summary>

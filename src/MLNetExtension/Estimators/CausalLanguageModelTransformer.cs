@@ -26,7 +26,7 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
     internal CausalLanguageModelTransformer(TrainedLanguageModel model, CausalLanguageModelTrainer.Options options, TrainingSummary? training)
     {
         (_model, _options, Training) = (model, options, training);
-        _scoring = new RowScoring(model);
+        _scoring = new RowScoring(model, options.MaximumTokensPerMicroBatch);
     }
 
     /// <summary>What the training came to; null for a model that was loaded.</summary>

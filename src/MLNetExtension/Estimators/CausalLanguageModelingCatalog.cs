@@ -6,10 +6,13 @@ namespace MLNetExtension.Estimators;
 /// <summary>Training, evaluating and using causal language models: models that give the probability of each next token of a text.</summary>
 public sealed class CausalLanguageModelingCatalog
 {
+    private readonly MLContext _mlContext;
+
     internal CausalLanguageModelingCatalog(MLContext mlContext)
     {
-        CausalLanguageModelTransformer.RegisterLoader(mlContext);
+        _mlContext = mlContext;
         Trainers = new CausalLanguageModelingTrainers(mlContext);
+        RegisterLoader();
     }
 
     /// <summary>The trainers.</summary>
@@ -18,10 +21,7 @@ public sealed class CausalLanguageModelingCatalog
     /// <summary>Makes saved language models loadable with <c>mlContext.Model.Load</c> in this context.</summary>
     /// <remarks>For a program that only loads: any use of this catalog does the same, and doing it again changes nothing. Where a saved model
     /// is damaged or too new, ML.NET wraps the error that says so; <see cref="Exception.GetBaseException"/> gives it.</remarks>
-    public void RegisterLoader()
-    {
-        // Done by the constructor, hence by the time this can be called; the method gives the program a line that says what it is for.
-    }
+    public void RegisterLoader() => CausalLanguageModelTransformer.RegisterLoader(_mlContext);
 
     /// <summary>Sums the columns of scored data to the loss and what follows from it.</summary>
     /// <param name="data">Data that a trained model has transformed; read once, one row in memory at a time.</param>

@@ -85,7 +85,7 @@ public sealed class PromptedTextGenerator
         {
             return transformer.GetRowToRowMapper(schema);
         }
-        catch (Exception exception)
+        catch (Exception exception) when (exception is ArgumentException or InvalidOperationException or NotSupportedException)
         {
             throw new InvalidOperationException($"{transformer.GetType().Name}, which stands before the language model, cannot be applied to a prompt "
                 + $"alone (column '{column}'): {exception.Message}", exception);

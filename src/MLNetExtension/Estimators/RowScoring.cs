@@ -6,10 +6,12 @@ using MLNetExtension.Persistence;
 namespace MLNetExtension.Estimators;
 
 /// <summary>Encodes and scores rows with a trained model. It keeps nothing of a row, so any number of threads may share one.</summary>
-internal sealed class RowScoring(TrainedLanguageModel model)
+/// <param name="model">Stays its owner's.</param>
+/// <param name="maximumTokensPerMicroBatch">Most positions that pass through the network together, padding included.</param>
+internal sealed class RowScoring(TrainedLanguageModel model, int maximumTokensPerMicroBatch)
 {
     private readonly TokenExampleEncoder _encoder = new(model.Tokenizer, model.EndOfText, model.Network.ContextLength);
-    private readonly RowScorer _scorer = new(model.Network);
+    private readonly RowScorer _scorer = new(model.Network, maximumTokensPerMicroBatch);
 
     public TokenExample Encode(TextRow row, long position) => _encoder.Encode(row, position);
 

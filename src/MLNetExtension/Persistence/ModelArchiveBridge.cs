@@ -47,13 +47,14 @@ internal static class ModelArchiveBridge
         var registered = Registered.GetOrCreateValue(environment.ComponentCatalog);
         lock (registered)
         {
-            if (!registered.Add(loaderSignature))
+            if (registered.Contains(loaderSignature))
                 return;
             string[] loadNames = [loaderSignature];
             object attribute = Make("Microsoft.ML.LoadableClassAttribute",
                 [typeof(ITransformer), create.Method.DeclaringType, null, Internal("Microsoft.ML.SignatureLoadModel"), loaderSignature, loadNames]);
             object loadable = Make("Microsoft.ML.Runtime.ComponentCatalog+LoadableClassInfo", [attribute, null, null, create.Method, true]);
             Find(typeof(ComponentCatalog), "AddClass").Invoke(environment.ComponentCatalog, Instance, null, [loadable, loadNames, true], null);
+            registered.Add(loaderSignature);
         }
     }
 

@@ -44,6 +44,25 @@ public sealed class CursorTests
     }
 
     [TestMethod]
+    public void A_vector_that_is_passed_on_belongs_to_whoever_asked_for_it()
+    {
+        var view = Model.Transform(Rows(Context, ManyTexts));
+        using var cursor = view.GetRowCursor([view.Schema["Vector"], view.Schema["LossSum"]]);
+        var getter = cursor.GetGetter<VBuffer<float>>(view.Schema["Vector"]);
+        VBuffer<float> first = default, second = default;
+        Assert.IsTrue(cursor.MoveNext());
+
+        getter(ref first);
+        VBufferEditor.CreateFromBuffer(ref first).Values[0] = 99;
+        getter(ref second);
+
+        Assert.AreEqual(0, second.GetValues()[0]);
+        while (cursor.MoveNext())
+            getter(ref second);
+        Assert.AreEqual(99, first.GetValues()[0]);
+    }
+
+    [TestMethod]
     public void Nothing_is_read_before_a_cursor_asks_and_no_more_than_a_window_ahead()
     {
         int read = 0;

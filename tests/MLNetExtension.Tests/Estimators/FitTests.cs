@@ -52,26 +52,6 @@ public sealed class FitTests
         Assert.AreEqual(first.Training!.LastLoss, second.Training!.LastLoss);
     }
 
-    // ML.NET's own torch trainers reseed the process-wide generator.
-    [TestMethod]
-    public void Fitting_scoring_saving_and_loading_leave_the_random_state_of_the_caller_alone()
-    {
-        var options = Options();
-        options.Dropout = 0.1;
-        random.manual_seed(42);
-        byte[] before = RandomState();
-
-        var mlContext = new MLContext(seed: 1);
-        using var model = Train(mlContext, options);
-        Score(mlContext, model, Rows(mlContext, Texts));
-        using var archive = new MemoryStream();
-        mlContext.Model.Save(model, null, archive);
-        archive.Position = 0;
-        ((IDisposable)mlContext.Model.Load(archive, out _)).Dispose();
-
-        CollectionAssert.AreEqual(before, RandomState());
-    }
-
     [TestMethod]
     public void The_log_says_what_is_trained_on_what_how_it_goes_and_how_it_ended()
     {
@@ -170,12 +150,6 @@ public sealed class FitTests
     {
         using var model = Train(mlContext, options);
         return mlContext.CausalLanguageModeling.Evaluate(model.Transform(Rows(mlContext, Texts))).Loss;
-    }
-
-    private static byte[] RandomState()
-    {
-        using var state = random.get_rng_state();
-        return state.bytes.ToArray();
     }
 
     private static List<string> Log(CausalLanguageModelTrainer.Options options, IEnumerable<string> texts)

@@ -25,6 +25,13 @@ public sealed class PromptedTextGeneratorTests
             Assert.AreEqual(bare.Generate(prompt.TrimEnd('!').ToLowerInvariant(), Greedy), whole.Generate(prompt, Greedy));
         Assert.IsTrue(prompts.Any(prompt => bare.Generate(prompt, Greedy) != whole.Generate(prompt, Greedy)), "the control: without them it differs");
         Assert.AreEqual(whole.Generate("The Fox", Greedy), string.Concat(whole.Stream("The Fox", Greedy)));
+
+        using var archive = new MemoryStream();
+        mlContext.Model.Save(chain, null, archive);
+        archive.Position = 0;
+        var loaded = mlContext.Model.Load(archive, out _);
+        Assert.AreEqual(whole.Generate("The Fox", Greedy), mlContext.CausalLanguageModeling.CreateTextGenerator(loaded).Generate("The Fox", Greedy));
+        (loaded as IDisposable)?.Dispose();
     }
 
     [TestMethod]

@@ -22,6 +22,7 @@ public sealed class SavedModelTests
         string options = Read(archive, "options.json"), model = Read(archive, "model.json");
         Assert.Contains("\"textColumnName\": \"Text\"", options);
         Assert.Contains("\"lossNormalization\": \"Token\"", options);
+        Assert.Contains("\"seed\": 5", options);
         Assert.DoesNotContain("progress", options, StringComparison.OrdinalIgnoreCase);
         Assert.Contains("\"architecture\": \"gpt2\"", model);
         Assert.Contains("\"tokenizer\": \"bytes\"", model);
