@@ -16,6 +16,10 @@ public static partial class torch
         public Tensor std(bool unbiased = true) => Op.Call("std", this, unbiased);
         public Tensor std(long dim, bool unbiased = true, bool keepdim = false, ScalarType? type = null) =>
             Op.Call("std.dim", this, (long[])[dim], unbiased, keepdim);
+        public Tensor std(long[] dimensions, bool unbiased = true, bool keepdim = false, ScalarType? type = null) =>
+            Op.Call("std.dim", this, dimensions, unbiased, keepdim);
+        public Tensor var(long[] dimensions, bool unbiased = true, bool keepdim = false, ScalarType? type = null) =>
+            Op.Call("var.dim", this, dimensions, unbiased, keepdim);
         public Tensor var(bool unbiased = true) => Op.Call("var", this, unbiased);
         public Tensor var(long dim, bool unbiased = true, bool keepdim = false, ScalarType? type = null) =>
             Op.Call("var.dim", this, (long[])[dim], unbiased, keepdim);

@@ -74,16 +74,6 @@ namespace TorchSharp.Modules
         }
     }
 
-    public abstract class Loss<T1, T2, TResult>(nn.Reduction reduction = nn.Reduction.Mean) : nn.Module<T1, T2, TResult>("Loss")
-    {
-        public nn.Reduction reduction { get; } = reduction;
-    }
-
-    public abstract class WeightedLoss<T1, T2, TResult>(Tensor? weight = null, nn.Reduction reduction = nn.Reduction.Mean) : Loss<T1, T2, TResult>(reduction)
-    {
-        public Tensor? weight { get; } = weight;
-    }
-
     public sealed class CrossEntropyLoss(Tensor? weight = null, long? ignore_index = null, nn.Reduction reduction = nn.Reduction.Mean, double label_smoothing = 0.0)
         : WeightedLoss<Tensor, Tensor, Tensor>(weight, reduction)
     {
@@ -97,6 +87,18 @@ namespace TorchSharp.Modules
 
 namespace TorchSharp
 {
+    public abstract class Loss<T1, T2, TResult> : nn.Module<T1, T2, TResult>
+    {
+        public Loss(nn.Reduction reduction = nn.Reduction.Mean) : base(nameof(Loss<,,>)) => this.reduction = reduction;
+        public nn.Reduction reduction { get; }
+    }
+
+    public abstract class WeightedLoss<T1, T2, TResult> : Loss<T1, T2, TResult>
+    {
+        public WeightedLoss(Tensor? weight = null, nn.Reduction reduction = nn.Reduction.Mean) : base(reduction) => this.weight = weight;
+        public Tensor? weight { get; }
+    }
+
     public static partial class torch
     {
         public static partial class nn

@@ -12,8 +12,8 @@ public static partial class torch
         /// <summary>A module that calls what was registered before and after its forward pass.</summary>
         public class HookableModule<TPreHook, TPostHook> : Module
         {
-            protected readonly Dictionary<string, TPreHook> pre_hooks = [];
-            protected readonly Dictionary<string, TPostHook> post_hooks = [];
+            protected Dictionary<string, TPreHook> pre_hooks = [];
+            protected Dictionary<string, TPostHook> post_hooks = [];
 
             protected HookableModule(string name) : base(name) { }
 

@@ -11,6 +11,8 @@ namespace TorchSharp
             {
                 protected IList<ParamGroup> _parameter_groups = [];
 
+                private protected Optimizer() { }
+
                 ~Optimizer() => Dispose(false);
 
                 public void Dispose()
@@ -21,8 +23,8 @@ namespace TorchSharp
 
                 protected virtual void Dispose(bool disposing) { }
 
-                public abstract Tensor step(Func<Tensor>? closure = null);
-                public abstract void zero_grad();
+                public virtual Tensor step(Func<Tensor>? closure = null) => throw new NotImplementedException(nameof(step));
+                public virtual void zero_grad() => throw new NotImplementedException(nameof(zero_grad));
                 public virtual IEnumerable<ILearningRateController> ParamGroups => _parameter_groups;
                 public virtual IEnumerable<Parameter> parameters() => _parameter_groups.SelectMany(group => group.Parameters);
             }
@@ -67,6 +69,8 @@ namespace TorchSharp.Modules
 
     public abstract class OptimizerHelper : optim.Optimizer
     {
+        public OptimizerHelper() { }
+
         public override void zero_grad()
         {
             foreach (var parameter in parameters())
