@@ -80,6 +80,7 @@ public sealed class SafetensorsTests
     public void Tied_weights_are_written_once_and_stay_tied()
     {
         using var tied = new Tied();
+        CollectionAssert.AreEquivalent(new[] { "embedding", "head.weight" }, tied.state_dict().Keys);
         using var stream = new MemoryStream();
         ModuleWeights.Save(tied, stream);
         Assert.IsLessThan(2 * 4 * 1024 * 4, stream.Length, "one matrix, not two");
@@ -89,7 +90,7 @@ public sealed class SafetensorsTests
         stream.Position = 0;
         ModuleWeights.Load(tied, stream, stream.Length);
 
-        Assert.AreEqual(1f, tied.head[0, 0].item<float>());
+        Assert.AreEqual(1f, tied.head.weight[0, 0].item<float>());
         Assert.AreEqual(1f, tied.embedding[0, 0].item<float>());
     }
 
@@ -161,13 +162,25 @@ public sealed class SafetensorsTests
     private sealed class Tied : nn.Module
     {
         public readonly Parameter embedding;
-        public readonly Parameter head;
+        public readonly Head head;
 
         public Tied()
             : base(nameof(Tied))
         {
             embedding = new Parameter(ones(1024, 4));
-            head = embedding;
+            head = new Head(embedding);
+            RegisterComponents();
+        }
+    }
+
+    private sealed class Head : nn.Module
+    {
+        public readonly Parameter weight;
+
+        public Head(Parameter tied)
+            : base(nameof(Head))
+        {
+            weight = tied;
             RegisterComponents();
         }
     }

@@ -114,6 +114,19 @@ public sealed class CursorTests
     }
 
     [TestMethod]
+    public void An_added_column_depends_on_the_text_alone()
+    {
+        var mapper = ((ITransformer)Model).GetRowToRowMapper(Rows(Context, "some text").Schema);
+
+        string[] Needed(params string[] columns) =>
+            [.. mapper.GetDependencies(columns.Select(column => mapper.OutputSchema[column])).Select(column => column.Name)];
+
+        CollectionAssert.AreEqual(new[] { "Text" }, Needed("LossSum"));
+        CollectionAssert.AreEqual(new[] { "Number" }, Needed("Number"));
+        CollectionAssert.AreEqual(new[] { "Number", "Text" }, Needed("ByteCount", "Number"));
+    }
+
+    [TestMethod]
     public void A_getter_of_another_type_is_refused()
     {
         var view = Model.Transform(Rows(Context, "some text"));

@@ -72,22 +72,28 @@ public sealed class SavedModelTests
     [DataRow("model.json")]
     public void An_archive_with_a_missing_a_shortened_or_an_altered_entry_gives_an_error_that_names_it(string name)
     {
-        var changes = new Dictionary<string, Func<byte[], byte[]?>>
-        {
-            ["is missing"] = _ => null,
-            ["cannot be read"] = bytes => bytes[..^3],
-            [name == Manifest ? "cannot be read" : "have been changed"] = bytes =>
-            {
-                bytes[name == Manifest ? 0 : bytes.Length - 2] ^= 1;
-                return bytes;
-            },
-        };
+        (string Expected, Func<byte[], byte[]?> Change)[] changes =
+        [
+            ("is missing", _ => null),
+            (name == Manifest ? "cannot be read" : "were written", bytes => bytes[..^3]),
+            ("cannot be read", bytes => [(byte)(bytes[0] ^ 1), .. bytes[1..]]),
+        ];
         foreach (var (expected, change) in changes)
         {
             var error = LoadError(Change(Saved, name, change));
             Assert.IsInstanceOfType<InvalidDataException>(error);
-            Assert.Contains($"entry '{name}' {(expected == "have been changed" ? "" : expected)}", error.Message);
+            Assert.Contains($"entry '{name}'", error.Message);
+            Assert.Contains(expected, error.Message);
         }
+    }
+
+    [TestMethod]
+    public void Json_that_is_altered_and_still_valid_is_refused_too()
+    {
+        var error = LoadError(Change(Saved, "options.json", bytes =>
+            Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(bytes).Replace("\"batchSize\": 4", "\"batchSize\": 5", StringComparison.Ordinal))));
+
+        Assert.Contains("entry 'options.json' cannot be read: its bytes have been changed", error.Message);
     }
 
     [TestMethod]
