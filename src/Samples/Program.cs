@@ -1,1 +1,3 @@
-Console.WriteLine("MLNetAccum");
+using Samples;
+
+return SamplesApp.Run(args, Console.Out, Console.Error);

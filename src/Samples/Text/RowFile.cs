@@ -1,0 +1,69 @@
+namespace Samples.Text;
+
+/// <summary>Reads the user's own rows from a file.</summary>
+internal static class RowFile
+{
+    /// <summary>Reads rows from text (a row a line), .csv and .tsv (with a header), or .jsonl (an object a line).</summary>
+    /// <remarks>Rows without text to learn are left out and counted.</remarks>
+    /// <param name="file">The file; its extension says its format, and text is what is left.</param>
+    /// <param name="columns">The columns that the user named.</param>
+    /// <exception cref="UserErrorException">The file or a column is missing, a row is not text, or no row is left; the message names file and row.</exception>
+    public static RowSet Read(string file, RowColumns columns)
+    {
+        if (Directory.Exists(file))
+            throw new UserErrorException($"{file} is a folder, not a file.");
+        if (!File.Exists(file))
+            throw new UserErrorException($"{file} does not exist.");
+        try
+        {
+            return Collect(file, Open(file, columns));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserErrorException($"{file} cannot be read: {e.Message}");
+        }
+    }
+
+    private static IEnumerable<SourceRow> Open(string file, RowColumns columns)
+    {
+        switch (Path.GetExtension(file).ToLowerInvariant())
+        {
+            case ".csv": return DelimitedRows.Read(file, ",", columns);
+            case ".tsv": return DelimitedRows.Read(file, "\t", columns);
+            case ".jsonl" or ".ndjson": return JsonLinesRows.Read(file, columns);
+        }
+        if (columns.AnyNamed)
+            throw new UserErrorException($"{file} is read as text, a row a line, and has no columns to choose; columns are in .csv, .tsv and .jsonl files.");
+        return PlainTextRows.Read(file);
+    }
+
+    private static RowSet Collect(string file, IEnumerable<SourceRow> source)
+    {
+        var rows = new List<Row>();
+        int skipped = 0;
+        bool hasPrompts = false;
+        foreach (SourceRow row in source)
+        {
+            foreach (string? part in (string?[])[row.Prompt, row.Text])
+                if (part is not null && MarkedUtf8.WhyNotText(part) is { } why)
+                    throw row.Place.Error(why);
+            hasPrompts |= row.Prompt is not null;
+            if (string.IsNullOrWhiteSpace(row.Text))
+                skipped++;
+            else
+                rows.Add(new Row(row.Prompt is null ? "" : PromptFormat.Terminate(row.Prompt), row.Text));
+        }
+        if (rows.Count == 0)
+            throw new UserErrorException(skipped == 0 ? $"{file} is empty: it has no rows." : $"{file} has no row with text to learn; all {skipped} are empty.");
+        return new RowSet(rows, hasPrompts, Path.GetFileName(file), skipped);
+    }
+}
+
+/// <summary>A row as it stands in a file; <paramref name="Prompt"/> is null where the format or the choice of columns has none.</summary>
+internal readonly record struct SourceRow(string? Prompt, string Text, RowPlace Place);
+
+/// <summary>Where a row stands: rows are counted from 1 without the header, lines from 1 with it.</summary>
+internal readonly record struct RowPlace(string File, long Row, long Line)
+{
+    public UserErrorException Error(string what) => new($"{File}, row {Row}{(Line == Row ? "" : $" (line {Line})")} {what}.");
+}
