@@ -1,45 +1,46 @@
-using System.Globalization;
 using CsvHelper;
-using CsvHelper.Configuration;
 
 namespace Samples.Text;
 
-/// <summary>A comma- or tab-separated file with a header; quoted fields may span lines.</summary>
+/// <summary>A comma- or tab-separated file with a header; quoted fields may span lines, and a quotation mark inside an unquoted field is text.</summary>
 internal static class DelimitedRows
 {
-    public static IEnumerable<SourceRow> Read(string file, string delimiter, RowColumns columns)
+    public static IEnumerable<SourceRow> Read(string file, char separator, RowColumns columns)
     {
-        long row = 0;
-        CsvParser? current = null;
-        var configuration = new CsvConfiguration(CultureInfo.InvariantCulture)
+        CsvMalformedRecord? malformed = null;
+        var options = new CsvReaderOptions
         {
-            Delimiter = delimiter,
-            IgnoreBlankLines = true,
-            BadDataFound = _ => throw Place().Error("has a quotation mark inside a field that is not quoted, or a quoted field that does not end"),
+            Separator = separator,
+            TrackLineNumbers = true,
+            OnMalformedRecord = record => malformed ??= record.Reason == CsvMalformedReason.StrayQuote ? null : record,
         };
-        using StreamReader reader = MarkedUtf8.Open(file);
-        using var parser = new CsvParser(reader, configuration);
-        current = parser;
+        using StreamReader text = MarkedUtf8.Open(file);
+        using CsvReader reader = CsvReader.Create(text, options, leaveOpen: true);
 
-        if (!parser.Read())
+        string[] header = [.. reader.Headers];
+        RequireWellFormed();
+        if (header.Length == 0)
             yield break;
-        string[] header = parser.Record!;
         if (header.Select(MarkedUtf8.WhyNotText).FirstOrDefault(why => why is not null) is { } notText)
             throw new UserErrorException($"{file}, header (line 1) {notText}.");
         ChosenColumns chosen = columns.Choose(header, file);
         int prompt = chosen.Prompt is null ? -1 : Array.IndexOf(header, chosen.Prompt), completion = Array.IndexOf(header, chosen.Completion);
 
-        while (true)
+        while (reader.Read())
         {
-            row++;
-            if (!parser.Read())
-                yield break;
-            string[] fields = parser.Record!;
-            if (fields.Length != header.Length)
-                throw Place().Error($"has {fields.Length} {(fields.Length == 1 ? "field" : "fields")}, the header has {header.Length}");
-            yield return new SourceRow(prompt < 0 ? null : fields[prompt], fields[completion], Place());
+            RequireWellFormed();
+            var place = new RowPlace(file, reader.RowNumber, reader.LineNumber);
+            if (reader.FieldCount != header.Length)
+                throw place.Error($"has {reader.FieldCount} {(reader.FieldCount == 1 ? "field" : "fields")}, the header has {header.Length}");
+            yield return new SourceRow(prompt < 0 ? null : reader.GetString(prompt), reader.GetString(completion), place);
         }
 
-        RowPlace Place() => new(file, row, current!.RawRow);
+        void RequireWellFormed()
+        {
+            if (malformed is not { } record)
+                return;
+            string what = record.Reason == CsvMalformedReason.UnterminatedQuote ? "begins a quoted field that never ends" : "has text behind the closing quotation mark of a field";
+            throw record.RecordNumber <= 1 ? new UserErrorException($"{file}, header (line 1) {what}.") : new RowPlace(file, record.RecordNumber - 1, record.LineNumber).Error(what);
+        }
     }
 }

@@ -28,8 +28,8 @@ internal static class RowFile
     {
         switch (Path.GetExtension(file).ToLowerInvariant())
         {
-            case ".csv": return DelimitedRows.Read(file, ",", columns);
-            case ".tsv": return DelimitedRows.Read(file, "\t", columns);
+            case ".csv": return DelimitedRows.Read(file, ',', columns);
+            case ".tsv": return DelimitedRows.Read(file, '\t', columns);
             case ".jsonl" or ".ndjson": return JsonLinesRows.Read(file, columns);
         }
         if (columns.AnyNamed)

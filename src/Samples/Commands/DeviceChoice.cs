@@ -1,0 +1,33 @@
+using System.Globalization;
+using Microsoft.ML;
+using TorchSharp;
+
+namespace Samples.Commands;
+
+/// <summary>Where a model computes: null is the CPU, a number a CUDA device.</summary>
+internal readonly record struct DeviceChoice(int? GpuIndex)
+{
+    /// <summary>Reads cpu, cuda or cuda:N; null where the text is none of them.</summary>
+    public static DeviceChoice? TryParse(string text)
+    {
+        if (text == "cpu")
+            return new DeviceChoice(null);
+        if (text == "cuda")
+            return new DeviceChoice(0);
+        return text.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(text.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out int index)
+            ? new DeviceChoice(index)
+            : null;
+    }
+
+    /// <summary>An ML.NET context for the device; it does not fall back to the CPU without a word.</summary>
+    /// <exception cref="UserErrorException">The device is not there.</exception>
+    public MLContext CreateContext(int seed)
+    {
+        if (GpuIndex is { } index && (!torch.cuda.is_available() || index >= torch.cuda.device_count()))
+            throw new UserErrorException($"--device {this}: torch finds {(torch.cuda.is_available() ? torch.cuda.device_count() : 0)} CUDA devices; "
+                + "build with -p:TorchRuntime=cuda on a machine that has one, or use --device cpu.");
+        return new MLContext(seed) { GpuDeviceId = GpuIndex, FallbackToCpu = false };
+    }
+
+    public override string ToString() => GpuIndex is { } index ? $"cuda:{index}" : "cpu";
+}

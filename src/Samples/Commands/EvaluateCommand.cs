@@ -1,0 +1,47 @@
+using System.CommandLine;
+using System.Diagnostics;
+using Microsoft.ML;
+using MLNetExtension.Estimators;
+using Samples.Jobs;
+using Samples.Reporting;
+using Samples.Text;
+using Spectre.Console;
+
+namespace Samples.Commands;
+
+/// <summary><c>evaluate</c>: a saved model on a file.</summary>
+internal static class EvaluateCommand
+{
+    public static Command Create()
+    {
+        Option<string> model = ModelOption.Create();
+        Option<string> data = new("--data") { Description = "Rows to evaluate on: text (a row a line), .csv or .tsv with a header, or .jsonl.", HelpName = "FILE", Required = true };
+        var columns = new ColumnOptions();
+        Option<DeviceChoice> device = OptionFactory.Device();
+        Option<string?> json = OptionFactory.JsonFile();
+        var command = new Command("evaluate", "Measures a saved model on the rows of a file: loss, perplexity, bits per byte.") { model, data, device, json };
+        columns.AddTo(command);
+        command.SetAction(parsed =>
+        {
+            string modelFile = parsed.GetRequiredValue(model), dataFile = parsed.GetRequiredValue(data);
+            RowSet rows = RowFile.Read(dataFile, columns.Read(parsed));
+            MLContext mlContext = parsed.GetValue(device).CreateContext(seed: 1);
+            using SavedModel saved = SavedModel.Load(mlContext, modelFile);
+            if (saved.HasPrompts != rows.HasPrompts)
+                throw new UserErrorException($"{modelFile} was trained on {Kind(saved.HasPrompts)}, but {dataFile} gives {Kind(rows.HasPrompts)}.");
+
+            long start = Stopwatch.GetTimestamp();
+            var metrics = MetricsReport.From(mlContext.CausalLanguageModeling.Evaluate(saved.Model.Transform(RowViews.Load(mlContext, rows))));
+            double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+
+            IAnsiConsole console = ConsoleFactory.Create(parsed);
+            ResultTables.Write(console, metrics);
+            if (parsed.GetValue(json) is { } file)
+                AtomicFile.WriteAllText(file, Json.Indented(new EvaluateReport(modelFile, dataFile, metrics, seconds, PackageSources.Read())));
+            return SamplesApp.Success;
+        });
+        return command;
+    }
+
+    private static string Kind(bool hasPrompts) => hasPrompts ? "prompts with completions" : "texts without prompts";
+}

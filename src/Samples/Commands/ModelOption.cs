@@ -1,0 +1,14 @@
+using System.CommandLine;
+
+namespace Samples.Commands;
+
+/// <summary>The option that names a saved model.</summary>
+internal static class ModelOption
+{
+    public static Option<string> Create() => new("--model")
+    {
+        Description = "A model that train saved.",
+        HelpName = "FILE",
+        DefaultValueFactory = _ => Path.Combine("artifacts", "train", "model.zip"),
+    };
+}

@@ -1,0 +1,34 @@
+using Microsoft.ML;
+using MLNetExtension.Estimators;
+using MLNetExtension.Generation;
+using Samples.Reporting;
+using Samples.Text;
+
+namespace Samples.Jobs;
+
+/// <summary>Lets a model continue prompts that it was not trained on.</summary>
+internal static class SampleWriter
+{
+    private const int Samples = 3;
+
+    /// <summary>Continues the first held-out rows: their prompts, or where there are none, their first third.</summary>
+    public static IReadOnlyList<SampleReport> Write(MLContext mlContext, ITransformer model, IReadOnlyList<Row> heldOut, bool hasPrompts, int seed)
+    {
+        TextGenerator generator = mlContext.CausalLanguageModeling.CreateTextGenerator(model);
+        return [.. heldOut.Take(Samples).Select((row, i) =>
+        {
+            Row sample = hasPrompts ? row : Cut(row.Completion);
+            var options = new GenerationOptions { MaximumNewTokens = 160, Temperature = 0.5, TopP = 0.9, Seed = seed + i };
+            return new SampleReport(sample.Prompt.TrimEnd('\n'), generator.Generate(sample.Prompt, options), sample.Completion);
+        })];
+    }
+
+    /// <summary>Cuts after a space near a third of the text; where there is none, at the third, but never inside a character.</summary>
+    private static Row Cut(string text)
+    {
+        int third = Math.Clamp(text.Length / 3, Math.Min(1, text.Length), 60);
+        int space = text.LastIndexOf(' ', third);
+        int cut = space > 0 ? space : char.IsLowSurrogate(text[Math.Min(third, text.Length - 1)]) ? third - 1 : third;
+        return new Row(text[..cut], text[cut..]);
+    }
+}

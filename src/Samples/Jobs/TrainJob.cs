@@ -1,0 +1,153 @@
+using System.Globalization;
+using Microsoft.ML;
+using Microsoft.ML.Transforms.Text;
+using Microsoft.ML.Runtime;
+using MLNetExtension.Estimators;
+using MLNetExtension.Training;
+using Samples.Reporting;
+using Samples.Text;
+using Spectre.Console;
+
+namespace Samples.Jobs;
+
+/// <summary>The main job: reads rows, trains through an ML.NET pipeline, evaluates before and after, saves, loads back and shows samples.</summary>
+internal sealed class TrainJob(TrainSettings settings, IAnsiConsole console, CancellationToken cancellationToken)
+{
+    private const string ModelFile = "model.zip", MetricsFile = "metrics.json", CurveFile = "loss-curve.html";
+    private const int FewestRows = 10;
+    private readonly HashSet<string> _warnings = [];
+
+    /// <summary>Runs the job; what it writes stands in the output folder when it returns, and only then.</summary>
+    /// <exception cref="UserErrorException">The settings or the rows cannot be used.</exception>
+    /// <exception cref="OperationCanceledException">Ctrl+C.</exception>
+    public TrainReport Run()
+    {
+        RowSet rows = Shuffle(Read());
+        CausalLanguageModelTrainer.Options options = settings.ToOptions(rows.HasPrompts);
+        MLContext mlContext = CreateContext();
+        using var output = new OutputFolder(settings.OutputFolder, IsOurs);
+
+        DataOperationsCatalog.TrainTestData split = mlContext.Data.TrainTestSplit(RowViews.Load(mlContext, rows), testFraction: rows.Rows.Count < 200 ? 0.2 : 0.1, seed: settings.Seed);
+        IDataView evaluated = mlContext.Data.TakeRows(split.TestSet, settings.EvaluationRows);
+        IReadOnlyList<Row> heldOut = RowViews.ToRows(mlContext, split.TestSet, rows.HasPrompts);
+        var data = new DataReport(rows.Source, rows.Rows.Count, rows.Skipped, rows.Rows.Count - heldOut.Count, heldOut.Count, Math.Min(heldOut.Count, settings.EvaluationRows));
+        Describe(data);
+
+        MetricsReport before = EvaluateUntrained(mlContext, options, rows.HasPrompts, split.TrainSet, evaluated);
+        console.WriteLine(Invariant($"Before: {before.BitsPerByte:0.000} bits per byte on {data.EvaluatedRows:N0} held-out rows ({before.Tokens:N0} tokens)"));
+
+        var curve = new TrainingCurve();
+        DateTimeOffset started = DateTimeOffset.Now;
+        using TransformerChain<CausalLanguageModelTransformer> model = new TrainingDisplay(console, curve).Run(progress =>
+        {
+            options.Progress = progress;
+            options.CancellationToken = cancellationToken;
+            return BuildPipeline(mlContext, options, rows.HasPrompts).Fit(split.TrainSet);
+        });
+        TrainingSummary summary = model.LastTransformer.Training!;
+        MetricsReport after = Evaluate(mlContext, model, evaluated);
+
+        mlContext.Model.Save(model, split.TrainSet.Schema, output[ModelFile]);
+        MLContext fresh = CreateContext();
+        using SavedModel reloaded = SavedModel.Load(fresh, output[ModelFile]);
+        MetricsReport again = Evaluate(fresh, reloaded.Model, evaluated);
+        IReadOnlyList<SampleReport> samples = SampleWriter.Write(fresh, reloaded.Model, heldOut, rows.HasPrompts, settings.Seed);
+
+        var report = new TrainReport(
+            before, after, again, after.Agrees(again), summary.Steps, summary.Epochs, summary.TargetTokens, summary.Elapsed.TotalSeconds,
+            summary.TargetTokens / summary.Elapsed.TotalSeconds, PeakMemory.MiB(), PackageSources.Read(), data, settings.ToReport(), samples);
+        Require(summary, report);
+        Write(output, report, curve, started);
+        output.Commit();
+        Show(report);
+        return report;
+    }
+
+    /// <summary>The pipeline of the README.</summary>
+    private static IEstimator<TransformerChain<CausalLanguageModelTransformer>> BuildPipeline(MLContext mlContext, CausalLanguageModelTrainer.Options options, bool hasPrompts)
+    {
+        CausalLanguageModelTrainer trainer = mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(options);
+        return hasPrompts
+            ? Normalize(nameof(PromptRow.Prompt)).Append(Normalize(nameof(PromptRow.Completion))).Append(trainer)
+            : Normalize(nameof(TextRow.Text)).Append(trainer);
+
+        TextNormalizingEstimator Normalize(string column) => mlContext.Transforms.Text.NormalizeText(
+            column, caseMode: TextNormalizingEstimator.CaseMode.None, keepDiacritics: true, keepPunctuations: true, keepNumbers: true);
+    }
+
+    /// <summary>Metrics of the weights that training starts from: the same seed, no step.</summary>
+    private static MetricsReport EvaluateUntrained(MLContext mlContext, CausalLanguageModelTrainer.Options options, bool hasPrompts, IDataView train, IDataView evaluated)
+    {
+        int? steps = options.MaximumSteps;
+        options.MaximumSteps = 0;
+        using TransformerChain<CausalLanguageModelTransformer> untrained = BuildPipeline(mlContext, options, hasPrompts).Fit(train);
+        options.MaximumSteps = steps;
+        return Evaluate(mlContext, untrained, evaluated);
+    }
+
+    private static MetricsReport Evaluate(MLContext mlContext, ITransformer model, IDataView rows) =>
+        MetricsReport.From(mlContext.CausalLanguageModeling.Evaluate(model.Transform(rows)));
+
+    private RowSet Read()
+    {
+        RowSet rows = settings.DataFile is null ? ApiDocumentation.Read(ReferencePack.Find()) : RowFile.Read(settings.DataFile, settings.Columns);
+        return rows.Rows.Count >= FewestRows
+            ? rows
+            : throw new UserErrorException($"{settings.DataFile ?? rows.Source} has {rows.Rows.Count} rows with text; at least {FewestRows} are needed, because some are held out.");
+    }
+
+    /// <summary>Mixes the rows, so that the first of the held-out rows are a fair sample of them.</summary>
+    private RowSet Shuffle(RowSet rows)
+    {
+        Row[] shuffled = [.. rows.Rows];
+        new Random(settings.Seed).Shuffle(shuffled);
+        return rows with { Rows = shuffled };
+    }
+
+    private MLContext CreateContext()
+    {
+        MLContext mlContext = settings.Device.CreateContext(settings.Seed);
+        mlContext.Log += (_, message) =>
+        {
+            if (message.Kind == ChannelMessageKind.Warning && _warnings.Add(message.RawMessage))
+                console.MarkupLineInterpolated($"[yellow]Warning:[/] {message.RawMessage}");
+        };
+        return mlContext;
+    }
+
+    private void Describe(DataReport data)
+    {
+        console.WriteLine($"Packages: {string.Join(", ", PackageSources.Read().Select(package => $"{package.Key} {package.Value}"))}");
+        console.WriteLine(Invariant($"Rows: {data.Rows:N0} from {data.Source} ({data.SkippedRows:N0} more are empty or repeat a text); {data.TrainingRows:N0} to train on, {data.HeldOutRows:N0} held out"));
+        if (data.TrainingRows == 0 || data.HeldOutRows == 0)
+            throw new UserErrorException($"{data.Rows} rows are too few: the split leaves {data.TrainingRows} to train on and {data.HeldOutRows} held out; add rows or choose another --seed.");
+    }
+
+    private static void Require(TrainingSummary summary, TrainReport report)
+    {
+        if (summary.StoppedByNonFiniteSteps)
+            throw new JobFailedException($"Training stopped after {summary.Steps} steps because loss or gradient were no longer finite; nothing was written. A lower --learning-rate may help.");
+        if (!report.ReloadedAgrees)
+            throw new JobFailedException(Invariant($"The model loaded back gives other metrics (loss {report.Reloaded.Loss}, not {report.After.Loss}); nothing was written."));
+    }
+
+    private static void Write(OutputFolder output, TrainReport report, TrainingCurve curve, DateTimeOffset started)
+    {
+        File.WriteAllText(output[MetricsFile], Json.Indented(report));
+        File.WriteAllText(output[CurveFile], LossCurvePage.Render(report, curve.Points));
+        TensorBoardEvents.Write(output.Path, curve.Points, started, report.Before, report.After);
+    }
+
+    private void Show(TrainReport report)
+    {
+        ResultTables.Write(console, report.Samples);
+        console.WriteLine();
+        ResultTables.Write(console, report);
+        console.WriteLine($"Written to {settings.OutputFolder}: {ModelFile}, {MetricsFile}, {CurveFile} and a TensorBoard event file");
+    }
+
+    private static bool IsOurs(string fileName) =>
+        fileName is ModelFile or MetricsFile or CurveFile || fileName.StartsWith(TensorBoardEvents.FilePrefix, StringComparison.Ordinal);
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

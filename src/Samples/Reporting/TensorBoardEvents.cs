@@ -1,0 +1,31 @@
+using TorchSharp;
+
+namespace Samples.Reporting;
+
+/// <summary>Writes a training as an event file that TensorBoard shows.</summary>
+internal static class TensorBoardEvents
+{
+    public const string FilePrefix = "events.out.tfevents";
+
+    /// <summary>Writes loss, learning rate, gradient norm and pace of every step, and the held-out bits per byte before and after.</summary>
+    /// <param name="folder">Folder of the event file.</param>
+    /// <param name="curve">The steps.</param>
+    /// <param name="started">When training began.</param>
+    /// <param name="before">Metrics at step 0.</param>
+    /// <param name="after">Metrics at the last step.</param>
+    public static void Write(string folder, IReadOnlyList<CurvePoint> curve, DateTimeOffset started, MetricsReport before, MetricsReport after)
+    {
+        var writer = torch.utils.tensorboard.SummaryWriter(folder);
+        foreach (CurvePoint point in curve)
+        {
+            long time = started.AddSeconds(point.Seconds).ToUnixTimeSeconds();
+            writer.add_scalar("train/loss", (float)point.Loss, point.Step, time);
+            writer.add_scalar("train/learning_rate", (float)point.LearningRate, point.Step, time);
+            writer.add_scalar("train/gradient_norm", (float)point.GradientNorm, point.Step, time);
+            writer.add_scalar("train/tokens_per_second", (float)point.TokensPerSecond, point.Step, time);
+        }
+        long end = started.AddSeconds(curve.Count > 0 ? curve[^1].Seconds : 0).ToUnixTimeSeconds();
+        writer.add_scalar("held-out/bits_per_byte", (float)before.BitsPerByte, 0, started.ToUnixTimeSeconds());
+        writer.add_scalar("held-out/bits_per_byte", (float)after.BitsPerByte, curve.Count > 0 ? curve[^1].Step : 0, end);
+    }
+}
