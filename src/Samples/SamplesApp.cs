@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
 using Samples.Commands;
 using Samples.Reporting;
 
@@ -29,8 +30,8 @@ public static class SamplesApp
         ParseResult parsed = CreateRoot().Parse(args);
         if (parsed.Action is ParseErrorAction)
         {
-            error.WriteLine(string.Join(" ", parsed.Errors.Select(each => each.Message.ReplaceLineEndings(" "))));
-            error.WriteLine($"Try: {string.Join(' ', CommandPath(parsed.CommandResult))} --help");
+            string problems = string.Join(' ', parsed.Errors.Select(each => each.Message));
+            error.WriteLine($"{OneLine(problems)} (options: {CommandPath(parsed.CommandResult)} --help)");
             return BadInput;
         }
         try
@@ -45,7 +46,7 @@ public static class SamplesApp
         }
         catch (UserErrorException e)
         {
-            error.WriteLine(e.Message.ReplaceLineEndings(" "));
+            error.WriteLine(OneLine(e.Message));
             return BadInput;
         }
         catch (JobFailedException e)
@@ -72,8 +73,8 @@ public static class SamplesApp
         GenerateCommand.Create(),
     };
 
-    private static IEnumerable<string> CommandPath(System.CommandLine.Parsing.CommandResult command) =>
-        command.Parent is System.CommandLine.Parsing.CommandResult parent
-            ? [.. CommandPath(parent), command.Command.Name]
-            : ["dotnet run --project src/Samples --"];
+    private static string CommandPath(CommandResult command) =>
+        command.Parent is CommandResult parent ? $"{CommandPath(parent)} {command.Command.Name}" : "dotnet run --project src/Samples --";
+
+    private static string OneLine(string text) => string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
 }

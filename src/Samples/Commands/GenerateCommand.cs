@@ -38,7 +38,7 @@ internal static class GenerateCommand
             };
             MLContext mlContext = parsed.GetValue(device).CreateContext(options.Seed.Value);
             using SavedModel saved = SavedModel.Load(mlContext, modelFile);
-            TextGenerator generator = mlContext.CausalLanguageModeling.CreateTextGenerator(saved.Model);
+            PromptedTextGenerator generator = mlContext.CausalLanguageModeling.CreateTextGenerator(saved.Model);
 
             TextWriter output = parsed.InvocationConfiguration.Output;
             using var interrupt = new Interrupt();

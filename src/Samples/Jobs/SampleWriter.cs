@@ -14,7 +14,7 @@ internal static class SampleWriter
     /// <summary>Continues the first held-out rows: their prompts, or where there are none, their first third.</summary>
     public static IReadOnlyList<SampleReport> Write(MLContext mlContext, ITransformer model, IReadOnlyList<Row> heldOut, bool hasPrompts, int seed)
     {
-        TextGenerator generator = mlContext.CausalLanguageModeling.CreateTextGenerator(model);
+        PromptedTextGenerator generator = mlContext.CausalLanguageModeling.CreateTextGenerator(model);
         return [.. heldOut.Take(Samples).Select((row, i) =>
         {
             Row sample = hasPrompts ? row : Cut(row.Completion);

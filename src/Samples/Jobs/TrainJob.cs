@@ -1,7 +1,8 @@
 using System.Globalization;
 using Microsoft.ML;
-using Microsoft.ML.Transforms.Text;
+using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
+using Microsoft.ML.Transforms.Text;
 using MLNetExtension.Estimators;
 using MLNetExtension.Training;
 using Samples.Reporting;

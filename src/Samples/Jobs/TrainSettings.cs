@@ -57,7 +57,7 @@ internal sealed record TrainSettings
         }
         catch (ArgumentOutOfRangeException e)
         {
-            throw new UserErrorException(e.Message.Split(Environment.NewLine)[0]);
+            throw new UserErrorException(e.Message.Split(" (Parameter")[0]);
         }
         return options;
     }

@@ -17,7 +17,7 @@ internal static class LossCurvePage
         {
             ["title"] = Text(report.Data.Source),
             ["subtitle"] = Text(string.Create(CultureInfo.InvariantCulture,
-                $"{report.Steps:N0} steps, {report.TargetTokens:N0} target tokens, {TimeSpan.FromSeconds(report.TrainingSeconds):m\\:ss} minutes; loss in nats per token, light: each step, dark: smoothed")),
+                $"{report.Steps:N0} steps, {report.TargetTokens:N0} target tokens, {TimeSpan.FromSeconds(report.TrainingSeconds):m\\:ss} minutes; loss in nats per token, thin: each step, thick: smoothed")),
             ["tiles"] = Tiles(report),
             ["charts"] = Charts(points),
             ["facts"] = Facts(report),

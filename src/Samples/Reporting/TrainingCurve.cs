@@ -8,8 +8,8 @@ internal readonly record struct CurvePoint(int Step, double Seconds, double Loss
 /// <summary>Collects the steps of a training, with a smoothed loss beside each.</summary>
 internal sealed class TrainingCurve
 {
-    // Half of the smoothed loss comes from about the last 14 steps: windows of few rows are noisy.
-    private const double Decay = 0.95;
+    // Half of the smoothed loss comes from about the last 7 steps: windows of few rows are noisy.
+    private const double Decay = 0.9;
     private readonly List<CurvePoint> _points = [];
     private double _sum, _weight;
 

@@ -14,7 +14,7 @@ internal sealed class TrainingDisplay(IAnsiConsole console, TrainingCurve curve)
         if (!console.Profile.Capabilities.Interactive || !console.Profile.Out.IsTerminal)
             return train(new Observer(Lines()));
         return console.Progress()
-            .Columns(new SpinnerColumn(), new ProgressBarColumn(), new PercentageColumn(), new TaskDescriptionColumn { Alignment = Justify.Left })
+            .Columns(new SpinnerColumn(), new ProgressBarColumn { Width = console.Profile.Width < 110 ? 8 : 24 }, new PercentageColumn(), new TaskDescriptionColumn { Alignment = Justify.Left })
             .Start(context =>
             {
                 ProgressTask bar = context.AddTask("training", maxValue: 1);
