@@ -1,0 +1,139 @@
+using System.Text.Json;
+using System.Xml;
+using System.Xml.Linq;
+
+namespace MLNetExtension.Tests.Samples;
+
+[TestClass]
+public sealed class TrainCommandTests
+{
+    [TestMethod]
+    public void A_training_leaves_model_metrics_curve_and_events_and_nothing_else()
+    {
+        using TemporaryFolder folder = new();
+        (int exitCode, string output, string error) = CommandLine.TrainTiny(folder.WritePrompts("rows.jsonl"), folder["out"], "--json", folder["report.json"]);
+
+        Assert.AreEqual((0, ""), (exitCode, error));
+        CollectionAssert.AreEqual(new[] { "out", "report.json", "rows.jsonl" }, folder.Names);
+        string[] names = [.. Directory.GetFiles(folder["out"]).Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal)];
+        Assert.AreEqual(4, names.Length, string.Join(", ", names));
+        StringAssert.StartsWith(names[0], "events.out.tfevents");
+        CollectionAssert.AreEqual(new[] { "loss-curve.html", "metrics.json", "model.zip" }, names[1..]);
+        Assert.AreEqual(File.ReadAllText(folder["report.json"]), File.ReadAllText(Path.Combine(folder["out"], "metrics.json")));
+        StringAssert.Contains(output, "bits per byte");
+        StringAssert.Contains(output, "100%");
+        Assert.AreEqual(3, output.Split("prompt:").Length - 1, "three samples");
+    }
+
+    [TestMethod]
+    public void The_metrics_file_tells_what_was_measured_and_on_which_packages()
+    {
+        using TemporaryFolder folder = new();
+        CommandLine.TrainTiny(folder.WritePrompts("rows.jsonl"), folder["out"]);
+
+        JsonElement metrics = ReadMetrics(folder["out"]);
+        foreach (string when in (string[])["before", "after", "reloaded"])
+        {
+            JsonElement part = metrics.GetProperty(when);
+            double loss = part.GetProperty("loss").GetDouble();
+            Assert.AreEqual(Math.Exp(loss), part.GetProperty("perplexity").GetDouble(), 1e-6 * Math.Exp(loss));
+            Assert.IsGreaterThan(0, part.GetProperty("bitsPerByte").GetDouble());
+            Assert.IsGreaterThan(0, part.GetProperty("tokens").GetInt64());
+        }
+        Assert.AreEqual(Math.Log(257), Loss(metrics, "before"), 0.3, "an untrained model knows nothing");
+        Assert.IsLessThan(Loss(metrics, "before"), Loss(metrics, "after"));
+        Assert.AreEqual(Loss(metrics, "after"), Loss(metrics, "reloaded"), 1e-5);
+        Assert.AreEqual(6, metrics.GetProperty("steps").GetInt32());
+        Assert.IsGreaterThan(0, metrics.GetProperty("targetTokens").GetInt64());
+        Assert.IsGreaterThan(0, metrics.GetProperty("targetTokensPerSecond").GetDouble());
+        Assert.IsGreaterThan(0, metrics.GetProperty("peakMemoryMiB").GetDouble());
+        foreach (string package in (string[])["Microsoft.ML", "Microsoft.ML.Tokenizers", "TorchSharp"])
+        {
+            JsonElement source = metrics.GetProperty("packages").GetProperty(package);
+            Assert.Contains(source.GetProperty("source").GetString(), (string?[])["genuine", "stand-in"]);
+            Assert.AreNotEqual("", source.GetProperty("version").GetString());
+        }
+    }
+
+    [TestMethod]
+    public void The_curve_page_is_well_formed_and_needs_nothing_from_outside()
+    {
+        using TemporaryFolder folder = new();
+        CommandLine.TrainTiny(folder.WritePrompts("a<b>&c.jsonl"), folder["out"]);
+
+        string file = Path.Combine(folder["out"], "loss-curve.html");
+        using XmlReader reader = XmlReader.Create(file, new XmlReaderSettings { DtdProcessing = DtdProcessing.Ignore });
+        XElement page = XDocument.Load(reader).Root!;
+        StringAssert.Contains(page.Element("body")!.Value, "a<b>&c.jsonl", "the name of the data is text, not markup");
+        Assert.IsEmpty(page.Descendants().Attributes().Where(attribute => attribute.Name.LocalName is "src" or "href"));
+        foreach (string outside in (string[])["http:", "https:", "@import", "url("])
+            Assert.DoesNotContain(outside, File.ReadAllText(file));
+        XElement[] lines = [.. page.Descendants("polyline")];
+        Assert.AreEqual(4, lines.Length, "loss, smoothed loss, learning rate, gradient norm");
+        Assert.IsTrue(lines.All(line => line.Attribute("points")!.Value.Split(' ').Length == 6), "a point for every step");
+    }
+
+    [TestMethod]
+    public void The_same_seed_gives_the_same_metrics_however_a_step_is_cut_and_another_policy_does_not()
+    {
+        using TemporaryFolder folder = new();
+        string data = folder.WritePrompts("rows.jsonl");
+        double After(string name, params string[] more)
+        {
+            Assert.AreEqual((0, ""), CommandLine.TrainTiny(data, folder[name], more) is var (code, _, error) ? (code, error) : default);
+            return Loss(ReadMetrics(folder[name]), "after");
+        }
+
+        double whole = After("whole", "--micro-batch-tokens", "4096");
+        Assert.AreEqual(whole, After("cut", "--micro-batch-tokens", "1"), 1e-4);
+        Assert.AreNotEqual(whole, After("other", "--micro-batch-tokens", "1", "--loss-normalization", "MicroBatchMean"), 1e-4);
+        Assert.AreNotEqual(whole, After("seed", "--seed", "2"), 1e-4);
+    }
+
+    [TestMethod]
+    public void A_csv_of_texts_trains_on_the_column_that_is_named()
+    {
+        using TemporaryFolder folder = new();
+        string data = folder.Write("rows.csv", "id,body\n" + string.Concat(Enumerable.Range(0, 30).Select(i => $"{i},\"text, number {i}\"\n")));
+
+        (int exitCode, string output, string error) = CommandLine.TrainTiny(data, folder["out"], "--text-column", "body", "--batch-size", "4");
+
+        Assert.AreEqual((0, ""), (exitCode, error));
+        StringAssert.Contains(output, "30 from rows.csv");
+        Assert.AreEqual(4, ReadMetrics(folder["out"]).GetProperty("settings").GetProperty("batchSize").GetInt32());
+    }
+
+    [TestMethod]
+    public void A_run_replaces_the_output_of_an_earlier_one_and_a_bad_run_leaves_it()
+    {
+        using TemporaryFolder folder = new();
+        string data = folder.WritePrompts("rows.jsonl");
+        CommandLine.TrainTiny(data, folder["out"]);
+        string first = File.ReadAllText(Path.Combine(folder["out"], "metrics.json"));
+
+        Assert.AreEqual(2, CommandLine.TrainTiny(folder.Write("empty.txt", ""), folder["out"]).ExitCode);
+        Assert.AreEqual(first, File.ReadAllText(Path.Combine(folder["out"], "metrics.json")));
+
+        Assert.AreEqual(0, CommandLine.TrainTiny(data, folder["out"], "--seed", "2").ExitCode);
+        Assert.AreNotEqual(first, File.ReadAllText(Path.Combine(folder["out"], "metrics.json")));
+        CollectionAssert.AreEqual(new[] { "empty.txt", "out", "rows.jsonl" }, folder.Names);
+    }
+
+    [TestMethod]
+    public void A_folder_with_other_files_is_refused_and_left_as_it_is()
+    {
+        using TemporaryFolder folder = new();
+        string data = folder.WritePrompts("rows.jsonl");
+
+        (int exitCode, _, string error) = CommandLine.TrainTiny(data, folder.Path);
+
+        Assert.AreEqual(2, exitCode);
+        StringAssert.Contains(error, "rows.jsonl");
+        CollectionAssert.AreEqual(new[] { "rows.jsonl" }, folder.Names);
+        Assert.IsFalse(Directory.Exists($"{folder.Path}.partial-{Environment.ProcessId}"));
+    }
+
+    private static JsonElement ReadMetrics(string folder) => JsonSerializer.Deserialize<JsonElement>(File.ReadAllText(Path.Combine(folder, "metrics.json")));
+
+    private static double Loss(JsonElement metrics, string when) => metrics.GetProperty(when).GetProperty("loss").GetDouble();
+}
