@@ -1,5 +1,6 @@
 using MLNetExtension.Accumulation;
 using MLNetExtension.Data;
+using MLNetExtension.Losses;
 using MLNetExtension.Models;
 using MLNetExtension.Training;
 using TorchSharp;
@@ -33,11 +34,11 @@ internal static class Ragged
         return [.. Enumerable.Range(0, rows).Select(row => Example(random, random.Next(shortest, longest + 1), row))];
     }
 
-    public static TokenExample Example(Random random, int length, long position, double masked = 0.2)
+    public static TokenExample Example(Random random, int length, long position, double masked = 0.2, double weight = 1)
     {
         int[] ids = [.. Enumerable.Range(0, length).Select(_ => random.Next(Vocabulary))];
         int[] targets = [.. Enumerable.Range(0, length).Select(t => t > 0 && random.NextDouble() < masked ? TokenExample.IgnoredTarget : random.Next(Vocabulary))];
-        return new TokenExample(ids, targets, length, position);
+        return new TokenExample(ids, targets, length, position, weight: weight);
     }
 
     /// <summary>A row whose every target is masked.</summary>
@@ -49,24 +50,35 @@ internal static class Ragged
 
     /// <summary>Loss and gradient of a window through <see cref="WindowGradient"/>, on a model made anew.</summary>
     public static (WindowLoss Loss, Tensor Gradient) Accumulate(
-        IReadOnlyList<IReadOnlyList<TokenExample>> cut, LossNormalization normalization = LossNormalization.Token, ScalarType dtype = ScalarType.Float64)
+        IReadOnlyList<IReadOnlyList<TokenExample>> cut,
+        LossNormalization normalization = LossNormalization.Token,
+        ScalarType dtype = ScalarType.Float64,
+        ITokenLoss? loss = null,
+        bool recompute = false,
+        bool pack = false,
+        double dropout = 0)
     {
-        using Gpt2 model = Model(dtype);
-        using WindowGradient gradient = new(model, normalization);
-        WindowLoss loss = gradient.Accumulate(cut);
-        return (loss, gradient.Arena.Gradients.clone().to(float64));
+        using Gpt2 model = Model(dtype, dropout: dropout);
+        using WindowGradient gradient = new(model, normalization, loss, recompute, pack);
+        return (gradient.Accumulate(cut), gradient.Arena.Gradients.clone().to(float64));
     }
 
     /// <summary>
     /// The same, written out by other means: whole logits, torch's own cross entropy and autograd, one padded batch, one division.
     /// </summary>
-    public static (double Loss, Tensor Gradient) FullBatch(IReadOnlyList<TokenExample> window, bool divide = true, ScalarType dtype = ScalarType.Float64)
+    public static (double Loss, Tensor Gradient) FullBatch(
+        IReadOnlyList<TokenExample> window, bool divide = true, ScalarType dtype = ScalarType.Float64, double labelSmoothing = 0, double zLoss = 0)
     {
         using Gpt2 model = Model(dtype);
         using ParameterArena arena = new(model.named_parameters());
         (Tensor ids, Tensor targets) = Pad(window);
-        Tensor sum = nn.functional.cross_entropy(model.call(ids).flatten(0, 1), targets.flatten(), ignore_index: TokenExample.IgnoredTarget, reduction: nn.Reduction.Sum);
-        Tensor loss = divide ? sum / window.Sum(e => e.TargetCount) : sum;
+        Tensor logits = model.call(ids);                                                                       // [B,T,V]
+        Tensor counted = targets.ne(TokenExample.IgnoredTarget).to(dtype);                                      // [B,T]
+        Tensor weights = counted * tensor([.. window.Select(e => e.Weight)], dtype: dtype).unsqueeze(1);         // [B,T]
+        Tensor losses = nn.functional.cross_entropy(
+            logits.flatten(0, 1), targets.flatten(), ignore_index: TokenExample.IgnoredTarget, reduction: nn.Reduction.None, label_smoothing: labelSmoothing).view(targets.shape);
+        Tensor sum = ((losses + logits.logsumexp(-1).square() * zLoss) * weights).sum();
+        Tensor loss = divide ? sum / weights.sum() : sum;
         loss.backward();
         return (loss.ToDouble(), arena.Gradients.clone().to(float64));
     }

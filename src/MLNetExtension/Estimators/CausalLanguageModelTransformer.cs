@@ -17,6 +17,7 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
 {
     private const string LoaderSignature = "CausalLanguageModel";
     private const string OptionsEntry = "options.json";
+    private const int DefaultScoringTokens = 4096;
 
     private readonly TrainedLanguageModel _model;
     private readonly CausalLanguageModelTrainer.Options _options;
@@ -26,7 +27,7 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
     internal CausalLanguageModelTransformer(TrainedLanguageModel model, CausalLanguageModelTrainer.Options options, TrainingSummary? training)
     {
         (_model, _options, Training) = (model, options, training);
-        _scoring = new RowScoring(model, options.MaximumTokensPerMicroBatch);
+        _scoring = new RowScoring(model, options.MaximumTokensPerMicroBatch ?? DefaultScoringTokens);
     }
 
     /// <summary>What the training came to; null for a model that was loaded.</summary>

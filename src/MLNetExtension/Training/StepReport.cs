@@ -31,6 +31,9 @@ public sealed record StepReport
     /// <summary>Loss of the window in nats per target token, before the update; NaN without targets.</summary>
     public required double Loss { get; init; }
 
+    /// <summary>Share of the window's targets that the model thought the likeliest token, before the update; NaN without targets.</summary>
+    public required double Accuracy { get; init; }
+
     /// <summary>Learning rate of the step.</summary>
     public required double LearningRate { get; init; }
 
@@ -48,6 +51,9 @@ public sealed record StepReport
 
     /// <summary>Share of the positions computed that were padding, 0 to 1.</summary>
     public required double PaddingShare { get; init; }
+
+    /// <summary>Most positions that passed through the model together, padding included. It falls when memory runs out.</summary>
+    public required int TokensPerMicroBatch { get; init; }
 
     /// <summary>Duration of the step.</summary>
     public required TimeSpan StepTime { get; init; }

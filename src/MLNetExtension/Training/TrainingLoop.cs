@@ -10,6 +10,9 @@ namespace MLNetExtension.Training;
 /// <summary>Walks over the examples, window by window and epoch by epoch, until a limit is reached.</summary>
 public static class TrainingLoop
 {
+    // Seeking the fastest budget costs about a dozen steps.
+    private const int StepsWorthCalibrating = 200;
+
     /// <summary>Trains a model in place, on the device where it is, and leaves it in evaluation mode.</summary>
     /// <param name="model">The model; every parameter that needs a gradient is trained.</param>
     /// <param name="examples">What it learns from. A short last window is divided by its own targets; nothing is dropped.</param>
@@ -29,7 +32,7 @@ public static class TrainingLoop
         EpochSampler sampler = new(examples.Count, seed);
         LearningRateSchedule schedule = new(options.LearningRate, options.MinimumLearningRate, options.WarmupSteps);
         TrainingTally tally = new();
-        using TrainingStep trainingStep = new(model, options);
+        using TrainingStep trainingStep = new(model, options, calibrate: limits.Steps is null or >= StepsWorthCalibrating);
         long start = Stopwatch.GetTimestamp();
 
         model.train();
@@ -45,7 +48,8 @@ public static class TrainingLoop
                 long stepStart = Stopwatch.GetTimestamp();
                 double learningRate = schedule.LearningRate(step, progress);
                 (WindowLoss loss, StepOutcome outcome, double padding) = trainingStep.Run(window, learningRate, EpochSampler.DropoutSeed(seed, step));
-                tally.Count(loss, outcome, epoch);
+                long tokens = window.Sum(e => e.HasTargets ? (long)e.TargetCount : 0);
+                tally.Count(loss, tokens, outcome, epoch);
 
                 TimeSpan elapsed = Stopwatch.GetElapsedTime(start);
                 onStep?.Invoke(new StepReport
@@ -57,10 +61,12 @@ public static class TrainingLoop
                     Loss = loss.Mean,
                     LearningRate = learningRate,
                     GradientNorm = loss.GradientNorm,
-                    TargetTokens = (long)loss.TargetCount,
+                    TargetTokens = tokens,
                     Rows = window.Count,
                     MicroBatches = loss.MicroBatches,
+                    Accuracy = loss.Accuracy,
                     PaddingShare = padding,
+                    TokensPerMicroBatch = trainingStep.TokensPerMicroBatch,
                     StepTime = Stopwatch.GetElapsedTime(stepStart),
                     Elapsed = elapsed,
                     TotalTargetTokens = tally.TargetTokens,

@@ -24,11 +24,32 @@ public class TrainingOptions
     /// <summary>Rows of an optimizer step, that is of an accumulation window. Default 8, at least 1.</summary>
     public int BatchSize = 8;
 
-    /// <summary>Most positions that pass through the model together, padding included; a matter of memory and speed alone, the result is the same. Default 2048, at least 1. A longer row passes alone.</summary>
-    public int MaximumTokensPerMicroBatch = 2048;
+    /// <summary>
+    /// Most positions that pass through the model together, padding included; a matter of memory and speed alone, the result is the same but for rounding. A longer row passes alone.
+    /// Default null: the first steps try several and keep the fastest that fits <see cref="MemoryLimitMiB"/>. A number, at least 1, makes runs equal bit for bit.
+    /// </summary>
+    public int? MaximumTokensPerMicroBatch;
+
+    /// <summary>Most memory, in MiB, that the process may come to hold while the number of tokens per micro-batch is sought. Default none; above 0.</summary>
+    public int? MemoryLimitMiB;
+
+    /// <summary>Whether rows of a micro-batch are laid one after another, without padding, instead of side by side. Attention stays within each row; the result is the same. Default false.</summary>
+    public bool PackRows;
+
+    /// <summary>Whether the inner values of blocks are computed again in the backward pass instead of kept: less memory, about a third more time, the same result bit for bit. Default false.</summary>
+    public bool ActivationRecomputation;
+
+    /// <summary>What the model computes in. Default <see cref="ComputePrecision.Float32"/>.</summary>
+    public ComputePrecision ComputePrecision = ComputePrecision.Float32;
 
     /// <summary>What the accumulated gradient is divided by. Default <see cref="LossNormalization.Token"/>.</summary>
     public LossNormalization LossNormalization = LossNormalization.Token;
+
+    /// <summary>Share of a target's probability that is spread over all tokens. Default 0, below 1.</summary>
+    public double LabelSmoothing;
+
+    /// <summary>Coefficient of the squared log of the softmax's normaliser, which keeps logits from drifting. Default 0, at least 0; 1e-4 is usual.</summary>
+    public double ZLoss;
 
     /// <summary>Learning rate after the warm-up. Default 3e-3, above 0.</summary>
     public double LearningRate = 3e-3;
@@ -83,8 +104,12 @@ public class TrainingOptions
         Require(ContextLength >= 1, nameof(ContextLength), ContextLength, "at least 1");
         Require(Dropout is >= 0 and < 1, nameof(Dropout), Dropout, "from 0 to below 1");
         Require(BatchSize >= 1, nameof(BatchSize), BatchSize, "at least 1");
-        Require(MaximumTokensPerMicroBatch >= 1, nameof(MaximumTokensPerMicroBatch), MaximumTokensPerMicroBatch, "at least 1");
+        Require(MaximumTokensPerMicroBatch is null or >= 1, nameof(MaximumTokensPerMicroBatch), MaximumTokensPerMicroBatch, "at least 1");
         Require(Enum.IsDefined(LossNormalization), nameof(LossNormalization), LossNormalization, string.Join(", ", Enum.GetNames<LossNormalization>()));
+        Require(MemoryLimitMiB is null or > 0, nameof(MemoryLimitMiB), MemoryLimitMiB, "above 0");
+        Require(Enum.IsDefined(ComputePrecision), nameof(ComputePrecision), ComputePrecision, string.Join(", ", Enum.GetNames<ComputePrecision>()));
+        Require(LabelSmoothing is >= 0 and < 1, nameof(LabelSmoothing), LabelSmoothing, "from 0 to below 1");
+        Require(ZLoss >= 0 && double.IsFinite(ZLoss), nameof(ZLoss), ZLoss, "at least 0");
         Require(LearningRate > 0 && double.IsFinite(LearningRate), nameof(LearningRate), LearningRate, "above 0");
         Require(MinimumLearningRate >= 0 && MinimumLearningRate <= LearningRate, nameof(MinimumLearningRate), MinimumLearningRate, $"from 0 to {nameof(LearningRate)} ({LearningRate})");
         Require(WarmupSteps >= 0, nameof(WarmupSteps), WarmupSteps, "at least 0");

@@ -12,11 +12,11 @@ internal sealed class TrainingTally
 
     public int NonFiniteInARow { get; private set; }
 
-    public void Count(WindowLoss loss, StepOutcome outcome, int epoch)
+    public void Count(WindowLoss loss, long tokens, StepOutcome outcome, int epoch)
     {
         _steps++;
         _epochs = epoch + 1;
-        TargetTokens += (long)loss.TargetCount;
+        TargetTokens += tokens;
         switch (outcome)
         {
             case StepOutcome.NoTargets:

@@ -32,13 +32,13 @@ internal sealed class WindowGradient : IDisposable
     {
         for (int k = 0; k < cut.Count; k++)
             Add(cut[k], unchecked(dropoutSeed + k));
-        return _accumulator.Finish();
+        return Finish();
     }
 
-    /// <summary>Makes ready for the next window.</summary>
-    public void Reset() => _accumulator.Reset();
-
-    private void Add(IReadOnlyList<TokenExample> examples, long dropoutSeed)
+    /// <summary>Adds a micro-batch to the window; one without a target is passed over.</summary>
+    /// <param name="examples">Its rows.</param>
+    /// <param name="dropoutSeed">Seed of dropout in it.</param>
+    public void Add(IReadOnlyList<TokenExample> examples, long dropoutSeed)
     {
         using var scope = NewDisposeScope();
         Device device = Arena.Values.device;
@@ -47,6 +47,17 @@ internal sealed class WindowGradient : IDisposable
             _accumulator.Add(_microBatchGradient.Backward(microBatch, _accumulator.Scale(microBatch.TargetWeight), dropoutSeed));
     }
 
+    /// <summary>Adds what another rank has summed of the same window.</summary>
+    /// <param name="other">The other rank.</param>
+    public void Merge(WindowGradient other) => _accumulator.Merge(other._accumulator);
+
+    /// <summary>Divides the window's gradient, once.</summary>
+    public WindowLoss Finish() => _accumulator.Finish();
+
+    /// <summary>Makes ready for the next window.</summary>
+    public void Reset() => _accumulator.Reset();
+
+    /// <summary>Frees the buffers; the model keeps its weights.</summary>
     public void Dispose()
     {
         _accumulator.Dispose();

@@ -1,0 +1,56 @@
+using MLNetExtension.Accumulation;
+using MLNetExtension.Models;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Training;
+
+/// <summary>Puts a model into the precision that it trains in and back. Its weights in full precision go into the arena, which keeps them meanwhile.</summary>
+internal sealed class PrecisionScope : IDisposable
+{
+    private readonly CausalLanguageModel _model;
+    private readonly bool _half;
+    private readonly Dictionary<string, Tensor> _masters = [];
+
+    public PrecisionScope(CausalLanguageModel model, ComputePrecision precision)
+    {
+        _model = model;
+        _half = precision == ComputePrecision.BFloat16;
+        if (!_half)
+            return;
+        foreach ((string name, Parameter parameter) in model.named_parameters())
+            _masters[name] = parameter.detach().clone().DetachFromDisposeScope();
+        model.to(ScalarType.BFloat16);
+    }
+
+    /// <summary>Gives the arena the weights as they were before rounding.</summary>
+    /// <param name="arena">The arena of the model.</param>
+    public void SetMasters(ParameterArena arena)
+    {
+        foreach (string name in arena.Names.Where(_masters.ContainsKey))
+            arena.SetMaster(name, _masters[name]);
+        Dispose();
+    }
+
+    /// <summary>Gives the model the arena's weights in full precision.</summary>
+    /// <param name="arena">The arena of the model.</param>
+    public void Restore(ParameterArena arena)
+    {
+        if (!_half)
+            return;
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        _model.to(ScalarType.Float32);
+        foreach ((string name, Parameter parameter) in _model.named_parameters().Where(p => arena.Names.Contains(p.name)))
+            parameter.copy_(arena.Master(name));
+    }
+
+    /// <summary>Frees the copies of the weights.</summary>
+    public void Dispose()
+    {
+        foreach (Tensor master in _masters.Values)
+            master.Dispose();
+        _masters.Clear();
+    }
+}

@@ -1,0 +1,34 @@
+using MLNetExtension.Accumulation;
+using MLNetExtension.Data;
+using MLNetExtension.Models;
+using MLNetExtension.Training;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Tests.Accumulation;
+
+[TestClass]
+public sealed class RankTests
+{
+    // transformers #34242, #39392: targets were counted per rank, so a rank with one target weighed as much as a rank with many.
+    [TestMethod]
+    [DataRow(LossNormalization.Token)]
+    [DataRow(LossNormalization.Sum)]
+    public void One_target_on_one_rank_and_many_on_another_give_the_gradient_of_their_union(LossNormalization normalization)
+    {
+        using var scope = NewDisposeScope();
+        Random random = new(4);
+        TokenExample one = Ragged.Example(random, 1, 0, masked: 0), many = Ragged.Example(random, 24, 1, masked: 0);
+        (double expectedLoss, Tensor expected) = Ragged.FullBatch([one, many], divide: normalization == LossNormalization.Token);
+
+        using Gpt2 modelA = Ragged.Model(), modelB = Ragged.Model();
+        using WindowGradient rankA = new(modelA, normalization), rankB = new(modelB, normalization);
+        rankA.Add([one], 0);
+        rankB.Add([many], 0);
+        rankA.Merge(rankB);
+        WindowLoss loss = rankA.Finish();
+
+        Assert.AreEqual(25, loss.TargetCount);
+        Assert.AreEqual(expectedLoss, loss.Objective, 1e-12 * expectedLoss);
+        Assert.IsLessThan(1e-12, Ragged.RelativeError(rankA.Arena.Gradients, expected));
+    }
+}
