@@ -58,10 +58,10 @@ public sealed class ParameterArena : IDisposable
         long offset = 0;
         foreach (Slot slot in _slots)
         {
-            Tensor value = View(_computedValues ?? Values, offset, slot.Parameter);
+            Tensor value = View(_computedValues ?? Values, offset, slot.Shape);
             value.copy_(slot.Parameter);
             slot.Parameter.set_(value);
-            slot.Gradient = View(_computedGradients ?? Gradients, offset, slot.Parameter).DetachFromDisposeScope();
+            slot.Gradient = View(_computedGradients ?? Gradients, offset, slot.Shape).DetachFromDisposeScope();
             slot.Parameter.grad = slot.Gradient;
             slot.Offset = offset;
             offset += slot.Parameter.numel();
@@ -100,7 +100,7 @@ public sealed class ParameterArena : IDisposable
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         Slot slot = _slots.Single(slot => slot.Name == name);
-        View(Values, slot.Offset, slot.Parameter).copy_(value);
+        View(Values, slot.Offset, slot.Shape).copy_(value);
         PublishValues();
     }
 
@@ -110,7 +110,7 @@ public sealed class ParameterArena : IDisposable
     public Tensor Master(string name)
     {
         Slot slot = _slots.Single(slot => slot.Name == name);
-        return View(Values, slot.Offset, slot.Parameter);
+        return View(Values, slot.Offset, slot.Shape);
     }
 
     /// <summary>Adds a micro-batch's half-precision gradients to the sum and zeroes them; does nothing where the sum itself receives them.</summary>
@@ -151,13 +151,16 @@ public sealed class ParameterArena : IDisposable
         Values.Dispose();
     }
 
-    private static Tensor View(Tensor buffer, long offset, Parameter parameter) => buffer.narrow(0, offset, parameter.numel()).view(parameter.shape);
+    private static Tensor View(Tensor buffer, long offset, long[] shape) => buffer.narrow(0, offset, shape.Aggregate(1L, (product, size) => product * size)).view(shape);
 
     private sealed class Slot(string name, Parameter parameter)
     {
         public string Name { get; } = name;
 
         public Parameter Parameter { get; } = parameter;
+
+        // Kept, because a model that moves on to another precision leaves its parameters here disposed.
+        public long[] Shape { get; } = parameter.shape;
 
         public Tensor? Gradient { get; set; }
 

@@ -3,6 +3,7 @@ using FsCheck.Fluent;
 using MLNetExtension.Accumulation;
 using MLNetExtension.Data;
 using MLNetExtension.Losses;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Accumulation;

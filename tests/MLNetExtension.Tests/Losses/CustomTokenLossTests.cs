@@ -1,5 +1,6 @@
 using MLNetExtension.Data;
 using MLNetExtension.Losses;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Losses;

@@ -3,6 +3,7 @@ using MLNetExtension.Accumulation;
 using MLNetExtension.Data;
 using MLNetExtension.Models;
 using MLNetExtension.Training;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Training;
