@@ -15,13 +15,9 @@ public sealed class MLContext : IHostEnvironmentInternal
     }
 
     public event EventHandler<LoggingEventArgs> Log;
-
     public TransformsCatalog Transforms { get; }
-
     public ModelOperationsCatalog Model { get; }
-
     public DataOperationsCatalog Data { get; }
-
     public ComponentCatalog ComponentCatalog => _env.ComponentCatalog;
 
     public bool FallbackToCpu
@@ -41,12 +37,8 @@ public sealed class MLContext : IHostEnvironmentInternal
     string IExceptionContext.ContextDescription => _env.ContextDescription;
 
     TException IExceptionContext.Process<TException>(TException ex) => _env.Process(ex);
-
     IHost IHostEnvironment.Register(string name, int? seed, bool? verbose) => _env.Register(name, seed, verbose);
-
     IChannel IChannelProvider.Start(string name) => _env.Start(name);
-
     IPipe<TMessage> IChannelProvider.StartPipe<TMessage>(string name) => _env.StartPipe<TMessage>(name);
-
     IProgressChannel IProgressChannelProvider.StartProgressChannel(string name) => _env.StartProgressChannel(name);
 }

@@ -14,15 +14,12 @@ public sealed class TransformsCatalog : IInternalCatalog
     }
 
     public TextTransforms Text { get; }
-
     IHostEnvironment IInternalCatalog.Environment => _env;
 
     public sealed class TextTransforms : IInternalCatalog
     {
         private readonly IHostEnvironment _env;
-
         internal TextTransforms(TransformsCatalog owner) => _env = owner._env;
-
         IHostEnvironment IInternalCatalog.Environment => _env;
     }
 }

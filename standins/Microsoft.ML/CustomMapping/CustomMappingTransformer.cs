@@ -29,9 +29,7 @@ public sealed class CustomMappingTransformer<TSrc, TDst> : ITransformer
     }
 
     bool ITransformer.IsRowToRowMapper => true;
-
     internal SchemaDefinition InputSchemaDefinition { get; }
-
     internal MemberSchema<TDst> Added { get; }
 
     public DataViewSchema GetOutputSchema(DataViewSchema inputSchema)
@@ -117,15 +115,15 @@ internal static class CustomMappingLoader
     public static void Save(ModelSaveContext ctx, string contractName, string contractAssembly)
     {
         ctx.SetVersionInfo(Version);
-        ctx.SaveString(contractName);
-        ctx.SaveString(contractAssembly);
+        ctx.Writer.Write(contractName);
+        ctx.Writer.Write(contractAssembly);
     }
 
     internal static ITransformer Create(IHostEnvironment env, ModelLoadContext ctx)
     {
         ctx.CheckAtModel(Version);
-        string contractName = ctx.LoadString();
-        env.ComponentCatalog.RegisterAssembly(Assembly.Load(ctx.LoadString()));
+        string contractName = ctx.Reader.ReadString();
+        env.ComponentCatalog.RegisterAssembly(Assembly.Load(ctx.Reader.ReadString()));
         object factory = env.ComponentCatalog.GetExtensionValue(env, typeof(CustomMappingFactoryAttributeAttribute), contractName);
         return (factory as ICustomMappingFactory)?.CreateTransformer(env, contractName)
             ?? throw env.Except($"The class with contract '{contractName}' must derive from '{typeof(CustomMappingFactory<,>).FullName}'.");

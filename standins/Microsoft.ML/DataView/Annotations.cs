@@ -16,7 +16,6 @@ public sealed partial class DataViewSchema
         }
 
         public static Annotations Empty { get; } = new(new DataViewSchema([]), []);
-
         public DataViewSchema Schema { get; }
 
         public ValueGetter<TValue> GetGetter<TValue>(Column column) =>

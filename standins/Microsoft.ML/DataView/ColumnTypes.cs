@@ -28,12 +28,10 @@ internal static class ColumnTypes
     {
         NumberDataViewType.SByte, NumberDataViewType.Byte, NumberDataViewType.Int16, NumberDataViewType.UInt16, NumberDataViewType.Int32,
         NumberDataViewType.UInt32, NumberDataViewType.Int64, NumberDataViewType.UInt64, NumberDataViewType.Single, NumberDataViewType.Double,
-        TextDataViewType.Instance, BooleanDataViewType.Instance, DateTimeDataViewType.Instance, RowIdDataViewType.Instance,
+        TextDataViewType.Instance, BooleanDataViewType.Instance, RowIdDataViewType.Instance,
     }.ToDictionary(t => t.RawType);
 
     public static bool Knows(Type type) => _byType.ContainsKey(type);
-
-    public static bool Knows(DataKind kind) => _byType.Keys.Any(t => KindOf(t) == kind);
 
     public static PrimitiveDataViewType PrimitiveFor(Type type) => _byType.GetValueOrDefault(type == typeof(string) ? typeof(ReadOnlyMemory<char>) : type)
         ?? throw Contracts.Except($"No column type holds {type}");
@@ -41,6 +39,7 @@ internal static class ColumnTypes
     public static PrimitiveDataViewType PrimitiveFor(DataKind kind) => _byType.Values.FirstOrDefault(t => KindOf(t.RawType) == kind)
         ?? throw Contracts.Except($"No column type holds {kind}");
 
-    private static DataKind KindOf(Type type) => type == typeof(ReadOnlyMemory<char>) ? DataKind.String
+    // The row id has none: 0.
+    public static DataKind KindOf(Type type) => type == typeof(ReadOnlyMemory<char>) ? DataKind.String
         : Enum.TryParse(type.Name, out DataKind kind) ? kind : default;
 }

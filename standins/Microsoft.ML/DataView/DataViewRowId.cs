@@ -13,12 +13,8 @@ public readonly struct DataViewRowId : IComparable<DataViewRowId>, IEquatable<Da
     }
 
     public int CompareTo(DataViewRowId other) => High == other.High ? Low.CompareTo(other.Low) : High.CompareTo(other.High);
-
     public bool Equals(DataViewRowId other) => Low == other.Low && High == other.High;
-
     public override bool Equals(object obj) => obj is DataViewRowId other && Equals(other);
-
     public override int GetHashCode() => HashCode.Combine(Low, High);
-
     public override string ToString() => $"{High:x16}{Low:x16}";
 }

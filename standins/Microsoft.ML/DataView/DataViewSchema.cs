@@ -32,9 +32,7 @@ public sealed partial class DataViewSchema : IReadOnlyList<DataViewSchema.Column
     }
 
     public IEnumerator<Column> GetEnumerator() => ((IEnumerable<Column>)_columns).GetEnumerator();
-
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
-
     public override string ToString() => $"{Count} columns";
 
     // The genuine package reports an empty name as a null argument.
@@ -56,13 +54,9 @@ public sealed partial class DataViewSchema : IReadOnlyList<DataViewSchema.Column
         }
 
         public string Name { get; }
-
         public int Index { get; }
-
         public bool IsHidden { get; }
-
         public DataViewType Type { get; }
-
         public Annotations Annotations { get; }
 
         public override string ToString() =>
@@ -85,22 +79,16 @@ public sealed partial class DataViewSchema : IReadOnlyList<DataViewSchema.Column
         }
 
         public string Name { get; }
-
         public DataViewType Type { get; }
-
         public Annotations Annotations { get; }
     }
 
     public sealed class Builder
     {
         private readonly List<DetachedColumn> _items = [];
-
         public void AddColumn(string name, DataViewType type, Annotations annotations = null) => _items.Add(new(name, type, annotations));
-
         public void AddColumns(IEnumerable<Column> source) => _items.AddRange(source.Select(c => new DetachedColumn(c)));
-
         public void AddColumns(IEnumerable<DetachedColumn> source) => _items.AddRange(source);
-
         public DataViewSchema ToSchema() => new(_items);
     }
 }

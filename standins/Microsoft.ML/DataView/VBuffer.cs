@@ -7,7 +7,6 @@ namespace Microsoft.ML.Data;
 public readonly struct VBuffer<T> : IEnumerable
 {
     public readonly int Length;
-
     private readonly T[] _values;
     private readonly int[] _indices;
     private readonly int _count;
@@ -35,9 +34,7 @@ public readonly struct VBuffer<T> : IEnumerable
     }
 
     public bool IsDense => _count == Length;
-
     public ReadOnlySpan<T> GetValues() => _values.AsSpan(0, _count);
-
     public ReadOnlySpan<int> GetIndices() => IsDense ? default : _indices.AsSpan(0, _count);
 
     public static void Copy(T[] source, int sourceIndex, ref VBuffer<T> destination, int length)
@@ -64,19 +61,6 @@ public readonly struct VBuffer<T> : IEnumerable
         destination = editor.Commit();
     }
 
-    public void CopyTo(ref VBuffer<T> destination, int sourceIndex, int length)
-    {
-        Contracts.CheckParam(0 <= sourceIndex && sourceIndex <= Length, nameof(sourceIndex));
-        Contracts.CheckParam(0 <= length && sourceIndex <= Length - length, nameof(length));
-        int from = IsDense ? sourceIndex : FirstAtOrAfter(sourceIndex);
-        int count = IsDense ? length : FirstAtOrAfter(sourceIndex + length) - from;
-        VBufferEditor<T> editor = VBufferEditor.Create(ref destination, length, count);
-        _values.AsSpan(from, count).CopyTo(editor.Values);
-        for (int i = 0; i < editor.Indices.Length; i++)
-            editor.Indices[i] = _indices[from + i] - sourceIndex;
-        destination = editor.Commit();
-    }
-
     public void CopyTo(Span<T> destination) => CopyTo(destination, 0);
 
     public void CopyTo(Span<T> destination, int destinationIndex, T defaultValue = default)
@@ -94,7 +78,6 @@ public readonly struct VBuffer<T> : IEnumerable
     }
 
     public IEnumerable<KeyValuePair<int, T>> Items(bool all = false) => Items(_values, _indices, Length, _count, all);
-
     public IEnumerable<T> DenseValues() => Items(all: true).Select(i => i.Value);
 
     public T GetItemOrDefault(int index)
@@ -105,7 +88,6 @@ public readonly struct VBuffer<T> : IEnumerable
     }
 
     public void GetItemOrDefault(int index, ref T destination) => destination = GetItemOrDefault(index);
-
     public IEnumerator GetEnumerator() => _values.GetEnumerator();
 
     public override string ToString() =>

@@ -30,18 +30,14 @@ public sealed class VectorDataViewType : StructuredDataViewType
     }
 
     public ImmutableArray<int> Dimensions { get; }
-
     public bool IsKnownSize => Size > 0;
-
     public PrimitiveDataViewType ItemType { get; }
-
     public int Size { get; }
 
     public override bool Equals(DataViewType other) =>
         other is VectorDataViewType vector && ItemType.Equals(vector.ItemType) && Dimensions.SequenceEqual(vector.Dimensions);
 
     public override bool Equals(object other) => other is DataViewType type && Equals(type);
-
     public override int GetHashCode() => Dimensions.Aggregate(ItemType.GetHashCode(), HashCode.Combine);
 
     public override string ToString() => Dimensions.Length == 1
@@ -83,11 +79,8 @@ public sealed class KeyDataViewType : PrimitiveDataViewType
         type == typeof(byte) || type == typeof(ushort) || type == typeof(uint) || type == typeof(ulong);
 
     public override bool Equals(DataViewType other) => other is KeyDataViewType key && RawType == key.RawType && Count == key.Count;
-
     public override bool Equals(object other) => other is DataViewType type && Equals(type);
-
     public override int GetHashCode() => HashCode.Combine(RawType, Count);
-
     public override string ToString() => $"Key<{RawType.Name}, 0-{Count - 1}>";
 
     private static ulong MaxValue(Type type) =>

@@ -35,11 +35,8 @@ namespace Microsoft.ML.Data
         }
 
         public DataViewSchema Schema { get; }
-
         public ImmutableArray<ColumnInfo> ColumnView { get; }
-
         public ImmutableArray<RowInfo> RowView { get; }
-
         public override string ToString() => $"{Schema.Count} columns, {RowView.Length} rows";
 
         private static Func<object> MakeReader(DataViewRow row, DataViewSchema.Column column) =>

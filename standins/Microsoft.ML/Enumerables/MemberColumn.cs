@@ -8,7 +8,6 @@ namespace Microsoft.ML.Data;
 internal sealed record MemberColumn(string Name, DataViewType Type, MemberInfo Member, DataViewSchema.Annotations Annotations)
 {
     public Type MemberType => TypeOf(Member);
-
     public static MemberColumn[] Create(Type userType, SchemaDefinition definition) => [.. definition.Select(c => Create(userType, c))];
 
     public static void GetVectorAndItemType(MemberInfo member, out bool isVector, out Type itemType)
@@ -79,8 +78,6 @@ internal sealed class MemberSchema<TRow>
     }
 
     public MemberColumn[] Columns { get; }
-
     public Delegate[] Readers { get; }
-
     public DataViewSchema Schema { get; }
 }

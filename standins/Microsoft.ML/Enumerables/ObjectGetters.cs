@@ -46,9 +46,7 @@ internal sealed class ObjectGetters<TRow>
     }
 
     private ValueGetter<T> Value<T>(Func<TRow, T> read) => (ref dst) => dst = read(_current());
-
     private ValueGetter<ReadOnlyMemory<char>> Text(Func<TRow, string> read) => (ref dst) => dst = read(_current()).AsMemory();
-
     private ValueGetter<VBuffer<T>> Vector<T>(Func<TRow, VBuffer<T>> read) => (ref dst) => read(_current()).CopyTo(ref dst);
 
     private ValueGetter<VBuffer<T>> Array<T>(Func<TRow, T[]> read) => (ref dst) =>

@@ -18,24 +18,7 @@ public sealed class SchemaDefinition : List<SchemaDefinition.Column>
         Both = Read | Write,
     }
 
-    public Column this[string columnName]
-    {
-        get => this.FirstOrDefault(c => c.ColumnName == columnName);
-        set
-        {
-            Contracts.CheckValue(value, nameof(value));
-            if (value.ColumnName != columnName)
-            {
-                throw Contracts.ExceptParam(nameof(columnName),
-                    $"The column name is specified as '{value.ColumnName}' but must match the selector '{columnName}'.");
-            }
-            int index = FindIndex(c => c.ColumnName == columnName);
-            if (index < 0)
-                Add(value);
-            else
-                this[index] = value;
-        }
-    }
+    public Column this[string columnName] => this.FirstOrDefault(c => c.ColumnName == columnName);
 
     public static SchemaDefinition Create(Type userType, Direction direction = Direction.Both)
     {
@@ -94,11 +77,8 @@ public sealed class SchemaDefinition : List<SchemaDefinition.Column>
         }
 
         public string MemberName { get; }
-
         public string ColumnName { get; set; }
-
         public DataViewType ColumnType { get; set; }
-
         public DataViewSchema.Annotations Annotations { get; internal set; } = DataViewSchema.Annotations.Empty;
     }
 }

@@ -18,9 +18,7 @@ internal sealed class StreamingDataView<TRow> : IDataView
     }
 
     public bool CanShuffle => false;
-
     public DataViewSchema Schema => _members.Schema;
-
     public long? GetRowCount() => (_data as ICollection<TRow>)?.Count;
 
     public DataViewRowCursor GetRowCursor(IEnumerable<DataViewSchema.Column> columnsNeeded, Random rand = null) =>
@@ -46,11 +44,8 @@ internal sealed class StreamingDataView<TRow> : IDataView
         }
 
         public override DataViewSchema Schema { get; }
-
         public override long Batch => 0;
-
         public override bool IsColumnActive(DataViewSchema.Column column) => _getters.IsActive(column);
-
         public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column) => _getters.Get<TValue>(column);
 
         public override ValueGetter<DataViewRowId> GetIdGetter() => (ref id) =>
@@ -88,9 +83,7 @@ internal sealed class InputRow<TRow> : DataViewRow
     }
 
     public override DataViewSchema Schema { get; }
-
     public override long Position => _position;
-
     public override long Batch => 0;
 
     public void SetRow(TRow row)
@@ -101,8 +94,6 @@ internal sealed class InputRow<TRow> : DataViewRow
     }
 
     public override bool IsColumnActive(DataViewSchema.Column column) => _getters.IsActive(column);
-
     public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column) => _getters.Get<TValue>(column);
-
     public override ValueGetter<DataViewRowId> GetIdGetter() => (ref id) => id = new DataViewRowId((ulong)_position, 0);
 }

@@ -6,44 +6,37 @@ namespace Microsoft.ML;
 
 internal delegate void SignatureLoadModel(ModelLoadContext ctx);
 
-/// <summary>Where one model of an archive is loaded from; its header names the loader, the component catalog knows it.</summary>
+/// <summary>Where one model of an archive is loaded from; its version names the loader, the component catalog knows it.</summary>
 internal sealed class ModelLoadContext : IDisposable
 {
     public const string ModelStreamName = "Model.key";
-
-    public readonly RepositoryReader Repository;
-    public readonly string Directory;
     public readonly BinaryReader Reader;
-    internal ModelHeader Header;
+    private readonly RepositoryReader _repository;
+    private readonly string _directory;
+    private readonly VersionInfo _version;
 
-    internal ModelLoadContext(RepositoryReader rep, Stream stream, string dir)
+    private ModelLoadContext(RepositoryReader rep, Stream stream, string dir)
     {
-        Repository = rep;
-        Directory = dir;
+        _repository = rep;
+        _directory = dir;
         Reader = new BinaryReader(stream, Encoding.UTF8);
-        Header = ModelHeader.Read(Reader);
+        try
+        {
+            _version = new VersionInfo(Reader);
+        }
+        catch (Exception e)
+        {
+            throw Contracts.ExceptDecode(null, "Wrong file type", e);
+        }
     }
 
-    public void CheckAtModel(VersionInfo ver)
-    {
-        Contracts.Check(Reader.BaseStream.Position == ModelHeader.Size);
-        Header.CheckVersionInfo(ver);
-    }
-
-    public void CheckVersionInfo(VersionInfo ver) => Header.CheckVersionInfo(ver);
-
-    public string LoadString()
-    {
-        int id = Reader.ReadInt32();
-        Contracts.CheckDecode(0 <= id && id < Header.Strings.Length);
-        return Header.Strings[id];
-    }
+    public void CheckAtModel(VersionInfo ver) => _version.Check(ver);
 
     public bool TryLoadBinaryStream(string name, Action<BinaryReader> action)
     {
         Contracts.CheckNonEmpty(name, nameof(name));
         Contracts.CheckValue(action, nameof(action));
-        using Stream stream = Repository.OpenEntryOrNull(Directory, name);
+        using Stream stream = _repository.OpenEntryOrNull(_directory, name);
         if (stream == null)
             return false;
         using BinaryReader reader = new(stream, Encoding.UTF8, leaveOpen: true);
@@ -51,25 +44,20 @@ internal sealed class ModelLoadContext : IDisposable
         return true;
     }
 
-    public ITransformer LoadTransformer(IHostEnvironment env, string name)
-    {
-        string path = Path.Combine(Directory ?? "", name);
-        return LoadTransformer(env, Repository, path);
-    }
+    public ITransformer LoadTransformer(IHostEnvironment env, string name) => LoadTransformer(env, _repository, Path.Combine(_directory, name));
 
     public static ITransformer LoadTransformer(IHostEnvironment env, RepositoryReader rep, string dir)
     {
         using Stream stream = rep.OpenEntryOrNull(dir, ModelStreamName) ?? throw env.ExceptDecode("Corrupt model file");
         using ModelLoadContext ctx = new(rep, stream, dir);
-        if (ctx.Header.LoaderAssemblyName.Length > 0)
-            env.ComponentCatalog.RegisterAssembly(Assembly.Load(ctx.Header.LoaderAssemblyName));
-        foreach (string signature in new[] { ctx.Header.LoaderSignature, ctx.Header.LoaderSignatureAlt })
+        if (ctx._version.LoaderAssemblyName.Length > 0)
+            env.ComponentCatalog.RegisterAssembly(Assembly.Load(ctx._version.LoaderAssemblyName));
+        foreach (string signature in new[] { ctx._version.LoaderSignature, ctx._version.LoaderSignatureAlt })
         {
-            if (env.ComponentCatalog.CreateInstanceOrNull(env, typeof(SignatureLoadModel), signature, ctx) is ITransformer loaded)
-            {
-                ctx.Header.EndRead(ctx.Reader, 0);
-                return loaded;
-            }
+            if (env.ComponentCatalog.CreateInstanceOrNull(env, typeof(SignatureLoadModel), signature, ctx) is not ITransformer loaded)
+                continue;
+            Contracts.CheckDecode(stream.Position == stream.Length);
+            return loaded;
         }
         throw env.ExceptDecode($"Couldn't load model: '{dir}'");
     }

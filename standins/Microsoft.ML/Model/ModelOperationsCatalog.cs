@@ -6,11 +6,8 @@ namespace Microsoft.ML;
 public sealed class ModelOperationsCatalog : IInternalCatalog
 {
     private const string SchemaEntryName = "Schema";
-
     private readonly IHostEnvironment _env;
-
     internal ModelOperationsCatalog(IHostEnvironment env) => _env = env;
-
     IHostEnvironment IInternalCatalog.Environment => _env;
 
     public void Save(ITransformer model, DataViewSchema inputSchema, Stream stream)

@@ -3,25 +3,25 @@ using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML;
 
-/// <summary>Where one model of an archive is saved: its own stream with a header, further streams beside it, models within it.</summary>
+/// <summary>Where one model of an archive is saved: its own stream, further streams beside it, models within it.</summary>
 public sealed class ModelSaveContext : IDisposable
 {
     internal readonly RepositoryWriter Repository;
     internal readonly string Directory;
     internal readonly BinaryWriter Writer;
-    internal ModelHeader Header;
 
-    private readonly List<string> _strings = [];
-
-    internal ModelSaveContext(RepositoryWriter rep, string dir, string name)
+    private ModelSaveContext(RepositoryWriter rep, string dir)
     {
         Repository = rep;
         Directory = dir;
-        Writer = new BinaryWriter(rep.CreateEntry(dir, name), Encoding.UTF8, leaveOpen: true);
-        Writer.Write(new byte[ModelHeader.Size]);
+        Writer = new BinaryWriter(rep.CreateEntry(dir, ModelLoadContext.ModelStreamName), Encoding.UTF8, leaveOpen: true);
     }
 
-    internal void SetVersionInfo(VersionInfo ver) => Header.SetVersionInfo(ver);
+    internal void SetVersionInfo(VersionInfo ver)
+    {
+        Contracts.Check(Writer.BaseStream.Position == 0);
+        ver.Write(Writer);
+    }
 
     internal void SaveBinaryStream(string name, Action<BinaryWriter> action)
     {
@@ -31,24 +31,15 @@ public sealed class ModelSaveContext : IDisposable
         action(writer);
     }
 
-    internal void SaveString(string str)
-    {
-        Contracts.CheckValue(str, nameof(str));
-        if (!_strings.Contains(str))
-            _strings.Add(str);
-        Writer.Write(_strings.IndexOf(str));
-    }
-
-    internal void SaveModel(ICanSaveModel value, string name) => SaveModel(Repository, value, Path.Combine(Directory ?? "", name));
+    internal void SaveModel(ICanSaveModel value, string name) => SaveModel(Repository, value, Path.Combine(Directory, name));
 
     internal static void SaveModel(RepositoryWriter rep, ICanSaveModel value, string path)
     {
         if (value == null)
             return;
-        using ModelSaveContext ctx = new(rep, path, ModelLoadContext.ModelStreamName);
+        using ModelSaveContext ctx = new(rep, path);
         value.Save(ctx);
-        Contracts.Check(ctx.Header.ModelSignature != 0, "ModelSignature not specified!");
-        ctx.Header.Write(ctx.Writer, 0, ctx._strings);
+        Contracts.Check(ctx.Writer.BaseStream.Position > 0, "ModelSignature not specified!");
     }
 
     public void Dispose() => Writer.Dispose();

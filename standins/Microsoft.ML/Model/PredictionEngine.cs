@@ -54,7 +54,6 @@ public abstract class PredictionEngineBase<TSrc, TDst> : IDisposable
     }
 
     public DataViewSchema OutputSchema { get; }
-
     private protected ITransformer Transformer { get; }
 
     public TDst Predict(TSrc example)
@@ -77,6 +76,5 @@ public abstract class PredictionEngineBase<TSrc, TDst> : IDisposable
     }
 
     private protected void ExtractValues(TSrc example) => _inputRow.SetRow(example);
-
     private protected void FillValues(TDst prediction) => _fill(prediction);
 }

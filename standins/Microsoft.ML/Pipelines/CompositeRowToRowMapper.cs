@@ -6,9 +6,7 @@ namespace Microsoft.ML.Data;
 internal sealed class CompositeRowToRowMapper(DataViewSchema inputSchema, IReadOnlyList<IRowToRowMapper> mappers) : IRowToRowMapper, IDisposable
 {
     private bool _disposed;
-
     public DataViewSchema InputSchema { get; } = inputSchema;
-
     public DataViewSchema OutputSchema { get; } = mappers.Count == 0 ? inputSchema : mappers[^1].OutputSchema;
 
     public IEnumerable<DataViewSchema.Column> GetDependencies(IEnumerable<DataViewSchema.Column> dependingColumns) =>

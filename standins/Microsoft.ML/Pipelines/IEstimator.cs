@@ -10,18 +10,14 @@ public interface ICanSaveModel
 public interface IDataLoader<in TSource> : ICanSaveModel
 {
     IDataView Load(TSource input);
-
     DataViewSchema GetOutputSchema();
 }
 
 public interface ITransformer : ICanSaveModel
 {
     bool IsRowToRowMapper { get; }
-
     DataViewSchema GetOutputSchema(DataViewSchema inputSchema);
-
     IDataView Transform(IDataView input);
-
     IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema);
 }
 
@@ -29,6 +25,5 @@ public interface IEstimator<out TTransformer>
     where TTransformer : ITransformer
 {
     TTransformer Fit(IDataView input);
-
     SchemaShape GetOutputSchema(SchemaShape inputSchema);
 }

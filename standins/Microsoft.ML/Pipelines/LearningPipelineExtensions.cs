@@ -28,25 +28,4 @@ public static class LearningPipelineExtensions
         Contracts.CheckValue(transformer, nameof(transformer));
         return new(start, transformer);
     }
-
-    public static IEstimator<TTransformer> WithOnFitDelegate<TTransformer>(this IEstimator<TTransformer> estimator, Action<TTransformer> onFit)
-        where TTransformer : class, ITransformer
-    {
-        Contracts.CheckValue(estimator, nameof(estimator));
-        Contracts.CheckValue(onFit, nameof(onFit));
-        return new DelegateEstimator<TTransformer>(estimator, onFit);
-    }
-
-    private sealed class DelegateEstimator<TTransformer>(IEstimator<TTransformer> estimator, Action<TTransformer> onFit) : IEstimator<TTransformer>
-        where TTransformer : class, ITransformer
-    {
-        public TTransformer Fit(IDataView input)
-        {
-            TTransformer fitted = estimator.Fit(input);
-            onFit(fitted);
-            return fitted;
-        }
-
-        public SchemaShape GetOutputSchema(SchemaShape inputSchema) => estimator.GetOutputSchema(inputSchema);
-    }
 }

@@ -23,7 +23,6 @@ public sealed class TransformerChain<TLastTransformer> : ITransformer, IEnumerab
     where TLastTransformer : class, ITransformer
 {
     public readonly TLastTransformer LastTransformer;
-
     private readonly ITransformer[] _transformers;
     private readonly TransformerScope[] _scopes;
     private bool _disposed;
@@ -55,7 +54,6 @@ public sealed class TransformerChain<TLastTransformer> : ITransformer, IEnumerab
     }
 
     bool ITransformer.IsRowToRowMapper => _transformers.All(t => t.IsRowToRowMapper);
-
     public DataViewSchema GetOutputSchema(DataViewSchema inputSchema) => GetOutputSchema(inputSchema, TransformerScope.Scoring);
 
     public DataViewSchema GetOutputSchema(DataViewSchema inputSchema, TransformerScope scope)
@@ -89,7 +87,6 @@ public sealed class TransformerChain<TLastTransformer> : ITransformer, IEnumerab
     }
 
     public IEnumerator<ITransformer> GetEnumerator() => ((IEnumerable<ITransformer>)_transformers).GetEnumerator();
-
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
     IRowToRowMapper ITransformer.GetRowToRowMapper(DataViewSchema inputSchema)
@@ -129,6 +126,5 @@ public sealed class TransformerChain<TLastTransformer> : ITransformer, IEnumerab
 internal static class TransformerChain
 {
     public const string LoaderSignature = "TransformerChain";
-
     internal static TransformerChain<ITransformer> Create(IHostEnvironment env, ModelLoadContext ctx) => new(env, ctx);
 }

@@ -26,9 +26,7 @@ internal sealed class CacheDataView : IDataView
     }
 
     public bool CanShuffle => true;
-
     public DataViewSchema Schema => _source.Schema;
-
     public long? GetRowCount() => _rowCount < 0 ? null : _rowCount;
 
     public DataViewRowCursor GetRowCursor(IEnumerable<DataViewSchema.Column> columnsNeeded, Random rand = null)
@@ -79,11 +77,8 @@ internal sealed class CacheDataView : IDataView
     private sealed class Cursor(CacheDataView parent, bool[] active, int[] order) : RootCursorBase(parent._host)
     {
         private bool _filled = order != null;
-
         public override DataViewSchema Schema => parent.Schema;
-
         public override long Batch => 0;
-
         private int Row => order == null ? (int)Position : order[Position];
 
         public override ValueGetter<DataViewRowId> GetIdGetter() => (ref id) =>
@@ -137,7 +132,6 @@ internal sealed class CacheDataView : IDataView
     {
         private readonly List<T> _rows = [];
         private T _current;
-
         protected int Size { get; } = size;
 
         public override void AddCurrent()

@@ -24,9 +24,7 @@ internal sealed class ColumnBindings
     }
 
     public DataViewSchema InputSchema { get; }
-
     public DataViewSchema Schema { get; }
-
     public IReadOnlyList<int> AddedColumnIndices { get; }
 
     /// <summary>The index among the input's columns, or among the added.</summary>

@@ -8,9 +8,7 @@ internal abstract class RootCursorBase(IChannelProvider provider) : DataViewRowC
     protected readonly IChannel Ch = provider.Start("Cursor");
     private long _position = -1;
     private bool _disposed;
-
     public sealed override long Position => _position;
-
     protected bool IsGood => _position >= 0;
 
     public sealed override bool MoveNext()
@@ -59,17 +57,11 @@ internal abstract class SynchronizedCursorBase(IChannelProvider provider, DataVi
 {
     protected readonly IChannel Ch = provider.Start("Cursor");
     private bool _disposed;
-
     public sealed override long Position => Input.Position;
-
     public sealed override long Batch => Input.Batch;
-
     protected DataViewRowCursor Input { get; } = input;
-
     protected bool IsGood => Position >= 0;
-
     public sealed override bool MoveNext() => Input.MoveNext();
-
     public sealed override ValueGetter<DataViewRowId> GetIdGetter() => Input.GetIdGetter();
 
     protected override void Dispose(bool disposing)
@@ -89,13 +81,9 @@ internal abstract class SynchronizedCursorBase(IChannelProvider provider, DataVi
 internal abstract class WrappingRow(DataViewRow input) : DataViewRow
 {
     private bool _disposed;
-
     public sealed override long Batch => Input.Batch;
-
     public sealed override long Position => Input.Position;
-
     protected DataViewRow Input { get; } = input;
-
     public override ValueGetter<DataViewRowId> GetIdGetter() => Input.GetIdGetter();
 
     protected virtual void DisposeCore(bool disposing)

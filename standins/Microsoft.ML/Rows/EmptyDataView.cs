@@ -6,11 +6,8 @@ namespace Microsoft.ML.Data;
 internal sealed class EmptyDataView(IHostEnvironment env, DataViewSchema schema) : IDataView
 {
     private readonly IHost _host = env.Register(nameof(EmptyDataView));
-
     public bool CanShuffle => true;
-
     public DataViewSchema Schema { get; } = schema;
-
     public long? GetRowCount() => 0;
 
     public DataViewRowCursor GetRowCursor(IEnumerable<DataViewSchema.Column> columnsNeeded, Random rand = null) =>
@@ -22,11 +19,8 @@ internal sealed class EmptyDataView(IHostEnvironment env, DataViewSchema schema)
     private sealed class Cursor(IChannelProvider provider, DataViewSchema schema, bool[] active) : RootCursorBase(provider)
     {
         public override DataViewSchema Schema { get; } = schema;
-
         public override long Batch => 0;
-
         public override ValueGetter<DataViewRowId> GetIdGetter() => (ref _) => throw Ch.Except(RowCursorUtils.FetchValueStateError);
-
         public override bool IsColumnActive(DataViewSchema.Column column) => column.Index < active.Length && active[column.Index];
 
         public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column)

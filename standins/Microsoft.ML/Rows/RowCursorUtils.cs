@@ -35,6 +35,5 @@ internal static class RowCursorUtils
 internal static class DataViewExtensions
 {
     public static DataViewRowCursor GetRowCursor(this IDataView data, params DataViewSchema.Column[] columnsNeeded) => data.GetRowCursor(columnsNeeded);
-
     public static DataViewRowCursor GetRowCursorForAllColumns(this IDataView data) => data.GetRowCursor(data.Schema);
 }

@@ -8,7 +8,6 @@ internal interface IRowMapper
     Func<int, bool> GetDependencies(Func<int, bool> activeOutput);
 
     Delegate[] CreateGetters(DataViewRow input, Func<int, bool> activeOutput, out Action disposer);
-
     DataViewSchema.DetachedColumn[] GetOutputColumns();
 }
 
@@ -29,11 +28,8 @@ internal sealed class RowToRowMapperTransform : IDataView, IRowToRowMapper
     }
 
     public bool CanShuffle => _source.CanShuffle;
-
     public DataViewSchema Schema => _bindings.Schema;
-
     public DataViewSchema InputSchema => _source.Schema;
-
     public DataViewSchema OutputSchema => _bindings.Schema;
 
     public static DataViewSchema GetOutputSchema(DataViewSchema inputSchema, IRowMapper mapper) =>
@@ -44,13 +40,13 @@ internal sealed class RowToRowMapperTransform : IDataView, IRowToRowMapper
     public DataViewRowCursor GetRowCursor(IEnumerable<DataViewSchema.Column> columnsNeeded, Random rand = null)
     {
         bool[] active = RowCursorUtils.ToFlags(columnsNeeded, Schema);
-        return new Cursor(_host, _source.GetRowCursor(InputsOf(active), rand), this, active);
+        return MakeCursor(_source.GetRowCursor(InputsOf(active), rand), active);
     }
 
     public DataViewRowCursor[] GetRowCursorSet(IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random rand = null)
     {
         bool[] active = RowCursorUtils.ToFlags(columnsNeeded, Schema);
-        return [.. _source.GetRowCursorSet(InputsOf(active), n, rand).Select(c => new Cursor(_host, c, this, active))];
+        return [.. _source.GetRowCursorSet(InputsOf(active), n, rand).Select(c => MakeCursor(c, active))];
     }
 
     public IEnumerable<DataViewSchema.Column> GetDependencies(IEnumerable<DataViewSchema.Column> dependingColumns) =>
@@ -64,24 +60,31 @@ internal sealed class RowToRowMapperTransform : IDataView, IRowToRowMapper
         return new Row(input, this, RowCursorUtils.ToFlags(activeColumns, Schema));
     }
 
+    private Cursor MakeCursor(DataViewRowCursor input, bool[] active) => new(_host, input, new Row(input, this, active));
+
     private IEnumerable<DataViewSchema.Column> InputsOf(bool[] active)
     {
         Func<int, bool> needed = _mapper.GetDependencies(IsAddedActive(active));
-        HashSet<int> passedOn = [.. Enumerable.Range(0, active.Length).Where(c => active[c]).Select(c => _bindings.Map(c, out bool isSource) is int i && isSource ? i : -1)];
+        HashSet<int> passedOn = [];
+        for (int c = 0; c < active.Length; c++)
+        {
+            if (active[c] && _bindings.Map(c, out bool isSource) is int index && isSource)
+                passedOn.Add(index);
+        }
         return [.. InputSchema.Where(c => passedOn.Contains(c.Index) || needed(c.Index))];
     }
 
     private Func<int, bool> IsAddedActive(bool[] active) => i => active[_bindings.AddedColumnIndices[i]];
 
-    private sealed class Cursor : SynchronizedCursorBase
+    private sealed class Row : WrappingRow
     {
         private readonly RowToRowMapperTransform _parent;
         private readonly bool[] _active;
         private readonly Delegate[] _getters;
-        private Action _disposer;
+        private readonly Action _disposer;
 
-        public Cursor(IChannelProvider provider, DataViewRowCursor input, RowToRowMapperTransform parent, bool[] active)
-            : base(provider, input)
+        public Row(DataViewRow input, RowToRowMapperTransform parent, bool[] active)
+            : base(input)
         {
             _parent = parent;
             _active = active;
@@ -92,49 +95,13 @@ internal sealed class RowToRowMapperTransform : IDataView, IRowToRowMapper
 
         public override bool IsColumnActive(DataViewSchema.Column column)
         {
-            Ch.Check(column.Index < _active.Length);
+            Contracts.Check(column.Index < _active.Length);
             return _active[column.Index];
         }
 
         public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column)
         {
-            Ch.Check(IsColumnActive(column));
-            int index = _parent._bindings.Map(column.Index, out bool isSource);
-            return isSource ? Input.GetGetter<TValue>(Input.Schema[index]) : RowCursorUtils.Cast<TValue>(_getters[index]);
-        }
-
-        protected override void Dispose(bool disposing)
-        {
-            if (disposing)
-                _disposer?.Invoke();
-            _disposer = null;
-            base.Dispose(disposing);
-        }
-    }
-
-    private sealed class Row : WrappingRow
-    {
-        private readonly RowToRowMapperTransform _parent;
-        private readonly Delegate[] _getters;
-        private readonly Action _disposer;
-
-        public Row(DataViewRow input, RowToRowMapperTransform parent, bool[] active)
-            : base(input)
-        {
-            _parent = parent;
-            _getters = parent._mapper.CreateGetters(input, parent.IsAddedActive(active), out _disposer);
-        }
-
-        public override DataViewSchema Schema => _parent.Schema;
-
-        public override bool IsColumnActive(DataViewSchema.Column column)
-        {
-            int index = _parent._bindings.Map(column.Index, out bool isSource);
-            return isSource ? Input.IsColumnActive(Input.Schema[index]) : _getters[index] != null;
-        }
-
-        public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column)
-        {
+            Contracts.Check(IsColumnActive(column));
             int index = _parent._bindings.Map(column.Index, out bool isSource);
             return isSource ? Input.GetGetter<TValue>(Input.Schema[index]) : RowCursorUtils.Cast<TValue>(_getters[index]);
         }
@@ -143,6 +110,20 @@ internal sealed class RowToRowMapperTransform : IDataView, IRowToRowMapper
         {
             if (disposing)
                 _disposer?.Invoke();
+        }
+    }
+
+    private sealed class Cursor(IChannelProvider provider, DataViewRowCursor input, Row row) : SynchronizedCursorBase(provider, input)
+    {
+        public override DataViewSchema Schema => row.Schema;
+        public override bool IsColumnActive(DataViewSchema.Column column) => row.IsColumnActive(column);
+        public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column) => row.GetGetter<TValue>(column);
+
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing)
+                row.Dispose();
+            base.Dispose(disposing);
         }
     }
 }

@@ -6,9 +6,7 @@ namespace Microsoft.ML.Data;
 public abstract class RowToRowTransformerBase : ITransformer
 {
     private protected readonly IHost Host;
-
     private protected RowToRowTransformerBase(IHost host) => Host = host;
-
     bool ITransformer.IsRowToRowMapper => true;
 
     public DataViewSchema GetOutputSchema(DataViewSchema inputSchema)
@@ -30,8 +28,6 @@ public abstract class RowToRowTransformerBase : ITransformer
     }
 
     void ICanSaveModel.Save(ModelSaveContext ctx) => SaveModel(ctx);
-
     private protected abstract IRowMapper MakeRowMapper(DataViewSchema schema);
-
     private protected abstract void SaveModel(ModelSaveContext ctx);
 }

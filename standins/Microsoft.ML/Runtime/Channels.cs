@@ -8,19 +8,12 @@ public interface IPipe<TMessage> : IExceptionContext, IDisposable
 public interface IChannel : IPipe<ChannelMessage>
 {
     void Trace(MessageSensitivity sensitivity, string fmt);
-
     void Trace(MessageSensitivity sensitivity, string fmt, params object[] args);
-
     void Error(MessageSensitivity sensitivity, string fmt);
-
     void Error(MessageSensitivity sensitivity, string fmt, params object[] args);
-
     void Warning(MessageSensitivity sensitivity, string fmt);
-
     void Warning(MessageSensitivity sensitivity, string fmt, params object[] args);
-
     void Info(MessageSensitivity sensitivity, string fmt);
-
     void Info(MessageSensitivity sensitivity, string fmt, params object[] args);
 }
 
@@ -47,7 +40,6 @@ public readonly struct ChannelMessage
 {
     public readonly ChannelMessageKind Kind;
     public readonly MessageSensitivity Sensitivity;
-
     private readonly string _message;
     private readonly object[] _args;
 

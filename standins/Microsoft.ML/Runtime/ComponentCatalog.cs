@@ -5,9 +5,6 @@ namespace Microsoft.ML.Runtime;
 /// <summary>Which classes load which models; one per <see cref="MLContext"/>.</summary>
 public sealed class ComponentCatalog
 {
-    private const BindingFlags AnyStatic = BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic;
-    private const BindingFlags AnyInstance = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic;
-
     private readonly Lock _lock = new();
     private readonly HashSet<string> _assemblies = [];
     private readonly Dictionary<(string Name, Type Signature), LoadableClassInfo> _classes = [];
@@ -24,7 +21,11 @@ public sealed class ComponentCatalog
             if (!_assemblies.Add(assembly.FullName))
                 return;
             foreach (LoadableClassAttributeBase attr in assembly.GetCustomAttributes<LoadableClassAttributeBase>())
-                AddClass(Find(attr), attr.LoadNames, throwOnError);
+            {
+                MethodInfo create = attr.LoaderType.GetMethod("Create", BindingFlags.Static | BindingFlags.NonPublic | BindingFlags.Public,
+                    [typeof(IHostEnvironment), .. attr.CtorTypes]);
+                AddClass(new LoadableClassInfo(attr, null, null, create, true), attr.LoadNames, throwOnError);
+            }
             foreach (Type type in assembly.GetTypes().Where(t => t.IsClass))
             {
                 foreach (ExtensionBaseAttribute attr in type.GetCustomAttributes<ExtensionBaseAttribute>())
@@ -49,36 +50,21 @@ public sealed class ComponentCatalog
             : throw env.Except($"Unable to locate an extension for the contract '{contractName}'. Ensure you have called " +
                 $"ComponentCatalog.RegisterAssembly with the Assembly that contains a class decorated with a '{attributeType.FullName}'.");
 
-    private static LoadableClassInfo Find(LoadableClassAttributeBase attr)
-    {
-        Type[] withEnvironment = [typeof(IHostEnvironment), .. attr.CtorTypes];
-        return CreateMethod(attr.CtorTypes) is { } create ? new(attr, null, null, create, false)
-            : CreateMethod(withEnvironment) is { } createWith ? new(attr, null, null, createWith, true)
-            : attr.LoaderType.GetConstructor(AnyInstance, withEnvironment) is { } ctorWith ? new(attr, null, ctorWith, null, true)
-            : throw Contracts.Except($"Can't instantiate loadable class '{attr.InstanceType.Name}' with name '{attr.LoadNames[0]}'");
-
-        MethodInfo CreateMethod(Type[] types) =>
-            attr.LoaderType.GetMethod("Create", AnyStatic, types) is { } method && method.ReturnType == attr.InstanceType ? method : null;
-    }
-
     // Private in the genuine package as well: libraries of others that can be saved reach it by reflection.
     private void AddClass(LoadableClassInfo info, string[] loadNames, bool throwOnError)
     {
-        foreach (Type signature in info.SignatureTypes)
+        foreach ((string, Type) key in info.SignatureTypes.SelectMany(s => loadNames.Select(n => (n.ToLowerInvariant(), s))))
         {
-            foreach (string name in loadNames)
+            if (!_classes.TryAdd(key, info) && throwOnError)
             {
-                if (_classes.TryAdd((name.ToLowerInvariant(), signature), info) || !throwOnError)
-                    continue;
-                throw Contracts.Except($"ComponentCatalog cannot map name '{name}' and SignatureType '{signature}' to {info.Type.Name}, already " +
-                    $"mapped to {_classes[(name.ToLowerInvariant(), signature)].Type.Name}.");
+                throw Contracts.Except($"ComponentCatalog cannot map name '{key.Item1}' and SignatureType '{key.Item2}' to {info.Type.Name}, already " +
+                    $"mapped to {_classes[key].Type.Name}.");
             }
         }
     }
 
     internal sealed class LoadableClassInfo
     {
-        private readonly ConstructorInfo _constructor;
         private readonly MethodInfo _create;
         private readonly bool _requireEnvironment;
 
@@ -86,21 +72,20 @@ public sealed class ComponentCatalog
         {
             Type = attr.InstanceType;
             SignatureTypes = attr.SigTypes;
-            _constructor = ctor;
-            _create = create ?? getter;
+    // Every loader here has a Create method; nothing is loaded by a constructor or from an Instance property.
+            Contracts.Check(create != null && getter == null && ctor == null, $"Can't instantiate class '{attr.InstanceType.Name}'");
+            _create = create;
             _requireEnvironment = requireEnvironment;
         }
 
         public Type Type { get; }
-
         public IReadOnlyList<Type> SignatureTypes { get; }
 
         public object CreateInstance(IHostEnvironment env, object[] args)
         {
-            object[] all = _requireEnvironment ? [env, .. args] : args;
             try
             {
-                return _constructor == null ? _create.Invoke(null, all) : _constructor.Invoke(all);
+                return _create.Invoke(null, _requireEnvironment ? [env, .. args] : args);
             }
             catch (TargetInvocationException e) when (e.InnerException?.Data.Contains(Contracts.IsMarkedKey) == true)
             {

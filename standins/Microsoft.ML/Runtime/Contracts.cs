@@ -31,7 +31,6 @@ internal static class Contracts
         Process(ctx, new ArgumentOutOfRangeException(paramName, msg));
 
     public static Exception ExceptDecode(this IExceptionContext ctx, string msg, Exception inner = null) => Process(ctx, new FormatException(msg, inner));
-
     public static Exception ExceptNotSupp(this IExceptionContext ctx, string msg) => Process(ctx, new NotSupportedException(msg));
 
     public static Exception ExceptSchemaMismatch(this IExceptionContext ctx, string paramName, string columnRole, string columnName) =>
@@ -65,7 +64,6 @@ internal static class Contracts
 
     /// <summary>As <see cref="CheckParam(IExceptionContext, bool, string, string)"/>: the genuine package tells the two apart only by name.</summary>
     public static void CheckUserArg(this IExceptionContext ctx, bool f, string name, string msg = null) => CheckParam(ctx, f, name, msg);
-
     public static void CheckValue(object val, string paramName) => CheckValue(null, val, paramName);
 
     public static void CheckValue(this IExceptionContext ctx, object val, string paramName)

@@ -4,11 +4,8 @@ namespace Microsoft.ML.Runtime;
 internal abstract class MessageSource(string shortName, string parentFullName) : IExceptionContext
 {
     public string ShortName { get; } = shortName;
-
     public string ParentFullName { get; } = parentFullName;
-
     public string FullName { get; } = string.IsNullOrEmpty(parentFullName) ? shortName : $"{parentFullName}; {shortName}";
-
     public virtual string ContextDescription => FullName;
 
     public abstract TException Process<TException>(TException ex)
@@ -45,15 +42,10 @@ internal class HostEnvironment : MessageSource, IHostEnvironmentInternal
     }
 
     public Random Rand { get; }
-
     public int? Seed { get; }
-
     public bool FallbackToCpu { get; set; }
-
     public int? GpuDeviceId { get; set; }
-
     public ComponentCatalog ComponentCatalog { get; }
-
     public override string ContextDescription => "HostEnvironment";
 
     public IHost Register(string name, int? seed = null, bool? verbose = null)
@@ -64,7 +56,6 @@ internal class HostEnvironment : MessageSource, IHostEnvironmentInternal
     }
 
     public IChannel Start(string name) => new Channel(this, name, _listener);
-
     public IPipe<TMessage> StartPipe<TMessage>(string name) => new Pipe<TMessage>(this, name);
 
     public IProgressChannel StartProgressChannel(string name)
@@ -124,22 +115,16 @@ internal sealed class Channel : Pipe<ChannelMessage>, IChannel
     }
 
     public override void Send(ChannelMessage msg) => _listener(this, msg);
-
     public void Trace(MessageSensitivity sensitivity, string fmt) => Send(new(ChannelMessageKind.Trace, sensitivity, fmt));
-
     public void Trace(MessageSensitivity sensitivity, string fmt, params object[] args) => Send(new(ChannelMessageKind.Trace, sensitivity, fmt, args));
-
     public void Error(MessageSensitivity sensitivity, string fmt) => Send(new(ChannelMessageKind.Error, sensitivity, fmt));
-
     public void Error(MessageSensitivity sensitivity, string fmt, params object[] args) => Send(new(ChannelMessageKind.Error, sensitivity, fmt, args));
-
     public void Warning(MessageSensitivity sensitivity, string fmt) => Send(new(ChannelMessageKind.Warning, sensitivity, fmt));
 
     public void Warning(MessageSensitivity sensitivity, string fmt, params object[] args) =>
         Send(new(ChannelMessageKind.Warning, sensitivity, fmt, args));
 
     public void Info(MessageSensitivity sensitivity, string fmt) => Send(new(ChannelMessageKind.Info, sensitivity, fmt));
-
     public void Info(MessageSensitivity sensitivity, string fmt, params object[] args) => Send(new(ChannelMessageKind.Info, sensitivity, fmt, args));
 
     private protected override void Finish()
@@ -149,38 +134,20 @@ internal sealed class Channel : Pipe<ChannelMessage>, IChannel
     }
 }
 
-/// <summary>Nothing polls progress, so only the check of what is reported remains.</summary>
+/// <summary>Nothing polls progress, so there is nobody to tell.</summary>
 internal sealed class ProgressChannel : IProgressChannel
 {
-    private int _width;
-    private bool _disposed;
-
-    public void SetHeader(ProgressHeader header, Action<IProgressEntry> fillAction) => _width = header.MetricNames.Count + (2 * header.UnitNames.Count);
+    public void SetHeader(ProgressHeader header, Action<IProgressEntry> fillAction)
+    {
+    }
 
     public void Checkpoint(params double?[] values)
     {
-        Contracts.Check(!_disposed, "Can't report checkpoints after disposing");
-        Contracts.Check((values?.Length ?? 0) <= _width, "Too many values provided in Checkpoint");
     }
 
-    public IProgressChannel StartProgressChannel(string name) => new SubChannel();
+    public IProgressChannel StartProgressChannel(string name) => this;
 
-    public void Dispose() => _disposed = true;
-
-    private sealed class SubChannel : IProgressChannel
+    public void Dispose()
     {
-        public void SetHeader(ProgressHeader header, Action<IProgressEntry> fillAction)
-        {
-        }
-
-        public void Checkpoint(params double?[] values)
-        {
-        }
-
-        public IProgressChannel StartProgressChannel(string name) => new SubChannel();
-
-        public void Dispose()
-        {
-        }
     }
 }

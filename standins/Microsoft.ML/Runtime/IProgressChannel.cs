@@ -8,7 +8,6 @@ public interface IProgressChannelProvider
 public interface IProgressChannel : IProgressChannelProvider, IDisposable
 {
     void SetHeader(ProgressHeader header, Action<IProgressEntry> fillAction);
-
     void Checkpoint(params double?[] values);
 }
 
@@ -32,8 +31,6 @@ public sealed class ProgressHeader
 public interface IProgressEntry
 {
     void SetProgress(int index, double value);
-
     void SetProgress(int index, double value, double lim);
-
     void SetMetric(int index, double value);
 }

@@ -1,45 +1,20 @@
 namespace Microsoft.ML;
 
+/// <summary>Says which class loads models saved under a name. The signature's parameters are those of the loader's Create method.</summary>
 [AttributeUsage(AttributeTargets.Assembly, AllowMultiple = true)]
-internal sealed class LoadableClassAttribute : LoadableClassAttributeBase
+internal sealed class LoadableClassAttribute(Type instType, Type loaderType, Type argType, Type sigType, string userName, params string[] loadNames)
+    : LoadableClassAttributeBase(null, instType, loaderType, argType, [sigType], userName, loadNames);
+
+internal abstract class LoadableClassAttributeBase(string summary, Type instType, Type loaderType, Type argType, Type[] sigTypes, string userName,
+    params string[] loadNames) : Attribute
 {
-    public LoadableClassAttribute(Type instType, Type loaderType, Type argType, Type sigType, string userName, params string[] loadNames)
-        : base(null, instType, loaderType, argType, [sigType], userName, loadNames)
-    {
-    }
-}
-
-/// <summary>Says which class loads models saved under a name. The signature's parameters are those of the loader's constructor or Create method.</summary>
-internal abstract class LoadableClassAttributeBase : Attribute
-{
-    protected LoadableClassAttributeBase(string summary, Type instType, Type loaderType, Type argType, Type[] sigTypes, string userName,
-        params string[] loadNames)
-    {
-        InstanceType = instType;
-        LoaderType = loaderType;
-        ArgType = argType;
-        SigTypes = sigTypes;
-        CtorTypes = [.. new[] { argType }.OfType<Type>(), .. sigTypes[0].GetMethod("Invoke").GetParameters().Select(p => p.ParameterType)];
-        Summary = summary;
-        UserName = userName;
-        LoadNames = loadNames is { Length: > 0 } ? loadNames : [userName];
-    }
-
-    public Type InstanceType { get; }
-
-    public Type LoaderType { get; }
-
-    public Type ArgType { get; }
-
-    public Type[] SigTypes { get; }
-
-    public Type[] CtorTypes { get; }
-
-    public string Summary { get; }
-
-    public string UserName { get; }
-
-    public string[] LoadNames { get; }
+    public string Summary { get; } = summary;
+    public Type InstanceType { get; } = instType;
+    public Type LoaderType { get; } = loaderType;
+    public Type[] SigTypes { get; } = sigTypes;
+    public Type[] CtorTypes { get; } =
+        [.. new[] { argType }.OfType<Type>(), .. sigTypes[0].GetMethod("Invoke").GetParameters().Select(p => p.ParameterType)];
+    public string[] LoadNames { get; } = loadNames is { Length: > 0 } ? loadNames : [userName];
 }
 
 /// <summary>Marks a class that is found by its contract's name, not its own.</summary>
@@ -47,6 +22,5 @@ internal abstract class LoadableClassAttributeBase : Attribute
 public abstract class ExtensionBaseAttribute : Attribute
 {
     private protected ExtensionBaseAttribute(string contractName) => ContractName = contractName;
-
     public string ContractName { get; }
 }

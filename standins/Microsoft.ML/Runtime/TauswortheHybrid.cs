@@ -6,7 +6,6 @@ namespace Microsoft.ML;
 internal static class RandomUtils
 {
     public static Random Create(int? seed = null) => seed is int value ? new TauswortheHybrid((uint)value) : new TauswortheHybrid(new Random());
-
     public static Random Create(Random seed) => new TauswortheHybrid(seed);
 
     /// <summary>0 to n - 1 in random order.</summary>

@@ -90,22 +90,6 @@ public sealed class CoreContextTests
         Assert.AreEqual("Host|Phase", $"{exception.Data["Throwing component"]}|{exception.Data["Phase"]}");
     }
 
-    [TestMethod]
-    public void Progress_is_checked_against_its_header()
-    {
-        IHost host = ((IHostEnvironment)new MLContext()).Register("Host");
-        IProgressChannel progress = host.StartProgressChannel("Training");
-        ProgressHeader header = new(["Loss"], ["steps"]);
-        Assert.AreEqual("Loss steps", $"{header.MetricNames[0]} {header.UnitNames[0]}");
-        progress.SetHeader(header, entry => entry.SetProgress(0, 1, 10));
-        progress.Checkpoint(0.5, 1, 10);
-        Assert.ThrowsExactly<InvalidOperationException>(() => progress.Checkpoint(0.5, 1, 10, 11));
-        using (IProgressChannel sub = progress.StartProgressChannel("Sub"))
-            sub.Checkpoint(1, 2, 3, 4);
-        progress.Dispose();
-        Assert.ThrowsExactly<InvalidOperationException>(() => progress.Checkpoint(0.5));
-    }
-
     private static int[] Draw(IHost host) => [.. Enumerable.Range(0, 5).Select(_ => host.Rand.Next(1000))];
 
     private static int[] Draw(MLContext context) => Draw(((IHostEnvironment)context).Register("Host"));

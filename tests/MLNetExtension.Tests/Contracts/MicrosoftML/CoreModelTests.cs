@@ -78,30 +78,21 @@ public sealed class CoreModelTests
     }
 
     [TestMethod]
-    public void A_saved_schema_keeps_types_and_annotations()
+    public void A_saved_schema_keeps_its_types()
     {
-        DataViewSchema.Annotations.Builder annotations = new();
-        VBuffer<ReadOnlyMemory<char>> names = new(2, ["x".AsMemory(), "".AsMemory()]);
-        annotations.Add("SlotNames", new VectorDataViewType(TextDataViewType.Instance, 2), (ref VBuffer<ReadOnlyMemory<char>> value) => names.CopyTo(ref value));
-        annotations.AddPrimitiveValue("Share", NumberDataViewType.Single, 0.1f);
-        annotations.AddPrimitiveValue("IsNormalized", BooleanDataViewType.Instance, true);
         DataViewSchema.Builder builder = new();
-        builder.AddColumn("Features", new VectorDataViewType(NumberDataViewType.Single, 2), annotations.ToAnnotations());
+        builder.AddColumn("Features", new VectorDataViewType(NumberDataViewType.Single, 2));
         builder.AddColumn("Key", new KeyDataViewType(typeof(uint), 7));
         builder.AddColumn("Matrix", new VectorDataViewType(NumberDataViewType.Int64, 2, 3));
+        builder.AddColumn("Words", new VectorDataViewType(TextDataViewType.Instance));
         builder.AddColumn("Text", TextDataViewType.Instance);
+        builder.AddColumn("Text", BooleanDataViewType.Instance);
 
         CoreModelBridge.Register(_context.ComponentCatalog, typeof(CoreScalerTransformer));
         _context.Model.Load(new MemoryStream(Save(new CoreScalerTransformer(1), builder.ToSchema())), out DataViewSchema schema);
-        Assert.AreEqual("Features: Vector<Single, 2> {SlotNames, Share, IsNormalized}, Key: Key<UInt32, 0-6>, Matrix: Vector<Int64, 2, 3>, Text: String",
+        Assert.AreEqual("Features: Vector<Single, 2>, Key: Key<UInt32, 0-6>, Matrix: Vector<Int64, 2, 3>, Words: Vector<String>, Text: String, Text: Boolean",
             string.Join(", ", schema));
-        VBuffer<ReadOnlyMemory<char>> slots = default;
-        float share = 0;
-        bool normalized = false;
-        schema["Features"].Annotations.GetValue("SlotNames", ref slots);
-        schema["Features"].Annotations.GetValue("Share", ref share);
-        schema["Features"].Annotations.GetValue("IsNormalized", ref normalized);
-        Assert.AreEqual("x,|0.1|True", $"{string.Join(',', slots.DenseValues())}|{share}|{normalized}");
+        Assert.IsTrue(schema[4].IsHidden);
     }
 
     [TestMethod]

@@ -60,14 +60,6 @@ public sealed class CorePipelineTests
     }
 
     [TestMethod]
-    public void On_fit_a_delegate_gets_the_transformer()
-    {
-        CoreScalerTransformer? fitted = null;
-        new CoreScaler().WithOnFitDelegate(transformer => fitted = transformer).Append(Double("Twice")).Fit(Values(4));
-        Assert.AreEqual(4f, fitted!.Mean);
-    }
-
-    [TestMethod]
     public void A_chain_disposes_its_transformers_once()
     {
         CoreScalerTransformer inner = new(1);

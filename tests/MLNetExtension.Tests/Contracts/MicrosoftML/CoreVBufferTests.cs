@@ -23,9 +23,6 @@ public sealed class CoreVBufferTests
         sparse.CopyToDense(ref dense);
         Assert.IsTrue(dense.IsDense);
         Assert.AreEqual("Dense vector of size 5", dense.ToString());
-        VBuffer<float> part = default;
-        sparse.CopyTo(ref part, 1, 3);
-        CollectionAssert.AreEqual(new float[] { 7, 0, 9 }, part.DenseValues().ToArray());
         float[] filled = new float[6];
         sparse.CopyTo(filled, 1, -1);
         CollectionAssert.AreEqual(new float[] { 0, -1, 7, -1, 9, -1 }, filled);
