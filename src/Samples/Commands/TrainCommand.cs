@@ -15,7 +15,7 @@ internal static class TrainCommand
         Option<double?> minutes = OptionFactory.OptionalNumber("--minutes", value => value is > 0 and < 1e6, "above 0", "Train for this long. Default: 4, or no limit where --steps is given; with both, the first limit reached ends training.");
         Option<int?> steps = OptionFactory.OptionalInteger("--steps", 1, "Train for this many optimizer steps.");
         Option<int> batchSize = OptionFactory.Integer("--batch-size", 8, 1, "Rows of an optimizer step.");
-        Option<int> microBatchTokens = OptionFactory.Integer("--micro-batch-tokens", 2048, 1, "Most tokens that pass through the model together, padding included; the result does not depend on it.");
+        Option<int?> microBatchTokens = OptionFactory.OptionalInteger("--micro-batch-tokens", 1, "Most tokens that pass through the model together, padding included; the result does not depend on it. Default: the first steps find the fastest.");
         Option<LossNormalization> normalization = OptionFactory.Choice("--loss-normalization", LossNormalization.Token, "What a window's gradient is divided by: Token is exact.");
         Option<DeviceChoice> device = OptionFactory.Device();
         Option<int> seed = OptionFactory.Seed();

@@ -1,5 +1,6 @@
 using Microsoft.ML;
 using MLNetExtension.Estimators;
+using Samples.Reporting;
 
 namespace Samples.Jobs;
 
@@ -18,16 +19,16 @@ internal sealed class SavedModel : IDisposable
     {
         if (!File.Exists(file))
             throw new UserErrorException($"{file} does not exist; train writes a model.");
-        _ = mlContext.CausalLanguageModeling;  // tells the context how to load our transformer
+        mlContext.CausalLanguageModeling.RegisterLoader();
         ITransformer model;
         DataViewSchema schema;
         try
         {
             model = mlContext.Model.Load(file, out schema);
         }
-        catch (Exception e) when (e is InvalidDataException or FormatException or IOException or InvalidOperationException or ArgumentException)
+        catch (Exception e) when (NativeLibraryHint.Explain(e) is null)
         {
-            throw new UserErrorException($"{file} is not a model that this program can load: {e.Message.ReplaceLineEndings(" ")}");
+            throw new UserErrorException($"{file} is not a model that this program can load: {e.GetBaseException().Message}");
         }
         bool hasPrompts = schema.GetColumnOrNull(nameof(PromptRow.Prompt)) is not null;
         return new SavedModel(model, hasPrompts);

@@ -46,6 +46,7 @@ internal sealed class TrainJob(TrainSettings settings, IAnsiConsole console, Can
             return BuildPipeline(mlContext, options, rows.HasPrompts).Fit(split.TrainSet);
         });
         TrainingSummary summary = model.LastTransformer.Training!;
+        cancellationToken.ThrowIfCancellationRequested();
         MetricsReport after = Evaluate(mlContext, model, evaluated);
 
         mlContext.Model.Save(model, split.TrainSet.Schema, output[ModelFile]);
@@ -57,6 +58,7 @@ internal sealed class TrainJob(TrainSettings settings, IAnsiConsole console, Can
         var report = new TrainReport(
             before, after, again, after.Agrees(again), summary.Steps, summary.Epochs, summary.TargetTokens, summary.Elapsed.TotalSeconds,
             summary.TargetTokens / summary.Elapsed.TotalSeconds, PeakMemory.MiB(), PackageSources.Read(), data, settings.ToReport(), samples);
+        cancellationToken.ThrowIfCancellationRequested();
         Require(summary, report);
         Write(output, report, curve, started);
         output.Commit();

@@ -14,7 +14,7 @@ internal sealed record TrainSettings
     public required double? Minutes { get; init; }
     public required int? Steps { get; init; }
     public required int BatchSize { get; init; }
-    public required int MicroBatchTokens { get; init; }
+    public required int? MicroBatchTokens { get; init; }
     public required LossNormalization LossNormalization { get; init; }
     public required DeviceChoice Device { get; init; }
     public required int Seed { get; init; }

@@ -63,7 +63,7 @@ internal static class LossCurvePage
         (string Name, string Value)[] facts =
         [
             ("Model", $"{settings.Layers} layers, {settings.Heads} heads, width {settings.Width}, context {settings.Context} tokens"),
-            ("Step", Invariant($"{settings.BatchSize} rows; micro-batches of at most {settings.MicroBatchTokens} tokens; loss normalization {settings.LossNormalization}")),
+            ("Step", Invariant($"{settings.BatchSize} rows; micro-batches {(settings.MicroBatchTokens is { } most ? $"of at most {most} tokens" : "of the size that was fastest")}; loss normalization {settings.LossNormalization}")),
             ("Learning rate, seed", Invariant($"{settings.LearningRate}, {settings.Seed}")),
             ("Rows", Invariant($"{report.Data.TrainingRows:N0} to train on, {report.Data.HeldOutRows:N0} held out, of them {report.Data.EvaluatedRows:N0} evaluated ({report.After.Tokens:N0} tokens)")),
             ("Device, peak memory", Invariant($"{settings.Device}, {report.PeakMemoryMiB:N0} MiB")),

@@ -20,8 +20,9 @@ internal static class NativeLibraryHint
     {
         DllNotFoundException or BadImageFormatException => "The native library of torch cannot be loaded",
         NotSupportedException when e.Message.Contains("libtorch", StringComparison.OrdinalIgnoreCase) => "The native library of torch is missing",
-        EntryPointNotFoundException or MissingMethodException => "TorchSharp and the native library of torch are of different versions",
-        FileNotFoundException or FileLoadException when e.Message.Contains("TorchSharp", StringComparison.Ordinal) => "TorchSharp cannot be loaded in the version that was compiled against",
+        EntryPointNotFoundException => "TorchSharp and the native library of torch are of different versions",
+        MissingMemberException or TypeLoadException or FileNotFoundException or FileLoadException when e.Message.Contains("TorchSharp", StringComparison.Ordinal) =>
+            "TorchSharp cannot be loaded in the version that was compiled against",
         _ => null,
     };
 }

@@ -24,7 +24,7 @@ internal sealed record DataReport(string Source, int Rows, int SkippedRows, int 
 
 /// <summary>How it was trained.</summary>
 internal sealed record SettingsReport(
-    int Layers, int Heads, int Width, int Context, int BatchSize, int MicroBatchTokens, LossNormalization LossNormalization, double LearningRate, int Seed, string Device);
+    int Layers, int Heads, int Width, int Context, int BatchSize, int? MicroBatchTokens, LossNormalization LossNormalization, double LearningRate, int Seed, string Device);
 
 /// <summary>A text that the trained model wrote.</summary>
 /// <param name="Prompt">A prompt that was held out.</param>

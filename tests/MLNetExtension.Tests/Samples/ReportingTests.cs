@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Samples;
 using Samples.Reporting;
 
@@ -60,10 +61,24 @@ public sealed class ReportingTests
     }
 
     [TestMethod]
-    public void A_missing_native_library_is_told_in_one_sentence_that_names_the_package()
+    public void A_torch_that_cannot_be_loaded_is_told_in_one_sentence_that_names_the_package()
     {
-        string? sentence = NativeLibraryHint.Explain(new TypeInitializationException("TorchSharp.torch", new DllNotFoundException("LibTorchSharp")));
-        StringAssert.Matches(sentence, new System.Text.RegularExpressions.Regex("native library of torch.*(TorchSharp-cpu|build\\.sh)"));
+        Exception[] failures =
+        [
+            new TypeInitializationException("TorchSharp.torch", new DllNotFoundException("LibTorchSharp")),
+            new NotSupportedException("This application or script uses TorchSharp but doesn't contain a reference to libtorch-cpu"),
+            new EntryPointNotFoundException("THSTensor_new"),
+            new MissingMethodException("Method not found: 'TorchSharp.torch.Tensor.backward()'"),
+        ];
+        foreach (Exception failure in failures)
+            StringAssert.Matches(NativeLibraryHint.Explain(failure), new Regex("^[^\n]*torch[^\n]*(TorchSharp-cpu|build\\.sh)[^\n]*\\.$", RegexOptions.IgnoreCase));
+    }
+
+    [TestMethod]
+    public void Failures_of_another_kind_are_not_blamed_on_torch()
+    {
         Assert.IsNull(NativeLibraryHint.Explain(new InvalidOperationException("something else")));
+        Assert.IsNull(NativeLibraryHint.Explain(new MissingMethodException("Microsoft.ML.Data.Loader", "Load")));
+        Assert.IsNull(NativeLibraryHint.Explain(new FileNotFoundException("rows.csv")));
     }
 }

@@ -91,16 +91,32 @@ public sealed class TrainCommandTests
     }
 
     [TestMethod]
-    public void A_csv_of_texts_trains_on_the_column_that_is_named()
+    public void Options_do_what_they_say_and_a_csv_trains_on_the_column_that_is_named()
     {
         using TemporaryFolder folder = new();
         string data = folder.Write("rows.csv", "id,body\n" + string.Concat(Enumerable.Range(0, 30).Select(i => $"{i},\"text, number {i}\"\n")));
 
-        (int exitCode, string output, string error) = CommandLine.TrainTiny(data, folder["out"], "--text-column", "body", "--batch-size", "4");
+        (int exitCode, string output, string error) = CommandLine.TrainTiny(data, folder["out"], "--text-column", "body", "--batch-size", "4", "--evaluation-rows", "2", "--micro-batch-tokens", "77");
 
         Assert.AreEqual((0, ""), (exitCode, error));
         StringAssert.Contains(output, "30 from rows.csv");
-        Assert.AreEqual(4, ReadMetrics(folder["out"]).GetProperty("settings").GetProperty("batchSize").GetInt32());
+        JsonElement metrics = ReadMetrics(folder["out"]);
+        Assert.AreEqual(4, metrics.GetProperty("settings").GetProperty("batchSize").GetInt32());
+        Assert.AreEqual(77, metrics.GetProperty("settings").GetProperty("microBatchTokens").GetInt32());
+        Assert.AreEqual("Token", metrics.GetProperty("settings").GetProperty("lossNormalization").GetString());
+        Assert.AreEqual(2, metrics.GetProperty("after").GetProperty("rows").GetInt64());
+    }
+
+    [TestMethod]
+    public void Time_limits_a_training_where_it_is_given()
+    {
+        using TemporaryFolder folder = new();
+        (int exitCode, _, string error) = CommandLine.TrainTiny(folder.WritePrompts("rows.jsonl"), folder["out"], "--steps", "1000000", "--minutes", "0.005");
+
+        Assert.AreEqual((0, ""), (exitCode, error));
+        JsonElement metrics = ReadMetrics(folder["out"]);
+        Assert.IsInRange(1, 100_000, metrics.GetProperty("steps").GetInt32());
+        Assert.IsGreaterThanOrEqualTo(0.3, metrics.GetProperty("trainingSeconds").GetDouble());
     }
 
     [TestMethod]
