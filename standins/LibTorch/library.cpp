@@ -152,7 +152,9 @@ struct Index {
 };
 
 static std::vector<at::indexing::TensorIndex> indices_of(const Index* items, int count) {
-  auto bound = [](int64_t value) { return value == INT64_MIN ? Optional<int64_t>() : Optional<int64_t>(value); };
+  // Whole numbers here, symbolic ones since libtorch 2.
+  using Bound = Optional<std::decay_t<decltype(std::declval<const at::indexing::Slice&>().start())>>;
+  auto bound = [](int64_t value) { return value == INT64_MIN ? Bound() : Bound(value); };
   std::vector<at::indexing::TensorIndex> indices;
   indices.reserve(count);
   for (int i = 0; i < count; i++) {
