@@ -7,6 +7,11 @@ namespace Samples.Reporting;
 internal sealed record ChartLine(string CssClass, IReadOnlyList<double> Values);
 
 /// <summary>Draws lines over the steps of a training as an SVG element.</summary>
+/// <param name="title">What is drawn.</param>
+/// <param name="format">How the values of the axis are written.</param>
+/// <param name="height">Height in the units of the drawing.</param>
+/// <param name="steps">Where the points stand on the horizontal axis; at least one.</param>
+/// <param name="lines">A value for every step.</param>
 internal sealed class Chart(string title, string format, int height, IReadOnlyList<int> steps, params ChartLine[] lines)
 {
     public const int Width = 960, Left = 64, Right = 16;
@@ -39,11 +44,13 @@ internal sealed class Chart(string title, string format, int height, IReadOnlyLi
         return svg.ToString();
     }
 
-    /// <summary>Room for all values but the highest half percent: a single spike does not flatten the rest.</summary>
+    /// <summary>Share of the values that have room: below 1, the highest are cut off, so that a single spike does not flatten the rest.</summary>
+    public double Shown { get; init; } = 1;
+
     private (double Low, double High) Range()
     {
         double[] sorted = [.. lines.SelectMany(line => line.Values).Order()];
-        double low = sorted[0], high = sorted[Math.Min(sorted.Length - 1, (int)Math.Ceiling(0.995 * sorted.Length))];
+        double low = sorted[0], high = sorted[Math.Min(sorted.Length - 1, (int)Math.Ceiling(Shown * sorted.Length))];
         double margin = high > low ? 0.05 * (high - low) : Math.Max(Math.Abs(high), 1e-9);
         return (low >= 0 ? Math.Max(0, low - margin) : low - margin, high + margin);
     }

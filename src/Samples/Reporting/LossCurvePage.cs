@@ -52,7 +52,7 @@ internal static class LossCurvePage
         [
             new("Training loss", "0.0##", 340, steps, new("raw", [.. points.Select(point => point.Loss)]), new("smooth", [.. points.Select(point => point.Smoothed)])),
             new("Learning rate", "0.#####", 170, steps, new ChartLine("rate", [.. points.Select(point => point.LearningRate)])),
-            new("Gradient norm, before clipping", "0.0##", 170, steps, new ChartLine("norm", [.. points.Select(point => point.GradientNorm)])),
+            new("Gradient norm, before clipping", "0.0##", 170, steps, new ChartLine("norm", [.. points.Select(point => point.GradientNorm)])) { Shown = 0.995 },
         ];
         return string.Join("\n", charts.Select(chart => $"""<div class="card">{chart.ToSvg()}</div>"""));
     }
