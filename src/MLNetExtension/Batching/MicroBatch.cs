@@ -37,7 +37,7 @@ public sealed class MicroBatch : IDisposable
         TargetWeights = examples.All(e => e.Weight == 1) ? null : tensor(weights, device: device);
         TargetCount = count;
         TargetWeight = examples.Sum(e => e.Weight * e.TargetCount);
-        PackedRowLengths = layout.Packed ? [.. examples.Select(e => e.Length)] : null;
+        (RowLengths, IsPacked) = ([.. examples.Select(e => e.Length)], layout.Packed);
     }
 
     /// <summary>Token ids, [B,T] int64, 0 where padded; or packed, [1,T].</summary>
@@ -61,8 +61,11 @@ public sealed class MicroBatch : IDisposable
     /// <summary>Summed weights of the targets: N where all are 1.</summary>
     public double TargetWeight { get; }
 
-    /// <summary>Lengths of packed rows in their order; null where rows are padded.</summary>
-    public IReadOnlyList<int>? PackedRowLengths { get; }
+    /// <summary>Lengths of the rows, in their order.</summary>
+    public IReadOnlyList<int> RowLengths { get; }
+
+    /// <summary>Whether the rows lie one after another, not side by side.</summary>
+    public bool IsPacked { get; }
 
     /// <summary>Lays rows side by side, padded to the longest of them, and copies them to the device.</summary>
     /// <param name="examples">At least one example.</param>

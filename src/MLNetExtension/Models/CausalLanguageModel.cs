@@ -44,9 +44,9 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     /// <param name="ids">Token ids, [B,T] int64; T at most <see cref="ContextLength"/>.</param>
     public Tensor Hidden(Tensor ids)
     {
-        Tensor hidden = Embed(ids, SequenceLayout.Padded);
+        Tensor hidden = Embed(ids, SequenceLayout.Full);
         foreach (TransformerBlock block in Blocks)
-            hidden = block.call(hidden, SequenceLayout.Padded);
+            hidden = block.call(hidden, SequenceLayout.Full);
         return Normalize(hidden);
     }
 

@@ -8,7 +8,9 @@ internal sealed class Gpt2Block : TransformerBlock
 {
     private readonly int _heads;
     private readonly LayerNorm ln_1, ln_2;
-    private readonly Linear c_attn, c_proj, c_fc, c_out;
+    private readonly Linear c_attn, c_proj;
+    private readonly FeedForward? mlp;
+    private readonly MixtureOfExperts? moe;
     private readonly SeededDropout dropout;
 
     public Gpt2Block(Gpt2Configuration configuration, Gpt2Initializer initializer)
@@ -20,11 +22,15 @@ internal sealed class Gpt2Block : TransformerBlock
         c_attn = initializer.Linear(width, 3 * width);
         c_proj = initializer.ResidualLinear(width, width);
         ln_2 = nn.LayerNorm(width);
-        c_fc = initializer.Linear(width, 4 * width);
-        c_out = initializer.ResidualLinear(4 * width, width);
+        if (configuration.Experts > 0)
+            moe = new MixtureOfExperts(configuration, initializer);
+        else
+            mlp = new FeedForward(width, initializer);
         dropout = new SeededDropout(configuration.Dropout);
         RegisterComponents();
     }
+
+    public override Routing? Routing => moe?.Routing;
 
     public override void Reseed(long seed) => dropout.Reseed(seed);
 
@@ -35,7 +41,8 @@ internal sealed class Gpt2Block : TransformerBlock
     {
         Tensor mixed = layout.PerRow(c_attn.call(ln_1.call(input)), Attention);
         Tensor hidden = input + dropout.call(c_proj.call(mixed));
-        return hidden + dropout.call(c_out.call(nn.functional.gelu(c_fc.call(ln_2.call(hidden)))));
+        Tensor normalized = ln_2.call(hidden);
+        return hidden + dropout.call(moe?.call(normalized, layout) ?? mlp!.call(normalized));
     }
 
     // [B,T,3C] to [B,T,C]. Dropout does not reach into the attention probabilities: fused attention kernels never form them.

@@ -7,4 +7,6 @@ namespace MLNetExtension.Models;
 /// <param name="Heads">Attention heads of a block; divides <paramref name="Width"/>.</param>
 /// <param name="Width">C, the length of a hidden state.</param>
 /// <param name="Dropout">Share of the embedding's and each branch's outputs that training zeroes, 0 to below 1.</param>
-public sealed record Gpt2Configuration(int VocabularySize, int ContextLength, int Layers, int Heads, int Width, double Dropout = 0);
+/// <param name="Experts">Feed-forward networks of a block, of which a router picks some for each token; 0 for a single one without a router.</param>
+/// <param name="ExpertsPerToken">How many of them a token passes through, 1 to <paramref name="Experts"/>.</param>
+public sealed record Gpt2Configuration(int VocabularySize, int ContextLength, int Layers, int Heads, int Width, double Dropout = 0, int Experts = 0, int ExpertsPerToken = 1);

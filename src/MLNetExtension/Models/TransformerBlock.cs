@@ -12,6 +12,9 @@ public abstract class TransformerBlock : nn.Module<Tensor, SequenceLayout, Tenso
     {
     }
 
+    /// <summary>What the block's router decided in its last forward pass of training; null for a block without one.</summary>
+    public virtual Routing? Routing => null;
+
     /// <summary>Starts the block's own random numbers, those of dropout, anew; nothing else that it does is random.</summary>
     /// <param name="seed">The seed.</param>
     public abstract void Reseed(long seed);

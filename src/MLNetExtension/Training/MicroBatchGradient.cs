@@ -8,65 +8,78 @@ namespace MLNetExtension.Training;
 
 /// <summary>
 /// Forward and backward of one micro-batch. The head works on detached hidden states at the targets alone; what it finds goes back through the
-/// body from there, in one piece, or block by block where activations are recomputed. N targets, C width.
+/// body from there, in one piece, or block by block where activations are recomputed. Routers add their balance loss on the way. N targets, C width.
 /// </summary>
-internal sealed class MicroBatchGradient(CausalLanguageModel model, ParameterArena arena, ITokenLoss loss, bool recompute)
+internal sealed class MicroBatchGradient(CausalLanguageModel model, ParameterArena arena, ITokenLoss loss, RouterBalance balance, bool recompute)
 {
     /// <summary>Adds the scaled gradient of a micro-batch's summed loss to the arena.</summary>
     /// <param name="microBatch">At least one target.</param>
     /// <param name="scale">What the gradient is multiplied by.</param>
     /// <param name="dropoutSeed">Seed of dropout in this micro-batch.</param>
-    /// <returns>The unscaled sum.</returns>
-    public LossSum Backward(MicroBatch microBatch, double scale, long dropoutSeed)
+    /// <returns>The unscaled sums: of the targets' loss, and of the routers' balance loss, null where there is none.</returns>
+    public (LossSum Loss, Tensor? Auxiliary) Backward(MicroBatch microBatch, double scale, long dropoutSeed)
     {
-        SequenceLayout layout = microBatch.PackedRowLengths is { } lengths ? SequenceLayout.Packed(lengths) : SequenceLayout.Padded;
-        model.ReseedEmbedding(dropoutSeed);
-        Tensor embedded = model.Embed(microBatch.Ids, layout);
-        return recompute ? Recomputed(microBatch, layout, embedded, scale, dropoutSeed) : Recorded(microBatch, layout, embedded, scale, dropoutSeed);
+        Pass pass = new(microBatch, Layout(microBatch), scale, dropoutSeed);
+        return recompute ? Recomputed(pass) : Recorded(pass);
     }
 
-    private LossSum Recorded(MicroBatch microBatch, SequenceLayout layout, Tensor embedded, double scale, long dropoutSeed)
+    /// <summary>Runs the body without a gradient and counts what its routers decide.</summary>
+    /// <param name="microBatch">The micro-batch.</param>
+    /// <param name="dropoutSeed">Seed of dropout in this micro-batch, as it will be in the backward pass.</param>
+    public void CountRouting(MicroBatch microBatch, long dropoutSeed)
     {
-        Tensor hidden = embedded;
+        using var _ = no_grad();
+        Pass pass = new(microBatch, Layout(microBatch), 1, dropoutSeed);
+        Tensor hidden = Embed(pass);
         for (int i = 0; i < model.Blocks.Count; i++)
-            hidden = Block(i, hidden, layout, dropoutSeed);
-        return Head(microBatch, hidden, scale);
+            hidden = Block(i, hidden, pass);
+        balance.Count(model.Blocks, microBatch);
+    }
+
+    private (LossSum, Tensor?) Recorded(Pass pass)
+    {
+        Tensor hidden = Embed(pass);
+        Tensor? auxiliary = null;
+        for (int i = 0; i < model.Blocks.Count; i++)
+        {
+            hidden = Block(i, hidden, pass);
+            auxiliary = Add(auxiliary, balance.Sum(i, model.Blocks[i].Routing, pass.MicroBatch.TargetWeight));
+        }
+        return (Head(pass, hidden, auxiliary), auxiliary?.detach());
     }
 
     // Only the inputs of blocks are kept. Each block is run a second time, from the same seed, when its gradient is due.
-    private LossSum Recomputed(MicroBatch microBatch, SequenceLayout layout, Tensor embedded, double scale, long dropoutSeed)
+    private (LossSum, Tensor?) Recomputed(Pass pass)
     {
+        Tensor embedded = Embed(pass);
         List<Tensor> inputs = [embedded.detach()];
         using (no_grad())
         {
             for (int i = 0; i < model.Blocks.Count; i++)
             {
                 using var block = NewDisposeScope();
-                inputs.Add(Block(i, inputs[i], layout, dropoutSeed).MoveToOuterDisposeScope());
+                inputs.Add(Block(i, inputs[i], pass).MoveToOuterDisposeScope());
             }
         }
 
-        Tensor last = inputs[^1].requires_grad_();
-        LossSum sum = Head(microBatch, last, scale);
+        Tensor? auxiliary = null;
+        LossSum sum = Head(pass, inputs[^1].requires_grad_(), null);
         for (int i = model.Blocks.Count - 1; i >= 0; i--)
         {
             using var block = NewDisposeScope();
-            Tensor input = inputs[i].requires_grad_();
-            Block(i, input, layout, dropoutSeed).backward([inputs[i + 1].grad!]);
+            Tensor output = Block(i, inputs[i].requires_grad_(), pass);
+            Tensor? blockBalance = balance.Sum(i, model.Blocks[i].Routing, pass.MicroBatch.TargetWeight);
+            Backward(output, inputs[i + 1].grad!, blockBalance, pass.Scale);
+            auxiliary = Add(auxiliary, blockBalance?.detach())?.MoveToOuterDisposeScope();
             inputs[i + 1].Dispose();
         }
         embedded.backward([inputs[0].grad!]);
-        return sum;
+        return (sum, auxiliary);
     }
 
-    private Tensor Block(int i, Tensor input, SequenceLayout layout, long dropoutSeed)
+    private LossSum Head(Pass pass, Tensor hidden, Tensor? auxiliary)
     {
-        model.Blocks[i].Reseed(unchecked(dropoutSeed + (i + 1) * 0x5851F42D4C957F2D));
-        return model.Blocks[i].call(input, layout);
-    }
-
-    private LossSum Head(MicroBatch microBatch, Tensor hidden, double scale)
-    {
+        MicroBatch microBatch = pass.MicroBatch;
         Tensor positions = hidden.flatten(0, 1);                                                                          // [B*T,C]
         bool everyPosition = microBatch.TargetCount == positions.shape[0];
         Tensor states = model.Normalize(everyPosition ? positions : positions.index_select(0, microBatch.TargetPositions));   // [N,C]
@@ -74,8 +87,36 @@ internal sealed class MicroBatchGradient(CausalLanguageModel model, ParameterAre
         Tensor gradient = zeros_like(detached);
         LossSum sum = loss.Backward(
             new TokenTargets(detached, model.HeadWeight, microBatch.Targets, microBatch.TargetWeights, microBatch.TargetWeight),
-            new TokenGradients(gradient, arena.GradientOf(model.HeadWeight), scale));
-        states.backward([gradient]);
+            new TokenGradients(gradient, arena.GradientOf(model.HeadWeight), pass.Scale));
+        Backward(states, gradient, auxiliary, pass.Scale);
         return sum;
     }
+
+    // A balance loss shares the graph with the states that it is a by-product of: both go back in one pass, as a sum whose gradient by the states is the one given.
+    private static void Backward(Tensor states, Tensor gradient, Tensor? auxiliary, double scale)
+    {
+        if (auxiliary is null)
+            states.backward([gradient]);
+        else
+            ((states * gradient).to(float64).sum() + auxiliary * scale).backward();
+    }
+
+    private Tensor Embed(Pass pass)
+    {
+        model.ReseedEmbedding(pass.DropoutSeed);
+        return model.Embed(pass.MicroBatch.Ids, pass.Layout);
+    }
+
+    private Tensor Block(int i, Tensor input, Pass pass)
+    {
+        model.Blocks[i].Reseed(unchecked(pass.DropoutSeed + (i + 1) * 0x5851F42D4C957F2D));
+        return model.Blocks[i].call(input, pass.Layout);
+    }
+
+    private static SequenceLayout Layout(MicroBatch microBatch) =>
+        microBatch.IsPacked ? SequenceLayout.Packed(microBatch.RowLengths) : SequenceLayout.Padded(microBatch.RowLengths);
+
+    private static Tensor? Add(Tensor? sum, Tensor? next) => sum is null ? next : next is null ? sum : sum + next;
+
+    private sealed record Pass(MicroBatch MicroBatch, SequenceLayout Layout, double Scale, long DropoutSeed);
 }

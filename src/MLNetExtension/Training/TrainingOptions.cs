@@ -21,6 +21,18 @@ public class TrainingOptions
     /// <summary>Share of outputs that training zeroes at random. Default 0, below 1.</summary>
     public double Dropout;
 
+    /// <summary>Feed-forward networks of a block, of which a router picks some for each token. Default 0: a single one without a router.</summary>
+    public int Experts;
+
+    /// <summary>How many experts a token passes through. Default 1; at most <see cref="Experts"/>.</summary>
+    public int ExpertsPerToken = 1;
+
+    /// <summary>Coefficient of the routers' load-balancing loss. Default 0.01, at least 0.</summary>
+    public double RouterBalanceCoefficient = 0.01;
+
+    /// <summary>Over what the routers' loads are balanced. Default <see cref="RouterBalanceScope.Window"/>.</summary>
+    public RouterBalanceScope RouterBalanceScope = RouterBalanceScope.Window;
+
     /// <summary>Rows of an optimizer step, that is of an accumulation window. Default 8, at least 1.</summary>
     public int BatchSize = 8;
 
@@ -92,7 +104,7 @@ public class TrainingOptions
 
     /// <summary>Sizes of the model for a vocabulary.</summary>
     /// <param name="vocabularySize">Number of token ids.</param>
-    public Gpt2Configuration ModelConfiguration(int vocabularySize) => new(vocabularySize, ContextLength, Layers, Heads, Width, Dropout);
+    public Gpt2Configuration ModelConfiguration(int vocabularySize) => new(vocabularySize, ContextLength, Layers, Heads, Width, Dropout, Experts, ExpertsPerToken);
 
     /// <summary>Checks every option.</summary>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range; the message names option, value and range.</exception>
@@ -103,6 +115,10 @@ public class TrainingOptions
         Require(Heads >= 1 && Width % Heads == 0, nameof(Heads), Heads, $"at least 1 and a divisor of {nameof(Width)} ({Width})");
         Require(ContextLength >= 1, nameof(ContextLength), ContextLength, "at least 1");
         Require(Dropout is >= 0 and < 1, nameof(Dropout), Dropout, "from 0 to below 1");
+        Require(Experts >= 0, nameof(Experts), Experts, "at least 0");
+        Require(ExpertsPerToken >= 1 && ExpertsPerToken <= Math.Max(1, Experts), nameof(ExpertsPerToken), ExpertsPerToken, $"from 1 to {nameof(Experts)} ({Experts})");
+        Require(RouterBalanceCoefficient >= 0 && double.IsFinite(RouterBalanceCoefficient), nameof(RouterBalanceCoefficient), RouterBalanceCoefficient, "at least 0");
+        Require(Enum.IsDefined(RouterBalanceScope), nameof(RouterBalanceScope), RouterBalanceScope, string.Join(", ", Enum.GetNames<RouterBalanceScope>()));
         Require(BatchSize >= 1, nameof(BatchSize), BatchSize, "at least 1");
         Require(MaximumTokensPerMicroBatch is null or >= 1, nameof(MaximumTokensPerMicroBatch), MaximumTokensPerMicroBatch, "at least 1");
         Require(Enum.IsDefined(LossNormalization), nameof(LossNormalization), LossNormalization, string.Join(", ", Enum.GetNames<LossNormalization>()));

@@ -27,7 +27,8 @@ internal sealed class TrainingStep : IDisposable
         _options = options;
         _precision = new PrecisionScope(model, options.ComputePrecision);
         LinearCrossEntropy loss = new(labelSmoothing: options.LabelSmoothing, zLoss: options.ZLoss);
-        _gradient = new WindowGradient(model, options.LossNormalization, loss, options.ActivationRecomputation, options.PackRows);
+        RouterBalance balance = new(options.RouterBalanceCoefficient, options.RouterBalanceScope);
+        _gradient = new WindowGradient(model, options.LossNormalization, loss, options.ActivationRecomputation, options.PackRows, balance);
         _precision.SetMasters(_gradient.Arena);
         _optimizer = new AdamW(_gradient.Arena, options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay);
         _budget = new TokenBudget(options.MaximumTokensPerMicroBatch ?? TokenBudgetCalibration.Default);

@@ -11,14 +11,17 @@ namespace MLNetExtension.Training;
 internal sealed class WindowGradient : IDisposable
 {
     private readonly GradientAccumulator _accumulator;
+    private readonly RouterBalance _balance;
     private readonly MicroBatchGradient _microBatchGradient;
     private readonly bool _pack;
 
-    public WindowGradient(CausalLanguageModel model, LossNormalization normalization, ITokenLoss? loss = null, bool recompute = false, bool pack = false)
+    public WindowGradient(
+        CausalLanguageModel model, LossNormalization normalization, ITokenLoss? loss = null, bool recompute = false, bool pack = false, RouterBalance? balance = null)
     {
         Arena = new ParameterArena(model.named_parameters());
         _accumulator = new GradientAccumulator(Arena, normalization);
-        _microBatchGradient = new MicroBatchGradient(model, Arena, loss ?? new LinearCrossEntropy(), recompute);
+        _balance = balance ?? new RouterBalance(0, RouterBalanceScope.MicroBatch);
+        _microBatchGradient = new MicroBatchGradient(model, Arena, loss ?? new LinearCrossEntropy(), _balance, recompute);
         _pack = pack;
     }
 
@@ -30,6 +33,12 @@ internal sealed class WindowGradient : IDisposable
     /// <param name="dropoutSeed">Seed of dropout.</param>
     public WindowLoss Accumulate(IReadOnlyList<IReadOnlyList<TokenExample>> cut, long dropoutSeed = 0)
     {
+        if (_balance.CountsFirst)
+        {
+            _balance.Begin();
+            for (int k = 0; k < cut.Count; k++)
+                Visit(cut[k], unchecked(dropoutSeed + k), _microBatchGradient.CountRouting);
+        }
         for (int k = 0; k < cut.Count; k++)
             Add(cut[k], unchecked(dropoutSeed + k));
         return Finish();
@@ -38,14 +47,13 @@ internal sealed class WindowGradient : IDisposable
     /// <summary>Adds a micro-batch to the window; one without a target is passed over.</summary>
     /// <param name="examples">Its rows.</param>
     /// <param name="dropoutSeed">Seed of dropout in it.</param>
-    public void Add(IReadOnlyList<TokenExample> examples, long dropoutSeed)
+    public void Add(IReadOnlyList<TokenExample> examples, long dropoutSeed) => Visit(examples, dropoutSeed, (microBatch, seed) =>
     {
-        using var scope = NewDisposeScope();
-        Device device = Arena.Values.device;
-        using var microBatch = _pack ? MicroBatch.Pack(examples, device) : MicroBatch.Collate(examples, device);
-        if (microBatch.TargetWeight > 0)
-            _accumulator.Add(_microBatchGradient.Backward(microBatch, _accumulator.Scale(microBatch.TargetWeight), dropoutSeed));
-    }
+        (LossSum loss, Tensor? auxiliary) = _microBatchGradient.Backward(microBatch, _accumulator.Scale(microBatch.TargetWeight), seed);
+        _accumulator.Add(loss);
+        if (auxiliary is not null)
+            _accumulator.AddAuxiliary(auxiliary, loss.TargetCount);
+    });
 
     /// <summary>Adds what another rank has summed of the same window.</summary>
     /// <param name="other">The other rank.</param>
@@ -60,7 +68,17 @@ internal sealed class WindowGradient : IDisposable
     /// <summary>Frees the buffers; the model keeps its weights.</summary>
     public void Dispose()
     {
+        _balance.Dispose();
         _accumulator.Dispose();
         Arena.Dispose();
+    }
+
+    private void Visit(IReadOnlyList<TokenExample> examples, long dropoutSeed, Action<MicroBatch, long> visit)
+    {
+        using var scope = NewDisposeScope();
+        Device device = Arena.Values.device;
+        using var microBatch = _pack ? MicroBatch.Pack(examples, device) : MicroBatch.Collate(examples, device);
+        if (microBatch.TargetWeight > 0)
+            visit(microBatch, dropoutSeed);
     }
 }

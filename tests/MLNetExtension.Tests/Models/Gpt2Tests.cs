@@ -65,8 +65,8 @@ public sealed class Gpt2Tests
                 mixed.Add(weights.matmul(v));
             }
             x = x + Linear(cat(mixed, 1), block + "c_proj");
-            Tensor inner = Linear(Norm(x, block + "ln_2"), block + "c_fc");
-            x = x + Linear(inner * 0.5 * (1 + (inner / Math.Sqrt(2)).erf()), block + "c_out");
+            Tensor inner = Linear(Norm(x, block + "ln_2"), block + "mlp.c_fc");
+            x = x + Linear(inner * 0.5 * (1 + (inner / Math.Sqrt(2)).erf()), block + "mlp.c_proj");
         }
         Tensor expected = Norm(x, "ln_f").matmul(w["wte"].t());
 
@@ -89,8 +89,8 @@ public sealed class Gpt2Tests
         Assert.AreEqual(0.02, w["wte"].std().ToDouble(), 1e-3);
         Assert.AreEqual(0.02, w["h.1.c_attn.weight"].std().ToDouble(), 1e-3);
         Assert.AreEqual(0.01, w["h.1.c_proj.weight"].std().ToDouble(), 1e-3);
-        Assert.AreEqual(0.01, w["h.1.c_out.weight"].std().ToDouble(), 1e-3);
-        Assert.AreEqual(0, w["h.1.c_fc.bias"].abs().max().ToDouble());
+        Assert.AreEqual(0.01, w["h.1.mlp.c_proj.weight"].std().ToDouble(), 1e-3);
+        Assert.AreEqual(0, w["h.1.mlp.c_fc.bias"].abs().max().ToDouble());
         Assert.AreEqual(1, w["ln_f.weight"].min().ToDouble());
     }
 

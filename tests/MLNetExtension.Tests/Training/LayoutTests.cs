@@ -66,7 +66,7 @@ public sealed class LayoutTests
 
     private static Tensor Hidden(Gpt2 model, MicroBatch microBatch)
     {
-        SequenceLayout layout = microBatch.PackedRowLengths is { } lengths ? SequenceLayout.Packed(lengths) : SequenceLayout.Padded;
+        SequenceLayout layout = microBatch.IsPacked ? SequenceLayout.Packed(microBatch.RowLengths) : SequenceLayout.Padded(microBatch.RowLengths);
         return model.Normalize(model.Blocks.Aggregate(model.Embed(microBatch.Ids, layout), (hidden, block) => block.call(hidden, layout)));
     }
 }
