@@ -71,6 +71,7 @@ public static class SamplesApp
         TrainCommand.Create(),
         EvaluateCommand.Create(),
         GenerateCommand.Create(),
+        CompareAccumulationCommand.Create(),
     };
 
     private static string CommandPath(CommandResult command) =>

@@ -1,0 +1,38 @@
+using System.Globalization;
+using MLNetExtension.Accumulation;
+using MLNetExtension.Training;
+using Spectre.Console;
+
+namespace Samples.Reporting;
+
+/// <summary>The table that <c>compare-accumulation</c> ends with, and what its figures mean.</summary>
+internal static class AccumulationTable
+{
+    public static void Write(IAnsiConsole console, IReadOnlyList<AccumulationRun> runs)
+    {
+        Table table = new Table().Border(TableBorder.Rounded)
+            .AddColumns("normalization", "cut")
+            .AddColumns([.. ((string[])["gradient error", "loss", "weight distance"]).Select(header => new TableColumn(header).RightAligned())]);
+        foreach (AccumulationRun run in runs)
+        {
+            string cut = run == runs[0] ? $"{run.Cut} (full batch)" : run.Cut.ToString();
+            table.AddRow(run.Normalization.ToString(), cut, Figure(run.GradientRelativeError), run.Loss.ToString("0.0000", CultureInfo.InvariantCulture), Figure(run.WeightDistance));
+        }
+        console.Write(table);
+        foreach (string line in Notes(runs))
+            console.WriteLine(line);
+    }
+
+    /// <summary>What the figures mean.</summary>
+    public static IEnumerable<string> Notes(IReadOnlyList<AccumulationRun> runs)
+    {
+        yield return "Errors and distances are relative L2 distances from the full batch: of the first window's gradient at the same weights, of the weights after the last step. Loss is in nats per target token, over the last ten windows.";
+        if (runs.Any(run => run.Normalization == LossNormalization.Sum))
+            yield return FormattableString.Invariant(
+                $"Sum does not divide: its gradient is N times the full batch's, so its error is N - 1; the first window has N = {runs[0].Windows[0].TargetCount:N0} target tokens. AdamW cancels a constant factor, so that only the change of N from window to window reaches the weights; with clipping or plain SGD the factor itself would.");
+    }
+
+    /// <summary>A distance: 0, a plain number, or a power of ten where it is small.</summary>
+    public static string Figure(double value) =>
+        value.ToString(value is 0 ? "0" : value < 1e-3 ? "0.0e+0" : "#,0.####", CultureInfo.InvariantCulture);
+}
