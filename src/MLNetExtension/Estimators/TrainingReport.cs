@@ -11,6 +11,7 @@ namespace MLNetExtension.Estimators;
 internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTrainer.Options options)
 {
     private static readonly CultureInfo Invariant = CultureInfo.InvariantCulture;
+    private int _tokensPerMicroBatch;
 
     /// <summary>Says what is trained on what, and which rows are not learnt whole.</summary>
     public void Start(Device device, Gpt2 network, RowReaderResult rows)
@@ -31,6 +32,11 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
         options.Progress?.Report(step);
         if (step.Outcome == StepOutcome.NonFinite)
             Warning(string.Create(Invariant, $"Step {step.Step}: loss or gradient is not finite; the step is not applied. Its rows: {string.Join(", ", step.ExamplePositions)}."));
+        if (step.TokensPerMicroBatch < _tokensPerMicroBatch)
+            Warning(string.Create(Invariant, $"Step {step.Step}: memory ran out; micro-batches now hold at most {step.TokensPerMicroBatch:N0} tokens. The result is the same."));
+        else if (_tokensPerMicroBatch == 0)
+            Info(string.Create(Invariant, $"Micro-batches hold at most {step.TokensPerMicroBatch:N0} tokens."));
+        _tokensPerMicroBatch = step.TokensPerMicroBatch;
         if (step.Step % options.ReportInterval == 0)
             Info(string.Create(Invariant, $"Step {step.Step} of epoch {step.Epoch}, {step.Progress:P0} done: loss {step.Loss:F4} nats per token, learning rate {step.LearningRate:G3}, "
                 + $"gradient norm {step.GradientNorm:G3}, {step.TokensPerSecond:N0} target tokens per second, {Left(step)}."));

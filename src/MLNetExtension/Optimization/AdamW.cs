@@ -29,6 +29,25 @@ public sealed class AdamW : IDisposable
     /// <summary>Number of steps taken.</summary>
     public int Steps { get; private set; }
 
+    /// <summary>Running mean of the gradient, [P].</summary>
+    public Tensor First => _first;
+
+    /// <summary>Running mean of the squared gradient, [P].</summary>
+    public Tensor Second => _second;
+
+    /// <summary>Goes on from another optimizer's state.</summary>
+    /// <param name="steps">Steps that it took.</param>
+    /// <param name="first">Its running mean of the gradient, [P].</param>
+    /// <param name="second">Its running mean of the squared gradient, [P].</param>
+    public void Restore(int steps, Tensor first, Tensor second)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        Steps = steps;
+        _first.copy_(first);
+        _second.copy_(second);
+    }
+
     /// <summary>Takes a step against the arena's gradient, which serves as scratch space and is spoilt by it.</summary>
     /// <param name="learningRate">The learning rate of this step.</param>
     public void Step(double learningRate)

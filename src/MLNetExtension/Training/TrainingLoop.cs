@@ -20,10 +20,17 @@ public static class TrainingLoop
     /// <param name="seed">Seed of the order of rows and of dropout; the same seed on the same machine gives the same model.</param>
     /// <param name="onStep">Called after every step.</param>
     /// <param name="cancellationToken">Looked at before every step.</param>
+    /// <param name="state">Where to go on from, and where to write down how far training came; null for a training that is not to be resumed.</param>
     /// <exception cref="ArgumentException">There are no examples, or none of them has a target token.</exception>
     /// <exception cref="OperationCanceledException">The token asked for it; the weights are those of the last step.</exception>
     public static TrainingSummary Run(
-        CausalLanguageModel model, IReadOnlyList<TokenExample> examples, TrainingOptions options, int seed, Action<StepReport>? onStep = null, CancellationToken cancellationToken = default)
+        CausalLanguageModel model,
+        IReadOnlyList<TokenExample> examples,
+        TrainingOptions options,
+        int seed,
+        Action<StepReport>? onStep = null,
+        CancellationToken cancellationToken = default,
+        TrainingState? state = null)
     {
         if (!examples.Any(e => e.TargetCount > 0))
             throw new ArgumentException($"Nothing to learn: none of the {examples.Count} rows has a target token.", nameof(examples));
@@ -33,14 +40,17 @@ public static class TrainingLoop
         LearningRateSchedule schedule = new(options.LearningRate, options.MinimumLearningRate, options.WarmupSteps);
         TrainingTally tally = new();
         using TrainingStep trainingStep = new(model, options, calibrate: limits.Steps is null or >= StepsWorthCalibrating);
+        TrainingState reached = state ?? new TrainingState();
+        trainingStep.Restore(reached);
+        TimeSpan before = reached.Elapsed;
         long start = Stopwatch.GetTimestamp();
 
         model.train();
         try
         {
-            foreach ((int step, int epoch, IReadOnlyList<TokenExample> window) in Windows(examples, options.BatchSize, sampler))
+            foreach ((int step, int epoch, IReadOnlyList<TokenExample> window) in Windows(examples, options.BatchSize, sampler, reached.Steps))
             {
-                double progress = limits.Progress(step, Stopwatch.GetElapsedTime(start));
+                double progress = limits.Progress(step, before + Stopwatch.GetElapsedTime(start));
                 if (progress >= 1 || tally.NonFiniteInARow >= options.MaximumNonFiniteSteps)
                     break;
                 cancellationToken.ThrowIfCancellationRequested();
@@ -51,7 +61,8 @@ public static class TrainingLoop
                 long tokens = window.Sum(e => e.HasTargets ? (long)e.TargetCount : 0);
                 tally.Count(loss, tokens, outcome, epoch);
 
-                TimeSpan elapsed = Stopwatch.GetElapsedTime(start);
+                TimeSpan elapsed = before + Stopwatch.GetElapsedTime(start);
+                (reached.Steps, reached.Elapsed) = (step + 1, elapsed);
                 onStep?.Invoke(new StepReport
                 {
                     Step = step + 1,
@@ -77,16 +88,20 @@ public static class TrainingLoop
         finally
         {
             model.eval();
+            if (state is not null)
+                trainingStep.Keep(state);
         }
         return tally.Summary(Stopwatch.GetElapsedTime(start), tally.NonFiniteInARow >= options.MaximumNonFiniteSteps);
     }
 
-    // Endless: the limits end the walk.
-    private static IEnumerable<(int Step, int Epoch, IReadOnlyList<TokenExample> Window)> Windows(IReadOnlyList<TokenExample> examples, int batchSize, EpochSampler sampler)
+    // Endless: the limits end the walk. Where a step stands in its epoch is arithmetic, so a walk can begin anywhere.
+    private static IEnumerable<(int Step, int Epoch, IReadOnlyList<TokenExample> Window)> Windows(
+        IReadOnlyList<TokenExample> examples, int batchSize, EpochSampler sampler, int firstStep)
     {
-        for (int step = 0, epoch = 0; ; epoch++)
+        int stepsPerEpoch = (examples.Count + batchSize - 1) / batchSize;
+        for (int step = firstStep, epoch = firstStep / stepsPerEpoch; ; epoch++)
         {
-            foreach (int[] rows in sampler.Order(epoch).Chunk(batchSize))
+            foreach (int[] rows in sampler.Order(epoch).Chunk(batchSize).Skip(step - epoch * stepsPerEpoch))
                 yield return (step++, epoch, [.. rows.Select(row => examples[row])]);
         }
     }

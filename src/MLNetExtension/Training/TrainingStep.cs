@@ -35,6 +35,22 @@ internal sealed class TrainingStep : IDisposable
         _calibrate = calibrate && options.MaximumTokensPerMicroBatch is null;
     }
 
+    /// <summary>Goes on from where another training stood; a state that holds nothing yet changes nothing.</summary>
+    /// <param name="state">Where it stood.</param>
+    /// <exception cref="ArgumentException">The state is of a model of another size.</exception>
+    public void Restore(TrainingState state)
+    {
+        if (state.Moments is not { } moments)
+            return;
+        if (moments.First.numel() != _gradient.Arena.Length)
+            throw new ArgumentException($"The training state is of a model with {moments.First.numel()} trained parameters; this one has {_gradient.Arena.Length}.", nameof(state));
+        _optimizer.Restore(state.Updates, moments.First, moments.Second);
+    }
+
+    /// <summary>Writes down where this training stands.</summary>
+    /// <param name="state">Where to.</param>
+    public void Keep(TrainingState state) => state.Keep(_optimizer.Steps, _optimizer.First, _optimizer.Second);
+
     /// <summary>Positions that may pass through the model together, as things stand.</summary>
     public int TokensPerMicroBatch => _budget.Tokens;
 

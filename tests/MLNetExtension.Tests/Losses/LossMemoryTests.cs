@@ -1,0 +1,47 @@
+using System.Diagnostics;
+using MLNetExtension.Losses;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Tests.Losses;
+
+[TestClass]
+[DoNotParallelize]
+public sealed class LossMemoryTests
+{
+    // 4,096 targets over 8,192 tokens: whole logits would take 128 MiB, and their gradient as much again; 64 targets at a time take 2 MiB.
+    [TestMethod]
+    public void Logits_are_never_whole()
+    {
+        if (!OperatingSystem.IsLinux())
+            return;
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        const int Targets = 4096, Width = 8, Vocabulary = 8192;
+        Tensor hidden = randn(Targets, Width, generator: new Generator(1)), head = randn(Vocabulary, Width, generator: new Generator(2));
+        Tensor targets = zeros(Targets, dtype: int64), hiddenGradient = zeros_like(hidden), headGradient = zeros_like(head);
+
+        long chunked = Growth(() => new LinearCrossEntropy(chunkTokens: 64).Backward(
+            new TokenTargets(hidden, head, targets, null, Targets), new TokenGradients(hiddenGradient, headGradient, 1)));
+        long whole = Growth(() => new LinearCrossEntropy(chunkTokens: Targets).Backward(
+            new TokenTargets(hidden, head, targets, null, Targets), new TokenGradients(hiddenGradient, headGradient, 1)));
+
+        Assert.IsLessThan(32L << 20, chunked);
+        Assert.IsGreaterThan(128L << 20, whole);
+    }
+
+    // How far the process's peak rises above where it stands: the kernel keeps the peak, and writing 5 to clear_refs sets it back.
+    private static long Growth(Action action)
+    {
+        File.WriteAllText("/proc/self/clear_refs", "5");
+        long before = Peak();
+        using (NewDisposeScope())
+            action();
+        return Peak() - before;
+    }
+
+    private static long Peak()
+    {
+        using Process process = Process.GetCurrentProcess();
+        return process.PeakWorkingSet64;
+    }
+}
