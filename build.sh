@@ -35,22 +35,40 @@ for argument in "$@"; do
 done
 set -- ${rest[@]+"${rest[@]}"}
 
+# Installs Debian packages: install WHAT-NEEDS-THEM PACKAGE...
+install() {
+  local what=$1 sudo=(); shift
+  [ $# -gt 0 ] || return 0
+  command -v apt-get >/dev/null || fail "$what needs $*; install it and run this again"
+  [ "$(id -u)" = 0 ] || { command -v sudo >/dev/null && sudo=(sudo); } || fail "$what needs $*; install it as root and run this again"
+  echo "Installing $*"
+  quietly ${sudo[@]+"${sudo[@]}"} apt-get update
+  quietly ${sudo[@]+"${sudo[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+}
+
+has_package() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed'; }
+
 # What the TorchSharp stand-in is compiled against. A libtorch of one's own is named in Torch_DIR or CMAKE_PREFIX_PATH.
 install_native_needs() {
-  local missing=() package sudo=()
+  local missing=() package
   command -v cmake >/dev/null || missing+=(cmake)
   command -v c++ >/dev/null || missing+=(g++)
   if command -v dpkg-query >/dev/null && [ -z "${Torch_DIR:-}${CMAKE_PREFIX_PATH:-}" ]; then
     for package in libtorch-dev libopenblas0-openmp; do
-      dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+      has_package "$package" || missing+=("$package")
     done
   fi
-  [ ${#missing[@]} -gt 0 ] || return 0
-  command -v apt-get >/dev/null || fail "the TorchSharp stand-in needs ${missing[*]} and libtorch; install them and run this again"
-  [ "$(id -u)" = 0 ] || { command -v sudo >/dev/null && sudo=(sudo); } || fail "install ${missing[*]} as root and run this again"
-  echo "Installing ${missing[*]}"
-  quietly ${sudo[@]+"${sudo[@]}"} apt-get update
-  quietly ${sudo[@]+"${sudo[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
+  install 'the TorchSharp stand-in' ${missing[@]+"${missing[@]}"}
+}
+
+# The benchmark's peer in Python, with the fast BLAS: against Debian's slow default the comparison would mean nothing.
+install_peer_needs() {
+  local missing=() package
+  [[ " $* " != *' --python'* && " $* " != *' --help '* ]] || return 0
+  for package in python3-torch python3-numpy libopenblas0-openmp; do
+    has_package "$package" || missing+=("$package")
+  done
+  install 'the PyTorch peer (or name a Python that has torch: --python FILE)' ${missing[@]+"${missing[@]}"}
 }
 
 prepare() {
@@ -92,6 +110,7 @@ case $command in
   test) run_tests "$@" ;;
   bench)
     [ -d "$root/tests/MLNetExtension.Benchmarks" ] || fail 'this tree has no tests/MLNetExtension.Benchmarks'
+    install_peer_needs "$@"
     run_project tests/MLNetExtension.Benchmarks "$@" ;;
   -h | --help | help) echo "$usage" ;;
   *) echo "$usage" >&2; exit 2 ;;

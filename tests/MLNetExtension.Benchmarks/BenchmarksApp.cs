@@ -1,0 +1,138 @@
+using System.CommandLine;
+using System.Text.Json;
+using MLNetExtension.Benchmarks.Measuring;
+using MLNetExtension.Benchmarks.Reporting;
+using MLNetExtension.Benchmarks.Steps;
+using MLNetExtension.Benchmarks.Systems;
+using MLNetExtension.Benchmarks.Workloads;
+using Spectre.Console;
+using TorchSharp;
+
+namespace MLNetExtension.Benchmarks;
+
+/// <summary>The command line of the benchmarks, and the hidden commands with which the program starts itself.</summary>
+internal static class BenchmarksApp
+{
+    private static readonly JsonSerializerOptions _indented = new(JsonSerializerDefaults.Web) { WriteIndented = true };
+
+    /// <summary>Runs a command.</summary>
+    /// <param name="args">Its options.</param>
+    /// <returns>0 where all went well, 1 where the benchmark failed, 2 where an option cannot be used.</returns>
+    public static async Task<int> Run(string[] args)
+    {
+        ParseResult parsed = CreateRoot().Parse(args);
+        if (parsed.Errors.Count > 0)
+        {
+            Console.Error.WriteLine($"{string.Join(' ', parsed.Errors.Select(error => error.Message))} (options: ./build.sh bench --help)");
+            return 2;
+        }
+        try
+        {
+            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+        }
+        catch (BenchmarkException e)
+        {
+            Console.Error.WriteLine(e.Message);
+            return 1;
+        }
+        catch (OperationCanceledException)
+        {
+            Console.Error.WriteLine("Stopped.");
+            return 130;
+        }
+    }
+
+    private static RootCommand CreateRoot()
+    {
+        Option<string?> workload = new("--workload") { Description = "One workload; default all three.", HelpName = "W1|W2|W3" };
+        workload.AcceptOnlyFromAmong(StringComparer.OrdinalIgnoreCase, [.. Workload.All.Select(each => each.Name)]);
+        Option<int> rounds = AtLeastOne("--rounds", 3, "How often every system has its turn.");
+        Option<int> threads = AtLeastOne("--threads", Environment.ProcessorCount, "Threads of every system; default one for each core.");
+        Option<string> python = new("--python") { Description = "A Python that has torch.", HelpName = "FILE", DefaultValueFactory = _ => "/usr/bin/python3" };
+        Option<string?> json = new("--json") { Description = "Also write the figures to this file.", HelpName = "FILE" };
+        Option<bool> steps = new("--steps-report") { Description = "Instead of comparing: what a step of ours costs beside the model (workload W2 unless another is named)." };
+        RootCommand root = new("Speed and memory of training, beside a bare PyTorch loop and a plain TorchSharp loop on the same rows and weights.")
+        {
+            workload, rounds, threads, python, json, steps,
+        };
+        root.SetAction(async (parsed, cancellation) =>
+        {
+            IAnsiConsole console = CreateConsole();
+            ChildProcess children = new(parsed.GetValue(threads), parsed.GetRequiredValue(python));
+            string? named = parsed.GetValue(workload);
+            console.WriteLine($"{Environment.ProcessorCount} cores, {parsed.GetValue(threads)} threads for every system");
+            object figures = parsed.GetValue(steps)
+                ? await Steps(console, Workload.Named(named ?? "W2"), children, cancellation)
+                : await Compare(console, named is null ? Workload.All : [Workload.Named(named)], parsed.GetValue(rounds), children, cancellation);
+            if (parsed.GetValue(json) is { } file)
+                await File.WriteAllTextAsync(file, JsonSerializer.Serialize(figures, _indented) + "\n", cancellation);
+        });
+        foreach (Command hidden in CreateHidden(threads))
+            root.Add(hidden);
+        return root;
+    }
+
+    private static async Task<object> Compare(IAnsiConsole console, IReadOnlyList<Workload> workloads, int rounds, ChildProcess children, CancellationToken cancellation)
+    {
+        List<SystemReport> all = [];
+        foreach (Workload workload in workloads)
+        {
+            IReadOnlyList<SystemReport> lines = SystemReport.From(workload, await new Comparison(workload, children, console.WriteLine).Run(rounds, cancellation));
+            SystemTable.Write(console, lines);
+            all.AddRange(lines);
+        }
+        return all;
+    }
+
+    private static async Task<object> Steps(IAnsiConsole console, Workload workload, ChildProcess children, CancellationToken cancellation)
+    {
+        StepsReport report = await StepsReport.Measure(workload, children, console.WriteLine, cancellation);
+        report.Write(console);
+        return report;
+    }
+
+    // Each prints its result as one line of JSON, which ChildProcess reads.
+    private static IEnumerable<Command> CreateHidden(Option<int> threads)
+    {
+        Argument<string> system = new("system"), folder = new("folder"), workload = new("workload");
+        Option<bool> check = new("--check");
+        yield return Hidden(HiddenCommands.System, [system, folder], [check], parsed => SystemRun.Run(parsed.GetRequiredValue(system), parsed.GetRequiredValue(folder), parsed.GetValue(check)));
+        yield return Hidden(HiddenCommands.MatrixPeak, [], [], _ => MatrixPeak.Measure());
+        yield return Hidden(HiddenCommands.StepParts, [workload], [], parsed => StepParts.Measure(Workload.Named(parsed.GetRequiredValue(workload))));
+        yield return Hidden(HiddenCommands.StepScale, [workload], [], parsed => StepScale.Measure(Workload.Named(parsed.GetRequiredValue(workload))));
+
+        Command Hidden<T>(string name, Argument[] arguments, Option[] options, Func<ParseResult, T> measure)
+        {
+            Command command = new(name) { Hidden = true };
+            foreach (Argument argument in arguments)
+                command.Add(argument);
+            foreach (Option option in (IEnumerable<Option>)[threads, .. options])
+                command.Add(option);
+            command.SetAction(parsed =>
+            {
+                torch.set_num_threads(parsed.GetValue(threads));
+                Console.WriteLine(JsonSerializer.Serialize(measure(parsed), JsonSerializerOptions.Web));
+            });
+            return command;
+        }
+    }
+
+    private static Option<int> AtLeastOne(string name, int defaultValue, string description)
+    {
+        Option<int> option = new(name) { Description = description, HelpName = "N", DefaultValueFactory = _ => defaultValue };
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out int value) && value < 1)
+                result.AddError($"{name} is {value}; allowed is a whole number of at least 1.");
+        });
+        return option;
+    }
+
+    private static IAnsiConsole CreateConsole()
+    {
+        IAnsiConsole console = AnsiConsole.Console;
+        if (!console.Profile.Out.IsTerminal)
+            console.Profile.Width = 10_000;  // no line is broken that a program may read
+        return console;
+    }
+}

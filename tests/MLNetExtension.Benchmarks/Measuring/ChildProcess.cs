@@ -1,0 +1,79 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+
+namespace MLNetExtension.Benchmarks.Measuring;
+
+/// <summary>Runs a program that prints its result as one line of JSON. One at a time: two OpenMP programs on the same cores slow each other more than tenfold.</summary>
+/// <param name="threads">Threads that every system is given.</param>
+/// <param name="python">The Python that has torch.</param>
+internal sealed class ChildProcess(int threads, string python)
+{
+    // Read by libgomp, by OpenBLAS and by MKL when they are loaded.
+    private static readonly string[] _threadVariables = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"];
+
+    /// <summary>Runs this program again, with hidden arguments.</summary>
+    public Task<T> RunSelf<T>(string what, IEnumerable<string> arguments, CancellationToken cancellation)
+    {
+        string host = Environment.ProcessPath!;
+        // Under `dotnet file.dll` the process is dotnet itself.
+        bool hosted = Path.GetFileNameWithoutExtension(host).Equals("dotnet", StringComparison.OrdinalIgnoreCase);
+        string[] self = hosted ? [Path.Combine(AppContext.BaseDirectory, $"{typeof(ChildProcess).Assembly.GetName().Name}.dll")] : [];
+        return Run<T>(what, host, [.. self, .. arguments, .. ThreadsArgument], cancellation);
+    }
+
+    /// <summary>Runs a script that lies beside this program.</summary>
+    public Task<T> RunPython<T>(string what, string script, IEnumerable<string> arguments, CancellationToken cancellation) =>
+        Run<T>(what, python, [Path.Combine(AppContext.BaseDirectory, script), .. arguments, .. ThreadsArgument], cancellation);
+
+    private string[] ThreadsArgument => ["--threads", threads.ToString(CultureInfo.InvariantCulture)];
+
+    private async Task<T> Run<T>(string what, string program, IEnumerable<string> arguments, CancellationToken cancellation)
+    {
+        ProcessStartInfo start = new(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (string variable in _threadVariables)
+            start.Environment[variable] = threads.ToString(CultureInfo.InvariantCulture);
+        using Process process = Start(what, start);
+        try
+        {
+            Task<string> output = process.StandardOutput.ReadToEndAsync(cancellation), error = process.StandardError.ReadToEndAsync(cancellation);
+            await process.WaitForExitAsync(cancellation);
+            if (process.ExitCode != 0)
+                throw new BenchmarkException($"{what} failed with exit code {process.ExitCode}: {OneLine(await error)}");
+            return Parse<T>(what, await output);
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill(entireProcessTree: true);
+            throw;
+        }
+    }
+
+    private static Process Start(string what, ProcessStartInfo start)
+    {
+        try
+        {
+            return Process.Start(start)!;
+        }
+        catch (Win32Exception e)
+        {
+            throw new BenchmarkException($"{what} cannot be started: {e.Message}");
+        }
+    }
+
+    private static T Parse<T>(string what, string output)
+    {
+        string last = output.TrimEnd().Split('\n')[^1];
+        try
+        {
+            return JsonSerializer.Deserialize<T>(last, JsonSerializerOptions.Web)!;
+        }
+        catch (JsonException)
+        {
+            throw new BenchmarkException($"{what} ended without a result: {OneLine(output)}");
+        }
+    }
+
+    private static string OneLine(string text) => string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+}

@@ -1,0 +1,155 @@
+"""A bare PyTorch training loop after nanoGPT's design: the peer that the library is measured against.
+
+Reads a workload (workload.json, weights.safetensors) from a folder, takes its steps and prints one line of JSON.
+B rows, T positions, C width, H heads, V vocabulary.
+"""
+
+import argparse
+import json
+import time
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+IGNORED = -100  # the target of a padded position
+
+
+class Attention(nn.Module):
+    def __init__(self, width, heads, context):
+        super().__init__()
+        self.heads = heads
+        self.c_attn = nn.Linear(width, 3 * width)
+        self.c_proj = nn.Linear(width, width)
+        self.fused = hasattr(F, "scaled_dot_product_attention")  # since PyTorch 2.0
+        if not self.fused:
+            self.register_buffer("future", torch.ones(context, context, dtype=torch.bool).triu(1), persistent=False)
+
+    def forward(self, x):
+        B, T, C = x.shape
+        q, k, v = (part.view(B, T, self.heads, C // self.heads).transpose(1, 2) for part in self.c_attn(x).split(C, dim=2))  # [B,H,T,C/H]
+        if self.fused:
+            y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        else:
+            scores = (q @ k.transpose(-2, -1)) * (C // self.heads) ** -0.5  # [B,H,T,T]
+            y = scores.masked_fill(self.future[:T, :T], float("-inf")).softmax(-1) @ v
+        return self.c_proj(y.transpose(1, 2).reshape(B, T, C))
+
+
+class Block(nn.Module):
+    def __init__(self, width, heads, context):
+        super().__init__()
+        self.ln_1 = nn.LayerNorm(width)
+        self.attn = Attention(width, heads, context)
+        self.ln_2 = nn.LayerNorm(width)
+        self.c_fc = nn.Linear(width, 4 * width)
+        self.c_out = nn.Linear(4 * width, width)
+
+    def forward(self, x):
+        x = x + self.attn(self.ln_1(x))
+        return x + self.c_out(F.gelu(self.c_fc(self.ln_2(x))))
+
+
+class Gpt2(nn.Module):
+    def __init__(self, vocabularySize, contextLength, layers, heads, width, dropout):
+        super().__init__()
+        assert dropout == 0
+        self.wte = nn.Embedding(vocabularySize, width)
+        self.wpe = nn.Embedding(contextLength, width)
+        self.h = nn.ModuleList(Block(width, heads, contextLength) for _ in range(layers))
+        self.ln_f = nn.LayerNorm(width)
+
+    def forward(self, ids, targets):
+        """Summed loss of ids and targets, [B,T] int64."""
+        x = self.wte(ids) + self.wpe(torch.arange(ids.shape[1]))
+        for block in self.h:
+            x = block(x)
+        logits = F.linear(self.ln_f(x), self.wte.weight)  # [B,T,V]; the head is tied
+        return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum")
+
+
+def load(model, path):
+    """Fills every parameter from a safetensors file, one at a time."""
+    parameters = dict(model.named_parameters())
+    with open(path, "rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        header.pop("__metadata__", None)
+        for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+            begin, end = entry["data_offsets"]
+            values = torch.frombuffer(bytearray(file.read(end - begin)), dtype=torch.float32)
+            name = name.replace(".c_attn.", ".attn.c_attn.").replace(".c_proj.", ".attn.c_proj.")
+            parameter = parameters.pop(name if name in parameters else name + ".weight")
+            parameter.data.copy_(values.view(entry["shape"]))
+    assert not parameters, f"without weights: {', '.join(parameters)}"
+
+
+def optimizer_of(model, settings):
+    parameters = list(model.parameters())
+    groups = [
+        {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": settings["weightDecay"]},
+        {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=settings["learningRate"], betas=(settings["beta1"], settings["beta2"]), eps=settings["epsilon"])
+
+
+def pad(rows):
+    """Rows of T + 1 ids as ids and targets, [B,T] int64."""
+    longest = max(len(ids) for ids in rows) - 1
+    ids = torch.zeros(len(rows), longest, dtype=torch.int64)
+    targets = torch.full((len(rows), longest), IGNORED)
+    for b, row in enumerate(rows):
+        ids[b, : len(row) - 1] = torch.tensor(row[:-1])
+        targets[b, : len(row) - 1] = torch.tensor(row[1:])
+    return ids, targets
+
+
+def step(model, optimizer, window, maximum_norm):
+    micro_batches, target_count = window
+    total = 0.0
+    for ids, targets in micro_batches:
+        # Summed and divided by the whole window's targets: the exact objective, as in every other system here.
+        loss = model(ids, targets) / target_count
+        loss.backward()
+        total += loss.item()
+    nn.utils.clip_grad_norm_(model.parameters(), maximum_norm)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return total
+
+
+def peak_memory_mib():
+    # Not ru_maxrss, which begins with what the parent process held.
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder")
+    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--check", action="store_true", help="the first window's loss alone")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    with open(f"{arguments.folder}/workload.json") as file:
+        workload = json.load(file)
+
+    model = Gpt2(**workload["configuration"])
+    load(model, f"{arguments.folder}/weights.safetensors")
+    optimizer = optimizer_of(model, workload["optimizer"])
+    size, clip = workload["rowsPerMicroBatch"], workload["optimizer"]["maximumGradientNorm"]
+    windows = [([pad(rows[i : i + size]) for i in range(0, len(rows), size)], sum(len(ids) - 1 for ids in rows)) for rows in workload["windows"]]
+
+    first = last = step(model, optimizer, windows[0], clip)
+    seconds = 0.0
+    if not arguments.check:
+        warm_up = workload["warmupSteps"]
+        for window in windows[1:warm_up]:
+            step(model, optimizer, window, clip)
+        start = time.perf_counter()
+        for window in windows[warm_up:]:
+            last = step(model, optimizer, window, clip)
+        seconds = time.perf_counter() - start
+    print(json.dumps({"firstLoss": first, "lastLoss": last, "seconds": seconds, "peakMemoryMiB": peak_memory_mib()}))
+
+
+main()

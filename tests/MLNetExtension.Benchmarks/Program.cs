@@ -1,0 +1,3 @@
+using MLNetExtension.Benchmarks;
+
+return await BenchmarksApp.Run(args);

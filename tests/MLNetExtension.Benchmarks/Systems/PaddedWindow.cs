@@ -1,0 +1,43 @@
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Benchmarks.Systems;
+
+/// <summary>A window cut into micro-batches of so many rows, in the order in which they come, each padded to its longest row. B rows, T positions.</summary>
+internal sealed class PaddedWindow : IDisposable
+{
+    /// <summary>The target of a padded position.</summary>
+    public const long Ignored = -100;
+
+    public PaddedWindow(int[][] rows, int rowsPerMicroBatch)
+    {
+        TargetCount = rows.Sum(ids => ids.Length - 1);
+        MicroBatches = [.. rows.Chunk(rowsPerMicroBatch).Select(Pad)];
+    }
+
+    public int TargetCount { get; }
+
+    /// <summary>Ids and targets, [B,T] int64.</summary>
+    public IReadOnlyList<(Tensor Ids, Tensor Targets)> MicroBatches { get; }
+
+    public void Dispose()
+    {
+        foreach ((Tensor ids, Tensor targets) in MicroBatches)
+        {
+            ids.Dispose();
+            targets.Dispose();
+        }
+    }
+
+    private static (Tensor Ids, Tensor Targets) Pad(int[][] rows)
+    {
+        int longest = rows.Max(ids => ids.Length - 1);
+        long[] ids = new long[rows.Length * longest], targets = new long[rows.Length * longest];
+        Array.Fill(targets, Ignored);
+        for (int b = 0; b < rows.Length; b++)
+        {
+            for (int t = 0; t + 1 < rows[b].Length; t++)
+                (ids[b * longest + t], targets[b * longest + t]) = (rows[b][t], rows[b][t + 1]);
+        }
+        return (tensor(ids, [rows.Length, longest]), tensor(targets, [rows.Length, longest]));
+    }
+}

@@ -1,0 +1,45 @@
+using System.Diagnostics;
+using MLNetExtension.Benchmarks.Measuring;
+using MLNetExtension.Benchmarks.Workloads;
+
+namespace MLNetExtension.Benchmarks.Systems;
+
+/// <summary>What one process of one system found.</summary>
+/// <param name="FirstLoss">Loss of the first window, from the starting weights, in nats per target.</param>
+/// <param name="LastLoss">Loss of the last window, before its update: it tells whether the updates agree, too.</param>
+/// <param name="Seconds">Duration of the timed steps; 0 where only the first loss was asked for.</param>
+/// <param name="PeakMemoryMiB">The most memory that the process came to hold.</param>
+/// <param name="Remark">What the system has settled on.</param>
+internal sealed record SystemResult(double FirstLoss, double LastLoss, double Seconds, double PeakMemoryMiB, string? Remark);
+
+/// <summary>Runs a system of this program over a workload: first step, warm-up, timed steps.</summary>
+internal static class SystemRun
+{
+    /// <summary>Runs it in this process.</summary>
+    /// <param name="system">The system's name.</param>
+    /// <param name="path">The workload's folder.</param>
+    /// <param name="check">Whether only the first window's loss is wanted.</param>
+    public static SystemResult Run(string system, string path, bool check)
+    {
+        WorkloadFolder folder = WorkloadFolder.Open(path);
+        using ITrainingSystem training = Create(system, folder, check);
+        double firstLoss = training.Step(0), lastLoss = firstLoss;
+        if (check)
+            return new SystemResult(firstLoss, lastLoss, 0, ProcessMemory.PeakMiB(), training.Remark);
+
+        for (int step = 1; step < folder.File.WarmupSteps; step++)
+            training.Step(step);
+        long start = Stopwatch.GetTimestamp();
+        for (int step = folder.File.WarmupSteps; step < folder.File.Windows.Length; step++)
+            lastLoss = training.Step(step);
+        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        return new SystemResult(firstLoss, lastLoss, seconds, ProcessMemory.PeakMiB(), training.Remark);
+    }
+
+    private static ITrainingSystem Create(string system, WorkloadFolder folder, bool check) => system switch
+    {
+        SystemNames.Ours => new OurTraining(folder, calibrate: !check),
+        SystemNames.TorchSharp => new TorchSharpLoop(folder),
+        _ => throw new ArgumentOutOfRangeException(nameof(system), system, "Not a system of this program."),
+    };
+}

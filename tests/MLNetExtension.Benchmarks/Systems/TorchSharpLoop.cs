@@ -1,0 +1,61 @@
+using MLNetExtension.Benchmarks.Workloads;
+using MLNetExtension.Models;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Benchmarks.Systems;
+
+/// <summary>
+/// The loop that one writes with TorchSharp alone: the same model called as a module, padded micro-batches, whole logits, <c>torch.optim.AdamW</c>,
+/// <c>clip_grad_norm_</c>. B rows, T positions, V vocabulary.
+/// </summary>
+internal sealed class TorchSharpLoop : ITrainingSystem
+{
+    private readonly Gpt2 _model;
+    private readonly AdamW _optimizer;
+    private readonly double _maximumNorm;
+    private readonly PaddedWindow[] _windows;
+
+    public TorchSharpLoop(WorkloadFolder folder)
+    {
+        OptimizerSettings settings = folder.File.Optimizer;
+        _maximumNorm = settings.MaximumGradientNorm;
+        _model = folder.LoadModel();
+        Parameter[] parameters = [.. _model.parameters()];
+        _optimizer = optim.AdamW(
+            [
+                new AdamW.ParamGroup([.. parameters.Where(p => p.dim() >= 2)], settings.LearningRate, settings.Beta1, settings.Beta2, settings.Epsilon, settings.WeightDecay),
+                new AdamW.ParamGroup([.. parameters.Where(p => p.dim() < 2)], settings.LearningRate, settings.Beta1, settings.Beta2, settings.Epsilon, weight_decay: 0),
+            ]);
+        _windows = [.. folder.File.Windows.Select(rows => new PaddedWindow(rows, folder.File.RowsPerMicroBatch))];
+    }
+
+    public string? Remark => null;
+
+    public double Step(int window)
+    {
+        _optimizer.zero_grad();
+        double loss = 0;
+        foreach ((Tensor ids, Tensor targets) in _windows[window].MicroBatches)
+        {
+            using var scope = NewDisposeScope();
+            Tensor logits = _model.call(ids);                                                                  // [B,T,V]
+            // Summed and divided by the whole window's targets: the exact objective, as in every other system here.
+            Tensor part = nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index: PaddedWindow.Ignored, reduction: nn.Reduction.Sum)
+                / _windows[window].TargetCount;
+            part.backward();
+            loss += part.item<float>();
+        }
+        nn.utils.clip_grad_norm_(_model.parameters(), _maximumNorm);
+        _optimizer.step();
+        return loss;
+    }
+
+    public void Dispose()
+    {
+        foreach (PaddedWindow window in _windows)
+            window.Dispose();
+        _optimizer.Dispose();
+        _model.Dispose();
+    }
+}
