@@ -1,0 +1,24 @@
+using MLNetExtension.Data;
+using MLNetExtension.Models;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Tests.Cases;
+
+/// <summary>The count of hits by torch's own argmax of whole logits, row by row.</summary>
+internal static class Argmax
+{
+    /// <summary>Targets whose id has the largest logit, each times the weight of its row.</summary>
+    public static double CorrectCount(IReadOnlyList<TokenExample> window)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        using Gpt2 model = Ragged.Model();
+        double correct = 0;
+        foreach (TokenExample row in window)
+        {
+            long[] likeliest = model.call(tensor([.. row.Ids.Select(id => (long)id)], [1, row.Length]))[0].argmax(1).data<long>().ToArray();    // [T]
+            correct += row.Weight * Enumerable.Range(0, row.Length).Count(t => row.Targets[t] == likeliest[t]);
+        }
+        return correct;
+    }
+}

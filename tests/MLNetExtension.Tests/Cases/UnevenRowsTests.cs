@@ -1,0 +1,71 @@
+using MLNetExtension.Accumulation;
+using MLNetExtension.Data;
+using MLNetExtension.Models;
+using MLNetExtension.Training;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Tests.Cases;
+
+/// <summary>Rows of unequal length in one window: the case that the whole matter began with.</summary>
+[TestClass]
+public sealed class UnevenRowsTests
+{
+    // transformers #24725: with two micro-batches an 11-token and a 101-token sample weighed the same, so a token of the short one counted ninefold.
+    // Seen to fail with: the mean of means for the mean over tokens; a division by the micro-batches; one target too many a row.
+    [TestMethod]
+    [DataRow(LossNormalization.Token)]
+    [DataRow(LossNormalization.MicroBatchMean)]
+    public void A_token_of_an_11_token_row_weighs_what_one_of_a_101_token_row_does(LossNormalization normalization)
+    {
+        using var scope = NewDisposeScope();
+        Random random = new(8);
+        TokenExample shorter = Ragged.Example(random, 11, 0, masked: 0), longer = Ragged.Example(random, 101, 1, masked: 0);
+
+        (Tensor together, WindowLoss whole) = Gradient(normalization, [[shorter, longer]]);
+        (Tensor apart, WindowLoss cut) = Gradient(normalization, [[shorter], [longer]]);
+        (Tensor shortMean, _) = Gradient(normalization, [[shorter]]);
+        (Tensor longMean, _) = Gradient(normalization, [[longer]]);
+
+        Assert.AreEqual(112, cut.TargetCount);
+        Assert.AreEqual(whole.Mean, cut.Mean, 1e-12 * whole.Mean);
+        if (normalization == LossNormalization.Token)
+        {
+            Assert.IsLessThan(1e-12, Ragged.RelativeError(apart, together));
+            Assert.IsLessThan(1e-12, Ragged.RelativeError(together, shortMean * (11.0 / 112) + longMean * (101.0 / 112)));
+        }
+        else
+        {
+            Assert.IsGreaterThan(0.1, Ragged.RelativeError(apart, together), "the control: the mean of means is another gradient");
+            Assert.IsLessThan(1e-12, Ragged.RelativeError(apart, (shortMean + longMean) / 2));
+        }
+    }
+
+    // llm.c and nanoGPT divide by the micro-batches, which is exact only where every position is a target and every row is full.
+    // Seen to fail with: a division by positions, or by rows, for one by targets. The control is the even window, on which those pass too.
+    [TestMethod]
+    [DataRow(0.0, DisplayName = "every position a target")]
+    [DataRow(0.7, DisplayName = "most targets masked")]
+    public void Rows_of_one_length_are_exact_however_many_of_their_targets_are_masked(double masked)
+    {
+        using var scope = NewDisposeScope();
+        Random random = new(9);
+        TokenExample[] window = [.. Enumerable.Range(0, 6).Select(row => Ragged.Example(random, 16, row, masked))];
+        Tensor expected = Ragged.FullBatch(window).Gradient;
+
+        double error = Ragged.RelativeError(Ragged.Accumulate(Ragged.Cut(window, 2)).Gradient, expected);
+        double control = Ragged.RelativeError(Ragged.Accumulate(Ragged.Cut(window, 2), LossNormalization.MicroBatchMean).Gradient, expected);
+
+        Assert.IsLessThan(1e-12, error);
+        Assert.AreEqual(masked == 0, control < 1e-12);
+    }
+
+    private static (Tensor Gradient, WindowLoss Loss) Gradient(LossNormalization normalization, IReadOnlyList<IReadOnlyList<TokenExample>> cut)
+    {
+        using Gpt2 model = new(new Gpt2Configuration(Ragged.Vocabulary, ContextLength: 101, Layers: 1, Heads: 2, Width: 8), seed: 2);
+        model.to(ScalarType.Float64);
+        using WindowGradient gradient = new(model, normalization);
+        WindowLoss loss = gradient.Accumulate(cut);
+        return (gradient.Arena.Gradients.clone(), loss);
+    }
+}
