@@ -24,18 +24,16 @@ internal sealed class StepParts : IDisposable
     public const string Model = "model", Batching = "batching", Bookkeeping = "bookkeeping", Division = "division and norm", Clipping = "clipping", Optimizer = "optimizer", Zeroing = "zeroing";
 
     private readonly TrainingOptions _options = WorkloadFolder.Options;
-    private readonly ParameterArena _arena;
-    private readonly GradientAccumulator _accumulator;
-    private readonly MicroBatchGradient _microBatchGradient;
+    private readonly WindowGradient _gradient;
+    private readonly GradientAccumulator _spare;    // counts what nobody reads
     private readonly AdamW _optimizer;
     private readonly Dictionary<string, double> _seconds = [];
 
     private StepParts(Gpt2 model)
     {
-        _arena = new ParameterArena(model.named_parameters());
-        _accumulator = new GradientAccumulator(_arena, _options.LossNormalization);
-        _microBatchGradient = new MicroBatchGradient(model, _arena, new LinearCrossEntropy(), recompute: false);
-        _optimizer = new AdamW(_arena, _options.Beta1, _options.Beta2, _options.Epsilon, _options.WeightDecay);
+        _gradient = new WindowGradient(model, _options.LossNormalization);
+        _spare = new GradientAccumulator(_gradient.Arena, _options.LossNormalization);
+        _optimizer = new AdamW(_gradient.Arena, _options.Beta1, _options.Beta2, _options.Epsilon, _options.WeightDecay);
     }
 
     /// <summary>Measures in this process.</summary>
@@ -71,21 +69,21 @@ internal sealed class StepParts : IDisposable
     private void Step(TokenExample[] window, int tokensPerMicroBatch)
     {
         using var scope = NewDisposeScope();
-        long start = Stopwatch.GetTimestamp();
-        double before = _seconds.Values.Sum();
         IReadOnlyList<IReadOnlyList<TokenExample>> cut = Time(Batching, () => MicroBatchPlanner.Cut(window, tokensPerMicroBatch));
+        LossSum nothing = new(zeros([], dtype: float64), 1, zeros([], dtype: float64));
         foreach (IReadOnlyList<TokenExample> rows in cut)
         {
-            using var inner = NewDisposeScope();
-            using MicroBatch microBatch = Time(Batching, () => MicroBatch.Collate(rows, CPU));
-            _accumulator.Add(Time(Model, () => _microBatchGradient.Backward(microBatch, _accumulator.Scale(microBatch.TargetWeight), dropoutSeed: 0)));
+            Time(Model, () => _gradient.Add(rows, dropoutSeed: 0));
+            // Two things that Add does beside the model, once more by themselves.
+            double before = _seconds.GetValueOrDefault(Batching) + _seconds.GetValueOrDefault(Bookkeeping);
+            Time(Batching, () => MicroBatch.Collate(rows, CPU).Dispose());
+            Time(Bookkeeping, () => _spare.Add(nothing));
+            _seconds[Model] -= _seconds[Batching] + _seconds[Bookkeeping] - before;
         }
-        WindowLoss loss = Time(Division, _accumulator.Finish);
-        Time(Clipping, () => GradientClipping.Clip(_arena.Gradients, loss.GradientNorm, _options.MaximumGradientNorm));
+        WindowLoss loss = Time(Division, _gradient.Finish);
+        Time(Clipping, () => GradientClipping.Clip(_gradient.Arena.Gradients, loss.GradientNorm, _options.MaximumGradientNorm));
         Time(Optimizer, () => _optimizer.Step(_options.LearningRate));
-        Time(Zeroing, _accumulator.Reset);
-        // Whatever is left: adding up losses, opening and closing scopes.
-        _seconds[Bookkeeping] = _seconds.GetValueOrDefault(Bookkeeping) + Stopwatch.GetElapsedTime(start).TotalSeconds - (_seconds.Values.Sum() - before);
+        Time(Zeroing, _gradient.Reset);
     }
 
     private static double Tokenizing(TokenExample[] window)
@@ -119,7 +117,7 @@ internal sealed class StepParts : IDisposable
     public void Dispose()
     {
         _optimizer.Dispose();
-        _accumulator.Dispose();
-        _arena.Dispose();
+        _spare.Dispose();
+        _gradient.Dispose();
     }
 }
