@@ -1,8 +1,6 @@
 using System.Globalization;
 using System.Net;
-using System.Text.Json.Serialization;
 using System.Text.RegularExpressions;
-using MLNetExtension.Accumulation;
 using MLNetExtension.Training;
 
 namespace Samples.Reporting;
@@ -13,8 +11,8 @@ internal static partial class AccumulationPage
     // More points than a screen has columns add nothing but size; there are two lines for each run.
     private const int MaximumPoints = 1000;
 
-    // The curve of distances is drawn over powers of ten; equal weights, which have no logarithm, lie at its foot.
-    private const double SmallestDistance = 1e-17;
+    // Distances are drawn over powers of ten; 0, which is none, lies at the foot.
+    private const double Smallest = 1e-17;
     private const string PowerOfTen = "'1e'0.##;'1e-'0.##;'1'";
 
     public static string Render(string source, string description, IReadOnlyList<AccumulationRun> runs)
@@ -26,9 +24,10 @@ internal static partial class AccumulationPage
         {
             ["title"] = Text(source),
             ["subtitle"] = Text(description),
-            ["tiles"] = string.Concat(runs.GroupBy(run => run.Normalization).Select(Tiles)),
+            ["tiles"] = Tiles("gradient error", runs, run => run.GradientRelativeError) + Tiles("weight distance", runs, run => run.WeightDistance),
             ["loss"] = new Chart("Loss of each window, nats per target token", "0.0##", 340, steps, [.. curves.Select(curve => new ChartLine(curve.CssClass, curve.Losses))]).ToSvg(),
-            ["distance"] = Distances(steps, curves[1..]),
+            ["difference"] = PowersOfTen("Difference of the loss from the full batch's, nats per target token", steps, curves[1..], curve => curve.Losses.Zip(curves[0].Losses, (loss, full) => Math.Abs(loss - full))),
+            ["distance"] = PowersOfTen("Distance of the weights from the full batch's, relative", steps, curves[1..], curve => curve.Distances),
             ["rows"] = string.Join("\n", runs.Select((run, i) => Row(run, curves[i].CssClass, i == 0))),
             ["notes"] = string.Join("\n", AccumulationTable.Notes(runs).Select(note => $"<p>{Text(note)}</p>")),
             ["data"] = Json.Compact(new { steps, runs = curves }),
@@ -39,15 +38,12 @@ internal static partial class AccumulationPage
         return Placeholder().Replace(ReadTemplate(), match => parts[match.Groups[1].Value]);
     }
 
-    private static string Tiles(IGrouping<LossNormalization, AccumulationRun> runs) =>
-        Tile($"largest gradient error, {runs.Key}", runs.Max(run => run.GradientRelativeError))
-        + Tile($"largest weight distance, {runs.Key}", runs.Max(run => run.WeightDistance));
+    private static string Tiles(string what, IReadOnlyList<AccumulationRun> runs, Func<AccumulationRun, double> figure) => string.Concat(runs.GroupBy(run => run.Normalization)
+        .Select(group => $"""<div class="tile"><b>{AccumulationTable.Figure(group.Max(figure))}</b><span>largest {what}, {group.Key}</span></div>""" + "\n"));
 
-    private static string Tile(string what, double value) => $"""<div class="tile"><b>{AccumulationTable.Figure(value)}</b><span>{what}</span></div>""" + "\n";
-
-    private static string Distances(int[] steps, Curve[] curves) => curves.Length == 0
+    private static string PowersOfTen(string title, int[] steps, Curve[] curves, Func<Curve, IEnumerable<double>> values) => curves.Length == 0
         ? "<p>There is nothing to compare with the full batch.</p>"
-        : new Chart("Distance of the weights from the full batch's, relative", PowerOfTen, 340, steps, [.. curves.Select(curve => new ChartLine(curve.CssClass, curve.Logarithms))]).ToSvg();
+        : new Chart(title, PowerOfTen, 300, steps, [.. curves.Select(curve => new ChartLine(curve.CssClass, [.. values(curve).Select(value => Math.Log10(Math.Max(value, Smallest)))]))]).ToSvg();
 
     private static string Row(AccumulationRun run, string cssClass, bool isFullBatch) =>
         $"""
@@ -85,8 +81,5 @@ internal static partial class AccumulationPage
     {
         public static Curve Of(AccumulationRun run, string cssClass, int[] shown) =>
             new(cssClass, [.. shown.Select(i => run.Windows[i].Mean)], [.. shown.Select(i => run.WeightDistances[i])]);
-
-        [JsonIgnore]
-        public double[] Logarithms => [.. Distances.Select(distance => Math.Log10(Math.Max(distance, SmallestDistance)))];
     }
 }

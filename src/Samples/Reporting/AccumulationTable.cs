@@ -29,7 +29,7 @@ internal static class AccumulationTable
         yield return "Errors and distances are relative L2 distances from the full batch: of the first window's gradient at the same weights, of the weights after the last step. Loss is in nats per target token, over the last ten windows.";
         if (runs.Any(run => run.Normalization == LossNormalization.Sum))
             yield return FormattableString.Invariant(
-                $"Sum does not divide: its gradient is N times the full batch's, so its error is N - 1; the first window has N = {runs[0].Windows[0].TargetCount:N0} target tokens. AdamW cancels a constant factor, so that only the change of N from window to window reaches the weights; with clipping or plain SGD the factor itself would.");
+                $"Sum does not divide: its gradient is N times the full batch's, so its error is N - 1; the first window has N = {runs[0].Windows[0].TargetCount:N0} target tokens. AdamW cancels a constant factor, so that only the change of N from window to window reaches the weights; plain SGD would take steps N times as long, and clipping would shorten every one of them.");
     }
 
     /// <summary>A distance: 0, a plain number, or a power of ten where it is small.</summary>
