@@ -21,7 +21,7 @@ internal static class CompareAccumulationCommand
         Option<int> layers = OptionFactory.Integer("--layers", 2, 1, "Transformer blocks.");
         Option<int> heads = OptionFactory.Integer("--heads", 2, 1, "Attention heads of a block; divides the width.");
         Option<int> width = OptionFactory.Integer("--width", 64, 1, "Length of a hidden state.");
-        Option<int> context = OptionFactory.Integer("--context", 192, 2, "Most tokens read of a row; a longer row is cut.");
+        Option<int> context = OptionFactory.Integer("--context", 160, 2, "Most tokens read of a row; a longer row is cut.");
         Option<int> seed = OptionFactory.Integer("--seed", defaults.Seed, 0, "Seed of the weights and of the order of rows.");
         Option<string> output = new("--output") { Description = "Folder for accumulation.html.", HelpName = "DIR", DefaultValueFactory = _ => Path.Combine("artifacts", "compare-accumulation") };
         Option<string?> json = OptionFactory.JsonFile();
@@ -63,7 +63,7 @@ internal static class CompareAccumulationCommand
 
     private static Option<IReadOnlyList<WindowCut>> Cuts(IReadOnlyList<WindowCut> defaults) => new("--cuts")
     {
-        Description = $"How a window is cut, as micro-batches x rows (default: {string.Join(',', defaults)}); all cuts have the window's rows.",
+        Description = "How a window is cut, as micro-batches x rows, separated by commas; all cuts have the window's rows.",
         HelpName = "GxR,GxR,...",
         DefaultValueFactory = _ => defaults,
         CustomParser = result =>
