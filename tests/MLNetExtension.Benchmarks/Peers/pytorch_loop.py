@@ -15,17 +15,34 @@ import torch.nn.functional as F
 IGNORED = -100  # the target of a padded position
 
 
-class Attention(nn.Module):
+class FeedForward(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.c_fc = nn.Linear(width, 4 * width)
+        self.c_proj = nn.Linear(4 * width, width)
+
+    def forward(self, x):
+        return self.c_proj(F.gelu(self.c_fc(x)))
+
+
+class Block(nn.Module):
     def __init__(self, width, heads, context):
         super().__init__()
         self.heads = heads
+        self.ln_1 = nn.LayerNorm(width)
         self.c_attn = nn.Linear(width, 3 * width)
         self.c_proj = nn.Linear(width, width)
+        self.ln_2 = nn.LayerNorm(width)
+        self.mlp = FeedForward(width)
         self.fused = hasattr(F, "scaled_dot_product_attention")  # since PyTorch 2.0
         if not self.fused:
             self.register_buffer("future", torch.ones(context, context, dtype=torch.bool).triu(1), persistent=False)
 
     def forward(self, x):
+        x = x + self.attention(self.ln_1(x))
+        return x + self.mlp(self.ln_2(x))
+
+    def attention(self, x):
         B, T, C = x.shape
         q, k, v = (part.view(B, T, self.heads, C // self.heads).transpose(1, 2) for part in self.c_attn(x).split(C, dim=2))  # [B,H,T,C/H]
         if self.fused:
@@ -36,24 +53,9 @@ class Attention(nn.Module):
         return self.c_proj(y.transpose(1, 2).reshape(B, T, C))
 
 
-class Block(nn.Module):
-    def __init__(self, width, heads, context):
-        super().__init__()
-        self.ln_1 = nn.LayerNorm(width)
-        self.attn = Attention(width, heads, context)
-        self.ln_2 = nn.LayerNorm(width)
-        self.c_fc = nn.Linear(width, 4 * width)
-        self.c_out = nn.Linear(4 * width, width)
-
-    def forward(self, x):
-        x = x + self.attn(self.ln_1(x))
-        return x + self.c_out(F.gelu(self.c_fc(self.ln_2(x))))
-
-
 class Gpt2(nn.Module):
-    def __init__(self, vocabularySize, contextLength, layers, heads, width, dropout):
+    def __init__(self, vocabularySize, contextLength, layers, heads, width):
         super().__init__()
-        assert dropout == 0
         self.wte = nn.Embedding(vocabularySize, width)
         self.wpe = nn.Embedding(contextLength, width)
         self.h = nn.ModuleList(Block(width, heads, contextLength) for _ in range(layers))
@@ -77,8 +79,8 @@ def load(model, path):
         for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
             begin, end = entry["data_offsets"]
             values = torch.frombuffer(bytearray(file.read(end - begin)), dtype=torch.float32)
-            name = name.replace(".c_attn.", ".attn.c_attn.").replace(".c_proj.", ".attn.c_proj.")
-            parameter = parameters.pop(name if name in parameters else name + ".weight")
+            # The library's embeddings are parameters and not modules.
+            parameter = parameters.pop(name + ".weight" if name in ("wte", "wpe") else name)
             parameter.data.copy_(values.view(entry["shape"]))
     assert not parameters, f"without weights: {', '.join(parameters)}"
 
@@ -133,7 +135,7 @@ def main():
     with open(f"{arguments.folder}/workload.json") as file:
         workload = json.load(file)
 
-    model = Gpt2(**workload["configuration"])
+    model = Gpt2(**workload["model"])
     load(model, f"{arguments.folder}/weights.safetensors")
     optimizer = optimizer_of(model, workload["optimizer"])
     size, clip = workload["rowsPerMicroBatch"], workload["optimizer"]["maximumGradientNorm"]

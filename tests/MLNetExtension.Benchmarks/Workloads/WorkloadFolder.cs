@@ -24,7 +24,7 @@ internal sealed class WorkloadFolder
         using (Gpt2 model = new(workload.Configuration, seed: 1))
         using (FileStream weights = System.IO.File.Create(WeightsOf(path)))
             ModuleWeights.Save(model, weights);
-        WorkloadFile file = new(workload.Configuration, OptimizerSettings.From(Options), workload.RowsPerMicroBatch, workload.WarmupSteps, workload.DrawWindows());
+        WorkloadFile file = new(ModelSizes.From(workload.Configuration), OptimizerSettings.From(Options), workload.RowsPerMicroBatch, workload.WarmupSteps, workload.DrawWindows());
         System.IO.File.WriteAllText(FileOf(path), JsonSerializer.Serialize(file, JsonSerializerOptions.Web));
     }
 
@@ -39,7 +39,7 @@ internal sealed class WorkloadFolder
     /// <summary>Makes the model with its starting weights.</summary>
     public Gpt2 LoadModel()
     {
-        Gpt2 model = Gpt2.WithoutWeights(File.Configuration);
+        Gpt2 model = Gpt2.WithoutWeights(File.Model.ToConfiguration());
         using FileStream weights = System.IO.File.OpenRead(WeightsOf(_path));
         ModuleWeights.Load(model, weights, weights.Length);
         model.train();
@@ -52,7 +52,16 @@ internal sealed class WorkloadFolder
 }
 
 /// <summary>What <c>workload.json</c> holds.</summary>
-internal sealed record WorkloadFile(Gpt2Configuration Configuration, OptimizerSettings Optimizer, int RowsPerMicroBatch, int WarmupSteps, int[][][] Windows);
+internal sealed record WorkloadFile(ModelSizes Model, OptimizerSettings Optimizer, int RowsPerMicroBatch, int WarmupSteps, int[][][] Windows);
+
+/// <summary>Sizes of the model, which is dense and without dropout in every system.</summary>
+internal sealed record ModelSizes(int VocabularySize, int ContextLength, int Layers, int Heads, int Width)
+{
+    public static ModelSizes From(Gpt2Configuration configuration) =>
+        new(configuration.VocabularySize, configuration.ContextLength, configuration.Layers, configuration.Heads, configuration.Width);
+
+    public Gpt2Configuration ToConfiguration() => new(VocabularySize, ContextLength, Layers, Heads, Width);
+}
 
 /// <summary>AdamW and clipping, the same in every system.</summary>
 internal sealed record OptimizerSettings(double LearningRate, double Beta1, double Beta2, double Epsilon, double WeightDecay, double MaximumGradientNorm)
