@@ -51,7 +51,8 @@ internal sealed class Chart(string title, string format, int height, IReadOnlyLi
     {
         double[] sorted = [.. lines.SelectMany(line => line.Values).Order()];
         double low = sorted[0], high = sorted[Math.Min(sorted.Length - 1, (int)Math.Ceiling(Shown * sorted.Length))];
-        double margin = high > low ? 0.05 * (high - low) : Math.Max(Math.Abs(high), 1e-9);
+        // Values that differ by rounding alone are drawn as equal: an axis between them would have no round numbers.
+        double margin = high - low > 1e-9 * Math.Abs(high) ? 0.05 * (high - low) : Math.Max(Math.Abs(high), 1e-9);
         return (low >= 0 ? Math.Max(0, low - margin) : low - margin, high + margin);
     }
 

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Xml;
 using System.Xml.Linq;
+using Samples.Reporting;
 
 namespace MLNetExtension.Tests.Samples;
 
@@ -52,6 +53,16 @@ public sealed class CompareAccumulationTests
         Assert.IsTrue(charts.Elements("polyline").All(line => line.Attribute("points")!.Value.Split(' ').Length == 3), "a point for every step");
         Assert.DoesNotContain("NaN", File.ReadAllText(file));
         Assert.HasCount(9, page.Descendants("tbody").Elements("tr").ToArray());
+    }
+
+    // After one step every run has the full batch's loss, but for rounding. The axis between such values never ended.
+    [TestMethod]
+    [Timeout(10_000)]
+    public void Curves_that_differ_by_rounding_alone_are_drawn()
+    {
+        string svg = new Chart("loss", "0.0", 340, [1], new("a", [5.5497]), new("b", [5.5497 + 1e-15])).ToSvg();
+        Assert.IsLessThan(5000, svg.Length);
+        Assert.HasCount(2, XElement.Parse(svg).Elements("polyline").ToArray());
     }
 
     [TestMethod]
