@@ -144,7 +144,7 @@ public sealed class TensorContractTests
     {
         using var scope = NewDisposeScope();
 
-        StringAssert.Contains(Assert.ThrowsExactly<ExternalException>(() => ones(2, 3).matmul(ones(2, 3))).Message,
+        StringAssert.Contains(Assert.ThrowsExactly<ExternalException>(() => ones(2, 3).mm(ones(2, 3))).Message,
             "mat1 and mat2 shapes cannot be multiplied (2x3 and 2x3)");
         StringAssert.Contains(Assert.ThrowsExactly<ExternalException>(() => ones(4).view(3)).Message, "shape '[3]' is invalid for input of size 4");
         StringAssert.Contains(Assert.ThrowsExactly<ExternalException>(() => ones(3)[5]).Message, "index 5 out of range");
