@@ -9,6 +9,8 @@ namespace MLNetExtension.Tests.Accumulation;
 [TestClass]
 public sealed class ExactAccumulationTests
 {
+    // llm.c and nanoGPT divide by the number of micro-batches, exact only where every position is a target: the rows here are ragged and partly masked.
+    // Seen to fail with: that division; one target too many a micro-batch; the last micro-batch left out; the norm taken before the division.
     [TestMethod]
     [DataRow(8, DisplayName = "1x8")]
     [DataRow(4, DisplayName = "2x4")]
@@ -28,6 +30,7 @@ public sealed class ExactAccumulationTests
     }
 
     // What many trainers did before the correction (transformers #24725): an 11-token and a 101-token row weigh the same.
+    // Seen to fail with: the policy ignored, so that this is the mean over tokens.
     [TestMethod]
     public void The_mean_of_means_differs_on_a_ragged_window()
     {
@@ -91,6 +94,7 @@ public sealed class ExactAccumulationTests
     }
 
     // torchtune's cross entropy returned a constant here, so that backward raised; others gave NaN (trl #6668).
+    // Seen to fail with: such a micro-batch run and counted.
     [TestMethod]
     public void A_micro_batch_without_targets_changes_nothing()
     {
@@ -104,6 +108,7 @@ public sealed class ExactAccumulationTests
         Assert.IsLessThan(1e-15, Ragged.RelativeError(gradient, expectedGradient));
     }
 
+    // trl #6668, OLMo-core #657, NeMo Automodel #3796: NaN, or a loss of 0 reported. Seen to fail with: the sums divided by the targets all the same.
     [TestMethod]
     public void A_window_without_targets_has_a_zero_gradient_and_no_NaN_in_it()
     {

@@ -29,7 +29,7 @@ public sealed class TokenExampleEncoderTests
         Assert.AreEqual(3, example.TargetCount);
     }
 
-    // transformers #46204: counting the targets before the shift makes one too many a row.
+    // transformers #46204: counting the targets before the shift makes one too many a row. Seen to fail with: that one added.
     [TestMethod]
     public void Targets_are_counted_after_the_shift()
     {

@@ -11,7 +11,7 @@ public sealed class ReportedEvaluationTests
 {
     // transformers #35078, #45994, trl #7100: with two or more processes the evaluation loss came out multiplied by their number. Each part here is scored as a process
     // would score it, its sums handed to one accumulator.
-    // Seen to fail with: the last row's tokens for those of all; the mean of the parts' losses; the sum of the parts' losses.
+    // Seen to fail with: the last row's tokens for those of all; the sum divided by the rows.
     [TestMethod]
     [DataRow(1)]
     [DataRow(2)]
@@ -21,7 +21,9 @@ public sealed class ReportedEvaluationTests
     {
         using Gpt2 model = TinyModels.Gpt2();
         TokenExample[] rows = Rows();
-        CausalLanguageModelMetrics expected = Metrics(new RowScorer(model).Score(rows));
+        IReadOnlyList<RowScore> whole = new RowScorer(model).Score(rows);
+        CausalLanguageModelMetrics expected = Metrics(whole);
+        Assert.AreEqual(whole.Sum(score => score.LossSum) / whole.Sum(score => score.TokenCount), expected.Loss, 1e-12 * expected.Loss);
 
         IReadOnlyList<RowScore>[] scores = [.. Enumerable.Range(0, parts).Select(part => new RowScorer(model).Score([.. rows.Where((_, row) => row % parts == part)]))];
         CausalLanguageModelMetrics actual = Metrics(scores.SelectMany(part => part));

@@ -6,6 +6,7 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Tests.Losses;
 
 /// <summary>transformers #36331, unsloth #8261: a custom loss could not see the number of targets, or was silently scaled.</summary>
+/// <remarks>Seen to fail with: the count of the last chunk for that of all; the head's gradient left out; a later chunk's gradient put where the first one's is.</remarks>
 [TestClass]
 public sealed class CustomTokenLossTests
 {
