@@ -122,9 +122,8 @@ EXPORT int64_t ts_property(Handle tensor, int property) {
     case 5: return tensor->device().index();
     case 6: return tensor->is_contiguous();
     case 7: return tensor->storage_offset();
-    case 8: return tensor->is_sparse();
-    case 9: return tensor->requires_grad();
-    case 10: return tensor->is_leaf();
+    case 8: return tensor->requires_grad();
+    case 9: return tensor->is_leaf();
     default: return 0;
   }
 }

@@ -28,7 +28,6 @@ public static partial class torch
         public Tensor div_(Scalar target, RoundingMode rounding_mode = RoundingMode.None) => Self("div_.Scalar_mode", this, target, Rounding(rounding_mode));
         public Tensor remainder(Tensor target) => Op.Call("remainder.Tensor", this, target);
         public Tensor remainder(Scalar scalar) => Op.Call("remainder.Scalar", this, scalar);
-        public Tensor floor_divide(Tensor other) => Op.Call("floor_divide", this, other);
         public Tensor pow(Tensor exponent) => Op.Call("pow.Tensor_Tensor", this, exponent);
         public Tensor pow(Scalar exponent) => Op.Call("pow.Tensor_Scalar", this, exponent);
         public Tensor pow_(Tensor exponent) => Self("pow_.Tensor", this, exponent);
@@ -46,9 +45,7 @@ public static partial class torch
 
         public Tensor matmul(Tensor target) => Op.Call("matmul", this, target);
         public Tensor mm(Tensor target) => Op.Call("mm", this, target);
-        public Tensor mv(Tensor target) => Op.Call("mv", this, target);
         public Tensor bmm(Tensor batch2) => Op.Call("bmm", this, batch2);
-        public Tensor dot(Tensor target) => Op.Call("dot", this, target);
         public Tensor outer(Tensor vec2) => Op.Call("outer", this, vec2);
         public Tensor addmm(Tensor mat1, Tensor mat2, float beta = 1, float alpha = 1) => Op.Call("addmm", this, mat1, mat2, (double)beta, (double)alpha);
         public Tensor addmm_(Tensor mat1, Tensor mat2, float beta = 1, float alpha = 1) => Self("addmm_", this, mat1, mat2, (double)beta, (double)alpha);
@@ -56,19 +53,15 @@ public static partial class torch
             Op.Call("baddbmm", this, batch1, batch2, (double)beta, (double)alpha);
 
         public Tensor abs() => Op.Call("abs", this);
-        public Tensor abs_() => Self("abs_", this);
         public Tensor neg() => Op.Call("neg", this);
         public Tensor negative() => neg();
         public Tensor neg_() => Self("neg_", this);
         public Tensor sign() => Op.Call("sign", this);
         public Tensor exp() => Op.Call("exp", this);
         public Tensor exp_() => Self("exp_", this);
-        public Tensor expm1() => Op.Call("expm1", this);
         public Tensor log() => Op.Call("log", this);
         public Tensor log_() => Self("log_", this);
         public Tensor log1p() => Op.Call("log1p", this);
-        public Tensor log2() => Op.Call("log2", this);
-        public Tensor log10() => Op.Call("log10", this);
         public Tensor sqrt() => Op.Call("sqrt", this);
         public Tensor sqrt_() => Self("sqrt_", this);
         public Tensor rsqrt() => Op.Call("rsqrt", this);
@@ -78,7 +71,6 @@ public static partial class torch
         public Tensor ceil() => Op.Call("ceil", this);
         public Tensor floor() => Op.Call("floor", this);
         public Tensor round(long decimals = 0L) => Op.Call("round.decimals", this, decimals);
-        public Tensor trunc() => Op.Call("trunc", this);
         public Tensor sin() => Op.Call("sin", this);
         public Tensor cos() => Op.Call("cos", this);
         public Tensor tanh() => Op.Call("tanh", this);
@@ -144,50 +136,18 @@ public static partial class torch
         public static Tensor operator +(Tensor left, Tensor right) => left.add(right);
         public static Tensor operator +(Tensor left, Scalar right) => left.add(right);
         public static Tensor operator +(Scalar left, Tensor right) => right.add(left);
-        public static Tensor operator +(Tensor left, int right) => left.add(right);
-        public static Tensor operator +(Tensor left, long right) => left.add(right);
-        public static Tensor operator +(Tensor left, float right) => left.add(right);
-        public static Tensor operator +(Tensor left, double right) => left.add(right);
-        public static Tensor operator +(int left, Tensor right) => right.add(left);
-        public static Tensor operator +(long left, Tensor right) => right.add(left);
-        public static Tensor operator +(float left, Tensor right) => right.add(left);
-        public static Tensor operator +(double left, Tensor right) => right.add(left);
 
         public static Tensor operator -(Tensor left, Tensor right) => left.sub(right);
         public static Tensor operator -(Tensor left, Scalar right) => left.sub(right);
         public static Tensor operator -(Scalar left, Tensor right) => right.negative().add(left);
-        public static Tensor operator -(Tensor left, int right) => left.sub(right);
-        public static Tensor operator -(Tensor left, long right) => left.sub(right);
-        public static Tensor operator -(Tensor left, float right) => left.sub(right);
-        public static Tensor operator -(Tensor left, double right) => left.sub(right);
-        public static Tensor operator -(int left, Tensor right) => right.negative().add(left);
-        public static Tensor operator -(long left, Tensor right) => right.negative().add(left);
-        public static Tensor operator -(float left, Tensor right) => right.negative().add(left);
-        public static Tensor operator -(double left, Tensor right) => right.negative().add(left);
 
         public static Tensor operator *(Tensor left, Tensor right) => left.mul(right);
         public static Tensor operator *(Tensor left, Scalar right) => left.mul(right);
         public static Tensor operator *(Scalar left, Tensor right) => right.mul(left);
-        public static Tensor operator *(Tensor left, int right) => left.mul(right);
-        public static Tensor operator *(Tensor left, long right) => left.mul(right);
-        public static Tensor operator *(Tensor left, float right) => left.mul(right);
-        public static Tensor operator *(Tensor left, double right) => left.mul(right);
-        public static Tensor operator *(int left, Tensor right) => right.mul(left);
-        public static Tensor operator *(long left, Tensor right) => right.mul(left);
-        public static Tensor operator *(float left, Tensor right) => right.mul(left);
-        public static Tensor operator *(double left, Tensor right) => right.mul(left);
 
         public static Tensor operator /(Tensor left, Tensor right) => left.div(right);
         public static Tensor operator /(Tensor left, Scalar right) => left.div(right);
         public static Tensor operator /(Scalar left, Tensor right) => right.reciprocal().mul(left);
-        public static Tensor operator /(Tensor left, int right) => left.div(right);
-        public static Tensor operator /(Tensor left, long right) => left.div(right);
-        public static Tensor operator /(Tensor left, float right) => left.div(right);
-        public static Tensor operator /(Tensor left, double right) => left.div(right);
-        public static Tensor operator /(int left, Tensor right) => right.reciprocal().mul(left);
-        public static Tensor operator /(long left, Tensor right) => right.reciprocal().mul(left);
-        public static Tensor operator /(float left, Tensor right) => right.reciprocal().mul(left);
-        public static Tensor operator /(double left, Tensor right) => right.reciprocal().mul(left);
 
         public static Tensor operator ==(Tensor left, Tensor right) => left.eq(right);
         public static Tensor operator ==(Tensor left, Scalar right) => left.eq(right);

@@ -31,7 +31,6 @@ public static partial class torch
         public Tensor all(long dim, bool keepdim = false) => Op.Call("all.dim", this, dim, keepdim);
         public Tensor any() => Op.Call("any", this);
         public Tensor any(long dim, bool keepdim = false) => Op.Call("any.dim", this, dim, keepdim);
-        public Tensor count_nonzero(long[]? dims = null) => dims is null ? Op.Call("count_nonzero", this) : Op.Call("count_nonzero.dim_IntList", this, dims);
 
         public Tensor max() => Op.Call("max", this);
         public Tensor max(Tensor other) => maximum(other);
@@ -59,6 +58,5 @@ public static partial class torch
         public (Tensor values, Tensor indexes) topk(int k, int dim = -1, bool largest = true, bool sorted = true) =>
             Op.CallPair("topk", this, (long)k, (long)dim, largest, sorted);
         public Tensor cumsum(long dim, ScalarType? type = null) => Op.Call("cumsum", this, dim, type);
-        public Tensor cumprod(long dim, ScalarType? type = null) => Op.Call("cumprod", this, dim, type);
     }
 }

@@ -8,13 +8,11 @@ public static partial class torch
         public Tensor view_as(Tensor other) => Op.Call("view_as", this, other);
         public Tensor reshape(params long[] shape) => Op.Call("reshape", this, shape);
         public Tensor flatten(long start_dim = 0, long end_dim = -1) => Op.Call("flatten.using_ints", this, start_dim, end_dim);
-        public Tensor unflatten(long dim, params long[] sizes) => Op.Call("unflatten.int", this, dim, sizes);
         public Tensor squeeze(long? dim = null) => dim is null ? Op.Call("squeeze", this) : Op.Call("squeeze.dim", this, dim);
         public Tensor squeeze_(long? dim = null) => dim is null ? Self("squeeze_", this) : Self("squeeze_.dim", this, dim);
         public Tensor unsqueeze(long dim) => Op.Call("unsqueeze", this, dim);
         public Tensor unsqueeze_(long dim) => Self("unsqueeze_", this, dim);
         public Tensor t() => Op.Call("t", this);
-        public Tensor mT => Op.Call("mT", this);
         public Tensor transpose(long dim0, long dim1) => Op.Call("transpose.int", this, dim0, dim1);
         public Tensor transpose_(long dim0, long dim1) => Self("transpose_", this, dim0, dim1);
         public Tensor permute(params long[] permutation) => Op.Call("permute", this, permutation);
@@ -23,7 +21,6 @@ public static partial class torch
         public Tensor expand(long[] sizes, bool isImplicit = false) => Op.Call("expand", this, sizes, isImplicit);
         public Tensor expand(params long[] sizes) => Op.Call("expand", this, sizes);
         public Tensor expand_as(Tensor other) => expand(other.shape);
-        public Tensor broadcast_to(params long[] shape) => Op.Call("broadcast_to", this, shape);
         public Tensor repeat(params long[] sizes) => Op.Call("repeat", this, sizes);
         public Tensor repeat_interleave(long repeats, long? dim = null, long? output_size = null) =>
             Op.Call("repeat_interleave.self_int", this, repeats, dim, output_size);
@@ -34,14 +31,10 @@ public static partial class torch
         public Tensor[] split(long[] sizes, long dim = 0) => Op.CallList("split_with_sizes", this, sizes, dim);
         public Tensor[] chunk(long chunks, long dim = 0L) => Op.CallList("chunk", this, chunks, dim);
         public Tensor[] unbind(long dimension = 0L) => Op.CallList("unbind.int", this, dimension);
-        public Tensor as_strided(long[] size, long[] strides, long storageOffset = 0L) => Op.Call("as_strided", this, size, strides, storageOffset);
-        public Tensor flip(params long[] dims) => Op.Call("flip", this, dims);
-        public Tensor roll(long shifts, long? dims = null) => Op.Call("roll", this, (long[])[shifts], dims is { } dim ? (long[])[dim] : (long[])[]);
         public Tensor tril(long diagonal = 0) => Op.Call("tril", this, diagonal);
         public Tensor tril_(long diagonal = 0) => Op.Call("tril_", this, diagonal);
         public Tensor triu(long diagonal = 0) => Op.Call("triu", this, diagonal);
         public Tensor triu_(long diagonal = 0) => Op.Call("triu_", this, diagonal);
-        public Tensor diag(long diagonal = 0) => Op.Call("diag", this, diagonal);
 
         public Tensor gather(long dim, Tensor index) => Op.Call("gather", this, dim, index);
         public Tensor scatter(long dim, Tensor index, Tensor src) => Op.Call("scatter.src", this, dim, index, src);
@@ -53,11 +46,8 @@ public static partial class torch
         public Tensor index_add_(long dim, Tensor index, Tensor source, Scalar alpha) => Self("index_add_", this, dim, Int64(index), source, alpha);
         public Tensor index_copy(long dim, Tensor index, Tensor source) => Op.Call("index_copy", this, dim, Int64(index), source);
         public Tensor index_copy_(long dim, Tensor index, Tensor source) => Self("index_copy_", this, dim, Int64(index), source);
-        public Tensor index_fill(long dim, Tensor index, Scalar value) => Op.Call("index_fill.int_Scalar", this, dim, Int64(index), value);
-        public Tensor index_fill_(long dim, Tensor index, Scalar value) => Self("index_fill_.int_Scalar", this, dim, Int64(index), value);
         public Tensor masked_fill(Tensor mask, Scalar value) => Op.Call("masked_fill.Scalar", this, mask, value);
         public Tensor masked_fill_(Tensor mask, Scalar value) => Self("masked_fill_.Scalar", this, mask, value);
-        public Tensor masked_select(Tensor mask) => Op.Call("masked_select", this, mask);
         public Tensor where(Tensor condition, Tensor y) => Op.Call("where.self", condition, this, y);
         public Tensor nonzero() => Op.Call("nonzero", this);
 
@@ -90,7 +80,6 @@ public static partial class torch
         public Tensor uniform_(double from, double to, Generator? generator = null) => Self("uniform_", this, from, to, generator);
         public Tensor bernoulli(Generator? generator = null) => Op.Call("bernoulli", this, generator);
         public Tensor bernoulli_(double p = 0.5, Generator? generator = null) => Self("bernoulli_.float", this, p, generator);
-        public Tensor exponential_(double lambda = 1.0, Generator? generator = null) => Self("exponential_", this, lambda, generator);
         public Tensor multinomial(long num_samples, bool replacement = false, Generator? generator = null) =>
             Op.Call("multinomial", this, num_samples, replacement, generator);
     }

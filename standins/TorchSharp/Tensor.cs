@@ -23,7 +23,6 @@ public static partial class torch
 
         public static long TotalCount => totalCount;
         public static long PeakCount => peakCount;
-        public static Tensor UnsafeCreateTensor(nint handle) => new(handle);
         public string? name { get; set; }
         public nint Handle => handle != 0 ? handle : throw new InvalidOperationException("Tensor invalid -- empty handle.");
         public bool IsInvalid => handle == 0;
@@ -42,15 +41,6 @@ public static partial class torch
             Interlocked.Decrement(ref totalCount);
             Native.ts_free(handle);
             handle = 0;
-        }
-
-        public nint DecoupleFromNativeHandle()
-        {
-            GC.SuppressFinalize(this);
-            nint taken = Handle;
-            Interlocked.Decrement(ref totalCount);
-            handle = 0;
-            return taken;
         }
 
         internal nint MoveHandle() => Interlocked.Exchange(ref handle, 0);
@@ -106,8 +96,7 @@ public static partial class torch
         public Device device => device_type == DeviceType.CPU ? new Device(DeviceType.CPU) : new Device(device_type, device_index);
         public bool is_contiguous() => Property(6) != 0;
         public long storage_offset() => Property(7);
-        public bool is_sparse => Property(8) != 0;
-        public bool is_leaf => Property(10) != 0;
+        public bool is_leaf => Property(9) != 0;
         public bool is_cuda => device_type == DeviceType.CUDA;
         public bool is_meta => device_type == DeviceType.META;
         public bool is_cpu() => device_type == DeviceType.CPU;
@@ -156,18 +145,6 @@ public static partial class torch
             return item.Kind == Kind.Number ? Scalar.Of(type, item.Number) : Scalar.Of(type, item.Bits);
         }
 
-        public double ReadCpuDouble(long i) => ReadCpuValue<double>(i);
-        public float ReadCpuSingle(long i) => ReadCpuValue<float>(i);
-        public int ReadCpuInt32(long i) => ReadCpuValue<int>(i);
-        public long ReadCpuInt64(long i) => ReadCpuValue<long>(i);
-        public byte ReadCpuByte(long i) => ReadCpuValue<byte>(i);
-        public bool ReadCpuBool(long i) => ReadCpuValue<bool>(i);
-
-        public T ReadCpuValue<T>(long i) where T : unmanaged
-        {
-            ValidateType(typeof(T));
-            return new Utils.TensorAccessor<T>(this)[i];
-        }
 
         private void ValidateBytes(long size)
         {
@@ -225,7 +202,7 @@ public static partial class torch
 
         public bool requires_grad
         {
-            get => Property(9) != 0;
+            get => Property(8) != 0;
             set => Native.Check(Native.ts_set_requires_grad(Handle, Native.Flag(value)));
         }
 
@@ -301,8 +278,6 @@ public static partial class torch
         public Tensor clone() => Op.Call("clone", this);
         public Tensor alias() => new(Native.ts_alias(Handle));
         public Tensor contiguous() => Op.Call("contiguous", this);
-        public bool is_pinned() => Op.CallValue("is_pinned", this).Bits != 0;
-        public Tensor pin_memory() => Op.Call("pin_memory", this);
         public Tensor copy_(Tensor source, bool nonBlocking = false) => Self("copy_", this, source, nonBlocking);
         public Tensor set_(Tensor source) => Self("set_.source_Tensor", this, source);
 

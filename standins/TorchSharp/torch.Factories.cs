@@ -41,14 +41,6 @@ public static partial class torch
         zeros((long[])[dim0, dim1, dim2], dtype, device, requires_grad);
     public static Tensor zeros(long dim0, long dim1, long dim2, long dim3, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
         zeros((long[])[dim0, dim1, dim2, dim3], dtype, device, requires_grad);
-    public static Tensor zeros(int size, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        zeros((long[])[size], dtype, device, requires_grad);
-    public static Tensor zeros(int rows, int columns, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        zeros((long[])[rows, columns], dtype, device, requires_grad);
-    public static Tensor zeros(int dim0, int dim1, int dim2, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        zeros((long[])[dim0, dim1, dim2], dtype, device, requires_grad);
-    public static Tensor zeros(int dim0, int dim1, int dim2, int dim3, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        zeros((long[])[dim0, dim1, dim2, dim3], dtype, device, requires_grad);
 
     public static Tensor ones(long[] size, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
         Make("ones", size, dtype, device, requires_grad);
@@ -61,14 +53,6 @@ public static partial class torch
     public static Tensor ones(long dim0, long dim1, long dim2, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
         ones((long[])[dim0, dim1, dim2], dtype, device, requires_grad);
     public static Tensor ones(long dim0, long dim1, long dim2, long dim3, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        ones((long[])[dim0, dim1, dim2, dim3], dtype, device, requires_grad);
-    public static Tensor ones(int size, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        ones((long[])[size], dtype, device, requires_grad);
-    public static Tensor ones(int rows, int columns, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        ones((long[])[rows, columns], dtype, device, requires_grad);
-    public static Tensor ones(int dim0, int dim1, int dim2, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        ones((long[])[dim0, dim1, dim2], dtype, device, requires_grad);
-    public static Tensor ones(int dim0, int dim1, int dim2, int dim3, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
         ones((long[])[dim0, dim1, dim2, dim3], dtype, device, requires_grad);
 
     public static Tensor empty(long[] size, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
@@ -83,14 +67,6 @@ public static partial class torch
         empty((long[])[dim0, dim1, dim2], dtype, device, requires_grad);
     public static Tensor empty(long dim0, long dim1, long dim2, long dim3, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
         empty((long[])[dim0, dim1, dim2, dim3], dtype, device, requires_grad);
-    public static Tensor empty(int size, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        empty((long[])[size], dtype, device, requires_grad);
-    public static Tensor empty(int rows, int columns, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        empty((long[])[rows, columns], dtype, device, requires_grad);
-    public static Tensor empty(int dim0, int dim1, int dim2, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        empty((long[])[dim0, dim1, dim2], dtype, device, requires_grad);
-    public static Tensor empty(int dim0, int dim1, int dim2, int dim3, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        empty((long[])[dim0, dim1, dim2, dim3], dtype, device, requires_grad);
 
     public static Tensor full(long[] size, Scalar value, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
         Make("full", size, value, dtype ?? TypeOf(value), device, requires_grad);
@@ -103,14 +79,6 @@ public static partial class torch
     public static Tensor full(long dim0, long dim1, long dim2, Scalar value, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
         full((long[])[dim0, dim1, dim2], value, dtype, device, requires_grad);
     public static Tensor full(long dim0, long dim1, long dim2, long dim3, Scalar value, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        full((long[])[dim0, dim1, dim2, dim3], value, dtype, device, requires_grad);
-    public static Tensor full(int size, Scalar value, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        full((long[])[size], value, dtype, device, requires_grad);
-    public static Tensor full(int rows, int columns, Scalar value, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        full((long[])[rows, columns], value, dtype, device, requires_grad);
-    public static Tensor full(int dim0, int dim1, int dim2, Scalar value, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        full((long[])[dim0, dim1, dim2], value, dtype, device, requires_grad);
-    public static Tensor full(int dim0, int dim1, int dim2, int dim3, Scalar value, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
         full((long[])[dim0, dim1, dim2, dim3], value, dtype, device, requires_grad);
 
     public static Tensor rand(long[] size, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
@@ -125,14 +93,6 @@ public static partial class torch
         rand((long[])[dim0, dim1, dim2], dtype, device, requires_grad, generator);
     public static Tensor rand(long dim0, long dim1, long dim2, long dim3, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
         rand((long[])[dim0, dim1, dim2, dim3], dtype, device, requires_grad, generator);
-    public static Tensor rand(int size, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
-        rand((long[])[size], dtype, device, requires_grad, generator);
-    public static Tensor rand(int rows, int columns, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
-        rand((long[])[rows, columns], dtype, device, requires_grad, generator);
-    public static Tensor rand(int dim0, int dim1, int dim2, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
-        rand((long[])[dim0, dim1, dim2], dtype, device, requires_grad, generator);
-    public static Tensor rand(int dim0, int dim1, int dim2, int dim3, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
-        rand((long[])[dim0, dim1, dim2, dim3], dtype, device, requires_grad, generator);
 
     public static Tensor randn(long[] size, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
         Random("randn", size, dtype, device, requires_grad, generator);
@@ -145,14 +105,6 @@ public static partial class torch
     public static Tensor randn(long dim0, long dim1, long dim2, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
         randn((long[])[dim0, dim1, dim2], dtype, device, requires_grad, generator);
     public static Tensor randn(long dim0, long dim1, long dim2, long dim3, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
-        randn((long[])[dim0, dim1, dim2, dim3], dtype, device, requires_grad, generator);
-    public static Tensor randn(int size, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
-        randn((long[])[size], dtype, device, requires_grad, generator);
-    public static Tensor randn(int rows, int columns, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
-        randn((long[])[rows, columns], dtype, device, requires_grad, generator);
-    public static Tensor randn(int dim0, int dim1, int dim2, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
-        randn((long[])[dim0, dim1, dim2], dtype, device, requires_grad, generator);
-    public static Tensor randn(int dim0, int dim1, int dim2, int dim3, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
         randn((long[])[dim0, dim1, dim2, dim3], dtype, device, requires_grad, generator);
 
     public static Tensor zeros_like(Tensor input, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>

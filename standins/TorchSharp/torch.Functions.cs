@@ -3,17 +3,13 @@ namespace TorchSharp;
 public static partial class torch
 {
     public static Tensor cat(IList<Tensor> tensors, long dim = 0) => Op.Call("cat", tensors.ToArray(), dim);
-    public static Tensor concat(IList<Tensor> tensors, long dim = 0) => cat(tensors, dim);
     public static Tensor stack(IEnumerable<Tensor> tensors, long dim = 0) => Op.Call("stack", tensors.ToArray(), dim);
-    public static Tensor vstack(IList<Tensor> tensors) => Op.Call("vstack", (Tensor[])[.. tensors]);
     public static Tensor where(Tensor condition, Tensor x, Tensor y) => x.where(condition, y);
-    public static Tensor einsum(string equation, params Tensor[] tensors) => Op.Call("einsum", equation, tensors);
     public static Tensor matmul(Tensor input, Tensor target) => input.matmul(target);
     public static Tensor mm(Tensor input, Tensor target) => input.mm(target);
     public static Tensor bmm(Tensor input, Tensor batch2) => input.bmm(batch2);
     public static Tensor addmm(Tensor input, Tensor mat1, Tensor mat2, float beta, float alpha) => input.addmm(mat1, mat2, beta, alpha);
     public static Tensor baddbmm(Tensor input, Tensor batch1, Tensor batch2, float beta = 1, float alpha = 1) => input.baddbmm(batch1, batch2, beta, alpha);
-    public static Tensor dot(Tensor input, Tensor other) => input.dot(other);
     public static Tensor outer(Tensor input, Tensor vec2) => input.outer(vec2);
 
     public static Tensor add(Tensor left, Tensor right) => left.add(right);
@@ -103,7 +99,6 @@ public static partial class torch
     public static Tensor squeeze(Tensor input, long? dim = null) => input.squeeze(dim);
     public static Tensor unsqueeze(Tensor input, long dim) => input.unsqueeze(dim);
     public static Tensor flatten(Tensor input, long start_dim = 0, long end_dim = -1) => input.flatten(start_dim, end_dim);
-    public static Tensor flip(Tensor input, params long[] dims) => input.flip(dims);
     public static Tensor t(Tensor input) => input.t();
     public static Tensor narrow(Tensor input, long dim, long start, long length) => input.narrow(dim, start, length);
     public static Tensor select(Tensor input, long dim, long index) => input.select(dim, index);
@@ -112,12 +107,10 @@ public static partial class torch
     public static Tensor[] unbind(Tensor input, long dim = 0L) => input.unbind(dim);
     public static Tensor tril(Tensor input, long diagonal = 0) => input.tril(diagonal);
     public static Tensor triu(Tensor input, long diagonal = 0L) => input.triu(diagonal);
-    public static Tensor diag(Tensor input, long diagonal = 0) => input.diag(diagonal);
     public static Tensor gather(Tensor input, long dim, Tensor index) => input.gather(dim, index);
     public static Tensor scatter(Tensor input, long dim, Tensor index, Tensor src) => input.scatter(dim, index, src);
     public static Tensor scatter_add(Tensor input, long dim, Tensor index, Tensor src) => input.scatter_add(dim, index, src);
     public static Tensor index_select(Tensor input, long dim, Tensor index) => input.index_select(dim, index);
-    public static Tensor masked_select(Tensor input, Tensor mask) => input.masked_select(mask);
     public static Tensor nonzero(Tensor input) => input.nonzero();
     public static Tensor clone(Tensor input) => input.clone();
 }

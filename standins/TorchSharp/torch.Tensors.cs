@@ -54,14 +54,8 @@ public static partial class torch
         FromValues<byte>(rawArray.ToArray(), [rawArray.Count], dtype, device, requires_grad);
     public static Tensor tensor(IList<byte> rawArray, ReadOnlySpan<long> dimensions, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
         FromValues<byte>(rawArray.ToArray(), dimensions, dtype, device, requires_grad);
-    public static Tensor tensor(IList<byte> rawArray, long rows, long columns, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        FromValues<byte>(rawArray.ToArray(), [rows, columns], dtype, device, requires_grad);
     public static Tensor tensor(byte[,] rawArray, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
         FromArray<byte>(rawArray, dtype, device, requires_grad);
-    public static Tensor tensor(byte[,,] rawArray, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        FromArray<byte>(rawArray, dtype, device, requires_grad);
-    public static Tensor tensor(Memory<byte> rawArray, ReadOnlySpan<long> dimensions, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        FromValues<byte>(rawArray.Span, dimensions, dtype, device, requires_grad);
 
     public static Tensor tensor(int[] rawArray, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
         FromValues<int>(rawArray, [rawArray.Length], dtype, device, requires_grad);
@@ -71,14 +65,8 @@ public static partial class torch
         FromValues<int>(rawArray.ToArray(), [rawArray.Count], dtype, device, requires_grad);
     public static Tensor tensor(IList<int> rawArray, ReadOnlySpan<long> dimensions, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
         FromValues<int>(rawArray.ToArray(), dimensions, dtype, device, requires_grad);
-    public static Tensor tensor(IList<int> rawArray, long rows, long columns, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        FromValues<int>(rawArray.ToArray(), [rows, columns], dtype, device, requires_grad);
     public static Tensor tensor(int[,] rawArray, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
         FromArray<int>(rawArray, dtype, device, requires_grad);
-    public static Tensor tensor(int[,,] rawArray, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        FromArray<int>(rawArray, dtype, device, requires_grad);
-    public static Tensor tensor(Memory<int> rawArray, ReadOnlySpan<long> dimensions, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        FromValues<int>(rawArray.Span, dimensions, dtype, device, requires_grad);
 
     public static Tensor tensor(long[] dataArray, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
         FromValues<long>(dataArray, [dataArray.Length], dtype, device, requires_grad);
@@ -88,14 +76,8 @@ public static partial class torch
         FromValues<long>(rawArray.ToArray(), [rawArray.Count], dtype, device, requires_grad);
     public static Tensor tensor(IList<long> rawArray, ReadOnlySpan<long> dimensions, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
         FromValues<long>(rawArray.ToArray(), dimensions, dtype, device, requires_grad);
-    public static Tensor tensor(IList<long> rawArray, long rows, long columns, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        FromValues<long>(rawArray.ToArray(), [rows, columns], dtype, device, requires_grad);
     public static Tensor tensor(long[,] rawArray, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
         FromArray<long>(rawArray, dtype, device, requires_grad);
-    public static Tensor tensor(long[,,] rawArray, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        FromArray<long>(rawArray, dtype, device, requires_grad);
-    public static Tensor tensor(Memory<long> rawArray, ReadOnlySpan<long> dimensions, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        FromValues<long>(rawArray.Span, dimensions, dtype, device, requires_grad);
 
     public static Tensor tensor(float[] rawArray, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
         FromValues<float>(rawArray, [rawArray.Length], dtype, device, requires_grad);
@@ -105,14 +87,8 @@ public static partial class torch
         FromValues<float>(rawArray.ToArray(), [rawArray.Count], dtype, device, requires_grad);
     public static Tensor tensor(IList<float> rawArray, ReadOnlySpan<long> dimensions, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
         FromValues<float>(rawArray.ToArray(), dimensions, dtype, device, requires_grad);
-    public static Tensor tensor(IList<float> rawArray, long rows, long columns, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        FromValues<float>(rawArray.ToArray(), [rows, columns], dtype, device, requires_grad);
     public static Tensor tensor(float[,] rawArray, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
         FromArray<float>(rawArray, dtype, device, requires_grad);
-    public static Tensor tensor(float[,,] rawArray, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        FromArray<float>(rawArray, dtype, device, requires_grad);
-    public static Tensor tensor(Memory<float> rawArray, ReadOnlySpan<long> dimensions, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        FromValues<float>(rawArray.Span, dimensions, dtype, device, requires_grad);
 
     public static Tensor tensor(double[] rawArray, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
         FromValues<double>(rawArray, [rawArray.Length], dtype, device, requires_grad);
@@ -120,14 +96,8 @@ public static partial class torch
         FromValues<double>(rawArray, dimensions, dtype, device, requires_grad);
     public static Tensor tensor(IList<double> rawArray, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
         FromValues<double>(rawArray.ToArray(), [rawArray.Count], dtype, device, requires_grad);
-    public static Tensor tensor(IList<double> rawArray, long rows, long columns, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        FromValues<double>(rawArray.ToArray(), [rows, columns], dtype, device, requires_grad);
     public static Tensor tensor(double[,] rawArray, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
         FromArray<double>(rawArray, dtype, device, requires_grad);
-    public static Tensor tensor(double[,,] rawArray, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        FromArray<double>(rawArray, dtype, device, requires_grad);
-    public static Tensor tensor(Memory<double> rawArray, ReadOnlySpan<long> dimensions, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        FromValues<double>(rawArray.Span, dimensions, dtype, device, requires_grad);
 
     public static Tensor tensor(bool[] rawArray, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
         FromValues<bool>(rawArray, [rawArray.Length], dtype, device, requires_grad);
@@ -137,10 +107,6 @@ public static partial class torch
         FromValues<bool>(rawArray.ToArray(), [rawArray.Count], dtype, device, requires_grad);
     public static Tensor tensor(IList<bool> rawArray, ReadOnlySpan<long> dimensions, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
         FromValues<bool>(rawArray.ToArray(), dimensions, dtype, device, requires_grad);
-    public static Tensor tensor(IList<bool> rawArray, long rows, long columns, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        FromValues<bool>(rawArray.ToArray(), [rows, columns], dtype, device, requires_grad);
     public static Tensor tensor(bool[,] rawArray, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        FromArray<bool>(rawArray, dtype, device, requires_grad);
-    public static Tensor tensor(bool[,,] rawArray, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
         FromArray<bool>(rawArray, dtype, device, requires_grad);
 }
