@@ -79,6 +79,24 @@ public sealed class WindowFiguresTests
         Assert.AreEqual(expected, gradient.Accumulate(one));
     }
 
+    // One micro-batch is its own mean of means. Seen to fail with: the balance loss's gradient left unscaled, so that it counts once for every target.
+    [TestMethod]
+    public void Of_a_single_micro_batch_the_mean_of_means_balances_experts_as_the_mean_over_tokens_does()
+    {
+        using var scope = NewDisposeScope();
+        (Tensor gradient, double objective)[] both = [.. new[] { LossNormalization.Token, LossNormalization.MicroBatchMean }.Select(normalization =>
+        {
+            using Gpt2 model = Ragged.Model(experts: 4);
+            model.train();
+            using WindowGradient gradient = new(model, normalization, balance: new RouterBalance(0.3, RouterBalanceScope.Window));
+            WindowLoss loss = gradient.Accumulate([Ragged.Examples(5)]);
+            return (gradient.Arena.Gradients.clone(), loss.Objective);
+        })];
+
+        Assert.AreEqual(both[0].objective, both[1].objective, 1e-12 * both[0].objective);
+        Assert.IsLessThan(1e-12, Ragged.RelativeError(both[1].gradient, both[0].gradient));
+    }
+
     // Seen to fail with: a loss or a norm that is not finite passed over.
     [TestMethod]
     [DataRow(1.0, 1.0, true)]
