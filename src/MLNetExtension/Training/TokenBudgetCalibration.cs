@@ -13,6 +13,12 @@ internal static class TokenBudgetCalibration
     /// <summary>What is used where a training is too short to be worth a search.</summary>
     public const int Default = 2048;
 
+    // Once a budget is slower than the best by this, caches are left behind: larger ones would cost memory for nothing.
+    private const double PastTheBest = 1.1;
+
+    // Machines are noisy: the fastest of a few runs tells what a budget can do. The first also pays for the memory of a new shape.
+    private const int Runs = 3;
+
     // A smaller budget wins over a larger one that is faster by less than this: it needs less memory.
     private const double WorthTheMemory = 1.03;
 
@@ -27,7 +33,7 @@ internal static class TokenBudgetCalibration
         for (int rows = 1; rows < 2 * window.Count; rows *= 2)
         {
             int budget = rows * longest;
-            if (!TryTime(gradient, window, budget, out double seconds))
+            if (!TryTime(gradient, window, budget, out double seconds) || seconds > PastTheBest * best)
                 break;
             bool fits = memoryLimitMiB is null || PeakMemoryMiB() <= memoryLimitMiB;
             if (!fits && rows > 1)
@@ -38,12 +44,11 @@ internal static class TokenBudgetCalibration
         return fastest;
     }
 
-    // The better of two: the first run of a shape also pays for its memory.
     private static bool TryTime(WindowGradient gradient, IReadOnlyList<TokenExample> window, int budget, out double seconds)
     {
         seconds = double.PositiveInfinity;
         IReadOnlyList<IReadOnlyList<TokenExample>> cut = MicroBatchPlanner.Cut(window, budget);
-        for (int run = 0; run < 2; run++)
+        for (int run = 0; run < Runs; run++)
         {
             long start = Stopwatch.GetTimestamp();
             try
