@@ -7,7 +7,7 @@ namespace MLNetExtension.Tests.Accumulation;
 [TestClass]
 public sealed class ArenaGradientTests
 {
-    // Losses add to these buffers themselves: each must be its own parameter's piece of the sum. Seen to fail with: the first piece handed out for a parameter that is not of the arena.
+    // Losses add to these buffers themselves: each must be its own parameter's piece of the sum. Meant to fail with: the first piece handed out for a parameter that is not of the arena.
     [TestMethod]
     public void Each_parameter_has_its_own_piece_of_the_gradient_and_a_foreign_one_is_refused()
     {

@@ -50,6 +50,9 @@ public sealed class FreedomOfTheCutTests
             select new Case(seed, rows, longest, weighted, smoothing, zLoss, pack, recompute, cut);
     }
 
+    // transformers #46731: label smoothing ignored the window's count. llm.c, nanoGPT: exact only where every position is a target.
+    // Seen to fail with: smoothing, z-loss or weights left out of the loss or of the gradient; packed rows that see each other, or whose positions go on; a division by the
+    // micro-batches; the last chunk or the last micro-batch left out; the embedding's gradient lost in recomputation.
     [TestMethod]
     public void Whatever_is_chosen_loss_norm_and_gradient_are_the_full_batchs() => Holds(ScalarType.Float64, 60, 1e-12);
 

@@ -8,7 +8,7 @@ namespace MLNetExtension.Tests.Accumulation;
 [TestClass]
 public sealed class HalfPrecisionArenaTests
 {
-    // Seen to fail with: gradients not collected; the computed gradients not zeroed, so that they count twice.
+    // Seen to fail with: sums kept in half precision; the computed gradients not zeroed, so that they count twice.
     [TestMethod]
     public void Gradients_are_summed_in_float32_however_many_there_are()
     {

@@ -11,8 +11,8 @@ namespace MLNetExtension.Tests.Accumulation;
 [TestClass]
 public sealed class UntiedHeadTests
 {
-    // transformers #24725, for a model whose head is not its embedding. Seen to fail with: the head's gradient added to the first parameter of the arena;
-    // a chunk's gradient overwriting the one before.
+    // transformers #24725, for a model whose head is not its embedding. Seen to fail with: a chunk's gradient of the
+    // head overwriting the one before; a division by the micro-batches; the last micro-batch left out.
     [TestMethod]
     [DataRow(8, false)]
     [DataRow(3, true)]

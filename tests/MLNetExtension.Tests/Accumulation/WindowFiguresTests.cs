@@ -79,7 +79,7 @@ public sealed class WindowFiguresTests
         Assert.AreEqual(expected, gradient.Accumulate(one));
     }
 
-    // One micro-batch is its own mean of means. Seen to fail with: the balance loss's gradient left unscaled, so that it counts once for every target.
+    // One micro-batch is its own mean of means. Meant to fail with: the balance loss's gradient left unscaled, so that it counts once for every target.
     [TestMethod]
     public void Of_a_single_micro_batch_the_mean_of_means_balances_experts_as_the_mean_over_tokens_does()
     {

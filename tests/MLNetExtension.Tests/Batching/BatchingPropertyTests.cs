@@ -16,7 +16,7 @@ public sealed class BatchingPropertyTests
         from rows in Gen.Choose(0, 12)
         select Window(new Random(seed), rows);
 
-    // Seen to fail with: a shuffle that never draws an element's own place, for which see the test of first rows; an index out of range by one.
+    // Seen to fail with: the epoch left out; no shuffle.
     [TestMethod]
     public void An_order_is_a_permutation_that_seed_and_epoch_decide() => Check(
         from count in Gen.Choose(0, 300)
@@ -56,7 +56,7 @@ public sealed class BatchingPropertyTests
                 && cut.SkipLast(1).All(group => (group.Count + 1) * group[0].Length > draw.budget);
         });
 
-    // Seen to fail with: padding left out; padding taken of the whole window's longest row.
+    // Seen to fail with: padding left out.
     [TestMethod]
     public void The_padding_share_is_counted_position_by_position() => Check(
         from window in Windows
@@ -76,8 +76,8 @@ public sealed class BatchingPropertyTests
             return Math.Abs(MicroBatchPlanner.PaddingShare(cut) - (cut.Count == 0 ? 0 : (double)empty / (filled + empty))) < 1e-15;
         });
 
-    // unsloth-zoo #1066: targets at packed boundaries were subtracted twice. Seen to fail with: a target fewer at every boundary; rows laid at the padded length where
-    // packed; weights dropped, or dropped where the first row's is 1; the count taken unweighted.
+    // unsloth-zoo #1066: targets at packed boundaries were subtracted twice. Seen to fail with: a target fewer at every boundary; every target given
+    // to the first row; weights dropped, or dropped where the first row's is 1; the count taken unweighted.
     [TestMethod]
     public void Padded_and_packed_rows_hold_the_same_targets_at_the_same_tokens() => Check(Windows.Where(window => window.Length > 0), window =>
     {

@@ -20,9 +20,9 @@ public sealed class ReportedFiguresTests
     // transformers #35204, #35203, #35438: loss or gradient norm were logged wrong by the number of micro-batches. nanoGPT's train.py: the last micro-batch's
     // loss is logged for the window's. transformers #38837, #39659, ms-swift #10084: a short last window is scaled by the configured number of micro-batches. torchtune's
     // recipe and litgpt: it is dropped. transformers #46731: with label smoothing the gradient grows with the number of micro-batches.
-    // Seen to fail with: the report's loss or norm times the micro-batches; the norm taken before the division; the loss sum taken of the last micro-batch
-    // alone; every window divided by the first one's targets; windows below the batch size left out; smoothing left out of loss or gradient; a reset that
-    // keeps the loss sums, the targets or the gradients of the window before.
+    // Seen to fail with: the report's loss or norm times the micro-batches; the norm taken before the division; every window divided by the first one's targets, or by its
+    // micro-batches; the last micro-batch left out; a reset that keeps the loss sums, the targets or the gradients of the window before; z-loss left out of the loss.
+    // Meant to fail with: short windows left out; smoothing left out of loss or gradient, which FreedomOfTheCutTests was seen to catch.
     [TestMethod]
     [DataRow(10_000, DisplayName = "a window at once")]
     [DataRow(48, DisplayName = "ten micro-batches of one to three rows")]
@@ -50,7 +50,7 @@ public sealed class ReportedFiguresTests
     }
 
     // The control of the test above. The loss that is reported stays the mean over targets, so that runs can be compared; the norm is that of the gradient applied.
-    // Seen to fail with: the option not handed on; the window's objective reported as its loss.
+    // Seen to fail with: the policy ignored; the window's objective reported as its loss.
     [TestMethod]
     public void The_mean_of_means_and_the_sum_report_the_same_loss_and_another_norm()
     {
@@ -68,7 +68,7 @@ public sealed class ReportedFiguresTests
     }
 
     // Accuracy is a share of targets as the loss is a mean over them: transformers #39241 and #35204 for its cousins.
-    // Seen to fail with: the last micro-batch's count in place of the sum; division by the micro-batches; the share taken unweighted.
+    // Seen to fail with: the last micro-batch's count in place of the sum; division by the micro-batches.
     [TestMethod]
     [DataRow(10_000)]
     [DataRow(1)]
@@ -79,7 +79,7 @@ public sealed class ReportedFiguresTests
             Assert.AreEqual(Argmax.CorrectCount(window) / window.Sum(e => e.TargetCount), step.Accuracy, 1e-15);
     }
 
-    // Seen to fail with: no padding reported; padding reported of packed rows.
+    // Seen to fail with: no padding reported. Meant to fail with: padding reported of packed rows.
     [TestMethod]
     public void Padding_is_reported_of_padded_rows_alone()
     {

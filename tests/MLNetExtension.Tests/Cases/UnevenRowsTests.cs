@@ -12,7 +12,7 @@ namespace MLNetExtension.Tests.Cases;
 public sealed class UnevenRowsTests
 {
     // transformers #24725: with two micro-batches an 11-token and a 101-token sample weighed the same, so a token of the short one counted ninefold.
-    // Seen to fail with: the mean of means for the mean over tokens; a division by the micro-batches; one target too many a row.
+    // Seen to fail with: the policy ignored; a division by the micro-batches; one target too many for each of them.
     [TestMethod]
     [DataRow(LossNormalization.Token)]
     [DataRow(LossNormalization.MicroBatchMean)]
@@ -42,7 +42,7 @@ public sealed class UnevenRowsTests
     }
 
     // llm.c and nanoGPT divide by the micro-batches, which is exact only where every position is a target and every row is full.
-    // Seen to fail with: a division by positions, or by rows, for one by targets. The control is the even window, on which those pass too.
+    // Seen to fail with: the policy ignored. Meant to fail with: a division by positions, or by rows, for one by targets. The control is the even window, on which those pass too.
     [TestMethod]
     [DataRow(0.0, DisplayName = "every position a target")]
     [DataRow(0.7, DisplayName = "most targets masked")]

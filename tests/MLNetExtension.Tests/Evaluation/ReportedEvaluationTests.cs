@@ -37,7 +37,7 @@ public sealed class ReportedEvaluationTests
     }
 
     // transformers #39241, #24839: the evaluation loss depended on the batch size, because batches' means were averaged.
-    // Seen to fail with: rows of a micro-batch given each other's losses; the last micro-batch of a cut left out.
+    // Seen to fail with: rows of a micro-batch given each other's losses.
     [TestMethod]
     [DataRow(1)]
     [DataRow(25)]

@@ -67,7 +67,7 @@ public sealed class DropoutTests
         CollectionAssert.AllItemsAreUnique(model.Seeds);
     }
 
-    // Seen to fail with: one dropout seed for all steps; a training in evaluation mode.
+    // Seen to fail with: one dropout seed for all steps.
     [TestMethod]
     public void Every_step_drops_something_else()
     {

@@ -9,7 +9,7 @@ namespace MLNetExtension.Tests.Training;
 public sealed class HalfPrecisionTrainingTests
 {
     // Seen to fail with: stepped values that never reach the model, so that every step meets the weights it began with (the trained weights alone do not show it: ten steps come out
-    // within 2 percent either way); micro-batches' gradients not zeroed when they are collected.
+    // within 2 percent either way).
     [TestMethod]
     public void The_loss_falls_step_by_step_as_it_does_in_float32()
     {
@@ -32,7 +32,7 @@ public sealed class HalfPrecisionTrainingTests
         }
     }
 
-    // Seen to fail with: master weights taken from the rounded model; the rounded weights handed back at the end.
+    // Meant to fail with: master weights taken from the rounded model; the rounded weights handed back at the end.
     [TestMethod]
     public void Steps_too_small_to_change_a_weight_give_every_weight_back_to_the_bit()
     {

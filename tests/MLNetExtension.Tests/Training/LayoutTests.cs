@@ -25,7 +25,7 @@ public sealed class LayoutTests
     }
 
     // unsloth-zoo #1066: targets at packed boundaries were subtracted twice.
-    // Seen to fail with: a target fewer at every boundary; packed rows laid at the padded length.
+    // Seen to fail with: a target fewer at every boundary.
     [TestMethod]
     public void Packed_and_padded_rows_hold_the_same_targets()
     {

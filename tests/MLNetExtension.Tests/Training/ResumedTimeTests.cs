@@ -6,7 +6,7 @@ namespace MLNetExtension.Tests.Training;
 [TestClass]
 public sealed class ResumedTimeTests
 {
-    // Seen to fail with: the clock started anew, so that a training limited in time could be prolonged by stopping it.
+    // Meant to fail with: the clock started anew, so that a training limited in time could be prolonged by stopping it.
     [TestMethod]
     public void Time_spent_before_a_resume_counts_towards_the_limit()
     {
