@@ -26,7 +26,7 @@ public sealed class LinearCrossEntropy(int chunkTokens = 1024, double labelSmoot
         ForEachChunk(targets.Hidden, targets.HeadWeight, targets.Targets, (start, h, y, logits) =>
         {
             Tensor? weights = targets.Weights?.narrow(0, start, y.shape[0]).unsqueeze(1);                   // [n,1]
-            correct.add_(Sum(logits.gather(1, y).ge(logits.amax([1], keepdim: true)).to(float64), weights));
+            correct.add_(Sum(logits.argmax(1, keepdim: true).eq(y).to(float64), weights));
 
             Tensor? normaliser = zLoss == 0 ? null : logits.logsumexp(1, keepdim: true);                    // [n,1]
             Tensor logProbabilities = logits.log_softmax(1);                                                // [n,V]

@@ -19,9 +19,10 @@ internal sealed class TokenBudget(int tokens)
     /// <returns>False where rows stand alone already: then memory is too small for a single row.</returns>
     public bool TryHalve(IReadOnlyList<TokenExample> window)
     {
-        // A budget above the whole window cuts no finer than the window itself.
-        int whole = window.Count * window.Max(e => e.Length);
-        if (Math.Min(Tokens, whole) <= window.Max(e => e.Length))
+        // A budget above the whole window cuts no finer than the window itself. Rows without a target are never laid into it.
+        TokenExample[] rows = [.. window.Where(e => e.HasTargets)];
+        int longest = rows.Max(e => e.Length), whole = rows.Length * longest;
+        if (Math.Min(Tokens, whole) <= longest)
             return false;
         Tokens = Math.Max(1, Math.Min(Tokens, whole) / 2);
         return true;

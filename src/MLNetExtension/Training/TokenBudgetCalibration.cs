@@ -28,7 +28,7 @@ internal static class TokenBudgetCalibration
     /// <param name="memoryLimitMiB">Most memory that the process may come to hold; null for no limit.</param>
     public static int FastestBudget(WindowGradient gradient, IReadOnlyList<TokenExample> window, int? memoryLimitMiB)
     {
-        int longest = window.Max(e => e.Length), fastest = longest;
+        int longest = window.Where(e => e.HasTargets).Max(e => e.Length), fastest = longest;
         double best = double.PositiveInfinity;
         for (int rows = 1; rows < 2 * window.Count; rows *= 2)
         {

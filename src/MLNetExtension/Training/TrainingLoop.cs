@@ -32,16 +32,16 @@ public static class TrainingLoop
         CancellationToken cancellationToken = default,
         TrainingState? state = null)
     {
-        if (!examples.Any(e => e.TargetCount > 0))
+        if (!examples.Any(e => e.HasTargets))
             throw new ArgumentException($"Nothing to learn: none of the {examples.Count} rows has a target token.", nameof(examples));
 
         TrainingLimits limits = new(options, examples.Count);
         EpochSampler sampler = new(examples.Count, seed);
         LearningRateSchedule schedule = new(options.LearningRate, options.MinimumLearningRate, options.WarmupSteps);
-        TrainingTally tally = new();
         using TrainingStep trainingStep = new(model, options, calibrate: limits.Steps is null or >= StepsWorthCalibrating);
         TrainingState reached = state ?? new TrainingState();
         trainingStep.Restore(reached);
+        TrainingTally tally = new(reached.TargetTokens);
         TimeSpan before = reached.Elapsed;
         long start = Stopwatch.GetTimestamp();
 
@@ -62,7 +62,7 @@ public static class TrainingLoop
                 tally.Count(loss, tokens, outcome, epoch);
 
                 TimeSpan elapsed = before + Stopwatch.GetElapsedTime(start);
-                (reached.Steps, reached.Elapsed) = (step + 1, elapsed);
+                (reached.Steps, reached.Elapsed, reached.TargetTokens) = (step + 1, elapsed, tally.TargetTokens);
                 onStep?.Invoke(new StepReport
                 {
                     Step = step + 1,

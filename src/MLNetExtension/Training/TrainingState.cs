@@ -18,6 +18,9 @@ public sealed class TrainingState : IDisposable
     /// <summary>Time spent training.</summary>
     public TimeSpan Elapsed { get; internal set; }
 
+    /// <summary>Target tokens seen.</summary>
+    public long TargetTokens { get; internal set; }
+
     /// <summary>Updates of the weights, which AdamW counts.</summary>
     internal int Updates { get; private set; }
 

@@ -1,6 +1,6 @@
 namespace MLNetExtension.Training;
 
-/// <summary>What a training came to.</summary>
+/// <summary>What a training came to; of one that went on from a state, what it added.</summary>
 public sealed record TrainingSummary
 {
     /// <summary>Optimizer steps, those without an update included.</summary>

@@ -3,12 +3,14 @@ using MLNetExtension.Accumulation;
 namespace MLNetExtension.Training;
 
 /// <summary>Counts over the steps of a training.</summary>
-internal sealed class TrainingTally
+/// <param name="targetTokens">Target tokens seen before, by the training that this one goes on from.</param>
+internal sealed class TrainingTally(long targetTokens)
 {
+    private readonly long _before = targetTokens;
     private int _steps, _epochs, _withoutTargets, _nonFinite;
     private double _lastLoss = double.NaN;
 
-    public long TargetTokens { get; private set; }
+    public long TargetTokens { get; private set; } = targetTokens;
 
     public int NonFiniteInARow { get; private set; }
 
@@ -37,7 +39,7 @@ internal sealed class TrainingTally
     {
         Steps = _steps,
         Epochs = _epochs,
-        TargetTokens = TargetTokens,
+        TargetTokens = TargetTokens - _before,
         Elapsed = elapsed,
         LastLoss = _lastLoss,
         StepsWithoutTargets = _withoutTargets,

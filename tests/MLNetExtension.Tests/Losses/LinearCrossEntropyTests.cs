@@ -62,6 +62,16 @@ public sealed class LinearCrossEntropyTests
         Assert.IsLessThan(1e-14, Ragged.RelativeError(losses, expected));
     }
 
+    // Equal logits are no knowledge: a tie counts for one token, the first, as argmax has it. (It counted for every token of the tie.)
+    [TestMethod]
+    public void A_tie_is_a_hit_for_one_token_alone()
+    {
+        using var scope = NewDisposeScope();
+        Tensor hidden = zeros(4, 3, dtype: float64), head = ones(5, 3, dtype: float64), targets = tensor(new long[] { 0, 1, 2, 4 });
+        LossSum loss = Backward(new LinearCrossEntropy(), hidden, head, targets, 1, zeros_like(hidden), zeros_like(head));
+        Assert.AreEqual(1, loss.CorrectCount!.ToDouble());
+    }
+
     // A logit far above the rest must not overflow: log-softmax subtracts the maximum first.
     [TestMethod]
     public void Large_logits_stay_finite()

@@ -54,6 +54,14 @@ public sealed class MemoryTests
         CollectionAssert.AreEqual(new[] { 20, 10 }, budgets);
     }
 
+    // A long row without targets is in no micro-batch, so its length bounds nothing. (It kept the budget from being halved.)
+    [TestMethod]
+    public void A_row_without_targets_does_not_keep_the_budget_from_being_halved()
+    {
+        TokenExample[] window = [Ragged.WithoutTargets(24), .. Enumerable.Range(0, 8).Select(row => Ragged.Example(new Random(row), 3, row, masked: 0))];
+        Assert.IsTrue(new TokenBudget(24).TryHalve(window));
+    }
+
     [TestMethod]
     public void Seeking_the_fastest_budget_changes_no_weight_and_leaves_no_gradient()
     {

@@ -36,6 +36,7 @@ public sealed class ResumeTests
         TrainingLoop.Run(actual, Examples, Options, seed: 1, parts.Add, state: state);
 
         CollectionAssert.AreEqual(whole.Select(step => (step.Step, step.Epoch, step.Loss, step.LearningRate)).ToArray(), parts.Select(step => (step.Step, step.Epoch, step.Loss, step.LearningRate)).ToArray());
+        CollectionAssert.AreEqual(whole.Select(step => step.TotalTargetTokens).ToArray(), parts.Select(step => step.TotalTargetTokens).ToArray());
         CollectionAssert.AreEqual(Bytes(expected), Bytes(actual));
     }
 
