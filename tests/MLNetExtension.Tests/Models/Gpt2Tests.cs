@@ -95,6 +95,7 @@ public sealed class Gpt2Tests
     }
 
     [TestMethod]
+    [DoNotParallelize]  // the state is the process's: a test beside this one may draw from it
     public void The_seed_decides_the_weights_and_the_callers_random_state_is_left_alone()
     {
         using var scope = NewDisposeScope();

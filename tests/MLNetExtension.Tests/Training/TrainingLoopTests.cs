@@ -91,6 +91,7 @@ public sealed class TrainingLoopTests
 
     // ML.NET's torch trainers reseed the process-wide generator.
     [TestMethod]
+    [DoNotParallelize]  // the state is the process's: a test beside this one may draw from it
     public void Training_leaves_the_callers_random_state_alone()
     {
         using var scope = NewDisposeScope();
