@@ -23,7 +23,7 @@ internal static class BenchmarksApp
         ParseResult parsed = CreateRoot().Parse(args);
         if (parsed.Errors.Count > 0)
         {
-            Console.Error.WriteLine($"{string.Join(' ', parsed.Errors.Select(error => error.Message))} (options: ./build.sh bench --help)");
+            Console.Error.WriteLine($"{OneLine(string.Join(' ', parsed.Errors.Select(error => error.Message)))} (options: ./build.sh bench --help)");
             return 2;
         }
         try
@@ -50,6 +50,13 @@ internal static class BenchmarksApp
         Option<int> threads = AtLeastOne("--threads", Environment.ProcessorCount, "Threads of every system; default one for each core.");
         Option<string> python = new("--python") { Description = "A Python that has torch.", HelpName = "FILE", DefaultValueFactory = _ => "/usr/bin/python3" };
         Option<string?> json = new("--json") { Description = "Also write the figures to this file.", HelpName = "FILE" };
+        // Said now, and not after an hour of measuring.
+        json.Validators.Add(result =>
+        {
+            string file = Path.GetFullPath(result.GetValueOrDefault<string?>() ?? "");
+            if (Directory.Exists(file) || !Directory.Exists(Path.GetDirectoryName(file)))
+                result.AddError($"--json {file} cannot be written: it is a folder, or its folder does not exist.");
+        });
         Option<bool> steps = new("--steps-report") { Description = "Instead of comparing: what a step of ours costs beside the model (workload W2 unless another is named)." };
         RootCommand root = new("Speed and memory of training, beside a bare PyTorch loop and a plain TorchSharp loop on the same rows and weights.")
         {
@@ -127,6 +134,8 @@ internal static class BenchmarksApp
         });
         return option;
     }
+
+    private static string OneLine(string text) => string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
 
     private static IAnsiConsole CreateConsole()
     {

@@ -40,7 +40,7 @@ internal sealed class ChildProcess(int threads, string python)
             Task<string> output = process.StandardOutput.ReadToEndAsync(cancellation), error = process.StandardError.ReadToEndAsync(cancellation);
             await process.WaitForExitAsync(cancellation);
             if (process.ExitCode != 0)
-                throw new BenchmarkException($"{what} failed with exit code {process.ExitCode}: {OneLine(await error)}");
+                throw new BenchmarkException($"{what} failed with exit code {process.ExitCode}: {Said(await error)}");
             return Parse<T>(what, await output);
         }
         catch (OperationCanceledException)
@@ -71,9 +71,9 @@ internal sealed class ChildProcess(int threads, string python)
         }
         catch (JsonException)
         {
-            throw new BenchmarkException($"{what} ended without a result: {OneLine(output)}");
+            throw new BenchmarkException($"{what} ended without a result: {Said(output)}");
         }
     }
 
-    private static string OneLine(string text) => string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+    private static string Said(string text) => string.IsNullOrWhiteSpace(text) ? "it said nothing." : string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
 }

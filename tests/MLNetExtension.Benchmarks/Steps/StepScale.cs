@@ -16,7 +16,7 @@ internal sealed record StepScaleResult(int MicroBatches, double Seconds, double 
 /// <summary>How step time and memory grow with G, the number of micro-batches.</summary>
 internal static class StepScale
 {
-    private const int RowsPerMicroBatch = 2, Rounds = 3;
+    private const int RowsPerMicroBatch = 1, Rounds = 3;
     private static readonly int[] _counts = [1, 4, 16, 64];
 
     /// <summary>Measures in this process.</summary>
