@@ -30,6 +30,8 @@ internal sealed class Gpt2Block : TransformerBlock
         RegisterComponents();
     }
 
+    public override bool HasRouter => moe is not null;
+
     public override Routing? Routing => moe?.Routing;
 
     public override void Reseed(long seed) => dropout.Reseed(seed);

@@ -12,6 +12,9 @@ public abstract class TransformerBlock : nn.Module<Tensor, SequenceLayout, Tenso
     {
     }
 
+    /// <summary>Whether a router picks experts in this block.</summary>
+    public virtual bool HasRouter => false;
+
     /// <summary>What the block's router decided in its last forward pass of training; null for a block without one.</summary>
     public virtual Routing? Routing => null;
 

@@ -13,7 +13,7 @@ internal sealed class WindowGradient : IDisposable
     private readonly GradientAccumulator _accumulator;
     private readonly RouterBalance _balance;
     private readonly MicroBatchGradient _microBatchGradient;
-    private readonly bool _pack;
+    private readonly bool _countsRoutingFirst, _pack;
 
     public WindowGradient(
         CausalLanguageModel model, LossNormalization normalization, ITokenLoss? loss = null, bool recompute = false, bool pack = false, RouterBalance? balance = null)
@@ -22,6 +22,8 @@ internal sealed class WindowGradient : IDisposable
         _accumulator = new GradientAccumulator(Arena, normalization);
         _balance = balance ?? new RouterBalance(0, RouterBalanceScope.MicroBatch);
         _microBatchGradient = new MicroBatchGradient(model, Arena, loss ?? new LinearCrossEntropy(), _balance, recompute);
+        // A second forward pass is for shares of experts alone: a model without routers must not pay for it.
+        _countsRoutingFirst = _balance.CountsFirst && model.Blocks.Any(block => block.HasRouter);
         _pack = pack;
     }
 
@@ -33,7 +35,7 @@ internal sealed class WindowGradient : IDisposable
     /// <param name="dropoutSeed">Seed of dropout.</param>
     public WindowLoss Accumulate(IReadOnlyList<IReadOnlyList<TokenExample>> cut, long dropoutSeed = 0)
     {
-        if (_balance.CountsFirst)
+        if (_countsRoutingFirst)
         {
             _balance.Begin();
             for (int k = 0; k < cut.Count; k++)

@@ -33,6 +33,17 @@ public sealed class MemoryTests
         StringAssert.Contains(error.Message, "can't allocate memory");
     }
 
+    // The default options balance experts over the window, which takes a forward pass to count them. (A model without experts made it too.)
+    [TestMethod]
+    public void A_model_without_routers_passes_every_micro_batch_through_once()
+    {
+        using LimitedModel model = new(Ragged.Model(), int.MaxValue);
+        int microBatches = 0;
+        TrainingLoop.Run(model, Ragged.Examples(16), new TrainingOptions { MaximumSteps = 2, MaximumTokensPerMicroBatch = 60 }, seed: 1, step => microBatches += step.MicroBatches);
+        Assert.IsGreaterThan(2, microBatches);
+        Assert.AreEqual(microBatches, model.Passes);
+    }
+
     [TestMethod]
     public void An_error_that_is_not_about_memory_is_passed_on_at_once() =>
         Assert.IsFalse(TokenBudget.IsOutOfMemory(new ExternalException("The size of tensor a (3) must match the size of tensor b (4)")));
@@ -166,9 +177,17 @@ public sealed class MemoryTests
 
         public override IReadOnlyList<TransformerBlock> Blocks => _inner.Blocks;
 
+        public int Passes { get; private set; }
+
         public override Tensor Embed(Tensor ids, SequenceLayout layout) => ids.numel() <= _limit
-            ? _inner.Embed(ids, layout)
+            ? Embedded(ids, layout)
             : throw new ExternalException($"[enforce fail at alloc_cpu.cpp:75] . DefaultCPUAllocator: can't allocate memory: you tried to allocate {ids.numel()} bytes.");
+
+        private Tensor Embedded(Tensor ids, SequenceLayout layout)
+        {
+            Passes++;
+            return _inner.Embed(ids, layout);
+        }
 
         public override Tensor Normalize(Tensor hidden) => _inner.Normalize(hidden);
 
