@@ -23,6 +23,11 @@ public sealed class ParameterArena : IDisposable
     /// <param name="parameters">Names and parameters. A tied parameter, met under a second name, is stored once. Those that need no gradient stay outside.</param>
     /// <exception cref="ArgumentException">There is nothing to train, or the parameters differ in dtype or device.</exception>
     public ParameterArena(IEnumerable<(string name, Parameter parameter)> parameters)
+        : this(parameters, shared: null)
+    {
+    }
+
+    private ParameterArena(IEnumerable<(string name, Parameter parameter)> parameters, ParameterArena? shared)
     {
         _slots = [.. parameters
             .Where(p => p.parameter.requires_grad)
@@ -47,11 +52,11 @@ public sealed class ParameterArena : IDisposable
         using var _ = no_grad();
         bool half = first.dtype is ScalarType.BFloat16 or ScalarType.Float16;
         ScalarType master = half ? ScalarType.Float32 : first.dtype;
-        Values = empty(Length, dtype: master, device: first.device).DetachFromDisposeScope();
+        Values = (shared?.Values.view(-1) ?? empty(Length, dtype: master, device: first.device)).DetachFromDisposeScope();
         Gradients = zeros(Length, dtype: master, device: first.device).DetachFromDisposeScope();
         if (half)
         {
-            _computedValues = empty(Length, dtype: first.dtype, device: first.device).DetachFromDisposeScope();
+            _computedValues = (shared?._computedValues!.view(-1) ?? empty(Length, dtype: first.dtype, device: first.device)).DetachFromDisposeScope();
             _computedGradients = zeros(Length, dtype: first.dtype, device: first.device).DetachFromDisposeScope();
         }
 
@@ -59,14 +64,15 @@ public sealed class ParameterArena : IDisposable
         foreach (Slot slot in _slots)
         {
             Tensor value = View(_computedValues ?? Values, offset, slot.Shape);
-            value.copy_(slot.Parameter);
+            if (shared is null)
+                value.copy_(slot.Parameter);
             slot.Parameter.set_(value);
             slot.Gradient = View(_computedGradients ?? Gradients, offset, slot.Shape).DetachFromDisposeScope();
             slot.Parameter.grad = slot.Gradient;
             slot.Offset = offset;
             offset += slot.Parameter.numel();
         }
-        if (half)
+        if (half && shared is null)
             Values.copy_(_computedValues!);
     }
 
@@ -84,6 +90,23 @@ public sealed class ParameterArena : IDisposable
 
     /// <summary>The accumulated gradient, [P], in the dtype of <see cref="Values"/>.</summary>
     public Tensor Gradients { get; }
+
+    /// <summary>Makes an arena for a replica of the model: it views the values of this one and has gradients of its own, so that another thread can accumulate beside this one.</summary>
+    /// <param name="replica">Names and parameters of the replica, in the model's order.</param>
+    /// <exception cref="ArgumentException">They are not those of this arena.</exception>
+    public ParameterArena Share(IEnumerable<(string name, Parameter parameter)> replica)
+    {
+        (string name, Parameter parameter)[] parameters = [.. replica];
+        ParameterArena arena = new(parameters, shared: this);
+        if (arena._slots.Select(slot => slot.Name).SequenceEqual(Names) && arena._slots.Zip(_slots).All(pair => pair.First.Shape.SequenceEqual(pair.Second.Shape)))
+            return arena;
+        arena.Dispose();
+        throw new ArgumentException($"A replica has the parameters of its model, in their order: {string.Join(", ", Names)}.", nameof(replica));
+    }
+
+    /// <summary>Whether a parameter is of this arena, and so is trained.</summary>
+    /// <param name="parameter">Any parameter of the model.</param>
+    public bool Trains(Tensor parameter) => _slots.Any(slot => slot.Parameter.Handle == parameter.Handle);
 
     /// <summary>The gradient buffer that belongs to a parameter, in the parameter's shape and dtype.</summary>
     /// <param name="parameter">A parameter of this arena.</param>

@@ -28,6 +28,38 @@ public static class MicroBatchPlanner
         return cut;
     }
 
+    /// <summary>Groups rows that are to be packed: groups of nearly as many tokens each, so that workers who share them finish together.</summary>
+    /// <param name="window">The examples of one optimizer step. Those without a target are left out: no forward pass could learn from them.</param>
+    /// <param name="maximumTokens">Most tokens of a group. A longer row stands alone.</param>
+    /// <param name="workers">How many share the groups, at least 1: the number of groups is a multiple of it, where there are rows enough.</param>
+    public static IReadOnlyList<IReadOnlyList<TokenExample>> CutPacked(IReadOnlyList<TokenExample> window, int maximumTokens, int workers = 1)
+    {
+        TokenExample[] rows = [.. window.Where(e => e.HasTargets).OrderByDescending(e => e.Length)];
+        long tokens = rows.Sum(e => (long)e.Length);
+        long least = (tokens + maximumTokens - 1) / maximumTokens;
+        for (long count = (least + workers - 1) / workers * workers; count < rows.Length; count += workers)
+        {
+            IReadOnlyList<TokenExample>[] groups = Level(rows, (int)count);
+            if (groups.All(group => group.Count == 1 || group.Sum(e => (long)e.Length) <= maximumTokens))
+                return groups;
+        }
+        return [.. rows.Select(row => (IReadOnlyList<TokenExample>)[row])];
+    }
+
+    // Graham 1969, "Bounds on multiprocessing timing anomalies": longest first, each to the group with the fewest tokens.
+    private static IReadOnlyList<TokenExample>[] Level(TokenExample[] longestFirst, int count)
+    {
+        List<TokenExample>[] groups = [.. Enumerable.Range(0, count).Select(_ => new List<TokenExample>())];
+        PriorityQueue<int, (long Tokens, int Group)> fewest = new(Enumerable.Range(0, count).Select(group => (group, (0L, group))));
+        foreach (TokenExample row in longestFirst)
+        {
+            fewest.TryDequeue(out int group, out (long Tokens, int) load);
+            groups[group].Add(row);
+            fewest.Enqueue(group, (load.Tokens + row.Length, group));
+        }
+        return groups;
+    }
+
     /// <summary>Share of the positions of a cut that are padding, 0 to 1.</summary>
     /// <param name="cut">Groups of examples, each padded to its longest.</param>
     public static double PaddingShare(IReadOnlyList<IReadOnlyList<TokenExample>> cut)

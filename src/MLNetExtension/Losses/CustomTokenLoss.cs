@@ -49,7 +49,7 @@ public sealed class CustomTokenLoss : ITokenLoss
             count += loss.TargetCount;
             gradients.Hidden.narrow(0, start, length).add_(hidden.grad!);
             if (head.grad is { } headGradient)
-                gradients.HeadWeight.add_(headGradient);
+                gradients.HeadWeight?.add_(headGradient);
         }
         return new LossSum(sum, count);
     }

@@ -12,9 +12,9 @@ public sealed record TokenTargets(Tensor Hidden, Tensor HeadWeight, Tensor Targe
 
 /// <summary>Where a loss adds its gradient.</summary>
 /// <param name="Hidden">Buffer of the gradient by the hidden states, [N,C].</param>
-/// <param name="HeadWeight">Buffer of the gradient by the head's weight, [V,C].</param>
+/// <param name="HeadWeight">Buffer of the gradient by the head's weight, [V,C]; null where that is not trained.</param>
 /// <param name="Scale">What the gradient of the sum, not the sum, is multiplied by.</param>
-public sealed record TokenGradients(Tensor Hidden, Tensor HeadWeight, double Scale);
+public sealed record TokenGradients(Tensor Hidden, Tensor? HeadWeight, double Scale);
 
 /// <summary>A loss over targets. It returns a sum and a count, so exact accumulation holds by construction.</summary>
 public interface ITokenLoss

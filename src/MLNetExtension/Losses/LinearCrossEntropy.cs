@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Losses;
@@ -12,10 +13,10 @@ namespace MLNetExtension.Losses;
 /// <c>(1 + 2 k logsumexp(z)) softmax(z) - (1 - s) onehot(y) - s / V</c>. So no graph is recorded and nothing is kept but one chunk.
 /// Sources: label smoothing, Szegedy et al. 2016, section 7; z-loss, Chowdhery et al. 2022 (PaLM), section 5.
 /// </remarks>
-/// <param name="chunkTokens">Targets handled at a time; bounds the memory of the loss, whatever N. Default 1024.</param>
+/// <param name="chunkTokens">Targets handled at a time; bounds the memory of the loss, whatever N. Default 256: fewer make matrix products slower, more leave the caches.</param>
 /// <param name="labelSmoothing">Share of a target's probability that is spread over all tokens, 0 to below 1. Default 0.</param>
 /// <param name="zLoss">Coefficient of the squared log of the softmax's normaliser. Default 0.</param>
-public sealed class LinearCrossEntropy(int chunkTokens = 1024, double labelSmoothing = 0, double zLoss = 0) : ITokenLoss
+public sealed class LinearCrossEntropy(int chunkTokens = 256, double labelSmoothing = 0, double zLoss = 0) : ITokenLoss
 {
     /// <inheritdoc/>
     public LossSum Backward(TokenTargets targets, TokenGradients gradients)
@@ -25,21 +26,19 @@ public sealed class LinearCrossEntropy(int chunkTokens = 1024, double labelSmoot
         Tensor correct = zeros_like(sum);
         ForEachChunk(targets.Hidden, targets.HeadWeight, targets.Targets, (start, h, y, logits) =>
         {
-            Tensor? weights = targets.Weights?.narrow(0, start, y.shape[0]).unsqueeze(1);                   // [n,1]
-            correct.add_(Sum(logits.argmax(1, keepdim: true).eq(y).to(float64), weights));
+            Tensor? weights = targets.Weights?.narrow(0, start, y.shape[0]).unsqueeze(1);                   // [n,1] float64
+            Tensor largest = logits.amax([1], keepdim: true), target = logits.gather(1, y);                 // [n,1]
+            correct.add_(Sum(Hits(logits, target.eq(largest), y).to(float64), weights));
+            Tensor? mean = labelSmoothing == 0 ? null : logits.mean([1], keepdim: true, type: float64);     // [n,1] float64
 
-            Tensor? normaliser = zLoss == 0 ? null : logits.logsumexp(1, keepdim: true);                    // [n,1]
-            Tensor logProbabilities = logits.log_softmax(1);                                                // [n,V]
-            sum.add_(Sum(Losses(logProbabilities, y, normaliser), weights));
+            Tensor powers = logits.sub_(largest).exp_();                                                    // [n,V], in the memory of the logits
+            Tensor total = powers.sum(1, keepdim: true);                                                    // [n,1]
+            Tensor normaliser = largest.to(float64) + total.to(float64).log();                             // [n,1] float64: logsumexp(z)
+            sum.add_(Sum(Losses(normaliser, target.to(float64), mean), weights));
 
-            Tensor logitGradient = LogitGradient(logProbabilities, y, normaliser);                           // [n,V]
-            if (weights is not null)
-                logitGradient.mul_(weights);
-            if (gradients.Scale != 1)
-                logitGradient.mul_(gradients.Scale);
-            logitGradient = logitGradient.to(h.dtype);
+            Tensor logitGradient = LogitGradient(powers, total, y, normaliser, weights?.mul(gradients.Scale), gradients.Scale).to(h.dtype);
             gradients.Hidden.narrow(0, start, y.shape[0]).addmm_(logitGradient, targets.HeadWeight);         // [n,V] [V,C]
-            gradients.HeadWeight.addmm_(logitGradient.t(), h);                                              // [V,n] [n,C]
+            gradients.HeadWeight?.addmm_(logitGradient.t(), h);                                             // [V,n] [n,C]
         });
         return new LossSum(sum, targets.TargetCount, correct);
     }
@@ -59,23 +58,32 @@ public sealed class LinearCrossEntropy(int chunkTokens = 1024, double labelSmoot
     }
 
     // [n,1] float64
-    private Tensor Losses(Tensor logProbabilities, Tensor y, Tensor? normaliser)
+    private Tensor Losses(Tensor normaliser, Tensor target, Tensor? mean)
     {
-        Tensor losses = logProbabilities.gather(1, y).to(float64) * -(1 - labelSmoothing);
-        if (labelSmoothing != 0)
-            losses = losses - logProbabilities.mean([1], keepdim: true, type: float64) * labelSmoothing;
-        return normaliser is null ? losses : losses + normaliser.to(float64).square() * zLoss;
+        Tensor losses = normaliser - target * (1 - labelSmoothing);
+        if (mean is not null)
+            losses.sub_(mean * labelSmoothing);
+        return zLoss == 0 ? losses : losses.add_(normaliser.square() * zLoss);
     }
 
-    // [n,V], in the memory of the log-probabilities
-    private Tensor LogitGradient(Tensor logProbabilities, Tensor y, Tensor? normaliser)
+    // [n,V], in the memory of the powers. Whatever multiplies a whole row is gathered first, so that one pass does it all.
+    private Tensor LogitGradient(Tensor powers, Tensor total, Tensor y, Tensor normaliser, Tensor? weights, double scale)
     {
-        Tensor gradient = logProbabilities.exp_();
-        if (normaliser is not null)
-            gradient.mul_(normaliser.mul(2 * zLoss).add_(1));
+        Tensor weight = weights ?? full_like(normaliser, scale);                                                            // [n,1] float64
+        Tensor factor = (zLoss == 0 ? weight : weight * normaliser.mul(2 * zLoss).add_(1)) / total;                         // [n,1] float64
+        Tensor gradient = powers.mul_(factor.to(powers.dtype));
         if (labelSmoothing != 0)
-            gradient.sub_(labelSmoothing / gradient.shape[1]);
-        return gradient.scatter_add_(1, y, full_like(y, -(1 - labelSmoothing), dtype: gradient.dtype));
+            gradient.sub_((weight * (labelSmoothing / gradient.shape[1])).to(gradient.dtype));
+        return gradient.scatter_add_(1, y, (weight * -(1 - labelSmoothing)).to(gradient.dtype));
+    }
+
+    // Which targets are the first of the largest logits, [n,1]: of equal ones, the model would say the first. On the CPU, where asking costs no synchronisation, only candidates are looked at.
+    private static Tensor Hits(Tensor logits, Tensor candidates, Tensor y)
+    {
+        if (logits.device_type != DeviceType.CPU)
+            return logits.argmax(1, keepdim: true).eq(y);
+        Tensor rows = candidates.flatten().nonzero().flatten();
+        return rows.shape[0] == 0 ? candidates : candidates.index_copy_(0, rows, logits.index_select(0, rows).argmax(1, keepdim: true).eq(y.index_select(0, rows)));
     }
 
     private static Tensor Sum(Tensor values, Tensor? weights) => (weights is null ? values : values * weights).sum();

@@ -1,3 +1,5 @@
+using TorchSharp;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Models;
@@ -27,10 +29,19 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     /// <summary>The blocks in their order, each [B,T,C] to [B,T,C].</summary>
     public abstract IReadOnlyList<TransformerBlock> Blocks { get; }
 
+    /// <summary>The embedding of tokens, [V,C]. It is looked up outside the model, so that its gradient is added where tokens occur and never exists as [V,C] for one micro-batch.</summary>
+    public abstract Tensor TokenEmbedding { get; }
+
+    /// <summary>Makes what the first block reads of embedded tokens, [B,T,C] to [B,T,C]: positions and dropout where a model has them.</summary>
+    /// <param name="tokens">Embedded tokens, [B,T,C].</param>
+    /// <param name="layout">How rows lie in them.</param>
+    public abstract Tensor EnterBlocks(Tensor tokens, SequenceLayout layout);
+
     /// <summary>Embeds ids, [B,T] int64 to [B,T,C].</summary>
     /// <param name="ids">Token ids, [B,T] int64.</param>
     /// <param name="layout">How rows lie in them.</param>
-    public abstract Tensor Embed(Tensor ids, SequenceLayout layout);
+    public Tensor Embed(Tensor ids, SequenceLayout layout) =>
+        EnterBlocks(TokenEmbedding.index_select(0, ids.flatten()).view(ids.shape[0], ids.shape[1], -1), layout);
 
     /// <summary>Applies the final norm, [...,C] to [...,C].</summary>
     /// <param name="hidden">What the last block gave.</param>
@@ -39,6 +50,30 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     /// <summary>Starts the random numbers of the embedding's dropout anew; those of the blocks are the blocks' own.</summary>
     /// <param name="seed">The seed.</param>
     public abstract void ReseedEmbedding(long seed);
+
+    /// <summary>Makes a second module over the same weights, so that another thread can run it with gradients and random numbers of its own.</summary>
+    /// <returns>A module whose parameters and buffers view those of this one and train where those train; null where the model cannot be made twice.</returns>
+    public CausalLanguageModel? Replicate()
+    {
+        if (WithoutWeights() is not { } replica)
+            return null;
+        using var untracked = no_grad();
+        using var scope = NewDisposeScope();
+        if (HeadWeight.dtype != ScalarType.Float32)
+            replica.to(HeadWeight.dtype);
+        foreach (((string name, Parameter own), (_, Parameter copy)) in named_parameters().Zip(replica.named_parameters()))
+        {
+            Share(own, copy, name);
+            copy.requires_grad = own.requires_grad;
+        }
+        foreach (((string name, Tensor own), (_, Tensor copy)) in named_buffers().Zip(replica.named_buffers()))
+            Share(own, copy, name);
+        replica.train(training);
+        return replica;
+    }
+
+    /// <summary>Makes a module of the same shape and settings whose weights hold nothing yet, on the CPU, float32; null where that cannot be.</summary>
+    protected virtual CausalLanguageModel? WithoutWeights() => null;
 
     /// <summary>Gives the hidden states that the head reads, [B,T] int64 to [B,T,C].</summary>
     /// <param name="ids">Token ids, [B,T] int64; T at most <see cref="ContextLength"/>.</param>
@@ -53,4 +88,11 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     /// <summary>Gives logits, [B,T] int64 to [B,T,V].</summary>
     /// <param name="ids">Token ids, [B,T] int64.</param>
     public override Tensor forward(Tensor ids) => nn.functional.linear(Hidden(ids), HeadWeight);
+
+    private static void Share(Tensor own, Tensor copy, string name)
+    {
+        if (!own.shape.SequenceEqual(copy.shape))
+            throw new InvalidOperationException($"The replica's '{name}' is [{string.Join(", ", copy.shape)}], the model's is [{string.Join(", ", own.shape)}].");
+        copy.set_(own);
+    }
 }

@@ -59,11 +59,13 @@ public sealed class Gpt2 : CausalLanguageModel
     public static Gpt2 WithoutWeights(Gpt2Configuration configuration) => new(configuration, generator: null);
 
     /// <inheritdoc/>
-    public override Tensor Embed(Tensor ids, SequenceLayout layout)
-    {
-        Tensor tokens = wte.index_select(0, ids.flatten()).view(ids.shape[0], ids.shape[1], -1);   // [B,T,C]
-        return dropout.call(tokens + layout.Positions(wpe, ids.shape[1]));                                 // [B,T,C] + [T,C]
-    }
+    protected override CausalLanguageModel WithoutWeights() => WithoutWeights(Configuration);
+
+    /// <inheritdoc/>
+    public override Tensor TokenEmbedding => wte;
+
+    /// <inheritdoc/>
+    public override Tensor EnterBlocks(Tensor tokens, SequenceLayout layout) => dropout.call(tokens + layout.Positions(wpe, tokens.shape[1]));   // [B,T,C] + [T,C]
 
     /// <inheritdoc/>
     public override Tensor Normalize(Tensor hidden) => ln_f.call(hidden);

@@ -30,7 +30,7 @@ internal sealed class MicroBatchGradient(CausalLanguageModel model, ParameterAre
     {
         using var _ = no_grad();
         Pass pass = new(microBatch, Layout(microBatch), 1, dropoutSeed);
-        Tensor hidden = Embed(pass);
+        Tensor hidden = Enter(pass, Tokens(pass));
         for (int i = 0; i < model.Blocks.Count; i++)
             hidden = Block(i, hidden, pass);
         balance.Count(model.Blocks, microBatch);
@@ -38,20 +38,22 @@ internal sealed class MicroBatchGradient(CausalLanguageModel model, ParameterAre
 
     private (LossSum, Tensor?) Recorded(Pass pass)
     {
-        Tensor hidden = Embed(pass);
+        Tensor tokens = Tokens(pass), hidden = Enter(pass, tokens);
         Tensor? auxiliary = null;
         for (int i = 0; i < model.Blocks.Count; i++)
         {
             hidden = Block(i, hidden, pass);
             auxiliary = Add(auxiliary, balance.Sum(i, model.Blocks[i].Routing, pass.MicroBatch.TargetWeight));
         }
-        return (Head(pass, hidden, auxiliary), auxiliary?.detach());
+        LossSum sum = Head(pass, hidden, auxiliary);
+        AddTokenGradient(pass, tokens);
+        return (sum, auxiliary?.detach());
     }
 
     // Only the inputs of blocks are kept. Each block is run a second time, from the same seed, when its gradient is due.
     private (LossSum, Tensor?) Recomputed(Pass pass)
     {
-        Tensor embedded = Embed(pass);
+        Tensor tokens = Tokens(pass), embedded = Enter(pass, tokens);
         List<Tensor> inputs = [embedded.detach()];
         using (no_grad())
         {
@@ -73,7 +75,9 @@ internal sealed class MicroBatchGradient(CausalLanguageModel model, ParameterAre
             auxiliary = Add(auxiliary, blockBalance?.detach())?.MoveToOuterDisposeScope();
             inputs[i + 1].Dispose();
         }
-        embedded.backward([inputs[0].grad!]);
+        if (embedded.requires_grad)
+            embedded.backward([inputs[0].grad!]);
+        AddTokenGradient(pass, tokens);
         return (sum, auxiliary);
     }
 
@@ -87,7 +91,7 @@ internal sealed class MicroBatchGradient(CausalLanguageModel model, ParameterAre
         Tensor gradient = zeros_like(detached);
         LossSum sum = loss.Backward(
             new TokenTargets(detached, model.HeadWeight, microBatch.Targets, microBatch.TargetWeights, microBatch.TargetWeight),
-            new TokenGradients(gradient, arena.GradientOf(model.HeadWeight), pass.Scale));
+            new TokenGradients(gradient, arena.Trains(model.HeadWeight) ? arena.GradientOf(model.HeadWeight) : null, pass.Scale));
         Backward(states, gradient, auxiliary, pass.Scale);
         return sum;
     }
@@ -101,10 +105,24 @@ internal sealed class MicroBatchGradient(CausalLanguageModel model, ParameterAre
             ((states * gradient).to(float64).sum() + auxiliary * scale).backward();
     }
 
-    private Tensor Embed(Pass pass)
+    // [B,T,C], a leaf of the graph: what autograd would do with a whole [V,C] for every micro-batch, AddTokenGradient does with the rows that occur.
+    private Tensor Tokens(Pass pass)
+    {
+        Tensor ids = pass.MicroBatch.Ids, embedding = model.TokenEmbedding;
+        Tensor tokens = embedding.detach().index_select(0, ids.flatten()).view(ids.shape[0], ids.shape[1], -1);
+        return arena.Trains(embedding) ? tokens.requires_grad_() : tokens;
+    }
+
+    private void AddTokenGradient(Pass pass, Tensor tokens)
+    {
+        if (tokens.requires_grad)
+            arena.GradientOf(model.TokenEmbedding).index_add_(0, pass.MicroBatch.Ids.flatten(), tokens.grad!.flatten(0, 1), 1);
+    }
+
+    private Tensor Enter(Pass pass, Tensor tokens)
     {
         model.ReseedEmbedding(pass.DropoutSeed);
-        return model.Embed(pass.MicroBatch.Ids, pass.Layout);
+        return model.EnterBlocks(tokens, pass.Layout);
     }
 
     private Tensor Block(int i, Tensor input, Pass pass)

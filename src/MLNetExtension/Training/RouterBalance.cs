@@ -36,14 +36,34 @@ internal sealed class RouterBalance(double coefficient, RouterBalanceScope scope
         {
             if (blocks[i].Routing is not { } routing)
                 continue;
-            Tensor counts = RouterBalanceLoss.Counts(routing.Selected, routing.Probabilities.shape[1]);
-            if (_counts.TryGetValue(i, out Tensor? sum))
-                sum.add_(counts);
-            else
-                _counts[i] = counts.DetachFromDisposeScope();
+            Add(i, RouterBalanceLoss.Counts(routing.Selected, routing.Probabilities.shape[1]));
         }
         _targets += microBatch.TargetWeight;
         _tokens += microBatch.RowLengths.Sum();
+    }
+
+    /// <summary>Makes one that has counted nothing yet.</summary>
+    public RouterBalance Replicate() => new(coefficient, scope);
+
+    /// <summary>Adds up what workers have counted, each its part of a window, and gives each the sums.</summary>
+    /// <param name="workers">All of them.</param>
+    public static void Share(IReadOnlyList<RouterBalance> workers)
+    {
+        using var _ = NewDisposeScope();
+        RouterBalance first = workers[0];
+        foreach (RouterBalance other in workers.Skip(1))
+        {
+            foreach ((int block, Tensor counts) in other._counts)
+                first.Add(block, counts);
+            (first._targets, first._tokens) = (first._targets + other._targets, first._tokens + other._tokens);
+        }
+        foreach (RouterBalance other in workers.Skip(1))
+        {
+            other.Begin();
+            foreach ((int block, Tensor counts) in first._counts)
+                other.Add(block, counts);
+            (other._targets, other._tokens) = (first._targets, first._tokens);
+        }
     }
 
     /// <summary>Gives the balance loss of a block in a micro-batch, per token, as a sum.</summary>
@@ -69,5 +89,13 @@ internal sealed class RouterBalance(double coefficient, RouterBalanceScope scope
     {
         foreach (Tensor counts in _counts.Values)
             counts.Dispose();
+    }
+
+    private void Add(int block, Tensor counts)
+    {
+        if (_counts.TryGetValue(block, out Tensor? sum))
+            sum.add_(counts);
+        else
+            _counts[block] = counts.clone().DetachFromDisposeScope();
     }
 }

@@ -4,6 +4,7 @@ using MLNetExtension.Data;
 using MLNetExtension.Losses;
 using MLNetExtension.Models;
 using MLNetExtension.Optimization;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Training;
@@ -13,9 +14,10 @@ internal sealed class TrainingStep : IDisposable
 {
     private readonly TrainingOptions _options;
     private readonly PrecisionScope _precision;
-    private readonly WindowGradient _gradient;
+    private readonly ParallelGradient _gradient;
     private readonly AdamW _optimizer;
-    private readonly TokenBudget _budget;
+    private CutPlan _plan;
+    private readonly IReadOnlyList<int> _workersToTry;
     private bool _calibrate;
 
     /// <summary>Makes a step over a model.</summary>
@@ -28,11 +30,13 @@ internal sealed class TrainingStep : IDisposable
         _precision = new PrecisionScope(model, options.ComputePrecision);
         LinearCrossEntropy loss = new(labelSmoothing: options.LabelSmoothing, zLoss: options.ZLoss);
         RouterBalance balance = new(options.RouterBalanceCoefficient, options.RouterBalanceScope);
-        _gradient = new WindowGradient(model, options.LossNormalization, loss, options.ActivationRecomputation, options.PackRows, balance);
+        bool onCpu = model.HeadWeight.device_type == DeviceType.CPU, pack = options.PackRows ?? onCpu;
+        _gradient = new ParallelGradient(new WindowGradient(model, options.LossNormalization, loss, options.ActivationRecomputation, pack, balance));
         _precision.SetMasters(_gradient.Arena);
         _optimizer = new AdamW(_gradient.Arena, options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay);
-        _budget = new TokenBudget(options.MaximumTokensPerMicroBatch ?? TokenBudgetCalibration.Default);
+        _plan = new CutPlan(options.MaximumTokensPerMicroBatch ?? CutCalibration.DefaultTokens, options.Workers ?? 1, pack);
         _calibrate = calibrate && options.MaximumTokensPerMicroBatch is null;
+        _workersToTry = options.Workers is { } workers ? [workers] : onCpu ? [.. new[] { 1, get_num_threads() }.Distinct()] : [1];
     }
 
     /// <summary>Goes on from where another training stood; a state that holds nothing yet changes nothing.</summary>
@@ -52,7 +56,10 @@ internal sealed class TrainingStep : IDisposable
     public void Keep(TrainingState state) => state.Keep(_optimizer.Steps, _optimizer.First, _optimizer.Second);
 
     /// <summary>Positions that may pass through the model together, as things stand.</summary>
-    public int TokensPerMicroBatch => _budget.Tokens;
+    public int TokensPerMicroBatch => _plan.Tokens;
+
+    /// <summary>How many micro-batches are computed side by side, as things stand.</summary>
+    public int Workers => _plan.Workers;
 
     /// <summary>Learns from a window.</summary>
     /// <param name="window">The examples of this step.</param>
@@ -77,19 +84,22 @@ internal sealed class TrainingStep : IDisposable
     {
         if (_calibrate && window.Any(e => e.HasTargets))
         {
-            _budget.Set(TokenBudgetCalibration.FastestBudget(_gradient, window, _options.MemoryLimitMiB));
+            _plan = CutCalibration.FastestPlan(_gradient, window, _plan.Pack, _workersToTry, _options.MemoryLimitMiB);
             _calibrate = false;
         }
         while (true)
         {
-            IReadOnlyList<IReadOnlyList<TokenExample>> cut = MicroBatchPlanner.Cut(window, _budget.Tokens);
+            IReadOnlyList<IReadOnlyList<TokenExample>> cut = _plan.Cut(window);
+            CutPlan? smaller = null;
             try
             {
-                return (_gradient.Accumulate(cut, dropoutSeed), _options.PackRows ? 0 : MicroBatchPlanner.PaddingShare(cut));
+                return (_gradient.Accumulate(cut, _plan.Workers, dropoutSeed), _plan.Pack ? 0 : MicroBatchPlanner.PaddingShare(cut));
             }
-            catch (Exception exception) when (TokenBudget.IsOutOfMemory(exception) && _budget.TryHalve(window))
+            catch (Exception exception) when (OutOfMemory.IsSaidBy(exception) && (smaller = _plan.Smaller(window)) is not null)
             {
+                _plan = smaller!.Value;
                 _gradient.Reset();
+                _gradient.Shrink(_plan.Workers);
             }
         }
     }

@@ -10,40 +10,82 @@ namespace MLNetExtension.Training;
 /// <summary>The gradient of a window, cut in any way, in the arena of its model: backward of the sum for every micro-batch, then one division.</summary>
 internal sealed class WindowGradient : IDisposable
 {
+    private readonly CausalLanguageModel _model;
+    private readonly CausalLanguageModel? _replica;    // where the model is this object's own
     private readonly GradientAccumulator _accumulator;
+    private readonly LossNormalization _normalization;
+    private readonly ITokenLoss _loss;
     private readonly RouterBalance _balance;
     private readonly MicroBatchGradient _microBatchGradient;
-    private readonly bool _countsRoutingFirst, _pack;
+    private readonly bool _recompute, _pack;
 
     public WindowGradient(
         CausalLanguageModel model, LossNormalization normalization, ITokenLoss? loss = null, bool recompute = false, bool pack = false, RouterBalance? balance = null)
+        : this(model, new ParameterArena(model.named_parameters()), normalization, loss, recompute, pack, balance)
     {
-        Arena = new ParameterArena(model.named_parameters());
+    }
+
+    private WindowGradient(
+        CausalLanguageModel model, ParameterArena arena, LossNormalization normalization, ITokenLoss? loss, bool recompute, bool pack, RouterBalance? balance, CausalLanguageModel? replica = null)
+    {
+        (_model, Arena, _normalization, _recompute, _pack, _replica) = (model, arena, normalization, recompute, pack, replica);
         _accumulator = new GradientAccumulator(Arena, normalization);
+        _loss = loss ?? new LinearCrossEntropy();
         _balance = balance ?? new RouterBalance(0, RouterBalanceScope.MicroBatch);
-        _microBatchGradient = new MicroBatchGradient(model, Arena, loss ?? new LinearCrossEntropy(), _balance, recompute);
+        _microBatchGradient = new MicroBatchGradient(model, Arena, _loss, _balance, recompute);
         // A second forward pass is for shares of experts alone: a model without routers must not pay for it.
-        _countsRoutingFirst = _balance.CountsFirst && model.Blocks.Any(block => block.HasRouter);
-        _pack = pack;
+        CountsRoutingFirst = _balance.CountsFirst && model.Blocks.Any(block => block.HasRouter);
     }
 
     /// <summary>The model's parameters and their gradients.</summary>
     public ParameterArena Arena { get; }
+
+    /// <summary>Whether <see cref="CountRouting"/> must see the whole window before its first gradient.</summary>
+    public bool CountsRoutingFirst { get; }
+
+    /// <summary>Makes another of its kind over a replica of the model: the same weights, a gradient buffer of its own.</summary>
+    /// <exception cref="InvalidOperationException">The model cannot be replicated.</exception>
+    public WindowGradient Replicate()
+    {
+        CausalLanguageModel replica = _model.Replicate() ?? throw new InvalidOperationException($"{_model.GetType().Name} cannot be replicated, so one worker alone can train it.");
+        return new WindowGradient(replica, Arena.Share(replica.named_parameters()), _normalization, _loss, _recompute, _pack, _balance.Replicate(), replica);
+    }
 
     /// <summary>Accumulates the gradient of a window into the arena, which must be zero before.</summary>
     /// <param name="cut">The window's examples in micro-batches; a micro-batch without a target is passed over.</param>
     /// <param name="dropoutSeed">Seed of dropout.</param>
     public WindowLoss Accumulate(IReadOnlyList<IReadOnlyList<TokenExample>> cut, long dropoutSeed = 0)
     {
-        if (_countsRoutingFirst)
-        {
-            _balance.Begin();
-            for (int k = 0; k < cut.Count; k++)
-                Visit(cut[k], unchecked(dropoutSeed + k), _microBatchGradient.CountRouting);
-        }
-        for (int k = 0; k < cut.Count; k++)
-            Add(cut[k], unchecked(dropoutSeed + k));
+        int[] all = [.. Enumerable.Range(0, cut.Count)];
+        if (CountsRoutingFirst)
+            CountRouting(cut, all, dropoutSeed);
+        Add(cut, all, dropoutSeed);
         return Finish();
+    }
+
+    /// <summary>Counts what routers decide in some micro-batches of a window.</summary>
+    /// <param name="cut">All micro-batches of the window.</param>
+    /// <param name="part">Which of them.</param>
+    /// <param name="dropoutSeed">Seed of dropout in the window.</param>
+    public void CountRouting(IReadOnlyList<IReadOnlyList<TokenExample>> cut, int[] part, long dropoutSeed)
+    {
+        _balance.Begin();
+        foreach (int k in part)
+            Visit(cut[k], unchecked(dropoutSeed + k), _microBatchGradient.CountRouting);
+    }
+
+    /// <summary>Adds up what workers have counted of a window and tells each of them the sums.</summary>
+    /// <param name="workers">All workers of the window.</param>
+    public static void ShareRouting(IReadOnlyList<WindowGradient> workers) => RouterBalance.Share([.. workers.Select(worker => worker._balance)]);
+
+    /// <summary>Adds some micro-batches of a window.</summary>
+    /// <param name="cut">All micro-batches of the window.</param>
+    /// <param name="part">Which of them.</param>
+    /// <param name="dropoutSeed">Seed of dropout in the window.</param>
+    public void Add(IReadOnlyList<IReadOnlyList<TokenExample>> cut, int[] part, long dropoutSeed)
+    {
+        foreach (int k in part)
+            Add(cut[k], unchecked(dropoutSeed + k));
     }
 
     /// <summary>Adds a micro-batch to the window; one without a target is passed over.</summary>
@@ -73,6 +115,7 @@ internal sealed class WindowGradient : IDisposable
         _balance.Dispose();
         _accumulator.Dispose();
         Arena.Dispose();
+        _replica?.Dispose();
     }
 
     private void Visit(IReadOnlyList<TokenExample> examples, long dropoutSeed, Action<MicroBatch, long> visit)

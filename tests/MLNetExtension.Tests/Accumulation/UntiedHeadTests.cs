@@ -54,7 +54,9 @@ public sealed class UntiedHeadTests
 
         public override IReadOnlyList<TransformerBlock> Blocks => _body.Blocks;
 
-        public override Tensor Embed(Tensor ids, SequenceLayout layout) => _body.Embed(ids, layout);
+        public override Tensor TokenEmbedding => _body.TokenEmbedding;
+
+        public override Tensor EnterBlocks(Tensor tokens, SequenceLayout layout) => _body.EnterBlocks(tokens, layout);
 
         public override Tensor Normalize(Tensor hidden) => _body.Normalize(hidden);
 

@@ -7,7 +7,6 @@ namespace MLNetExtension.Tests.Generation;
 /// <summary>A model that is certain of what follows each byte, and that says end-of-text where the script says nothing.</summary>
 internal sealed class ScriptedModel : CausalLanguageModel
 {
-    private readonly Tensor _following;
     private readonly Tensor _certainty;
 
     public ScriptedModel(params (int Id, int Next)[] script)
@@ -18,8 +17,8 @@ internal sealed class ScriptedModel : CausalLanguageModel
         foreach ((int id, int next) in script)
             following[id] = next;
 
-        _following = tensor(following);
         _certainty = eye(VocabularySize) * 1000;
+        TokenEmbedding = _certainty.index_select(0, tensor(following));
         eval();
     }
 
@@ -31,8 +30,9 @@ internal sealed class ScriptedModel : CausalLanguageModel
 
     public override IReadOnlyList<TransformerBlock> Blocks => [];
 
-    public override Tensor Embed(Tensor ids, SequenceLayout layout) =>
-        _certainty.index_select(0, _following.index_select(0, ids.flatten())).view(ids.shape[0], ids.shape[1], VocabularySize);
+    public override Tensor TokenEmbedding { get; }
+
+    public override Tensor EnterBlocks(Tensor tokens, SequenceLayout layout) => tokens;
 
     public override Tensor Normalize(Tensor hidden) => hidden;
 
@@ -42,7 +42,7 @@ internal sealed class ScriptedModel : CausalLanguageModel
 
     protected override void Dispose(bool disposing)
     {
-        _following.Dispose();
+        TokenEmbedding.Dispose();
         _certainty.Dispose();
         base.Dispose(disposing);
     }

@@ -8,7 +8,7 @@ namespace MLNetExtension.Tests.Losses;
 [DoNotParallelize]
 public sealed class LossMemoryTests
 {
-    // 4,096 targets over 8,192 tokens: whole logits would take 128 MiB, and their gradient as much again; 64 targets at a time take 2 MiB.
+    // 4,096 targets over 8,192 tokens: whole logits would take 128 MiB; 64 targets at a time take 2 MiB.
     [TestMethod]
     public void Logits_are_never_whole()
     {
@@ -26,7 +26,7 @@ public sealed class LossMemoryTests
             new TokenTargets(hidden, head, targets, null, Targets), new TokenGradients(hiddenGradient, headGradient, 1)));
 
         Assert.IsLessThan(32L << 20, chunked);
-        Assert.IsGreaterThan(128L << 20, whole);
+        Assert.IsGreaterThan(96L << 20, whole);
     }
 
     // How far the process's peak rises above where it stands: the kernel keeps the peak, and writing 5 to clear_refs sets it back.

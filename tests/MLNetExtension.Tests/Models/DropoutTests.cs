@@ -108,7 +108,9 @@ public sealed class DropoutTests
 
         public override IReadOnlyList<TransformerBlock> Blocks { get; }
 
-        public override Tensor Embed(Tensor ids, SequenceLayout layout) => _inner.Embed(ids, layout);
+        public override Tensor TokenEmbedding => _inner.TokenEmbedding;
+
+        public override Tensor EnterBlocks(Tensor tokens, SequenceLayout layout) => _inner.EnterBlocks(tokens, layout);
 
         public override Tensor Normalize(Tensor hidden) => _inner.Normalize(hidden);
 

@@ -46,23 +46,22 @@ public sealed class MemoryTests
 
     [TestMethod]
     public void An_error_that_is_not_about_memory_is_passed_on_at_once() =>
-        Assert.IsFalse(TokenBudget.IsOutOfMemory(new ExternalException("The size of tensor a (3) must match the size of tensor b (4)")));
+        Assert.IsFalse(OutOfMemory.IsSaidBy(new ExternalException("The size of tensor a (3) must match the size of tensor b (4)")));
 
     [TestMethod]
     [DataRow("CUDA out of memory. Tried to allocate 20.00 MiB")]
     [DataRow("[enforce fail at alloc_cpu.cpp:75] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 4096 bytes.")]
     [DataRow("[enforce fail at alloc_cpu.cpp:117] data. DefaultCPUAllocator: not enough memory: you tried to allocate 4096 bytes.")]
-    public void Every_allocators_words_are_known(string message) => Assert.IsTrue(TokenBudget.IsOutOfMemory(new ExternalException(message)));
+    public void Every_allocators_words_are_known(string message) => Assert.IsTrue(OutOfMemory.IsSaidBy(new ExternalException(message)));
 
     [TestMethod]
     public void A_budget_is_halved_below_the_window_until_rows_stand_alone()
     {
         TokenExample[] window = [.. Enumerable.Range(0, 4).Select(row => Ragged.Example(new Random(row), 10, row))];
-        TokenBudget budget = new(10_000);
-        List<int> budgets = [];
-        while (budget.TryHalve(window))
-            budgets.Add(budget.Tokens);
-        CollectionAssert.AreEqual(new[] { 20, 10 }, budgets);
+        List<(int, int)> plans = [];
+        for (CutPlan? plan = new CutPlan(10_000, 2, Pack: false).Smaller(window); plan is not null; plan = plan.Value.Smaller(window))
+            plans.Add((plan.Value.Tokens, plan.Value.Workers));
+        CollectionAssert.AreEqual(new[] { (20, 2), (10, 2), (10, 1) }, plans);
     }
 
     // A long row without targets is in no micro-batch, so its length bounds nothing. (It kept the budget from being halved.)
@@ -70,7 +69,7 @@ public sealed class MemoryTests
     public void A_row_without_targets_does_not_keep_the_budget_from_being_halved()
     {
         TokenExample[] window = [Ragged.WithoutTargets(24), .. Enumerable.Range(0, 8).Select(row => Ragged.Example(new Random(row), 3, row, masked: 0))];
-        Assert.IsTrue(new TokenBudget(24).TryHalve(window));
+        Assert.IsNotNull(new CutPlan(24, 1, Pack: false).Smaller(window));
     }
 
     [TestMethod]
@@ -78,11 +77,11 @@ public sealed class MemoryTests
     {
         using var scope = NewDisposeScope();
         using Gpt2 model = Ragged.Model();
-        using WindowGradient gradient = new(model, LossNormalization.Token);
+        using ParallelGradient gradient = new(new WindowGradient(model, LossNormalization.Token));
         byte[] before = gradient.Arena.Values.bytes.ToArray();
         TokenExample[] window = Ragged.Examples(8);
 
-        int budget = TokenBudgetCalibration.FastestBudget(gradient, window, memoryLimitMiB: null);
+        int budget = CutCalibration.FastestPlan(gradient, window, pack: false, workers: [1, 2], memoryLimitMiB: null).Tokens;
 
         Assert.IsGreaterThanOrEqualTo(window.Max(e => e.Length), budget);
         Assert.IsLessThanOrEqualTo(window.Length * window.Max(e => e.Length), budget);
@@ -94,9 +93,10 @@ public sealed class MemoryTests
     public void A_memory_limit_that_is_passed_already_leaves_a_row_at_a_time()
     {
         using Gpt2 model = Ragged.Model();
-        using WindowGradient gradient = new(model, LossNormalization.Token);
+        using ParallelGradient gradient = new(new WindowGradient(model, LossNormalization.Token));
         TokenExample[] window = Ragged.Examples(8);
-        Assert.AreEqual(window.Max(e => e.Length), TokenBudgetCalibration.FastestBudget(gradient, window, memoryLimitMiB: 1));
+        CutPlan plan = CutCalibration.FastestPlan(gradient, window, pack: false, workers: [1, 2], memoryLimitMiB: 1);
+        Assert.AreEqual((window.Max(e => e.Length), 1), (plan.Tokens, plan.Workers));
     }
 
     // Sums over micro-batches are float32: 64 of them are no less exact than one. Plain bfloat16 sums lose what is smaller than their last bit.
@@ -179,14 +179,15 @@ public sealed class MemoryTests
 
         public int Passes { get; private set; }
 
-        public override Tensor Embed(Tensor ids, SequenceLayout layout) => ids.numel() <= _limit
-            ? Embedded(ids, layout)
-            : throw new ExternalException($"[enforce fail at alloc_cpu.cpp:75] . DefaultCPUAllocator: can't allocate memory: you tried to allocate {ids.numel()} bytes.");
+        public override Tensor TokenEmbedding => _inner.TokenEmbedding;
 
-        private Tensor Embedded(Tensor ids, SequenceLayout layout)
+        public override Tensor EnterBlocks(Tensor tokens, SequenceLayout layout)
         {
+            long positions = tokens.shape[0] * tokens.shape[1];
+            if (positions > _limit)
+                throw new ExternalException($"[enforce fail at alloc_cpu.cpp:75] . DefaultCPUAllocator: can't allocate memory: you tried to allocate {positions} bytes.");
             Passes++;
-            return _inner.Embed(ids, layout);
+            return _inner.EnterBlocks(tokens, layout);
         }
 
         public override Tensor Normalize(Tensor hidden) => _inner.Normalize(hidden);

@@ -1,0 +1,87 @@
+using System.Diagnostics;
+using MLNetExtension.Data;
+
+namespace MLNetExtension.Training;
+
+/// <summary>
+/// Finds the fastest cut on the machine at hand: the cut is free, and which one is fastest is for caches to decide, not for a rule. Small
+/// micro-batches are tried first, so that memory grows step by step and the search can stop at a limit.
+/// </summary>
+internal static class CutCalibration
+{
+    /// <summary>The tokens of a micro-batch where a training is too short to be worth a search.</summary>
+    public const int DefaultTokens = 2048;
+
+    // Once a budget is slower than the best by this, caches are left behind: larger ones would cost memory for nothing.
+    private const double PastTheBest = 1.1;
+
+    // Machines are noisy: the fastest of a few runs tells what a cut can do. The first also pays for the memory of a new shape.
+    private const int Runs = 3;
+
+    // A smaller budget wins over a larger one that is faster by less than this: it needs less memory.
+    private const double WorthTheMemory = 1.03;
+
+    /// <summary>Tries plans on a window, without changing any weight.</summary>
+    /// <param name="gradient">Computes the window's gradient; left zeroed, with the workers of the plan found.</param>
+    /// <param name="window">The window that training is about to begin with.</param>
+    /// <param name="pack">Whether rows are packed.</param>
+    /// <param name="workers">Numbers of workers to try.</param>
+    /// <param name="memoryLimitMiB">Most memory that the process may come to hold; null for no limit.</param>
+    public static CutPlan FastestPlan(ParallelGradient gradient, IReadOnlyList<TokenExample> window, bool pack, IReadOnlyList<int> workers, int? memoryLimitMiB)
+    {
+        TokenExample[] rows = [.. window.Where(e => e.HasTargets)];
+        int longest = rows.Max(e => e.Length), whole = pack ? rows.Sum(e => e.Length) : rows.Length * longest;
+        CutPlan fastest = new(longest, workers[0], pack);
+        double best = double.PositiveInfinity;
+        foreach (int count in workers)
+        {
+            double bestOfCount = double.PositiveInfinity;
+            for (int tokens = longest; tokens == longest || tokens < 2 * whole / count; tokens *= 2)
+            {
+                CutPlan plan = new(tokens, count, pack);
+                if (!TryTime(gradient, window, plan, out double seconds) || seconds > PastTheBest * bestOfCount)
+                    break;
+                bool fits = memoryLimitMiB is null || PeakMemoryMiB() <= memoryLimitMiB;
+                if (!fits && best < double.PositiveInfinity)
+                    break;
+                bestOfCount = Math.Min(bestOfCount, seconds);
+                if (seconds * WorthTheMemory < best)
+                    (best, fastest) = (seconds, plan);
+                if (!fits)
+                    break;
+            }
+        }
+        gradient.Shrink(fastest.Workers);
+        return fastest;
+    }
+
+    private static bool TryTime(ParallelGradient gradient, IReadOnlyList<TokenExample> window, CutPlan plan, out double seconds)
+    {
+        seconds = double.PositiveInfinity;
+        IReadOnlyList<IReadOnlyList<TokenExample>> cut = plan.Cut(window);
+        for (int run = 0; run < Runs; run++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            try
+            {
+                gradient.Accumulate(cut, plan.Workers);
+            }
+            catch (Exception exception) when (OutOfMemory.IsSaidBy(exception))
+            {
+                return false;
+            }
+            finally
+            {
+                gradient.Reset();
+            }
+            seconds = Math.Min(seconds, Stopwatch.GetElapsedTime(start).TotalSeconds);
+        }
+        return true;
+    }
+
+    private static double PeakMemoryMiB()
+    {
+        using Process process = Process.GetCurrentProcess();
+        return process.PeakWorkingSet64 / (1024.0 * 1024);
+    }
+}
