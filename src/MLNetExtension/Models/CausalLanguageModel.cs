@@ -51,12 +51,15 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     /// <param name="seed">The seed.</param>
     public abstract void ReseedEmbedding(long seed);
 
+    /// <summary>Whether <see cref="Replicate"/> can be called. Default: no.</summary>
+    public virtual bool CanReplicate => false;
+
     /// <summary>Makes a second module over the same weights, so that another thread can run it with gradients and random numbers of its own.</summary>
-    /// <returns>A module whose parameters and buffers view those of this one and train where those train; null where the model cannot be made twice.</returns>
-    public CausalLanguageModel? Replicate()
+    /// <returns>A module whose parameters and buffers view those of this one and train where those train.</returns>
+    /// <exception cref="NotSupportedException"><see cref="CanReplicate"/> is false.</exception>
+    public CausalLanguageModel Replicate()
     {
-        if (WithoutWeights() is not { } replica)
-            return null;
+        CausalLanguageModel replica = WithoutWeights();
         using var untracked = no_grad();
         using var scope = NewDisposeScope();
         if (HeadWeight.dtype != ScalarType.Float32)
@@ -72,8 +75,8 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
         return replica;
     }
 
-    /// <summary>Makes a module of the same shape and settings whose weights hold nothing yet, on the CPU, float32; null where that cannot be.</summary>
-    protected virtual CausalLanguageModel? WithoutWeights() => null;
+    /// <summary>Makes a module of the same shape and settings whose weights hold nothing yet, on the CPU, float32.</summary>
+    protected virtual CausalLanguageModel WithoutWeights() => throw new NotSupportedException($"A {GetType().Name} cannot be replicated.");
 
     /// <summary>Gives the hidden states that the head reads, [B,T] int64 to [B,T,C].</summary>
     /// <param name="ids">Token ids, [B,T] int64; T at most <see cref="ContextLength"/>.</param>

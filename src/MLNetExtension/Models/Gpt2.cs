@@ -59,6 +59,9 @@ public sealed class Gpt2 : CausalLanguageModel
     public static Gpt2 WithoutWeights(Gpt2Configuration configuration) => new(configuration, generator: null);
 
     /// <inheritdoc/>
+    public override bool CanReplicate => true;
+
+    /// <inheritdoc/>
     protected override CausalLanguageModel WithoutWeights() => WithoutWeights(Configuration);
 
     /// <inheritdoc/>

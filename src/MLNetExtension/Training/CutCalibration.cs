@@ -15,17 +15,18 @@ internal static class CutCalibration
     // Once a budget is slower than the best by this, caches are left behind: larger ones would cost memory for nothing.
     private const double PastTheBest = 1.1;
 
-    // Machines are noisy: the fastest of a few runs tells what a cut can do. The first also pays for the memory of a new shape.
-    private const int Runs = 3;
+    // A plan that needs more memory wins over one that needs less only where it is faster by this.
+    private const double WorthTheMemory = 1.05;
 
-    // A smaller budget wins over a larger one that is faster by less than this: it needs less memory.
-    private const double WorthTheMemory = 1.03;
+    // Machines are noisy: the fastest of a few runs tells what a plan can do. The first also pays for the memory of a new shape. Windows that take long are noisy less, and are not run a third time.
+    private const int Runs = 3;
+    private static readonly TimeSpan _longEnough = TimeSpan.FromSeconds(2);
 
     /// <summary>Tries plans on a window, without changing any weight.</summary>
     /// <param name="gradient">Computes the window's gradient; left zeroed, with the workers of the plan found.</param>
     /// <param name="window">The window that training is about to begin with.</param>
     /// <param name="pack">Whether rows are packed.</param>
-    /// <param name="workers">Numbers of workers to try.</param>
+    /// <param name="workers">Numbers of workers to try, in ascending order.</param>
     /// <param name="memoryLimitMiB">Most memory that the process may come to hold; null for no limit.</param>
     public static CutPlan FastestPlan(ParallelGradient gradient, IReadOnlyList<TokenExample> window, bool pack, IReadOnlyList<int> workers, int? memoryLimitMiB)
     {
@@ -39,27 +40,38 @@ internal static class CutCalibration
             for (int tokens = longest; tokens == longest || tokens < 2 * whole / count; tokens *= 2)
             {
                 CutPlan plan = new(tokens, count, pack);
-                if (!TryTime(gradient, window, plan, out double seconds) || seconds > PastTheBest * bestOfCount)
+                if (!TryTime(gradient, window, plan, PastTheBest * bestOfCount, out double seconds) || seconds > PastTheBest * bestOfCount)
                     break;
-                bool fits = memoryLimitMiB is null || PeakMemoryMiB() <= memoryLimitMiB;
-                if (!fits && best < double.PositiveInfinity)
-                    break;
-                bestOfCount = Math.Min(bestOfCount, seconds);
-                if (seconds * WorthTheMemory < best)
+                bool fits = memoryLimitMiB is null || PeakMemoryMiB() <= memoryLimitMiB, first = double.IsPositiveInfinity(best);
+                if (first || (fits && seconds * WorthTheMemory < best))
                     (best, fastest) = (seconds, plan);
                 if (!fits)
                     break;
+                bestOfCount = Math.Min(bestOfCount, seconds);
             }
+            if (bestOfCount > PastTheBest * best)
+                break;
         }
         gradient.Shrink(fastest.Workers);
         return fastest;
     }
 
-    private static bool TryTime(ParallelGradient gradient, IReadOnlyList<TokenExample> window, CutPlan plan, out double seconds)
+    /// <summary>Numbers of workers that are worth a try on the CPU: 1, 2, 4 and so on, and all threads that libtorch uses.</summary>
+    /// <param name="threads">The threads that libtorch uses in a kernel.</param>
+    public static IReadOnlyList<int> WorkersOf(int threads)
+    {
+        List<int> workers = [];
+        for (int count = 1; count < threads; count *= 2)
+            workers.Add(count);
+        return [.. workers, threads];
+    }
+
+    private static bool TryTime(ParallelGradient gradient, IReadOnlyList<TokenExample> window, CutPlan plan, double hopeless, out double seconds)
     {
         seconds = double.PositiveInfinity;
         IReadOnlyList<IReadOnlyList<TokenExample>> cut = plan.Cut(window);
-        for (int run = 0; run < Runs; run++)
+        long begin = Stopwatch.GetTimestamp();
+        for (int run = 0; run < Runs && (run < 2 || Stopwatch.GetElapsedTime(begin) < _longEnough); run++)
         {
             long start = Stopwatch.GetTimestamp();
             try
@@ -75,6 +87,8 @@ internal static class CutCalibration
                 gradient.Reset();
             }
             seconds = Math.Min(seconds, Stopwatch.GetElapsedTime(start).TotalSeconds);
+            if (seconds > 2 * hopeless)
+                return true;
         }
         return true;
     }

@@ -1,5 +1,6 @@
 using MLNetExtension.Accumulation;
 using MLNetExtension.Data;
+using static TorchSharp.torch;
 
 namespace MLNetExtension.Training;
 
@@ -11,7 +12,7 @@ namespace MLNetExtension.Training;
 internal sealed class ParallelGradient : IDisposable
 {
     private readonly List<WindowGradient> _gradients;     // the first is that of the model itself
-    private readonly List<SingleThread> _threads = [];
+    private readonly List<WorkerThread> _threads = [];
 
     /// <summary>Begins with one worker, the calling thread.</summary>
     /// <param name="gradient">The gradient of the model; this owns it from now on.</param>
@@ -26,11 +27,11 @@ internal sealed class ParallelGradient : IDisposable
     /// <param name="dropoutSeed">Seed of dropout.</param>
     public WindowLoss Accumulate(IReadOnlyList<IReadOnlyList<TokenExample>> cut, int workers = 1, long dropoutSeed = 0)
     {
-        workers = Math.Min(workers, cut.Count);
-        if (workers <= 1)
+        if (Math.Min(workers, cut.Count) <= 1)
             return _gradients[0].Accumulate(cut, dropoutSeed);
 
-        Grow(workers);
+        Employ(workers);
+        workers = Math.Min(workers, cut.Count);
         int[][] parts = Deal(cut, workers);
         if (_gradients[0].CountsRoutingFirst)
         {
@@ -50,32 +51,40 @@ internal sealed class ParallelGradient : IDisposable
     /// <param name="workers">How many stay, at least 1.</param>
     public void Shrink(int workers)
     {
-        foreach (WindowGradient gradient in _gradients[Math.Min(workers, _gradients.Count)..])
-            gradient.Dispose();
-        _gradients.RemoveRange(Math.Min(workers, _gradients.Count), Math.Max(0, _gradients.Count - workers));
-        int threads = workers == 1 ? 0 : Math.Min(workers, _threads.Count);
-        foreach (SingleThread thread in _threads[threads..])
-            thread.Dispose();
-        _threads.RemoveRange(threads, _threads.Count - threads);
+        if (workers < _threads.Count)
+            EndThreads();
+        while (_gradients.Count > workers)
+        {
+            _gradients[^1].Dispose();
+            _gradients.RemoveAt(_gradients.Count - 1);
+        }
     }
 
     /// <summary>Frees the buffers; the model keeps its weights.</summary>
     public void Dispose()
     {
-        Shrink(1);
-        _gradients[0].Dispose();
+        EndThreads();
+        _gradients.ForEach(gradient => gradient.Dispose());
     }
 
-    private void Grow(int workers)
+    private void Employ(int workers)
     {
-        while (_threads.Count < workers)
-            _threads.Add(new SingleThread());
-        while (_gradients.Count < workers)
+        if (_threads.Count != workers)
         {
-            // On the worker's thread, where no caller's dispose scope is open.
-            Task making = _threads[_gradients.Count].Start(() => _gradients.Add(_gradients[0].Replicate()));
-            making.GetAwaiter().GetResult();
+            EndThreads();
+            int cores = Math.Max(1, get_num_threads() / workers);
+            for (int k = 0; k < workers; k++)
+                _threads.Add(new WorkerThread(cores));
         }
+        // Made on a worker's thread, where no dispose scope of the caller's is open.
+        while (_gradients.Count < workers)
+            _threads[0].Start(() => _gradients.Add(_gradients[0].Replicate())).GetAwaiter().GetResult();
+    }
+
+    private void EndThreads()
+    {
+        _threads.ForEach(thread => thread.Dispose());
+        _threads.Clear();
     }
 
     // The largest micro-batch left goes to the worker with the least to do. A worker adds its part in the window's order.

@@ -1,3 +1,4 @@
+using System.Globalization;
 using MLNetExtension.Accumulation;
 using MLNetExtension.Batching;
 using MLNetExtension.Data;
@@ -16,8 +17,8 @@ internal sealed class TrainingStep : IDisposable
     private readonly PrecisionScope _precision;
     private readonly ParallelGradient _gradient;
     private readonly AdamW _optimizer;
-    private CutPlan _plan;
     private readonly IReadOnlyList<int> _workersToTry;
+    private CutPlan _plan;
     private bool _calibrate;
 
     /// <summary>Makes a step over a model.</summary>
@@ -27,16 +28,21 @@ internal sealed class TrainingStep : IDisposable
     public TrainingStep(CausalLanguageModel model, TrainingOptions options, bool calibrate)
     {
         _options = options;
+        bool onCpu = model.HeadWeight.device_type == DeviceType.CPU, pack = options.PackRows ?? onCpu;
+        if (options.Workers > 1 && !(onCpu && model.CanReplicate))
+        {
+            throw new ArgumentOutOfRangeException(nameof(TrainingOptions.Workers), options.Workers, string.Create(CultureInfo.InvariantCulture, $"{nameof(TrainingOptions.Workers)} is {options.Workers}, but must be 1 ")
+                + (onCpu ? $"for a {model.GetType().Name}, which cannot be replicated." : $"on {model.HeadWeight.device}: workers are threads of the CPU."));
+        }
         _precision = new PrecisionScope(model, options.ComputePrecision);
         LinearCrossEntropy loss = new(labelSmoothing: options.LabelSmoothing, zLoss: options.ZLoss);
         RouterBalance balance = new(options.RouterBalanceCoefficient, options.RouterBalanceScope);
-        bool onCpu = model.HeadWeight.device_type == DeviceType.CPU, pack = options.PackRows ?? onCpu;
         _gradient = new ParallelGradient(new WindowGradient(model, options.LossNormalization, loss, options.ActivationRecomputation, pack, balance));
         _precision.SetMasters(_gradient.Arena);
         _optimizer = new AdamW(_gradient.Arena, options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay);
         _plan = new CutPlan(options.MaximumTokensPerMicroBatch ?? CutCalibration.DefaultTokens, options.Workers ?? 1, pack);
         _calibrate = calibrate && options.MaximumTokensPerMicroBatch is null;
-        _workersToTry = options.Workers is { } workers ? [workers] : onCpu ? [.. new[] { 1, get_num_threads() }.Distinct()] : [1];
+        _workersToTry = options.Workers is { } workers ? [workers] : onCpu && model.CanReplicate ? CutCalibration.WorkersOf(get_num_threads()) : [1];
     }
 
     /// <summary>Goes on from where another training stood; a state that holds nothing yet changes nothing.</summary>

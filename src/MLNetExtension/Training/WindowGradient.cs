@@ -44,10 +44,10 @@ internal sealed class WindowGradient : IDisposable
     public bool CountsRoutingFirst { get; }
 
     /// <summary>Makes another of its kind over a replica of the model: the same weights, a gradient buffer of its own.</summary>
-    /// <exception cref="InvalidOperationException">The model cannot be replicated.</exception>
+    /// <exception cref="NotSupportedException">The model cannot be replicated.</exception>
     public WindowGradient Replicate()
     {
-        CausalLanguageModel replica = _model.Replicate() ?? throw new InvalidOperationException($"{_model.GetType().Name} cannot be replicated, so one worker alone can train it.");
+        CausalLanguageModel replica = _model.Replicate();
         return new WindowGradient(replica, Arena.Share(replica.named_parameters()), _normalization, _loss, _recompute, _pack, _balance.Replicate(), replica);
     }
 

@@ -56,6 +56,34 @@ public sealed class BatchingPropertyTests
                 && cut.SkipLast(1).All(group => (group.Count + 1) * group[0].Length > draw.budget);
         });
 
+    // The spread: the group of the longest sum received a row when it had the fewest tokens, so it leads no other by more than that row.
+    [TestMethod]
+    public void A_packed_cut_holds_every_row_that_has_targets_once_in_even_groups_within_the_budget() => Check(
+        from window in Windows
+        from budget in Gen.Choose(1, 120)
+        from workers in Gen.Choose(1, 4)
+        select (window, budget, workers),
+        draw =>
+        {
+            IReadOnlyList<IReadOnlyList<TokenExample>> cut = MicroBatchPlanner.CutPacked(draw.window, draw.budget, draw.workers);
+            TokenExample[] rows = [.. cut.SelectMany(group => group)];
+            int[] tokens = [.. cut.Select(group => group.Sum(e => e.Length))];
+            return rows.Length == rows.Distinct().Count()
+                && rows.ToHashSet().SetEquals(draw.window.Where(e => e.TargetCount > 0 && e.Weight > 0))
+                && cut.All(group => group.Count == 1 || group.Sum(e => e.Length) <= draw.budget)
+                && (cut.Count == rows.Length || cut.Count % draw.workers == 0)
+                && cut.All(group => group.Sum(e => e.Length) - group.Min(e => e.Length) <= tokens.Min());
+        });
+
+    [TestMethod]
+    public void A_packed_cut_has_no_more_groups_than_the_budget_asks_for()
+    {
+        TokenExample[] window = [.. Enumerable.Range(0, 12).Select(row => Ragged.Example(new Random(row), 10, row, masked: 0))];
+        Assert.HasCount(3, MicroBatchPlanner.CutPacked(window, maximumTokens: 40));
+        Assert.HasCount(4, MicroBatchPlanner.CutPacked(window, maximumTokens: 40, workers: 2));
+        Assert.HasCount(12, MicroBatchPlanner.CutPacked(window, maximumTokens: 1, workers: 5));
+    }
+
     // Seen to fail with: padding left out.
     [TestMethod]
     public void The_padding_share_is_counted_position_by_position() => Check(

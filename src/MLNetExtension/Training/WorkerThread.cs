@@ -3,20 +3,21 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Training;
 
-/// <summary>A thread on which libtorch computes without helpers of its own: two of them on two cores never wait for each other inside a kernel.</summary>
-internal sealed class SingleThread : IDisposable
+/// <summary>A thread with a part of the machine's cores to itself. Where that is one core, libtorch computes without helpers, and no kernel ends with a wait for them.</summary>
+internal sealed class WorkerThread : IDisposable
 {
     private readonly BlockingCollection<Task> _tasks = [];
     private readonly Thread _thread;
 
     /// <summary>Starts the thread.</summary>
-    public SingleThread()
+    /// <param name="cores">How many threads libtorch may use in a kernel, this one included.</param>
+    public WorkerThread(int cores)
     {
         _thread = new Thread(Work) { IsBackground = true, Name = "MLNetExtension training" };
         // The number of threads is the calling thread's own, but what threads to come begin with is the process's: that is put back.
         int threads = get_num_threads();
         _thread.Start();
-        Start(() => set_num_threads(1)).GetAwaiter().GetResult();
+        Start(() => set_num_threads(cores)).GetAwaiter().GetResult();
         set_num_threads(threads);
     }
 
