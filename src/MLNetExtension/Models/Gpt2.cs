@@ -4,12 +4,13 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Models;
 
 /// <summary>
-/// GPT-2 (Radford et al. 2019): learned positions, pre-norm blocks, GELU, a head that is the token embedding itself.
+/// GPT-2 (Radford et al. 2019): learned positions, pre-norm blocks, GELU, a head that is the token embedding itself unless untied.
 /// B rows, T positions, C width, V vocabulary.
 /// </summary>
 public sealed class Gpt2 : CausalLanguageModel
 {
     private readonly Parameter wte, wpe;
+    private readonly Parameter? lm_head;
     private readonly ModuleList<Gpt2Block> h;
     private readonly LayerNorm ln_f;
     private readonly SeededDropout dropout;
@@ -33,7 +34,9 @@ public sealed class Gpt2 : CausalLanguageModel
             wpe = initializer.Matrix(configuration.ContextLength, configuration.Width);
             h = nn.ModuleList([.. Enumerable.Range(0, configuration.Layers).Select(_ => new Gpt2Block(configuration, initializer))]);
             Blocks = [.. h];
-            ln_f = nn.LayerNorm(configuration.Width);
+            ln_f = nn.LayerNorm(configuration.Width, configuration.NormEpsilon);
+            if (!configuration.TiedHead)
+                lm_head = initializer.Matrix(configuration.VocabularySize, configuration.Width);
             dropout = new SeededDropout(configuration.Dropout);
         }
         RegisterComponents();
@@ -49,7 +52,7 @@ public sealed class Gpt2 : CausalLanguageModel
     public override int ContextLength => Configuration.ContextLength;
 
     /// <inheritdoc/>
-    public override Tensor HeadWeight => wte;
+    public override Tensor HeadWeight => lm_head ?? wte;
 
     /// <inheritdoc/>
     public override IReadOnlyList<TransformerBlock> Blocks { get; }
@@ -62,7 +65,7 @@ public sealed class Gpt2 : CausalLanguageModel
     public override Tensor Embed(Tensor ids, SequenceLayout layout)
     {
         Tensor tokens = wte.index_select(0, ids.flatten()).view(ids.shape[0], ids.shape[1], -1);   // [B,T,C]
-        return dropout.call(tokens + layout.Positions(wpe, ids.shape[1]));                                 // [B,T,C] + [T,C]
+        return dropout.call(tokens + layout.Positions(wpe, ids.shape[1]));                                 // [B,T,C] + [T,C] or [B,T,C]
     }
 
     /// <inheritdoc/>
