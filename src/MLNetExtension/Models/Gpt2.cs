@@ -1,3 +1,4 @@
+using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -59,7 +60,12 @@ public sealed class Gpt2 : CausalLanguageModel
 
     /// <summary>Makes a model whose weights hold nothing yet, for a loader that sets every one of them.</summary>
     /// <param name="configuration">Its sizes.</param>
-    public static Gpt2 WithoutWeights(Gpt2Configuration configuration) => new(configuration, generator: null);
+    /// <param name="dtype">Type of its weights.</param>
+    public static Gpt2 WithoutWeights(Gpt2Configuration configuration, ScalarType dtype = ScalarType.Float32)
+    {
+        Gpt2 model = new(configuration, generator: null);
+        return dtype == ScalarType.Float32 ? model : model.to(dtype);
+    }
 
     /// <inheritdoc/>
     public override Tensor Embed(Tensor ids, SequenceLayout layout)
