@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Text.Json;
 
 namespace MLNetExtension.Checkpoints;
@@ -10,7 +11,32 @@ internal static class SafetensorsHeader
     /// <summary>The longest header the format allows, in bytes.</summary>
     public const int MaximumBytes = 100_000_000;
 
+    /// <summary>How many bytes before the header give its length.</summary>
+    public const int PrefixBytes = sizeof(ulong);
+
     private const string MetadataName = "__metadata__";
+
+    /// <summary>Reads the header from the start of a stream and leaves it where the data begins.</summary>
+    /// <param name="stream">Positioned at the length prefix.</param>
+    /// <param name="length">How many bytes of the stream are safetensors.</param>
+    /// <returns>The tensors in the order of their bytes.</returns>
+    /// <exception cref="InvalidDataException">The header breaks a rule.</exception>
+    /// <exception cref="EndOfStreamException">The stream is shorter than <paramref name="length"/>.</exception>
+    public static IReadOnlyList<SafetensorsEntry> Read(Stream stream, long length)
+    {
+        Span<byte> prefix = stackalloc byte[PrefixBytes];
+        if (length < PrefixBytes)
+            throw new InvalidDataException($"A safetensors stream is at least {PrefixBytes} bytes long, but this one has {length}.");
+        stream.ReadExactly(prefix);
+        ulong headerLength = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
+        long rest = length - PrefixBytes;
+        // Before the header is allocated: a damaged prefix must not ask for terabytes.
+        if (headerLength > (ulong)Math.Min(rest, MaximumBytes))
+            throw new InvalidDataException($"The safetensors header claims {headerLength} bytes; {rest} remain and {MaximumBytes} are allowed.");
+        var header = new byte[headerLength];
+        stream.ReadExactly(header);
+        return Parse(header, rest - header.Length);
+    }
 
     /// <summary>Gives the tensors in the order of their bytes.</summary>
     /// <param name="json">The header's UTF-8 text.</param>

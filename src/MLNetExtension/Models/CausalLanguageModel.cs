@@ -80,17 +80,36 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
 
     /// <summary>Gives the hidden states that the head reads, [B,T] int64 to [B,T,C].</summary>
     /// <param name="ids">Token ids, [B,T] int64; T at most <see cref="ContextLength"/>.</param>
-    public Tensor Hidden(Tensor ids)
+    public Tensor Hidden(Tensor ids) => Hidden(ids, SequenceLayout.Full);
+
+    /// <summary>Gives the hidden states of positions that follow those in a cache, and puts them into it. Records no gradient.</summary>
+    /// <param name="ids">The next token ids of each row, [B,t] int64.</param>
+    /// <param name="cache">What came before; empty at first. Its length and t are at most <see cref="ContextLength"/> together.</param>
+    /// <returns>[B,t,C]: for each row what <see cref="Hidden(Tensor)"/> gives for the whole row at these positions.</returns>
+    /// <exception cref="ArgumentException">The cache has no room left.</exception>
+    public Tensor Hidden(Tensor ids, KeyValueCache cache)
     {
-        Tensor hidden = Embed(ids, SequenceLayout.Full);
-        foreach (TransformerBlock block in Blocks)
-            hidden = block.call(hidden, SequenceLayout.Full);
-        return Normalize(hidden);
+        ArgumentNullException.ThrowIfNull(cache);
+        long count = ids.shape[1];
+        if (cache.Length + count > ContextLength)
+            throw new ArgumentException($"The cache holds {cache.Length} positions and {count} more are given, but the model's context has {ContextLength}.", nameof(ids));
+        using var _ = no_grad();
+        Tensor hidden = Hidden(ids, SequenceLayout.Cached(cache));
+        cache.Advance(count);
+        return hidden;
     }
 
     /// <summary>Gives logits, [B,T] int64 to [B,T,V].</summary>
     /// <param name="ids">Token ids, [B,T] int64.</param>
     public override Tensor forward(Tensor ids) => nn.functional.linear(Hidden(ids), HeadWeight);
+
+    private Tensor Hidden(Tensor ids, SequenceLayout layout)
+    {
+        Tensor hidden = Embed(ids, layout);
+        foreach (TransformerBlock block in Blocks)
+            hidden = block.call(hidden, layout);
+        return Normalize(hidden);
+    }
 
     private static void Share(Tensor own, Tensor copy, string name)
     {

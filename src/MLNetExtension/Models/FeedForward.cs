@@ -3,20 +3,22 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Models;
 
-/// <summary>GPT-2's feed-forward network: C to 4C, GELU, and back.</summary>
+/// <summary>GPT-2's feed-forward network: C to its inner width, an activation, and back.</summary>
 internal sealed class FeedForward : nn.Module<Tensor, Tensor>
 {
+    private readonly Activation _activation;
     private readonly Linear c_fc, c_proj;
 
-    public FeedForward(int width, Gpt2Initializer initializer)
+    public FeedForward(Gpt2Configuration configuration, Gpt2Initializer initializer)
         : base(nameof(FeedForward))
     {
-        c_fc = initializer.Linear(width, 4 * width);
-        c_proj = initializer.ResidualLinear(4 * width, width);
+        _activation = configuration.Activation;
+        c_fc = initializer.Linear(configuration.Width, configuration.InnerWidth);
+        c_proj = initializer.ResidualLinear(configuration.InnerWidth, configuration.Width);
         RegisterComponents();
     }
 
     /// <summary>[...,C] to [...,C].</summary>
     /// <param name="input">Hidden states.</param>
-    public override Tensor forward(Tensor input) => c_proj.call(nn.functional.gelu(c_fc.call(input)));
+    public override Tensor forward(Tensor input) => c_proj.call(_activation.Apply(c_fc.call(input)));
 }

@@ -1,15 +1,17 @@
+using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Models;
 
 /// <summary>
-/// GPT-2 (Radford et al. 2019): learned positions, pre-norm blocks, GELU, a head that is the token embedding itself.
+/// GPT-2 (Radford et al. 2019): learned positions, pre-norm blocks, GELU, a head that is the token embedding itself unless untied.
 /// B rows, T positions, C width, V vocabulary.
 /// </summary>
 public sealed class Gpt2 : CausalLanguageModel
 {
     private readonly Parameter wte, wpe;
+    private readonly Parameter? lm_head;
     private readonly ModuleList<Gpt2Block> h;
     private readonly LayerNorm ln_f;
     private readonly SeededDropout dropout;
@@ -33,7 +35,9 @@ public sealed class Gpt2 : CausalLanguageModel
             wpe = initializer.Matrix(configuration.ContextLength, configuration.Width);
             h = nn.ModuleList([.. Enumerable.Range(0, configuration.Layers).Select(_ => new Gpt2Block(configuration, initializer))]);
             Blocks = [.. h];
-            ln_f = nn.LayerNorm(configuration.Width);
+            ln_f = nn.LayerNorm(configuration.Width, configuration.NormEpsilon);
+            if (!configuration.TiedHead)
+                lm_head = initializer.Matrix(configuration.VocabularySize, configuration.Width);
             dropout = new SeededDropout(configuration.Dropout);
         }
         RegisterComponents();
@@ -49,14 +53,19 @@ public sealed class Gpt2 : CausalLanguageModel
     public override int ContextLength => Configuration.ContextLength;
 
     /// <inheritdoc/>
-    public override Tensor HeadWeight => wte;
+    public override Tensor HeadWeight => lm_head ?? wte;
 
     /// <inheritdoc/>
     public override IReadOnlyList<TransformerBlock> Blocks { get; }
 
     /// <summary>Makes a model whose weights hold nothing yet, for a loader that sets every one of them.</summary>
     /// <param name="configuration">Its sizes.</param>
-    public static Gpt2 WithoutWeights(Gpt2Configuration configuration) => new(configuration, generator: null);
+    /// <param name="dtype">Type of its weights.</param>
+    public static Gpt2 WithoutWeights(Gpt2Configuration configuration, ScalarType dtype = ScalarType.Float32)
+    {
+        Gpt2 model = new(configuration, generator: null);
+        return dtype == ScalarType.Float32 ? model : model.to(dtype);
+    }
 
     /// <inheritdoc/>
     public override bool CanReplicate => true;
@@ -68,7 +77,7 @@ public sealed class Gpt2 : CausalLanguageModel
     public override Tensor TokenEmbedding => wte;
 
     /// <inheritdoc/>
-    public override Tensor EnterBlocks(Tensor tokens, SequenceLayout layout) => dropout.call(tokens + layout.Positions(wpe, tokens.shape[1]));   // [B,T,C] + [T,C]
+    public override Tensor EnterBlocks(Tensor tokens, SequenceLayout layout) => dropout.call(tokens + layout.Positions(wpe, tokens.shape[1]));   // [B,T,C] + [T,C] or [B,T,C]
 
     /// <inheritdoc/>
     public override Tensor Normalize(Tensor hidden) => ln_f.call(hidden);

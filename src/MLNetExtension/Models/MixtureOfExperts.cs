@@ -11,15 +11,22 @@ namespace MLNetExtension.Models;
 internal sealed class MixtureOfExperts : nn.Module<Tensor, SequenceLayout, Tensor>
 {
     private readonly int _perToken;
+    private readonly bool _weightsSumToOne;
     private readonly Linear router;
-    private readonly ModuleList<FeedForward> experts;
+    private readonly ModuleList<nn.Module<Tensor, Tensor>> experts;
 
-    public MixtureOfExperts(Gpt2Configuration configuration, Gpt2Initializer initializer)
+    /// <summary>Joins a router and experts.</summary>
+    /// <param name="router">C to E.</param>
+    /// <param name="experts">E networks, each [...,C] to [...,C].</param>
+    /// <param name="perToken">K, how many experts a token passes through.</param>
+    /// <param name="weightsSumToOne">Whether a token's weights are its experts' probabilities among the K chosen (Jiang et al. 2024, "Mixtral") or among all E.</param>
+    public MixtureOfExperts(Linear router, nn.Module<Tensor, Tensor>[] experts, int perToken, bool weightsSumToOne)
         : base(nameof(MixtureOfExperts))
     {
-        _perToken = configuration.ExpertsPerToken;
-        router = initializer.Linear(configuration.Width, configuration.Experts);
-        experts = nn.ModuleList([.. Enumerable.Range(0, configuration.Experts).Select(_ => new FeedForward(configuration.Width, initializer))]);
+        _perToken = perToken;
+        _weightsSumToOne = weightsSumToOne;
+        this.router = router;
+        this.experts = nn.ModuleList(experts);
         RegisterComponents();
     }
 
@@ -36,6 +43,8 @@ internal sealed class MixtureOfExperts : nn.Module<Tensor, SequenceLayout, Tenso
         Tensor tokens = real is null ? positions : positions.index_select(0, real);                     // [n,C]
         Tensor probabilities = nn.functional.softmax(router.call(tokens), 1);                           // [n,E]
         (Tensor weights, Tensor selected) = probabilities.topk(_perToken, 1);                           // [n,K]
+        if (_weightsSumToOne)
+            weights = weights / weights.sum(dim: 1, keepdim: true);
         if (training)
             Routing = new Routing(probabilities, selected);
 

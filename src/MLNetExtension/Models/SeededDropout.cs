@@ -16,6 +16,9 @@ internal sealed class SeededDropout : nn.Module<Tensor, Tensor>
         : base(nameof(SeededDropout))
         => _probability = probability;
 
+    /// <summary>Whether it zeroes anything now.</summary>
+    public bool IsActive => training && _probability > 0;
+
     public void Reseed(long seed)
     {
         _seed = seed;
@@ -27,7 +30,7 @@ internal sealed class SeededDropout : nn.Module<Tensor, Tensor>
     /// <param name="input">Any shape.</param>
     public override Tensor forward(Tensor input)
     {
-        if (!training || _probability == 0)
+        if (!IsActive)
             return input;
         using Tensor kept = empty_like(input, requires_grad: false).bernoulli_(1 - _probability, GeneratorFor(input.device));
         return input * kept.mul_(1 / (1 - _probability));

@@ -1,0 +1,144 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using MLNetExtension.Models;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Checkpoints;
+
+/// <summary>
+/// A model in a folder as Hugging Face's tools write and read it: <c>config.json</c>, <c>model.safetensors</c> (or several such files under <c>model.safetensors.index.json</c>) and
+/// <c>generation_config.json</c>. Owns the model.
+/// </summary>
+/// <remarks>
+/// <para>Known model types: gpt2, llama, mistral, mixtral, qwen2, qwen3 and smollm3. Whatever else a configuration says that may change what the model computes is refused, by name.
+/// Pickle files are never read: they can run any program.</para>
+/// <para>Tokenizer files lie in the same folder and are not this class's business: <see cref="Save"/> carries given files along.</para>
+/// </remarks>
+public sealed class HuggingFaceModel : IDisposable
+{
+    private const string GenerationFileName = "generation_config.json";
+    private const long UsualFileBytes = 5_000_000_000;
+
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
+    private readonly JsonObject? _configuration;
+    private readonly JsonObject? _generation;
+
+    /// <summary>Takes over a model that was made here, to write it.</summary>
+    /// <param name="model">A <see cref="Gpt2"/> or a <see cref="Llama"/>.</param>
+    /// <param name="endOfTextId">The id that ends a text; null where there is none.</param>
+    public HuggingFaceModel(CausalLanguageModel model, int? endOfTextId = null)
+        : this(model, endOfTextId is null ? null : new JsonObject { ["bos_token_id"] = endOfTextId, ["eos_token_id"] = endOfTextId }, null)
+    {
+    }
+
+    private HuggingFaceModel(CausalLanguageModel model, JsonObject? configuration, JsonObject? generation)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        Model = model;
+        (_configuration, _generation) = (configuration, generation);
+        EndOfTextIds = Ids("eos_token_id");
+        BeginOfTextId = Ids("bos_token_id") is [int id, ..] ? id : null;
+    }
+
+    /// <summary>The model.</summary>
+    public CausalLanguageModel Model { get; }
+
+    /// <summary>Ids of the tokens that end a text; empty where the files name none.</summary>
+    public IReadOnlyList<int> EndOfTextIds { get; }
+
+    /// <summary>Id of the token that begins a text; null where the files name none.</summary>
+    public int? BeginOfTextId { get; }
+
+    /// <summary>Reads a model from a folder. Sizes, names and shapes are checked against one another before any weight is allocated.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="dtype">Type of the model's weights, into which those of the files are converted. Default float32.</param>
+    /// <returns>The model, on the CPU, in evaluation mode.</returns>
+    /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
+    /// <exception cref="FileNotFoundException">The folder lacks the configuration or the weights.</exception>
+    /// <exception cref="NotSupportedException">The model type, an option or the form of the weights is not supported; the message names it.</exception>
+    /// <exception cref="InvalidDataException">A file is damaged, or the files do not go together.</exception>
+    public static HuggingFaceModel Load(string folder, ScalarType dtype = ScalarType.Float32)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        SafetensorsFolder.RefusePickle(folder);
+        if (!Directory.Exists(folder))
+            throw new DirectoryNotFoundException($"There is no folder {folder}.");
+        string path = Path.Combine(folder, HuggingFaceConfiguration.FileName), generationPath = Path.Combine(folder, GenerationFileName);
+        if (!File.Exists(path))
+            throw new FileNotFoundException($"The folder {folder} lacks {HuggingFaceConfiguration.FileName}. (A save that was interrupted leaves none.)", path);
+
+        using JsonDocument document = JsonFile.Read(path);
+        IArchitecture architecture = HuggingFaceConfiguration.Read(document.RootElement, path);
+        HuggingFaceWeights weights = new(architecture, SafetensorsFolder.Open(folder));
+        JsonObject? generation = File.Exists(generationPath) ? ReadObject(generationPath) : null;
+        CausalLanguageModel model = architecture.Make(dtype);
+        try
+        {
+            // A caller may load inside a dispose scope of his own; the model outlives it.
+            foreach (Tensor tensor in model.parameters())
+                tensor.DetachFromDisposeScope();
+            weights.Fill(model);
+            model.eval();
+            return new HuggingFaceModel(model, JsonObject.Create(document.RootElement.Clone()), generation);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Writes the model into a folder. What was there under the same names is replaced once everything is written; an interrupted save leaves no <c>config.json</c>, or the old files.</summary>
+    /// <param name="folder">The folder; made if it is not there.</param>
+    /// <param name="alongside">Paths of files to carry along under their own names, those of the tokenizer above all; null for none.</param>
+    /// <param name="maximumFileBytes">Most bytes of weights in a file; a larger model is written as several files under an index. Default 5 GB; a single tensor is never cut.</param>
+    /// <exception cref="NotSupportedException">Hugging Face's files have no way to say what this model computes.</exception>
+    public void Save(string folder, IReadOnlyList<string>? alongside = null, long maximumFileBytes = UsualFileBytes)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        ArgumentOutOfRangeException.ThrowIfLessThan(maximumFileBytes, 1);
+        JsonObject configuration = HuggingFaceConfiguration.Write(Model, _configuration);
+        using CheckpointFolder written = new(folder, last: HuggingFaceConfiguration.FileName, stale: name => name.EndsWith(".safetensors", StringComparison.Ordinal) || name == SafetensorsFolder.IndexName);
+        HuggingFaceWeightsWriter.Write(Model, written, maximumFileBytes);
+        written.Write(HuggingFaceConfiguration.FileName, stream => JsonSerializer.Serialize(stream, configuration, Indented));
+        written.Write(GenerationFileName, stream => JsonSerializer.Serialize(stream, _generation ?? Generation(), Indented));
+        foreach (string path in alongside ?? [])
+        {
+            using FileStream file = File.OpenRead(path);
+            written.Write(Path.GetFileName(path), file.CopyTo);
+        }
+        written.Complete();
+    }
+
+    /// <summary>Frees the model.</summary>
+    public void Dispose() => Model.Dispose();
+
+    private JsonObject Generation()
+    {
+        JsonObject json = new() { ["_from_model_config"] = true };
+        foreach (string key in new[] { "bos_token_id", "eos_token_id", "pad_token_id" })
+        {
+            if (_configuration?[key] is { } id)
+                json[key] = id.DeepClone();
+        }
+        return json;
+    }
+
+    private int[] Ids(string key) => (_generation?[key] ?? _configuration?[key]) switch
+    {
+        null => [],
+        JsonArray list => [.. list.Select(id => Id(key, id))],
+        JsonNode id => [Id(key, id)],
+    };
+
+    private static int Id(string key, JsonNode? node) => node is JsonValue value && value.TryGetValue(out int id) ? id
+        : throw new InvalidDataException($"'{key}' is {node?.ToJsonString() ?? "null"}, expected a whole number or a list of them.");
+
+    private static JsonObject ReadObject(string path)
+    {
+        using JsonDocument document = JsonFile.Read(path);
+        return document.RootElement.ValueKind == JsonValueKind.Object ? JsonObject.Create(document.RootElement.Clone())!
+            : throw new InvalidDataException($"{path} is not a JSON object.");
+    }
+}
