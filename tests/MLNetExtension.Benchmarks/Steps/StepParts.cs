@@ -23,7 +23,7 @@ internal sealed class StepParts : IDisposable
 {
     public const string Model = "model", Batching = "batching", Bookkeeping = "bookkeeping", Division = "division and norm", Clipping = "clipping", Optimizer = "optimizer", Zeroing = "zeroing";
 
-    private readonly TrainingOptions _options = WorkloadFolder.Options;
+    private readonly TrainingOptions _options = OneWorker();
     private readonly WindowGradient _gradient;
     private readonly GradientAccumulator _spare;    // counts what nobody reads
     private readonly AdamW _optimizer;
@@ -31,7 +31,7 @@ internal sealed class StepParts : IDisposable
 
     private StepParts(Gpt2 model)
     {
-        _gradient = new WindowGradient(model, _options.LossNormalization);
+        _gradient = new WindowGradient(model, _options.LossNormalization, pack: true);
         _spare = new GradientAccumulator(_gradient.Arena, _options.LossNormalization);
         _optimizer = new AdamW(_gradient.Arena, _options.Beta1, _options.Beta2, _options.Epsilon, _options.WeightDecay);
     }
@@ -44,7 +44,7 @@ internal sealed class StepParts : IDisposable
         using Gpt2 whole = new(workload.Configuration, seed: 1), parted = new(workload.Configuration, seed: 1);
         whole.train();
         parted.train();
-        using TrainingStep step = new(whole, WorkloadFolder.Options, calibrate: true);
+        using TrainingStep step = new(whole, OneWorker(), calibrate: true);
         using StepParts parts = new(parted);
 
         double wholeSeconds = 0;
@@ -69,14 +69,14 @@ internal sealed class StepParts : IDisposable
     private void Step(TokenExample[] window, int tokensPerMicroBatch)
     {
         using var scope = NewDisposeScope();
-        IReadOnlyList<IReadOnlyList<TokenExample>> cut = Time(Batching, () => MicroBatchPlanner.Cut(window, tokensPerMicroBatch));
+        IReadOnlyList<IReadOnlyList<TokenExample>> cut = Time(Batching, () => MicroBatchPlanner.CutPacked(window, tokensPerMicroBatch));
         LossSum nothing = new(zeros([], dtype: float64), 1, zeros([], dtype: float64));
         foreach (IReadOnlyList<TokenExample> rows in cut)
         {
             Time(Model, () => _gradient.Add(rows, dropoutSeed: 0));
             // Two things that Add does beside the model, once more by themselves.
             double before = _seconds.GetValueOrDefault(Batching) + _seconds.GetValueOrDefault(Bookkeeping);
-            Time(Batching, () => MicroBatch.Collate(rows, CPU).Dispose());
+            Time(Batching, () => MicroBatch.Pack(rows, CPU).Dispose());
             Time(Bookkeeping, () => _spare.Add(nothing));
             _seconds[Model] -= _seconds[Batching] + _seconds[Bookkeeping] - before;
         }
@@ -84,6 +84,14 @@ internal sealed class StepParts : IDisposable
         Time(Clipping, () => GradientClipping.Clip(_gradient.Arena.Gradients, loss.GradientNorm, _options.MaximumGradientNorm));
         Time(Optimizer, () => _optimizer.Step(_options.LearningRate));
         Time(Zeroing, _gradient.Reset);
+    }
+
+    // Side by side, parts of a step overlap; one after another, they add up to it.
+    private static TrainingOptions OneWorker()
+    {
+        TrainingOptions options = WorkloadFolder.Options;
+        options.Workers = 1;
+        return options;
     }
 
     private static double Tokenizing(TokenExample[] window)

@@ -17,7 +17,7 @@ internal sealed record StepsReport(
     /// <summary>Measures, in two processes.</summary>
     public static async Task<StepsReport> Measure(Workload workload, ChildProcess children, Action<string> log, CancellationToken cancellation)
     {
-        log($"{workload.Name}: the parts of a step");
+        log($"{workload.Name}: the parts of a step, with one worker");
         var parts = await children.RunSelf<StepPartsResult>($"The parts of a step on {workload.Name}", [HiddenCommands.StepParts, workload.Name], cancellation);
         log($"{workload.Name}: steps of 1, 4, 16 and 64 micro-batches");
         var scale = await children.RunSelf<StepScaleResult[]>($"The scale of a step on {workload.Name}", [HiddenCommands.StepScale, workload.Name], cancellation);

@@ -20,7 +20,7 @@ internal sealed class OurTraining : ITrainingSystem
         _step = new TrainingStep(_model, _options, calibrate);
     }
 
-    public string? Remark => $"{_step.TokensPerMicroBatch} tokens per micro-batch";
+    public string? Remark => $"{_step.TokensPerMicroBatch} tokens per micro-batch, {_step.Workers} {(_step.Workers == 1 ? "worker" : "workers")}";
 
     public double Step(int window) => _step.Run(_windows[window], _options.LearningRate, dropoutSeed: window).Loss.Mean;
 
