@@ -11,8 +11,9 @@ namespace MLNetExtension.Training;
 /// <remarks>On a CPU this is faster than one worker whose kernels use all cores: kernels of small models are too short to be shared out, and every one ends with a wait.</remarks>
 internal sealed class ParallelGradient : IDisposable
 {
-    private readonly List<WindowGradient> _gradients;     // the first is that of the model itself
-    private readonly List<WorkerThread> _threads = [];
+    private readonly List<WindowGradient> _gradients;     // the first is that of the model itself, and the calling thread's
+    private readonly List<WorkerThread> _threads = [];    // the other workers
+    private int _cores;                                   // of each worker
 
     /// <summary>Begins with one worker, the calling thread.</summary>
     /// <param name="gradient">The gradient of the model; this owns it from now on.</param>
@@ -51,7 +52,7 @@ internal sealed class ParallelGradient : IDisposable
     /// <param name="workers">How many stay, at least 1.</param>
     public void Shrink(int workers)
     {
-        if (workers < _threads.Count)
+        if (workers <= _threads.Count)
             EndThreads();
         while (_gradients.Count > workers)
         {
@@ -69,12 +70,12 @@ internal sealed class ParallelGradient : IDisposable
 
     private void Employ(int workers)
     {
-        if (_threads.Count != workers)
+        if (_threads.Count != workers - 1)
         {
             EndThreads();
-            int cores = Math.Max(1, get_num_threads() / workers);
-            for (int k = 0; k < workers; k++)
-                _threads.Add(new WorkerThread(cores));
+            _cores = Math.Max(1, get_num_threads() / workers);
+            for (int k = 1; k < workers; k++)
+                _threads.Add(new WorkerThread(_cores));
         }
         // Made on a worker's thread, where no dispose scope of the caller's is open.
         while (_gradients.Count < workers)
@@ -106,7 +107,18 @@ internal sealed class ParallelGradient : IDisposable
     // Waits for all of them, whatever one of them throws: none may go on writing into a window that is given up.
     private void Each(int[][] parts, Action<WindowGradient, int[]> action)
     {
-        Task[] tasks = [.. parts.Select((part, worker) => _threads[worker].Start(() => action(_gradients[worker], part)))];
-        Task.WhenAll(tasks).GetAwaiter().GetResult();
+        Task[] others = [.. parts.Skip(1).Select((part, k) => _threads[k].Start(() => action(_gradients[k + 1], part)))];
+        int threads = get_num_threads();
+        set_num_threads(_cores);
+        try
+        {
+            action(_gradients[0], parts[0]);
+        }
+        finally
+        {
+            set_num_threads(threads);
+            Task.WhenAll(others).ContinueWith(_ => { }, TaskScheduler.Default).Wait();
+        }
+        Task.WhenAll(others).GetAwaiter().GetResult();
     }
 }
