@@ -52,6 +52,34 @@ public sealed class FitTests
         Assert.AreEqual(first.Training!.LastLoss, second.Training!.LastLoss);
     }
 
+    // The seed is drawn when the trainer is made; a fit in between must not move the seeds of trainers made after it.
+    [TestMethod]
+    public void Fitting_draws_nothing_from_the_random_state_of_the_context()
+    {
+        double[] losses = [.. new[] { false, true }.Select(fits =>
+        {
+            var mlContext = new MLContext(seed: 3);
+            var options = Options();
+            options.Seed = null;
+            var first = mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(options);
+            var data = Rows(mlContext, Texts);    // draws, as every component of ML.NET does when it is made
+            if (fits)
+                first.Fit(data).Dispose();
+            return Loss(mlContext, options);
+        })];
+
+        Assert.AreEqual(losses[0], losses[1]);
+    }
+
+    [TestMethod]
+    public void The_log_names_the_precision_that_is_computed_in()
+    {
+        var options = Options(steps: 1);
+        options.ComputePrecision = ComputePrecision.BFloat16;
+
+        Assert.ContainsSingle(line => line.Contains("Training on cpu in bfloat16 with weights in float32"), Log(options, Texts));
+    }
+
     [TestMethod]
     public void The_log_says_what_is_trained_on_what_how_it_goes_and_how_it_ended()
     {
@@ -64,6 +92,7 @@ public sealed class FitTests
         Assert.AreEqual(2, lines.Count(line => line.Contains("nats per token, learning rate")));
         Assert.ContainsSingle(line => line.Contains("Step 3 of epoch 2, 50 % done"), lines);
         Assert.ContainsSingle(line => line.Contains("Trained 6 steps"), lines);
+        Assert.ContainsSingle(line => line.Contains($"TorchSharp {TorchSetup.TorchSharpVersion} on libtorch {__version__}") && line.Contains("Microsoft.ML "), lines);
     }
 
     [TestMethod]
