@@ -18,7 +18,7 @@ internal static class TensorBytes
         for (long at = 0; at < flat.NumberOfElements; at += PieceElements)
         {
             using var pieceScope = NewDisposeScope();
-            stream.Write(flat.narrow(0, at, Math.Min(PieceElements, flat.NumberOfElements - at)).cpu().bytes);
+            stream.Write(flat.narrow(0, at, Math.Min(PieceElements, flat.NumberOfElements - at)).cpu().contiguous().bytes);
         }
     }
 
