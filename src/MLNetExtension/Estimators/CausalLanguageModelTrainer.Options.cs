@@ -18,6 +18,7 @@ public sealed partial class CausalLanguageModelTrainer
         public const int MaximumEpochs = 1;
         public const int ReportInterval = 50;
         public const int EvaluationInterval = 100;
+        public const int CheckpointInterval = 500;
     }
 
     /// <summary>What the trainer reads, what the trained model writes, and how it is trained.</summary>
@@ -61,6 +62,18 @@ public sealed partial class CausalLanguageModelTrainer
         /// <summary>Training stops after this many evaluations in a row without a lower loss. Default: null; it and 0 mean never. Needs <see cref="ValidationSet"/>.</summary>
         public int? Patience;
 
+        /// <summary>
+        /// The folder where the training writes down how far it came. Default: null, nowhere. Where it holds a checkpoint of the same options and data, <c>Fit</c> goes on from there, bit for bit
+        /// if <see cref="TrainingOptions.MaximumTokensPerMicroBatch"/> is set and time is not the limit; one of another training is refused. <see cref="TrainingOptions.Seed"/> must be set, or that of the <c>MLContext</c>.
+        /// Not saved with the model.
+        /// </summary>
+        [JsonIgnore]
+        public string? CheckpointFolder;
+
+        /// <summary>Optimizer steps between two checkpoints, at least 1; one more is written where <see cref="StopToken"/> ends the training. Default: 500. Not saved with the model.</summary>
+        [JsonIgnore]
+        public int CheckpointInterval = Defaults.CheckpointInterval;
+
         /// <summary>Breaks the training off: <c>Fit</c> throws <see cref="OperationCanceledException"/>, and nothing is kept. Default: never. Not saved with the model.</summary>
         [JsonIgnore]
         public CancellationToken CancellationToken;
@@ -100,6 +113,9 @@ public sealed partial class CausalLanguageModelTrainer
                     $"The output columns need three different names, but are called {string.Join(", ", outputs)}.");
             CheckAtLeast(ReportInterval, 1, nameof(ReportInterval));
             CheckAtLeast(EvaluationInterval, 1, nameof(EvaluationInterval));
+            CheckAtLeast(CheckpointInterval, 1, nameof(CheckpointInterval));
+            if (CheckpointFolder is not null)
+                CheckName(CheckpointFolder, nameof(CheckpointFolder));
             CheckAtLeast(Patience ?? 0, 0, nameof(Patience));
             if (Patience > 0 && ValidationSet is null)
                 throw new ArgumentOutOfRangeException(nameof(Patience), Patience, $"{nameof(Patience)} is {Patience}, but there is no {nameof(ValidationSet)} to measure: set it too.");

@@ -38,7 +38,8 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
     /// <param name="input">Read once, in order; its rows are kept in memory as token ids.</param>
     /// <exception cref="ArgumentOutOfRangeException">A text column is missing or of another type.</exception>
     /// <exception cref="InvalidOperationException">No row has a target token; or the GPU asked for is not there and <see cref="MLContext.FallbackToCpu"/>
-    /// is false; or torch's native library is missing, see <see cref="TorchSetup"/>.</exception>
+    /// is false; or torch's native library is missing, see <see cref="TorchSetup"/>; or <see cref="Options.CheckpointFolder"/> holds another training.</exception>
+    /// <exception cref="InvalidDataException">The checkpoint to go on from is damaged.</exception>
     /// <exception cref="OperationCanceledException"><see cref="Options.CancellationToken"/> asked for it.</exception>
     public CausalLanguageModelTransformer Fit(IDataView input)
     {
@@ -71,6 +72,10 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
             throw new InvalidOperationException(TrainingReport.NothingToLearn(rows, _options));
         var validation = ValidationRows.Read(_options, encoder);
 
+        var checkpoints = _options.CheckpointFolder is { } folder
+            ? TrainingCheckpoints.Open(folder, _options.CheckpointInterval, ResumeSettings.Of(_options, rows, validation?.Rows))
+            : null;
+
         var network = new Gpt2(_options.ModelConfiguration(tokenizer.VocabularySize), _seed);
         var model = new TrainedLanguageModel(network, tokenizer);
         try
@@ -78,8 +83,11 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
             network.to(device);
             var report = new TrainingReport(channel, _options);
             report.Start(device, network, rows, validation?.Rows);
+            if (checkpoints?.ResumesFrom is { } step)
+                report.Resume(step);
             var summary = TrainingLoop.Run(
-                network, rows.Examples, _options, _seed, report.Step, _options.CancellationToken, validation: validation?.Of(network), stopToken: _options.StopToken);
+                network, rows.Examples, _options, _seed, report.Step, _options.CancellationToken,
+                validation: validation?.Of(network), stopToken: _options.StopToken, checkpoints: checkpoints);
             report.End(summary);
             return new CausalLanguageModelTransformer(model, _options.ForModel(), summary);
         }

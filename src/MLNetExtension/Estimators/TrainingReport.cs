@@ -33,6 +33,9 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
         Info($"Packages: MLNetExtension {VersionOf<TrainingReport>()}, Microsoft.ML {VersionOf<MLContext>()}, TorchSharp {TorchSetup.TorchSharpVersion} on libtorch {__version__}.");
     }
 
+    /// <summary>Says where training goes on.</summary>
+    public void Resume(int step) => Info(string.Create(Invariant, $"Training goes on after step {step}, from the checkpoint in '{options.CheckpointFolder}'."));
+
     /// <summary>Passes a step on, and writes a line where one is due.</summary>
     public void Step(StepReport step)
     {

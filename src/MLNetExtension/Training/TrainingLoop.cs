@@ -23,6 +23,7 @@ public static class TrainingLoop
     /// <param name="state">Where to go on from, and where to write down how far training came; null for a training that is not to be resumed.</param>
     /// <param name="validation">How to measure the model meanwhile; the best weights measured are those it ends with. Its time counts as time of training. Default: not at all.</param>
     /// <param name="stopToken">Ends the training in order, after the step under way: the model is what was learnt so far. Default: never.</param>
+    /// <param name="checkpoints">Where to write down meanwhile how far training came, and to go on from, in place of <paramref name="state"/>. Default: nowhere.</param>
     /// <exception cref="ArgumentException">There are no examples, or none of them has a target token.</exception>
     /// <exception cref="OperationCanceledException">The token asked for it; the weights are those of the last step.</exception>
     public static TrainingSummary Run(
@@ -34,7 +35,8 @@ public static class TrainingLoop
         CancellationToken cancellationToken = default,
         TrainingState? state = null,
         Validation? validation = null,
-        CancellationToken stopToken = default)
+        CancellationToken stopToken = default,
+        TrainingCheckpoints? checkpoints = null)
     {
         if (!examples.Any(e => e.HasTargets))
             throw new ArgumentException($"Nothing to learn: none of the {examples.Count} rows has a target token.", nameof(examples));
@@ -46,13 +48,14 @@ public static class TrainingLoop
         using TrainingState? own = state is null ? new TrainingState() : null;
         TrainingState reached = state ?? own!;
         trainingStep.Restore(reached);
+        checkpoints?.Restore(trainingStep, reached);
         TrainingTally tally = new(reached.TargetTokens);
         ValidationRun validationRun = new(validation, model, trainingStep.Arena, reached.Best);
         TimeSpan before = reached.Elapsed;
         long start = Stopwatch.GetTimestamp();
         TimeSpan Elapsed() => before + Stopwatch.GetElapsedTime(start);
 
-        TrainingEnd? end = limits.End(reached.Steps, before, tally.NonFiniteInARow);
+        TrainingEnd? end = validationRun.HasStoppedImproving ? TrainingEnd.NoImprovement : limits.End(reached.Steps, before, tally.NonFiniteInARow);
         model.train();
         try
         {
@@ -71,11 +74,14 @@ public static class TrainingLoop
                 tally.Count(loss, tokens, outcome, epoch);
 
                 end = limits.End(step + 1, Elapsed(), tally.NonFiniteInARow);
-                double? validationLoss = validationRun.Measure(step + 1, isLast: end is not null);
+                double? validationLoss = validationRun.Measure(step + 1, isLast: end is not null and not TrainingEnd.Requested);
                 TimeSpan elapsed = Elapsed();
                 (reached.Steps, reached.Elapsed, reached.TargetTokens) = (step + 1, elapsed, tally.TargetTokens);
                 if (validationLoss is not null)
                     end ??= validationRun.HasStoppedImproving ? TrainingEnd.NoImprovement : limits.End(step + 1, elapsed, tally.NonFiniteInARow);
+                // Never between steps that are not finite: how many came in a row is not written down.
+                if (checkpoints?.IsDue(step + 1) == true && tally.NonFiniteInARow == 0)
+                    checkpoints.Write(trainingStep, reached);
                 StepReport report = new()
                 {
                     Step = step + 1,
@@ -100,7 +106,9 @@ public static class TrainingLoop
                 TrainingInstruments.Record(report);
                 onStep?.Invoke(report);
             }
-            // Where the stop was asked for between two steps, the last one has not been measured.
+            // Before the evaluation that only the stop calls for: a training that goes on from here must not know of it.
+            if (end == TrainingEnd.Requested && tally.NonFiniteInARow == 0)
+                checkpoints?.Write(trainingStep, reached);
             validationRun.Measure(reached.Steps, isLast: true);
             validationRun.RestoreBest();
         }

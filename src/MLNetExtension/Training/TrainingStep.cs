@@ -58,6 +58,9 @@ internal sealed class TrainingStep : IDisposable
     /// <summary>The weights that are trained.</summary>
     public ParameterArena Arena => _gradient.Arena;
 
+    /// <summary>What steps them.</summary>
+    public AdamW Optimizer => _optimizer;
+
     /// <summary>Positions that may pass through the model together, as things stand.</summary>
     public int TokensPerMicroBatch => _plan.Tokens;
 
