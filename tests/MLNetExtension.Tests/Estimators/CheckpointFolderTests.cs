@@ -28,7 +28,7 @@ public sealed class CheckpointFolderTests
         CollectionAssert.AreEqual(Losses(whole), Losses(resumed));
     }
 
-    // Seen to fail with: a hash over the number of rows alone.
+    // Seen to fail with: a hash over the lengths of the rows alone.
     [TestMethod]
     public void Other_options_and_other_data_are_refused_and_other_column_names_are_not()
     {
@@ -37,7 +37,7 @@ public sealed class CheckpointFolderTests
 
         Refused(options => options.LearningRate = 1e-3, Texts, "LearningRate is 0.003 there and 0.001 here");
         Refused(options => options.Seed = 6, Texts, "Seed is 5 there and 6 here");
-        Refused(_ => { }, [.. Texts[1..], "The quick brown fix."], "the training data is");
+        Refused(_ => { }, ["The quick brown fix.", .. Texts[1..]], "the training data is");
         Refused(options => options.ValidationSet = Rows(new MLContext(), "x"), Texts, "the validation data is none there");
 
         var renamed = Resumable(folder.Path);
