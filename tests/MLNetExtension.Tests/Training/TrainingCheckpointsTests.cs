@@ -14,7 +14,7 @@ public sealed class TrainingCheckpointsTests
     private static readonly Dictionary<string, string> Settings = new() { ["BatchSize"] = "4", ["the training data"] = "abc" };
 
     // The process "dies" after step 8, of which the checkpoints know the first 6: the steps after that are taken once more.
-    // Seen to fail with: the second moment left out; the best weights left out; the evaluation that a stop calls for written down.
+    // Seen to fail with: the second moment left out; the best weights left out.
     [TestMethod]
     [DataRow(ComputePrecision.Float32, 8)]
     [DataRow(ComputePrecision.BFloat16, 8)]
@@ -39,6 +39,7 @@ public sealed class TrainingCheckpointsTests
         Assert.AreEqual((uninterrupted.End, uninterrupted.BestStep, uninterrupted.ValidationLoss), (resumed.End, resumed.BestStep, resumed.ValidationLoss));
     }
 
+    // Seen to fail with: the evaluation that the stop calls for written down, which cost patience.
     [TestMethod]
     public void A_training_that_was_stopped_goes_on_as_if_it_had_not_been()
     {
@@ -46,13 +47,14 @@ public sealed class TrainingCheckpointsTests
         using var scope = NewDisposeScope();
         using CancellationTokenSource stop = new();
         using Gpt2 expected = Model(), stopped = Model(), actual = Model();
-        Run(expected, ComputePrecision.Float32);
+        TrainingSummary uninterrupted = Run(expected, ComputePrecision.Float32);
         Run(stopped, ComputePrecision.Float32, step => { if (step.Step == 7) stop.Cancel(); }, stop.Token, TrainingCheckpoints.Open(folder.Path, 100, Settings));
 
         TrainingCheckpoints found = TrainingCheckpoints.Open(folder.Path, 100, Settings);
-        Run(actual, ComputePrecision.Float32, checkpoints: found);
+        TrainingSummary resumed = Run(actual, ComputePrecision.Float32, checkpoints: found);
 
         Assert.AreEqual(7, found.ResumesFrom);
+        Assert.AreEqual((14, 7), (uninterrupted.Steps, resumed.Steps));
         CollectionAssert.AreEqual(Bytes(expected), Bytes(actual));
     }
 
@@ -70,6 +72,7 @@ public sealed class TrainingCheckpointsTests
         CollectionAssert.AreEqual(Bytes(first), Bytes(second));
     }
 
+    // Seen to fail with: files taken for whole whatever their length.
     // What a crash can leave: a folder under its first name, files without the marker, a file cut short, a marker cut short.
     [TestMethod]
     public void What_a_crash_left_unfinished_is_passed_over()
