@@ -11,6 +11,7 @@ public sealed class CausalLanguageModelingCatalog
     internal CausalLanguageModelingCatalog(MLContext mlContext)
     {
         _mlContext = mlContext;
+        TorchDevice.Know(mlContext);
         Trainers = new CausalLanguageModelingTrainers(mlContext);
         RegisterLoader();
     }
@@ -20,7 +21,8 @@ public sealed class CausalLanguageModelingCatalog
 
     /// <summary>Makes saved language models loadable with <c>mlContext.Model.Load</c> in this context.</summary>
     /// <remarks>For a program that only loads: any use of this catalog does the same, and doing it again changes nothing. Where a saved model
-    /// is damaged or too new, ML.NET wraps the error that says so; <see cref="Exception.GetBaseException"/> gives it.</remarks>
+    /// is damaged or too new, ML.NET wraps the error that says so; <see cref="Exception.GetBaseException"/> gives it. A model is loaded to the CPU, or
+    /// to the GPU that <see cref="MLContext.GpuDeviceId"/> names when it is loaded.</remarks>
     public void RegisterLoader() => CausalLanguageModelTransformer.RegisterLoader(_mlContext);
 
     /// <summary>Sums the columns of scored data to the loss and what follows from it.</summary>

@@ -160,21 +160,6 @@ public sealed class FitTests
         Assert.Contains("has no rows (columns 'Text')", error.Message);
     }
 
-    [TestMethod]
-    public void A_gpu_that_is_not_there_is_a_warning_or_an_error_that_says_what_to_install()
-    {
-        var mlContext = new MLContext(seed: 1) { GpuDeviceId = 999, FallbackToCpu = true };
-        var lines = new List<string>();
-        mlContext.Log += (_, e) => lines.Add(e.Message);
-
-        Train(mlContext).Dispose();
-        Assert.ContainsSingle(line => line.Contains("Warning") && line.Contains("GpuDeviceId is 999") && line.Contains("The CPU is used"), lines);
-
-        mlContext.FallbackToCpu = false;
-        var error = Assert.ThrowsExactly<InvalidOperationException>(() => Train(mlContext));
-        Assert.Contains(cuda.is_available() ? "numbered from 0" : "TorchSharp-cuda", error.Message);
-    }
-
     private static double Loss(MLContext mlContext, CausalLanguageModelTrainer.Options options)
     {
         using var model = Train(mlContext, options);
