@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Microsoft.ML;
 using MLNetExtension.Data;
 using MLNetExtension.Training;
 
@@ -16,6 +17,8 @@ public sealed partial class CausalLanguageModelTrainer
         public const double LearningRate = 3e-3;
         public const int MaximumEpochs = 1;
         public const int ReportInterval = 50;
+        public const int EvaluationInterval = 100;
+        public const int CheckpointInterval = 500;
     }
 
     /// <summary>What the trainer reads, what the trained model writes, and how it is trained.</summary>
@@ -46,15 +49,53 @@ public sealed partial class CausalLanguageModelTrainer
         [JsonIgnore]
         public IProgress<StepReport>? Progress;
 
-        /// <summary>Stops the training. Default: never. Not saved with the model.</summary>
+        /// <summary>
+        /// Rows that are not learnt, on which the loss is measured while training goes on; the model has the weights that were best on them. Default: null, none. It has the text columns as the
+        /// trainer reads them: what stands before the trainer in a pipeline is applied to the training data alone. Measuring changes nothing in the training. Not saved with the model.
+        /// </summary>
+        [JsonIgnore]
+        public IDataView? ValidationSet;
+
+        /// <summary>Optimizer steps between two evaluations of <see cref="ValidationSet"/>, at least 1; the last step is always evaluated. Default: 100.</summary>
+        public int EvaluationInterval = Defaults.EvaluationInterval;
+
+        /// <summary>Training stops after this many evaluations in a row without a lower loss. Default: null; it and 0 mean never. Needs <see cref="ValidationSet"/>.</summary>
+        public int? Patience;
+
+        /// <summary>
+        /// The folder where the training writes down how far it came. Default: null, nowhere. Where it holds a checkpoint of the same options and data, <c>Fit</c> goes on from there, bit for bit
+        /// if <see cref="TrainingOptions.MaximumTokensPerMicroBatch"/> is set and time is not the limit; one of another training is refused. <see cref="TrainingOptions.Seed"/> must be set, or that of the <c>MLContext</c>.
+        /// Not saved with the model.
+        /// </summary>
+        [JsonIgnore]
+        public string? CheckpointFolder;
+
+        /// <summary>Optimizer steps between two checkpoints, at least 1; one more is written where <see cref="StopToken"/> ends the training. Default: 500. Not saved with the model.</summary>
+        [JsonIgnore]
+        public int CheckpointInterval = Defaults.CheckpointInterval;
+
+        /// <summary>Breaks the training off: <c>Fit</c> throws <see cref="OperationCanceledException"/>, and nothing is kept. Default: never. Not saved with the model.</summary>
         [JsonIgnore]
         public CancellationToken CancellationToken;
+
+        /// <summary>Ends the training in order: the step under way is finished, and <c>Fit</c> returns what was learnt so far, as if a limit had been reached. Default: never. Not saved
+        /// with the model.</summary>
+        [JsonIgnore]
+        public CancellationToken StopToken;
 
         internal RowReaderColumns Inputs => PromptColumnName is null
             ? new RowReaderColumns(TextColumnName, null, null)
             : new RowReaderColumns(null, PromptColumnName, CompletionColumnName);
 
         internal Options Copy() => (Options)MemberwiseClone();
+
+        /// <summary>What a trained model remembers: not the data and the callbacks of its training, which would live as long as it does.</summary>
+        internal Options ForModel()
+        {
+            var options = Copy();
+            (options.ValidationSet, options.Progress, options.CancellationToken, options.StopToken) = (null, null, default, default);
+            return options;
+        }
 
         internal void ValidateAll()
         {
@@ -70,8 +111,20 @@ public sealed partial class CausalLanguageModelTrainer
             if (outputs.Distinct().Count() != outputs.Length)
                 throw new ArgumentOutOfRangeException(nameof(LossSumColumnName), LossSumColumnName,
                     $"The output columns need three different names, but are called {string.Join(", ", outputs)}.");
-            if (ReportInterval < 1)
-                throw new ArgumentOutOfRangeException(nameof(ReportInterval), ReportInterval, $"{nameof(ReportInterval)} is {ReportInterval}; it must be at least 1.");
+            CheckAtLeast(ReportInterval, 1, nameof(ReportInterval));
+            CheckAtLeast(EvaluationInterval, 1, nameof(EvaluationInterval));
+            CheckAtLeast(CheckpointInterval, 1, nameof(CheckpointInterval));
+            if (CheckpointFolder is not null)
+                CheckName(CheckpointFolder, nameof(CheckpointFolder));
+            CheckAtLeast(Patience ?? 0, 0, nameof(Patience));
+            if (Patience > 0 && ValidationSet is null)
+                throw new ArgumentOutOfRangeException(nameof(Patience), Patience, $"{nameof(Patience)} is {Patience}, but there is no {nameof(ValidationSet)} to measure: set it too.");
+        }
+
+        private static void CheckAtLeast(int value, int least, string option)
+        {
+            if (value < least)
+                throw new ArgumentOutOfRangeException(option, value, $"{option} is {value}; it must be at least {least}.");
         }
 
         private static void CheckName(string? name, string what)

@@ -13,8 +13,9 @@ namespace MLNetExtension.Estimators;
 /// <remarks>
 /// <para>Input: a text column, every token of which is learnt, or a prompt and a completion column, of which the completion is learnt. Output of the
 /// trained model: see <see cref="CausalLanguageModelTransformer"/>.</para>
-/// <para>The device is the CPU, or the GPU that <see cref="MLContext.GpuDeviceId"/> names. Progress is written to <c>MLContext.Log</c>. The same seed
-/// gives the same model each time; TorchSharp's global random state is left alone.</para>
+/// <para>The device is the CPU, or the GPU that <see cref="MLContext.GpuDeviceId"/> names. Progress is written to <c>MLContext.Log</c>, and to .NET's metrics under the
+/// meter <c>MLNetExtension</c>. The same seed gives the same model each time; TorchSharp's global random state is left alone, and fitting draws nothing from that of
+/// the <see cref="MLContext"/>.</para>
 /// </remarks>
 public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLanguageModelTransformer>
 {
@@ -36,37 +37,15 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
     /// <summary>Trains a model.</summary>
     /// <param name="input">Read once, in order; its rows are kept in memory as token ids.</param>
     /// <exception cref="ArgumentOutOfRangeException">A text column is missing or of another type.</exception>
-    /// <exception cref="InvalidOperationException">No row has a target token, or the GPU asked for is not there and <see cref="MLContext.FallbackToCpu"/>
-    /// is false.</exception>
+    /// <exception cref="InvalidOperationException">No row has a target token; or the GPU asked for is not there and <see cref="MLContext.FallbackToCpu"/>
+    /// is false; or torch's native library is missing, see <see cref="TorchSetup"/>; or <see cref="Options.CheckpointFolder"/> holds another training.</exception>
+    /// <exception cref="InvalidDataException">The checkpoint to go on from is damaged.</exception>
     /// <exception cref="OperationCanceledException"><see cref="Options.CancellationToken"/> asked for it.</exception>
     public CausalLanguageModelTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
         InputSchema.Check(input.Schema, _options.Inputs);
-        using var channel = _host.Start("Training");
-        var device = TorchDevice.For(_mlContext, channel);
-        var tokenizer = new ByteLevelTokenizer();
-        var encoder = new TokenExampleEncoder(tokenizer, ByteLevelTokenizer.EndOfTextId, _options.ContextLength);
-        var rows = RowReader.ReadAll(input, _options.Inputs, encoder, _options.CancellationToken);
-        if (rows.Examples.Count == 0)
-            throw new InvalidOperationException(TrainingReport.NothingToLearn(rows, _options));
-
-        var network = new Gpt2(_options.ModelConfiguration(tokenizer.VocabularySize), _seed);
-        var model = new TrainedLanguageModel(network, tokenizer);
-        try
-        {
-            network.to(device);
-            var report = new TrainingReport(channel, _options);
-            report.Start(device, network, rows);
-            var summary = TrainingLoop.Run(network, rows.Examples, _options, _seed, report.Step, _options.CancellationToken);
-            report.End(summary);
-            return new CausalLanguageModelTransformer(model, _options, summary);
-        }
-        catch
-        {
-            model.Dispose();
-            throw;
-        }
+        return TorchSetup.Run(() => Train(input));
     }
 
     /// <summary>Gives the columns of the trained model's output.</summary>
@@ -80,5 +59,42 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
         foreach (var output in OutputColumn.Of(_options))
             columns[output.Name] = ModelArchiveBridge.Column(output.Name, SchemaShape.Column.VectorKind.Scalar, output.Type, isKey: false, annotations: null);
         return new SchemaShape(columns.Values);
+    }
+
+    private CausalLanguageModelTransformer Train(IDataView input)
+    {
+        using var channel = _host.Start("Training");
+        var device = TorchDevice.For(_mlContext, channel);
+        var tokenizer = new ByteLevelTokenizer();
+        var encoder = new TokenExampleEncoder(tokenizer, ByteLevelTokenizer.EndOfTextId, _options.ContextLength);
+        var rows = RowReader.ReadAll(input, _options.Inputs, encoder, _options.CancellationToken);
+        if (rows.Examples.Count == 0)
+            throw new InvalidOperationException(TrainingReport.NothingToLearn(rows, _options));
+        var validation = ValidationRows.Read(_options, encoder);
+
+        var checkpoints = _options.CheckpointFolder is { } folder
+            ? TrainingCheckpoints.Open(folder, _options.CheckpointInterval, ResumeSettings.Of(_options, rows, validation?.Rows))
+            : null;
+
+        var network = new Gpt2(_options.ModelConfiguration(tokenizer.VocabularySize), _seed);
+        var model = new TrainedLanguageModel(network, tokenizer);
+        try
+        {
+            network.to(device);
+            var report = new TrainingReport(channel, _options);
+            report.Start(device, network, rows, validation?.Rows);
+            if (checkpoints?.ResumesFrom is { } step)
+                report.Resume(step);
+            var summary = TrainingLoop.Run(
+                network, rows.Examples, _options, _seed, report.Step, _options.CancellationToken,
+                validation: validation?.Of(network), stopToken: _options.StopToken, checkpoints: checkpoints);
+            report.End(summary);
+            return new CausalLanguageModelTransformer(model, _options.ForModel(), summary);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
     }
 }

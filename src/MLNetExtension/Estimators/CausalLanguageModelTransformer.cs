@@ -17,7 +17,9 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
 {
     private const string LoaderSignature = "CausalLanguageModel";
     private const string OptionsEntry = "options.json";
-    private const int DefaultScoringTokens = 4096;
+
+    /// <summary>Most positions that are scored together, where the options say nothing.</summary>
+    internal const int DefaultScoringTokens = 4096;
 
     private readonly TrainedLanguageModel _model;
     private readonly CausalLanguageModelTrainer.Options _options;
@@ -77,13 +79,13 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
     internal TextGenerator CreateTextGenerator() => new(_model.Network, _model.Tokenizer, _model.EndOfText);
 
     // Called by ML.NET with its own load context, whose type it keeps internal.
-    private static ITransformer Load(IHostEnvironment environment, object loadContext)
+    private static ITransformer Load(IHostEnvironment environment, object loadContext) => TorchSetup.Run<ITransformer>(() =>
     {
         var archive = new ArchiveReader(loadContext);
         var options = archive.ReadJson<CausalLanguageModelTrainer.Options>(OptionsEntry);
         using var channel = environment.Start("Loading causal language model");
         return new CausalLanguageModelTransformer(TrainedLanguageModel.Load(archive, TorchDevice.For(environment, channel)), options, training: null);
-    }
+    });
 
     private ColumnBinding Bind(DataViewSchema inputSchema)
     {

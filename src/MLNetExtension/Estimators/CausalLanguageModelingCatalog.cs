@@ -11,6 +11,7 @@ public sealed class CausalLanguageModelingCatalog
     internal CausalLanguageModelingCatalog(MLContext mlContext)
     {
         _mlContext = mlContext;
+        TorchDevice.Know(mlContext);
         Trainers = new CausalLanguageModelingTrainers(mlContext);
         RegisterLoader();
     }
@@ -20,7 +21,8 @@ public sealed class CausalLanguageModelingCatalog
 
     /// <summary>Makes saved language models loadable with <c>mlContext.Model.Load</c> in this context.</summary>
     /// <remarks>For a program that only loads: any use of this catalog does the same, and doing it again changes nothing. Where a saved model
-    /// is damaged or too new, ML.NET wraps the error that says so; <see cref="Exception.GetBaseException"/> gives it.</remarks>
+    /// is damaged or too new, ML.NET wraps the error that says so; <see cref="Exception.GetBaseException"/> gives it. A model is loaded to the CPU, or
+    /// to the GPU that <see cref="MLContext.GpuDeviceId"/> names when it is loaded.</remarks>
     public void RegisterLoader() => CausalLanguageModelTransformer.RegisterLoader(_mlContext);
 
     /// <summary>Sums the columns of scored data to the loss and what follows from it.</summary>
@@ -39,6 +41,37 @@ public sealed class CausalLanguageModelingCatalog
     {
         ArgumentNullException.ThrowIfNull(data);
         return ScoredColumns.Sum(data, lossSumColumnName, tokenCountColumnName, byteCountColumnName);
+    }
+
+    /// <summary>Trains on all folds of the data but one, measures the model on that one, and so for every fold.</summary>
+    /// <param name="data">Read once for each fold's training and once for its test; cache it where reading is slow.</param>
+    /// <param name="estimator">A <see cref="CausalLanguageModelTrainer"/>, or a pipeline with one, which is then fitted anew, whole, for every fold.</param>
+    /// <param name="numberOfFolds">Number of folds, at least 2. Default: 5.</param>
+    /// <param name="samplingKeyColumnName">A column whose equal values keep rows together in a fold, such as the document that a row is from. Default: null, rows are spread at random.</param>
+    /// <param name="seed">Seed of the folds. Default: that of the <see cref="MLContext"/>.</param>
+    /// <param name="keepModels">Whether the results carry their models, all of them in memory at once and the caller's to dispose. Default: false, each model is disposed once it is measured.</param>
+    /// <param name="lossSumColumnName">The column with a row's summed loss in nats. Default: <c>LossSum</c>.</param>
+    /// <param name="tokenCountColumnName">The column with its number of target tokens. Default: <c>TokenCount</c>.</param>
+    /// <param name="byteCountColumnName">The column with the number of UTF-8 bytes those spell. Default: <c>ByteCount</c>.</param>
+    /// <returns>A result for each fold, in their order. The metrics of all folds together are not the mean of theirs: folds differ in their number of tokens.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">There are fewer than two folds, or a column is missing or of another type.</exception>
+    /// <exception cref="InvalidOperationException">A fold has nothing to learn from or nothing to measure on.</exception>
+    public IReadOnlyList<CausalLanguageModelCrossValidationResult> CrossValidate(
+        IDataView data,
+        IEstimator<ITransformer> estimator,
+        int numberOfFolds = 5,
+        string? samplingKeyColumnName = null,
+        int? seed = null,
+        bool keepModels = false,
+        string lossSumColumnName = CausalLanguageModelTrainer.Defaults.LossSumColumnName,
+        string tokenCountColumnName = CausalLanguageModelTrainer.Defaults.TokenCountColumnName,
+        string byteCountColumnName = CausalLanguageModelTrainer.Defaults.ByteCountColumnName)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        ArgumentNullException.ThrowIfNull(estimator);
+        return CrossValidation.Run(
+            _mlContext.Data.CrossValidationSplit(data, numberOfFolds, samplingKeyColumnName, seed), estimator, keepModels,
+            scored => Evaluate(scored, lossSumColumnName, tokenCountColumnName, byteCountColumnName));
     }
 
     /// <summary>Makes an object that continues prompts with the language model of a trained pipeline.</summary>

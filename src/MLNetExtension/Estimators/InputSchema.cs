@@ -21,12 +21,12 @@ internal static class InputSchema
         }
     }
 
-    /// <summary>Checks the text columns of a schema.</summary>
+    /// <summary>Checks the text columns of a schema; <c>parameter</c> is the caller's name for it, for the exception.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing, or not scalar text.</exception>
-    public static void Check(DataViewSchema inputSchema, RowReaderColumns columns)
+    public static void Check(DataViewSchema inputSchema, RowReaderColumns columns, string parameter = "inputSchema")
     {
         foreach (var (role, name) in columns.Roles)
-            Find(inputSchema, nameof(inputSchema), role, name, TextDataViewType.Instance);
+            Find(inputSchema, parameter, role, name, TextDataViewType.Instance);
     }
 
     /// <summary>Finds a column of exactly this type; <c>parameter</c> is the caller's name for the schema, for the exception.</summary>

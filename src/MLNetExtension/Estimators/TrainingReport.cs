@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.ML;
 using Microsoft.ML.Runtime;
 using MLNetExtension.Data;
 using MLNetExtension.Models;
@@ -12,19 +13,28 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
 {
     private static readonly CultureInfo Invariant = CultureInfo.InvariantCulture;
     private int _tokensPerMicroBatch;
+    private double _bestLoss = double.PositiveInfinity;
 
     /// <summary>Says what is trained on what, and which rows are not learnt whole.</summary>
-    public void Start(Device device, Gpt2 network, RowReaderResult rows)
+    public void Start(Device device, Gpt2 network, RowReaderResult rows, RowReaderResult? validation)
     {
         long parameters = network.parameters().Sum(parameter => parameter.NumberOfElements);
         var size = network.Configuration;
-        Info(string.Create(Invariant, $"Training on {device} in float32: {parameters:N0} parameters ({size.Layers} layers of width {size.Width}, context of {size.ContextLength} tokens); "
+        string precision = options.ComputePrecision == ComputePrecision.Float32 ? "float32" : $"{options.ComputePrecision.ToString().ToLowerInvariant()} with weights in float32";
+        Info(string.Create(Invariant, $"Training on {device} in {precision}: {parameters:N0} parameters ({size.Layers} layers of width {size.Width}, context of {size.ContextLength} tokens); "
             + $"{rows.Rows:N0} rows, {rows.TargetTokens:N0} target tokens."));
-        if (rows.Truncated > 0)
-            Warning(string.Create(Invariant, $"{rows.Truncated:N0} of {rows.Rows:N0} rows are cut at {size.ContextLength} tokens (option ContextLength)."));
-        if (rows.WithoutTargets > 0)
-            Warning(string.Create(Invariant, $"{rows.WithoutTargets:N0} of {rows.Rows:N0} rows are skipped: they have no target token, because the prompt alone fills the context."));
+        WarnOfIncomplete(rows, size.ContextLength, "rows");
+        if (validation is not null)
+        {
+            Info(string.Create(Invariant, $"Validating every {options.EvaluationInterval} steps on {validation.Rows:N0} rows, {validation.TargetTokens:N0} target tokens; ")
+                + (options.Patience is > 0 ? $"training stops after {options.Patience} evaluations without a lower loss." : "the best weights are kept."));
+            WarnOfIncomplete(validation, size.ContextLength, "validation rows");
+        }
+        Info($"Packages: MLNetExtension {VersionOf<TrainingReport>()}, Microsoft.ML {VersionOf<MLContext>()}, TorchSharp {TorchSetup.TorchSharpVersion} on libtorch {__version__}.");
     }
+
+    /// <summary>Says where training goes on.</summary>
+    public void Resume(int step) => Info(string.Create(Invariant, $"Training goes on after step {step}, from the checkpoint in '{options.CheckpointFolder}'."));
 
     /// <summary>Passes a step on, and writes a line where one is due.</summary>
     public void Step(StepReport step)
@@ -40,6 +50,8 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
         if (step.Step % options.ReportInterval == 0)
             Info(string.Create(Invariant, $"Step {step.Step} of epoch {step.Epoch}, {step.Progress:P0} done: loss {step.Loss:F4} nats per token, learning rate {step.LearningRate:G3}, "
                 + $"gradient norm {step.GradientNorm:G3}, {step.TokensPerSecond:N0} target tokens per second, {Left(step)}."));
+        if (step.ValidationLoss is { } loss)
+            ReportValidation(step.Step, loss);
     }
 
     /// <summary>Says what the training came to.</summary>
@@ -48,6 +60,12 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
         double seconds = summary.Elapsed.TotalSeconds;
         Info(string.Create(Invariant, $"Trained {summary.Steps} steps of {summary.Epochs} epochs, {summary.TargetTokens:N0} target tokens in {seconds:F1} seconds; "
             + $"last loss {summary.LastLoss:F4} nats per token."));
+        if (summary.End == TrainingEnd.Requested)
+            Info("Training was stopped as asked; the model is what was learnt until then.");
+        if (summary.End == TrainingEnd.NoImprovement)
+            Info($"Training was stopped: {options.Patience} evaluations in a row had no lower validation loss.");
+        if (summary.ValidationLoss is { } loss)
+            Info(string.Create(Invariant, $"The model has the weights of step {summary.BestStep}, whose validation loss was the lowest: {loss:F4} nats per token."));
         if (summary.StoppedByNonFiniteSteps)
             Warning(string.Create(Invariant, $"Training stopped early: {options.MaximumNonFiniteSteps} steps in a row were not finite. The model is that of the last finite step."));
     }
@@ -59,6 +77,27 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
             ? $"There is nothing to learn: the training data has no rows (columns {columns})."
             : string.Create(Invariant, $"There is nothing to learn: none of the {rows.Rows} rows of columns {columns} has a target token within {options.ContextLength} tokens.");
     }
+
+    public static string NothingToMeasure(RowReaderResult rows, CausalLanguageModelTrainer.Options options) => rows.Rows == 0
+        ? $"There is nothing to measure: {nameof(options.ValidationSet)} has no rows."
+        : string.Create(Invariant, $"There is nothing to measure: none of the {rows.Rows} rows of {nameof(options.ValidationSet)} has a target token within {options.ContextLength} tokens.");
+
+    private void ReportValidation(int step, double loss)
+    {
+        string verdict = loss < _bestLoss ? "the lowest so far" : string.Create(Invariant, $"the lowest was {_bestLoss:F4}");
+        Info(string.Create(Invariant, $"Step {step}: validation loss {loss:F4} nats per token, {verdict}."));
+        _bestLoss = Math.Min(_bestLoss, double.IsNaN(loss) ? double.PositiveInfinity : loss);
+    }
+
+    private void WarnOfIncomplete(RowReaderResult rows, int contextLength, string what)
+    {
+        if (rows.Truncated > 0)
+            Warning(string.Create(Invariant, $"{rows.Truncated:N0} of {rows.Rows:N0} {what} are cut at {contextLength} tokens (option ContextLength)."));
+        if (rows.WithoutTargets > 0)
+            Warning(string.Create(Invariant, $"{rows.WithoutTargets:N0} of {rows.Rows:N0} {what} are skipped: they have no target token, because the prompt alone fills the context."));
+    }
+
+    private static string VersionOf<T>() => TorchSetup.VersionOf(typeof(T).Assembly);
 
     private static string Left(StepReport step) =>
         step.Remaining is { } left ? string.Create(Invariant, $"{left.TotalSeconds:F0} seconds left") : "time left unknown";

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using MLNetExtension.Checkpoints;
 
 namespace MLNetExtension.Persistence;
 

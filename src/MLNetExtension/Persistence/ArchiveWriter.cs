@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.ML;
+using MLNetExtension.Checkpoints;
 
 namespace MLNetExtension.Persistence;
 

@@ -55,7 +55,7 @@ public sealed record StepReport
     /// <summary>Most positions that passed through the model together, padding included. It falls when memory runs out.</summary>
     public required int TokensPerMicroBatch { get; init; }
 
-    /// <summary>Duration of the step.</summary>
+    /// <summary>Duration of the step, without evaluation.</summary>
     public required TimeSpan StepTime { get; init; }
 
     /// <summary>Time since training began.</summary>
@@ -63,6 +63,9 @@ public sealed record StepReport
 
     /// <summary>Target tokens of all steps so far.</summary>
     public required long TotalTargetTokens { get; init; }
+
+    /// <summary>Loss on the validation rows after this step, in nats per target token; null where it was not measured.</summary>
+    public double? ValidationLoss { get; init; }
 
     /// <summary>Rows of the data that a window which was not finite held; else empty.</summary>
     public IReadOnlyList<long> ExamplePositions { get; init; } = [];

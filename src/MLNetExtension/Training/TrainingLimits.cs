@@ -1,17 +1,19 @@
 namespace MLNetExtension.Training;
 
-/// <summary>How far a training has come towards the first of its limits.</summary>
+/// <summary>How far a training has come towards the first of its limits, and whether it is to end.</summary>
 internal sealed class TrainingLimits
 {
     private readonly TimeSpan? _duration;
+    private readonly int _nonFiniteSteps;
+    private readonly CancellationToken _stopToken;
 
-    public TrainingLimits(TrainingOptions options, int examples)
+    public TrainingLimits(TrainingOptions options, int examples, CancellationToken stopToken = default)
     {
         long stepsPerEpoch = (examples + options.BatchSize - 1) / options.BatchSize;
         bool unlimited = options is { MaximumSteps: null, MaximumEpochs: null, MaximumDuration: null };
         long? byEpochs = (unlimited ? 1 : options.MaximumEpochs) * stepsPerEpoch;
         Steps = byEpochs is null ? options.MaximumSteps : Math.Min(byEpochs.Value, options.MaximumSteps ?? long.MaxValue);
-        _duration = options.MaximumDuration;
+        (_duration, _nonFiniteSteps, _stopToken) = (options.MaximumDuration, options.MaximumNonFiniteSteps, stopToken);
     }
 
     /// <summary>Most steps; null where time alone ends the training.</summary>
@@ -21,6 +23,19 @@ internal sealed class TrainingLimits
     /// <param name="steps">Steps taken.</param>
     /// <param name="elapsed">Time since training began.</param>
     public double Progress(int steps, TimeSpan elapsed) => Math.Max(Share(steps, Steps), Share(elapsed.TotalSeconds, _duration?.TotalSeconds));
+
+    /// <summary>Whether whoever trains asks for the end.</summary>
+    public bool StopIsRequested => _stopToken.IsCancellationRequested;
+
+    /// <summary>Why training ends here; null where it goes on.</summary>
+    /// <param name="steps">Steps taken.</param>
+    /// <param name="elapsed">Time since training began.</param>
+    /// <param name="nonFiniteInARow">The last steps that were not finite.</param>
+    public TrainingEnd? End(int steps, TimeSpan elapsed, int nonFiniteInARow) =>
+        nonFiniteInARow >= _nonFiniteSteps ? TrainingEnd.NonFiniteSteps
+        : Progress(steps, elapsed) >= 1 ? TrainingEnd.LimitReached
+        : StopIsRequested ? TrainingEnd.Requested
+        : null;
 
     private static double Share(double done, double? limit) => limit switch
     {

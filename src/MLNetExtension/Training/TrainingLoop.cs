@@ -21,6 +21,9 @@ public static class TrainingLoop
     /// <param name="onStep">Called after every step.</param>
     /// <param name="cancellationToken">Looked at before every step.</param>
     /// <param name="state">Where to go on from, and where to write down how far training came; null for a training that is not to be resumed.</param>
+    /// <param name="validation">How to measure the model meanwhile; the best weights measured are those it ends with. Its time counts as time of training. Default: not at all.</param>
+    /// <param name="stopToken">Ends the training in order, after the step under way: the model is what was learnt so far. Default: never.</param>
+    /// <param name="checkpoints">Where to write down meanwhile how far training came, and to go on from, in place of <paramref name="state"/>. Default: nowhere.</param>
     /// <exception cref="ArgumentException">There are no examples, or none of them has a target token.</exception>
     /// <exception cref="OperationCanceledException">The token asked for it; the weights are those of the last step.</exception>
     public static TrainingSummary Run(
@@ -30,40 +33,56 @@ public static class TrainingLoop
         int seed,
         Action<StepReport>? onStep = null,
         CancellationToken cancellationToken = default,
-        TrainingState? state = null)
+        TrainingState? state = null,
+        Validation? validation = null,
+        CancellationToken stopToken = default,
+        TrainingCheckpoints? checkpoints = null)
     {
         if (!examples.Any(e => e.HasTargets))
             throw new ArgumentException($"Nothing to learn: none of the {examples.Count} rows has a target token.", nameof(examples));
 
-        TrainingLimits limits = new(options, examples.Count);
+        TrainingLimits limits = new(options, examples.Count, stopToken);
         EpochSampler sampler = new(examples.Count, seed);
         LearningRateSchedule schedule = new(options.LearningRate, options.MinimumLearningRate, options.WarmupSteps);
         using TrainingStep trainingStep = new(model, options, calibrate: limits.Steps is null or >= StepsWorthCalibrating);
-        TrainingState reached = state ?? new TrainingState();
+        using TrainingState? own = state is null ? new TrainingState() : null;
+        TrainingState reached = state ?? own!;
         trainingStep.Restore(reached);
+        checkpoints?.Restore(trainingStep, reached);
         TrainingTally tally = new(reached.TargetTokens);
+        ValidationRun validationRun = new(validation, model, trainingStep.Arena, reached.Best);
         TimeSpan before = reached.Elapsed;
         long start = Stopwatch.GetTimestamp();
+        TimeSpan Elapsed() => before + Stopwatch.GetElapsedTime(start);
 
+        TrainingEnd? end = validationRun.HasStoppedImproving ? TrainingEnd.NoImprovement : limits.End(reached.Steps, before, tally.NonFiniteInARow);
         model.train();
         try
         {
             foreach ((int step, int epoch, IReadOnlyList<TokenExample> window) in Windows(examples, options.BatchSize, sampler, reached.Steps))
             {
-                double progress = limits.Progress(step, before + Stopwatch.GetElapsedTime(start));
-                if (progress >= 1 || tally.NonFiniteInARow >= options.MaximumNonFiniteSteps)
+                end ??= limits.StopIsRequested ? TrainingEnd.Requested : null;
+                if (end is not null)
                     break;
                 cancellationToken.ThrowIfCancellationRequested();
 
                 long stepStart = Stopwatch.GetTimestamp();
-                double learningRate = schedule.LearningRate(step, progress);
+                double learningRate = schedule.LearningRate(step, Math.Min(1, limits.Progress(step, Elapsed())));
                 (WindowLoss loss, StepOutcome outcome, double padding) = trainingStep.Run(window, learningRate, EpochSampler.DropoutSeed(seed, step));
+                TimeSpan stepTime = Stopwatch.GetElapsedTime(stepStart);
                 long tokens = window.Sum(e => e.HasTargets ? (long)e.TargetCount : 0);
                 tally.Count(loss, tokens, outcome, epoch);
 
-                TimeSpan elapsed = before + Stopwatch.GetElapsedTime(start);
+                end = limits.End(step + 1, Elapsed(), tally.NonFiniteInARow);
+                double? validationLoss = validationRun.Measure(step + 1, isLast: end is not null and not TrainingEnd.Requested);
+                TimeSpan elapsed = Elapsed();
                 (reached.Steps, reached.Elapsed, reached.TargetTokens) = (step + 1, elapsed, tally.TargetTokens);
-                onStep?.Invoke(new StepReport
+                if (validationLoss is not null)
+                    end ??= validationRun.HasStoppedImproving ? TrainingEnd.NoImprovement : limits.End(step + 1, elapsed, tally.NonFiniteInARow);
+                // Never between steps that are not finite: how many came in a row is not written down.
+                if (checkpoints?.IsDue(step + 1) == true && tally.NonFiniteInARow == 0)
+                    checkpoints.Write(trainingStep, reached);
+                StepReport report = new()
                 {
                     Step = step + 1,
                     Epoch = epoch + 1,
@@ -78,12 +97,20 @@ public static class TrainingLoop
                     Accuracy = loss.Accuracy,
                     PaddingShare = padding,
                     TokensPerMicroBatch = trainingStep.TokensPerMicroBatch,
-                    StepTime = Stopwatch.GetElapsedTime(stepStart),
+                    StepTime = stepTime,
                     Elapsed = elapsed,
                     TotalTargetTokens = tally.TargetTokens,
+                    ValidationLoss = validationLoss,
                     ExamplePositions = outcome == StepOutcome.NonFinite ? [.. window.Select(e => e.Position)] : [],
-                });
+                };
+                TrainingInstruments.Record(report);
+                onStep?.Invoke(report);
             }
+            // Before the evaluation that only the stop calls for: a training that goes on from here must not know of it.
+            if (end == TrainingEnd.Requested && tally.NonFiniteInARow == 0)
+                checkpoints?.Write(trainingStep, reached);
+            validationRun.Measure(reached.Steps, isLast: true);
+            validationRun.RestoreBest();
         }
         finally
         {
@@ -91,7 +118,7 @@ public static class TrainingLoop
             if (state is not null)
                 trainingStep.Keep(state);
         }
-        return tally.Summary(Stopwatch.GetElapsedTime(start), tally.NonFiniteInARow >= options.MaximumNonFiniteSteps);
+        return tally.Summary(Stopwatch.GetElapsedTime(start), end!.Value, reached.Best);
     }
 
     // Endless: the limits end the walk. Where a step stands in its epoch is arithmetic, so a walk can begin anywhere.

@@ -27,17 +27,26 @@ public sealed class TrainingState : IDisposable
     /// <summary>AdamW's running means of the gradient and of its square, each [P] on the CPU; null before the first step.</summary>
     internal (Tensor First, Tensor Second)? Moments { get; private set; }
 
+    /// <summary>What validation has found so far.</summary>
+    internal BestWeights Best { get; } = new();
+
     /// <summary>Keeps the optimizer's state.</summary>
     internal void Keep(int updates, Tensor first, Tensor second)
     {
         using var scope = NewDisposeScope();
-        Dispose();
+        DisposeMoments();
         Updates = updates;
         Moments = (first.cpu().clone().DetachFromDisposeScope(), second.cpu().clone().DetachFromDisposeScope());
     }
 
-    /// <summary>Frees the optimizer's running means.</summary>
+    /// <summary>Frees the optimizer's running means and the best weights.</summary>
     public void Dispose()
+    {
+        DisposeMoments();
+        Best.Dispose();
+    }
+
+    private void DisposeMoments()
     {
         Moments?.First.Dispose();
         Moments?.Second.Dispose();

@@ -61,6 +61,12 @@ internal sealed class TrainingStep : IDisposable
     /// <param name="state">Where to.</param>
     public void Keep(TrainingState state) => state.Keep(_optimizer.Steps, _optimizer.First, _optimizer.Second);
 
+    /// <summary>The weights that are trained.</summary>
+    public ParameterArena Arena => _gradient.Arena;
+
+    /// <summary>What steps them.</summary>
+    public AdamW Optimizer => _optimizer;
+
     /// <summary>Positions that may pass through the model together, as things stand.</summary>
     public int TokensPerMicroBatch => _plan.Tokens;
 

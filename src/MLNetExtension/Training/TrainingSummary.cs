@@ -24,6 +24,15 @@ public sealed record TrainingSummary
     /// <summary>Steps that were not applied because loss or gradient were not finite.</summary>
     public required int NonFiniteSteps { get; init; }
 
+    /// <summary>Why training ended.</summary>
+    public required TrainingEnd End { get; init; }
+
     /// <summary>Whether training ended early because too many steps in a row were not finite.</summary>
-    public required bool StoppedByNonFiniteSteps { get; init; }
+    public bool StoppedByNonFiniteSteps => End == TrainingEnd.NonFiniteSteps;
+
+    /// <summary>The lowest validation loss, in nats per target token: that of the weights which the model has now; null where there was no validation.</summary>
+    public double? ValidationLoss { get; init; }
+
+    /// <summary>The step after which it was measured, from 1; null where there was no validation.</summary>
+    public int? BestStep { get; init; }
 }

@@ -35,7 +35,7 @@ internal sealed class TrainingTally(long targetTokens)
         }
     }
 
-    public TrainingSummary Summary(TimeSpan elapsed, bool stopped) => new()
+    public TrainingSummary Summary(TimeSpan elapsed, TrainingEnd end, BestWeights best) => new()
     {
         Steps = _steps,
         Epochs = _epochs,
@@ -44,6 +44,8 @@ internal sealed class TrainingTally(long targetTokens)
         LastLoss = _lastLoss,
         StepsWithoutTargets = _withoutTargets,
         NonFiniteSteps = _nonFinite,
-        StoppedByNonFiniteSteps = stopped,
+        End = end,
+        ValidationLoss = double.IsFinite(best.Loss) ? best.Loss : null,
+        BestStep = double.IsFinite(best.Loss) ? best.Step : null,
     };
 }

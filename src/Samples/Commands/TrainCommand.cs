@@ -28,7 +28,7 @@ internal static class TrainCommand
         Option<string> output = new("--output") { Description = "Folder for model.zip, metrics.json, loss-curve.html and the TensorBoard event file.", HelpName = "DIR", DefaultValueFactory = _ => Path.Combine("artifacts", "train") };
         Option<string?> json = OptionFactory.JsonFile();
 
-        var command = new Command("train", "Trains a small GPT through an ML.NET pipeline, evaluates it before and after, saves it and shows what it writes.")
+        var command = new Command("train", "Trains a small GPT through an ML.NET pipeline, evaluates it before and after, saves it and shows what it writes. Ctrl+C ends the training early and keeps what was learnt; once more breaks it off.")
         {
             data, minutes, steps, batchSize, microBatchTokens, normalization, device, seed, layers, heads, width, context, learningRate, evaluationRows, output, json,
         };
@@ -54,8 +54,8 @@ internal static class TrainCommand
                 EvaluationRows = parsed.GetValue(evaluationRows),
                 OutputFolder = parsed.GetRequiredValue(output),
             };
-            using var interrupt = new Interrupt();
-            TrainReport report = new TrainJob(settings, ConsoleFactory.Create(parsed), interrupt.Token).Run();
+            using var interrupt = new Interrupt(canStop: true);
+            TrainReport report = new TrainJob(settings, ConsoleFactory.Create(parsed), interrupt.Token, interrupt.StopToken).Run();
             if (parsed.GetValue(json) is { } file)
                 AtomicFile.WriteAllText(file, Json.Indented(report));
             return SamplesApp.Success;

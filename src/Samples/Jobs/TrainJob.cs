@@ -12,7 +12,11 @@ using Spectre.Console;
 namespace Samples.Jobs;
 
 /// <summary>The main job: reads rows, trains through an ML.NET pipeline, evaluates before and after, saves, loads back and shows samples.</summary>
-internal sealed class TrainJob(TrainSettings settings, IAnsiConsole console, CancellationToken cancellationToken)
+/// <param name="settings">What the user asked for.</param>
+/// <param name="console">Where to show it.</param>
+/// <param name="cancellationToken">Breaks the job off; nothing is written.</param>
+/// <param name="stopToken">Ends the training early; the job goes on with what was learnt.</param>
+internal sealed class TrainJob(TrainSettings settings, IAnsiConsole console, CancellationToken cancellationToken, CancellationToken stopToken = default)
 {
     private const string ModelFile = "model.zip", MetricsFile = "metrics.json", CurveFile = "loss-curve.html";
     private const int FewestRows = 10;
@@ -20,7 +24,7 @@ internal sealed class TrainJob(TrainSettings settings, IAnsiConsole console, Can
 
     /// <summary>Runs the job; what it writes stands in the output folder when it returns, and only then.</summary>
     /// <exception cref="UserErrorException">The settings or the rows cannot be used.</exception>
-    /// <exception cref="OperationCanceledException">Ctrl+C.</exception>
+    /// <exception cref="OperationCanceledException">The job was broken off, or stopped before it had learnt anything.</exception>
     public TrainReport Run()
     {
         RowSet rows = Shuffle(Read());
@@ -39,13 +43,16 @@ internal sealed class TrainJob(TrainSettings settings, IAnsiConsole console, Can
 
         var curve = new TrainingCurve();
         DateTimeOffset started = DateTimeOffset.Now;
+        using CancellationTokenRegistration stopping = stopToken.Register(() => console.WriteLine("Training ends with the step under way; what was learnt is evaluated and saved. Ctrl+C again breaks off."));
         using TransformerChain<CausalLanguageModelTransformer> model = new TrainingDisplay(console, curve).Run(progress =>
         {
             options.Progress = progress;
-            options.CancellationToken = cancellationToken;
+            (options.CancellationToken, options.StopToken) = (cancellationToken, stopToken);
             return BuildPipeline(mlContext, options, rows.HasPrompts).Fit(split.TrainSet);
         });
         TrainingSummary summary = model.LastTransformer.Training!;
+        if (summary is { End: TrainingEnd.Requested, Steps: 0 })
+            throw new OperationCanceledException(stopToken);
         cancellationToken.ThrowIfCancellationRequested();
         MetricsReport after = Evaluate(mlContext, model, evaluated);
 

@@ -73,6 +73,17 @@ public sealed partial class DataOperationsCatalog
         return new TrainTestData(split.Filter(share => share >= testFraction), split.Filter(share => share < testFraction));
     }
 
+    public IReadOnlyList<TrainTestData> CrossValidationSplit(IDataView data, int numberOfFolds = 5, string samplingKeyColumnName = null, int? seed = null)
+    {
+        _env.CheckValue(data, nameof(data));
+        _env.CheckParam(numberOfFolds > 1, nameof(numberOfFolds), "Must be more than 1");
+        SplitColumn split = new(_env, data, samplingKeyColumnName, seed ?? ((IHostEnvironmentInternal)_env).Seed);
+        return [.. Enumerable.Range(0, numberOfFolds).Select(fold => new TrainTestData(split.Filter(share => !IsIn(fold, share)), split.Filter(share => IsIn(fold, share))))];
+
+        // Both bounds belong to a fold, as in the genuine package.
+        bool IsIn(int fold, double share) => (double)fold / numberOfFolds <= share && share <= (double)(fold + 1) / numberOfFolds;
+    }
+
     public struct TrainTestData
     {
         public readonly IDataView TrainSet;

@@ -11,7 +11,7 @@ public sealed class RandomStateTests
 {
     // ML.NET's own torch trainers reseed the process-wide generator.
     [TestMethod]
-    public void Fitting_scoring_saving_and_loading_leave_the_random_state_of_the_caller_alone()
+    public void Fitting_validating_scoring_saving_and_loading_leave_the_random_state_of_the_caller_alone()
     {
         var options = Options();
         options.Dropout = 0.1;
@@ -19,6 +19,7 @@ public sealed class RandomStateTests
         byte[] before = RandomState();
 
         var mlContext = new MLContext(seed: 1);
+        (options.ValidationSet, options.EvaluationInterval) = (Rows(mlContext, Texts), 1);
         using var model = Train(mlContext, options);
         Score(mlContext, model, Rows(mlContext, Texts));
         using var archive = new MemoryStream();

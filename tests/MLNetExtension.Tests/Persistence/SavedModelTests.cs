@@ -112,6 +112,28 @@ public sealed class SavedModelTests
         }
     }
 
+    // Damage below ML.NET's archive: the entry's packed bytes.
+    [TestMethod]
+    public void Damage_to_the_packed_bytes_of_an_entry_names_it_too()
+    {
+        byte[] damaged = [.. Saved];
+        using (var archive = new ZipArchive(new MemoryStream(Saved)))
+        {
+            long packed = Entry(archive, Weights).CompressedLength;
+            int name = damaged.AsSpan().IndexOf(Encoding.UTF8.GetBytes(Weights));
+            damaged[name + Weights.Length + packed / 2] ^= 0x55;
+        }
+
+        Assert.Contains($"entry '{Weights}'", LoadError(damaged).Message);
+    }
+
+    [TestMethod]
+    [DataRow(0)]
+    [DataRow(100)]
+    [DataRow(-40)]
+    public void What_is_no_archive_at_all_is_refused(int length) =>
+        Assert.IsFalse(string.IsNullOrEmpty(LoadError(length < 0 ? Saved[..^-length] : [.. Enumerable.Repeat((byte)'x', length)]).Message));
+
     [TestMethod]
     public void A_format_from_the_future_is_refused_with_both_versions()
     {

@@ -65,9 +65,9 @@ public sealed class ReportingTests
     {
         Exception[] failures =
         [
-            new TypeInitializationException("TorchSharp.torch", new DllNotFoundException("LibTorchSharp")),
+            new TypeInitializationException("TorchSharp.torch", new DllNotFoundException("Unable to load shared library 'LibTorchSharp'")),
             new NotSupportedException("This application or script uses TorchSharp but doesn't contain a reference to libtorch-cpu"),
-            new EntryPointNotFoundException("THSTensor_new"),
+            new EntryPointNotFoundException("Unable to find an entry point named 'THSTensor_new' in DLL 'LibTorchSharp'."),
             new MissingMethodException("Method not found: 'TorchSharp.torch.Tensor.backward()'"),
         ];
         foreach (Exception failure in failures)

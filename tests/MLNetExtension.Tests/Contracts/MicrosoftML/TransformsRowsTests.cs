@@ -166,6 +166,29 @@ public sealed class TransformsRowsTests
     }
 
     [TestMethod]
+    public void Cross_validation_tests_on_every_row_once_and_keeps_the_rows_of_a_key_together()
+    {
+        IDataView data = View(200);
+        IReadOnlyList<DataOperationsCatalog.TrainTestData> folds = _mlContext.Data.CrossValidationSplit(data, numberOfFolds: 4, seed: 3);
+        Assert.HasCount(4, folds);
+        CollectionAssert.AreEquivalent(Enumerable.Range(0, 200).ToArray(), folds.SelectMany(fold => Ids(fold.TestSet)).ToArray());
+        foreach (DataOperationsCatalog.TrainTestData fold in folds)
+        {
+            CollectionAssert.AreEqual(Enumerable.Range(0, 200).Except(Ids(fold.TestSet)).ToArray(), Ids(fold.TrainSet));
+            CollectionAssert.AreEqual(Names(data), Names(fold.TestSet));
+        }
+        CollectionAssert.AreEqual(Ids(folds[0].TestSet), Ids(_mlContext.Data.CrossValidationSplit(data, numberOfFolds: 4, seed: 3)[0].TestSet));
+        CollectionAssert.AreNotEqual(Ids(folds[0].TestSet), Ids(_mlContext.Data.CrossValidationSplit(data, numberOfFolds: 4, seed: 4)[0].TestSet));
+
+        foreach (DataOperationsCatalog.TrainTestData fold in _mlContext.Data.CrossValidationSplit(data, numberOfFolds: 2, samplingKeyColumnName: "Group", seed: 3))
+            Assert.IsFalse(fold.TestSet.GetColumn<string>("Group").Intersect(fold.TrainSet.GetColumn<string>("Group")).Any());
+
+        StringAssert.StartsWith(
+            Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _mlContext.Data.CrossValidationSplit(data, numberOfFolds: 1)).Message, "Must be more than 1");
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _mlContext.Data.CrossValidationSplit(data, samplingKeyColumnName: "Other"));
+    }
+
+    [TestMethod]
     public void Taking_rows_reads_no_further_than_it_must()
     {
         int read = 0;

@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 
-namespace MLNetExtension.Persistence;
+namespace MLNetExtension.Checkpoints;
 
 /// <summary>Passes bytes on to another stream, one way, and keeps their number and SHA-256.</summary>
 /// <param name="inner">Not disposed with this stream.</param>

@@ -1,0 +1,74 @@
+using MLNetExtension.Accumulation;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Training;
+
+/// <summary>The best weights that a training has measured so far, and how long ago that was. P trained parameters.</summary>
+internal sealed class BestWeights : IDisposable
+{
+    /// <summary>The lowest validation loss, in nats per target token; positive infinity before the first that is a number.</summary>
+    public double Loss { get; private set; } = double.PositiveInfinity;
+
+    /// <summary>The step after which it was measured.</summary>
+    public int Step { get; private set; }
+
+    /// <summary>The step after which the loss was last measured; -1 before the first evaluation.</summary>
+    public int LastStep { get; private set; } = -1;
+
+    /// <summary>Evaluations since the best.</summary>
+    public int WithoutImprovement { get; private set; }
+
+    /// <summary>The weights of that step, [P] on the CPU: the only copy that is kept, in memory of its own that each better one overwrites.</summary>
+    public Tensor? Values { get; private set; }
+
+    /// <summary>Takes note of an evaluation; a loss that is not a number is no improvement.</summary>
+    /// <param name="loss">In nats per target token.</param>
+    /// <param name="step">The step after which it was measured.</param>
+    /// <param name="values">The weights of that step, [P].</param>
+    public void Offer(double loss, int step, Tensor values)
+    {
+        LastStep = step;
+        if (!(loss < Loss))
+        {
+            WithoutImprovement++;
+            return;
+        }
+        (Loss, Step, WithoutImprovement) = (loss, step, 0);
+        Keep(values);
+    }
+
+    /// <summary>Puts the best weights into the model again, where others came after them.</summary>
+    /// <param name="arena">The arena of the model.</param>
+    public void Restore(ParameterArena arena)
+    {
+        if (Values is null || Step == LastStep)
+            return;
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        arena.Values.copy_(Values);
+        arena.PublishValues();
+    }
+
+    /// <summary>Goes on from what another training measured.</summary>
+    public void Resume(double loss, int step, int lastStep, int withoutImprovement, Tensor? values)
+    {
+        (Loss, Step, LastStep, WithoutImprovement) = (loss, step, lastStep, withoutImprovement);
+        if (values is not null)
+            Keep(values);
+    }
+
+    /// <summary>Frees the weights.</summary>
+    public void Dispose()
+    {
+        Values?.Dispose();
+        Values = null;
+    }
+
+    private void Keep(Tensor values)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        Values ??= empty(values.shape, dtype: values.dtype, device: CPU).DetachFromDisposeScope();
+        Values.copy_(values);
+    }
+}
