@@ -17,7 +17,7 @@ namespace MLNetExtension.Tokenization;
 /// <para>Where a maximum number of tokens is given, characters stay whole: up to three tokens fewer than asked for may come back.</para>
 /// <para>It has no state, and any number of threads may use one.</para>
 /// </remarks>
-public sealed class ByteLevelTokenizer : Tokenizer
+public sealed class ByteLevelTokenizer : Tokenizer, ILanguageTokenizer
 {
     /// <summary>The id of the end-of-text token.</summary>
     public const int EndOfTextId = 256;
@@ -25,10 +25,28 @@ public sealed class ByteLevelTokenizer : Tokenizer
     /// <summary>The usual way to write the end-of-text token, for people to read. The tokenizer does not look for it in texts.</summary>
     public const string EndOfText = "<|endoftext|>";
 
+    private static readonly byte[] AllBytes = [.. Enumerable.Range(0, EndOfTextId).Select(value => (byte)value)];
     private static readonly string[] Ascii = [.. Enumerable.Range(0, 0x80).Select(code => ((char)code).ToString())];
 
     /// <summary>The number of ids: 256 bytes and end-of-text.</summary>
     public int VocabularySize => EndOfTextId + 1;
+
+    int ILanguageTokenizer.EndOfTextId => EndOfTextId;
+
+    /// <summary>Null: texts begin with no token of their own.</summary>
+    public int? BeginningOfTextId => null;
+
+    /// <summary>Null: there is no padding token.</summary>
+    public int? PaddingId => null;
+
+    /// <summary>None: the tokenizer has no vocabulary file.</summary>
+    public IReadOnlyList<TokenizerFile> Files => [];
+
+    /// <inheritdoc/>
+    public IReadOnlyList<int> EncodeText(string text) => EncodeToIds(text);
+
+    /// <inheritdoc/>
+    public int ByteCount(int id) => BytesOf(id).Length;
 
     /// <summary>Encodes a text to ids from 0 to 255.</summary>
     /// <inheritdoc/>
@@ -124,7 +142,7 @@ public sealed class ByteLevelTokenizer : Tokenizer
             }
 
             if (id != EndOfTextId)
-                throw new InvalidOperationException($"Token id {id} cannot be decoded: a byte-level tokenizer has the ids 0 to {EndOfTextId}.");
+                throw Unknown(id);
 
             Wtf8.Decode(CollectionsMarshal.AsSpan(bytes), text);
             bytes.Clear();
@@ -175,6 +193,16 @@ public sealed class ByteLevelTokenizer : Tokenizer
 
         return pending.Count > 0 ? OperationStatus.NeedMoreData : OperationStatus.Done;
     }
+
+    internal static ReadOnlySpan<byte> BytesOf(int id) => (uint)id switch
+    {
+        < EndOfTextId => AllBytes.AsSpan(id, 1),
+        EndOfTextId => [],
+        _ => throw Unknown(id),
+    };
+
+    private static InvalidOperationException Unknown(int id) =>
+        new($"Token id {id} cannot be decoded: a byte-level tokenizer has the ids 0 to {EndOfTextId}.");
 
     private static int MaximumTokens(EncodeSettings settings) => settings.MaxTokenCount > 0
         ? settings.MaxTokenCount

@@ -1,4 +1,5 @@
 using Microsoft.ML.Tokenizers;
+using MLNetExtension.Tokenization.HuggingFace;
 
 namespace MLNetExtension.Tokenization;
 
@@ -20,5 +21,10 @@ internal static class StreamingDecoder
 {
     /// <summary>A decoder for one text in the tokens of <paramref name="tokenizer"/>.</summary>
     public static IStreamingDecoder For(Tokenizer tokenizer) =>
-        tokenizer is ByteLevelTokenizer ? new ByteLevelStreamingDecoder() : new WindowStreamingDecoder(tokenizer);
+        tokenizer switch
+        {
+            ByteLevelTokenizer => new TokenBytesStreamingDecoder(ByteLevelTokenizer.BytesOf),
+            HuggingFaceTokenizer byteLevel => new TokenBytesStreamingDecoder(byteLevel.BytesOf),
+            _ => new WindowStreamingDecoder(tokenizer),
+        };
 }

@@ -1,0 +1,37 @@
+using MLNetExtension.Tokenization;
+using MLNetExtension.Tokenization.Chat;
+
+namespace MLNetExtension.Data;
+
+/// <summary>
+/// Turns chats into token examples in which only what the assistant says is learnt: its words and the mark that ends its turn. Everything else is read and never asked for.
+/// </summary>
+/// <param name="template">Lays out the chat.</param>
+/// <param name="tokenizer">The tokenizer that the template was made with; counts bytes.</param>
+/// <param name="contextLength">Most positions of an example; what goes past it is cut off and <see cref="TokenExample.WasTruncated"/> says so.</param>
+public sealed class ChatExampleEncoder(ChatTemplate template, ILanguageTokenizer tokenizer, int contextLength)
+{
+    /// <summary>Encodes one chat.</summary>
+    /// <param name="messages">Its messages.</param>
+    /// <param name="position">Its row of the data, from 0.</param>
+    /// <returns>The example; its <see cref="TokenExample.TargetCount"/> is 0 where the assistant says nothing within the context.</returns>
+    public TokenExample Encode(IReadOnlyList<ChatMessage> messages, long position)
+    {
+        ChatTokens chat = template.Encode(messages);
+        int whole = chat.Ids.Count - 1; // the last token is a target alone
+        int length = Math.Min(whole, contextLength);
+        int[] ids = new int[length];
+        int[] targets = new int[length];
+        int bytes = 0;
+        for (int t = 0; t < length; t++)
+        {
+            ids[t] = chat.Ids[t];
+            bool learns = chat.IsLearnt[t + 1];
+            targets[t] = learns ? chat.Ids[t + 1] : TokenExample.IgnoredTarget;
+            if (learns)
+                bytes += tokenizer.ByteCount(chat.Ids[t + 1]);
+        }
+
+        return new TokenExample(ids, targets, bytes, position, wasTruncated: length < whole);
+    }
+}

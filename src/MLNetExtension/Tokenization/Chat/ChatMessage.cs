@@ -1,0 +1,13 @@
+namespace MLNetExtension.Tokenization.Chat;
+
+/// <summary>One message of a chat.</summary>
+/// <param name="Role">Who speaks: one of <see cref="Roles"/>.</param>
+/// <param name="Content">What is said.</param>
+public sealed record ChatMessage(string Role, string Content)
+{
+    /// <summary>The role whose messages a model learns.</summary>
+    public const string Assistant = "assistant";
+
+    /// <summary>The roles that every known template has: <c>system</c>, <c>user</c> and <c>assistant</c>.</summary>
+    public static IReadOnlyList<string> Roles { get; } = ["system", "user", Assistant];
+}

@@ -1,0 +1,138 @@
+using System.Text;
+using Microsoft.ML.Tokenizers;
+using MLNetExtension.Tokenization.Normalization;
+
+namespace MLNetExtension.Tokenization.HuggingFace;
+
+/// <summary>
+/// A byte-level byte-pair tokenizer as Hugging Face models carry it in <c>tokenizer.json</c> (GPT-2, Llama 3, Qwen and their kin): the same ids as the library that made the
+/// file, and lossless for every .NET string that its normalizer leaves as it is.
+/// </summary>
+/// <remarks>
+/// <para>Words are merged by <see cref="BpeTokenizer"/>; the text is prepared and decoded here, where the two libraries differ. Encoding, as ML.NET's methods do it, finds special
+/// tokens that are written out in the text and adds none; <see cref="EncodeText"/> finds none either, so that a text cannot forge the end of an example or a turn of
+/// a chat, and <see cref="EncodeWithTemplate"/> adds what the file's post-processor adds.</para>
+/// <para>Decoding drops special tokens unless asked not to. Bytes that are not valid, or that a special token cuts off, give U+FFFD; a lone surrogate is spelt in three bytes and comes
+/// back. Python's clean-up of spaces before punctuation is never done.</para>
+/// <para>It does not change once it is made, and any number of threads may use one.</para>
+/// </remarks>
+public sealed partial class HuggingFaceTokenizer : Tokenizer, ILanguageTokenizer
+{
+    private readonly TokenizerDefinition _definition;
+    private readonly WordEncoder _words;
+    private readonly PatternPreTokenizer _preTokenizer;
+    private readonly CanonicalComposition? _normalizer;
+    private readonly TextPreparation _everyToken;
+    private readonly TextPreparation _contentTokens;
+    private readonly Dictionary<int, byte[]> _bytes;
+    private readonly Dictionary<int, string> _marks;
+
+    internal HuggingFaceTokenizer(TokenizerDefinition definition, TokenizerConfiguration configuration, IReadOnlyList<TokenizerFile> files)
+    {
+        _definition = definition;
+        Files = files;
+        ChatTemplateSource = configuration.ChatTemplate;
+        _words = new WordEncoder(definition);
+        _preTokenizer = new PatternPreTokenizer(definition.Patterns);
+        _normalizer = definition.IsComposed ? new CanonicalComposition() : null;
+        _everyToken = new TextPreparation(definition.AddedTokens, _normalizer);
+        _contentTokens = new TextPreparation([.. definition.AddedTokens.Where(token => !token.IsSpecial)], _normalizer);
+
+        // A vocabulary may list special tokens too, so the added tokens come last.
+        _bytes = definition.Vocabulary.ToDictionary(entry => entry.Value, entry => ByteAlphabet.BytesOf(entry.Key) ?? Encoding.UTF8.GetBytes(entry.Key));
+        foreach (AddedToken token in definition.AddedTokens)
+            _bytes[token.Id] = token.IsSpecial ? [] : Encoding.UTF8.GetBytes(token.Content);
+
+        AddedToken[] special = [.. definition.AddedTokens.Where(token => token.IsSpecial)];
+        _marks = special.ToDictionary(token => token.Id, token => token.Content);
+        SpecialTokens = special.ToDictionary(token => token.Content, token => token.Id);
+        VocabularySize = _bytes.Keys.Max() + 1;
+        EndOfTextId = Find(configuration.EndOfText, "eos_token") ?? throw new InvalidDataException(
+            $"{TokenizerConfiguration.FileName}: no 'eos_token' is named, and none of the usual ones is a token of {TokenizerJsonReader.FileName}.");
+        PaddingId = Find(configuration.Padding, "pad_token");
+        Find(configuration.BeginningOfText, "bos_token");
+        BeginningOfTextId = Beginning(configuration);
+    }
+
+    /// <inheritdoc/>
+    public int VocabularySize { get; }
+
+    /// <inheritdoc/>
+    public int EndOfTextId { get; }
+
+    /// <inheritdoc/>
+    public int? BeginningOfTextId { get; }
+
+    /// <inheritdoc/>
+    public int? PaddingId { get; }
+
+    /// <summary>The marks that are looked for in texts, with their ids.</summary>
+    public IReadOnlyDictionary<string, int> SpecialTokens { get; }
+
+    /// <summary>The merged tokens, in the characters that stand for bytes, with their ids.</summary>
+    public IReadOnlyDictionary<string, int> Vocabulary => _definition.Vocabulary;
+
+    /// <summary>The Jinja program by which the model's makers lay out a chat; null where the files have none. It is recognised, never run.</summary>
+    public string? ChatTemplateSource { get; }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<TokenizerFile> Files { get; }
+
+    /// <inheritdoc/>
+    public override PreTokenizer? PreTokenizer => _preTokenizer;
+
+    /// <inheritdoc/>
+    public override Normalizer? Normalizer => _normalizer;
+
+    /// <summary>Makes a tokenizer of the files of a model.</summary>
+    /// <param name="files"><c>tokenizer.json</c> or both <c>vocab.json</c> and <c>merges.txt</c>, and <c>tokenizer_config.json</c> and <c>chat_template.jinja</c> where there are some.</param>
+    /// <returns>The tokenizer.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="files"/> is null.</exception>
+    /// <exception cref="InvalidDataException">A file is missing or damaged, or has a component or an option that is not known; the message names it.</exception>
+    public static HuggingFaceTokenizer Create(IReadOnlyList<TokenizerFile> files)
+    {
+        ArgumentNullException.ThrowIfNull(files);
+        if (files.FirstOrDefault(file => file.Name == TokenizerJsonReader.FileName) is not { } tokenizer)
+            return Create(VocabularyAndMerges.Read(files), files);
+
+        TokenizerDefinition definition = TokenizerJsonReader.Read(tokenizer.Content);
+        return new HuggingFaceTokenizer(definition, TokenizerConfiguration.Read(files, definition.AddedTokens), KnownFiles(files, tokenizer));
+    }
+
+    /// <summary>Makes a tokenizer of a definition that comes from elsewhere, with the file that says the same.</summary>
+    internal static HuggingFaceTokenizer Create(TokenizerDefinition definition, IReadOnlyList<TokenizerFile> files) =>
+        new(definition, TokenizerConfiguration.Read(files, definition.AddedTokens), KnownFiles(files, TokenizerJsonWriter.Write(definition)));
+
+    private static IReadOnlyList<TokenizerFile> KnownFiles(IReadOnlyList<TokenizerFile> files, TokenizerFile tokenizer) =>
+        [tokenizer, .. files.Where(file => file.Name is TokenizerConfiguration.FileName or TokenizerConfiguration.TemplateFileName)];
+
+    private int? Find(string? token, string role)
+    {
+        if (token is null)
+            return null;
+
+        return SpecialTokens.TryGetValue(token, out int id) || Vocabulary.TryGetValue(token, out id)
+            ? id
+            : throw new InvalidDataException($"{TokenizerConfiguration.FileName}: '{role}' is '{token}', which {TokenizerJsonReader.FileName} lacks.");
+    }
+
+    private int? Beginning(TokenizerConfiguration configuration)
+    {
+        if (_definition.Prefix.Count > 1 || _definition.Suffix.Count > 1)
+        {
+            throw new InvalidDataException(
+                $"{TokenizerJsonReader.FileName}: post_processor puts {_definition.Prefix.Count} tokens in front of a text and {_definition.Suffix.Count} behind it; known is at most one each.");
+        }
+
+        foreach (int id in _definition.Prefix.Concat(_definition.Suffix).Where(id => !_marks.ContainsKey(id)))
+            throw new InvalidDataException($"{TokenizerJsonReader.FileName}: post_processor adds the id {id}, which is no special token.");
+
+        if (configuration.AddsBeginning is { } adds && adds != _definition.Prefix.Count > 0)
+        {
+            throw new InvalidDataException(
+                $"{TokenizerConfiguration.FileName}: 'add_bos_token' is {(adds ? "true" : "false")}, and the post_processor of {TokenizerJsonReader.FileName} says otherwise.");
+        }
+
+        return _definition.Prefix.Count == 0 ? null : _definition.Prefix[0];
+    }
+}

@@ -1,0 +1,54 @@
+using System.Text;
+using System.Text.Json;
+
+namespace MLNetExtension.Tokenization.HuggingFace;
+
+/// <summary>What <c>tokenizer_config.json</c> says of the tokens that begin, end and fill up a text, and of the chat template.</summary>
+/// <remarks>Its other settings choose and steer Python classes; they are not read.</remarks>
+/// <param name="BeginningOfText">The token that begins a text.</param>
+/// <param name="EndOfText">The token that ends a text.</param>
+/// <param name="Padding">The token that fills up short rows.</param>
+/// <param name="ChatTemplate">The chat template, a Jinja program, which is recognised and never run.</param>
+/// <param name="AddsBeginning">Whether the file says that a text gets its beginning token; null where it says nothing.</param>
+internal sealed record TokenizerConfiguration(string? BeginningOfText, string? EndOfText, string? Padding, string? ChatTemplate, bool? AddsBeginning)
+{
+    /// <summary>The file's usual name.</summary>
+    public const string FileName = "tokenizer_config.json";
+
+    /// <summary>The file that newer models have for the template alone.</summary>
+    public const string TemplateFileName = "chat_template.jinja";
+
+    private static readonly string[] UsualEnds = ["<|endoftext|>", "<|end_of_text|>", "<|im_end|>"];
+
+    /// <summary>Reads the files; where there is none, the end of a text is the first of the usual names that is a token.</summary>
+    /// <exception cref="InvalidDataException">The file is damaged.</exception>
+    public static TokenizerConfiguration Read(IReadOnlyList<TokenizerFile> files, IEnumerable<AddedToken> tokens)
+    {
+        var contents = tokens.Select(token => token.Content).ToHashSet();
+        string? usualEnd = UsualEnds.FirstOrDefault(contents.Contains);
+        string? template = files.FirstOrDefault(file => file.Name == TemplateFileName) is { } jinja ? Encoding.UTF8.GetString(jinja.Content.Span) : null;
+        if (files.FirstOrDefault(file => file.Name == FileName) is not { } configuration)
+            return new TokenizerConfiguration(null, usualEnd, null, template, null);
+
+        JsonComponent root = JsonComponent.Parse(FileName, configuration.Content);
+        if (root.Flag("add_eos_token"))
+            throw root.Refuse("has 'add_eos_token': true; known is false, since who makes examples ends them");
+
+        return new TokenizerConfiguration(
+            Content(root, "bos_token"), Content(root, "eos_token") ?? usualEnd, Content(root, "pad_token"), Template(root) ?? template,
+            root.Property("add_bos_token") is null ? null : root.Flag("add_bos_token"));
+    }
+
+    /// <summary>Writes the file of a tokenizer that only ends its texts; Python's library loads a tokenizer with it.</summary>
+    public static TokenizerFile Write(string endOfText) => new(FileName, JsonSerializer.SerializeToUtf8Bytes(
+        new Dictionary<string, string> { ["tokenizer_class"] = "PreTrainedTokenizerFast", ["eos_token"] = endOfText }));
+
+    // A token is written as its characters, or as an object that has them as its content.
+    private static string? Content(JsonComponent root, string name) =>
+        root.Property(name) is { ValueKind: JsonValueKind.Object } ? root.Child(name)!.Text("content") : root.Text(name);
+
+    // A template, or a list of named ones, of which the default is for chats.
+    private static string? Template(JsonComponent root) => root.Property("chat_template") is { ValueKind: JsonValueKind.Array }
+        ? root.Children("chat_template").FirstOrDefault(item => item.Text("name") == "default")?.Text("template")
+        : root.Text("chat_template");
+}

@@ -1,0 +1,33 @@
+namespace MLNetExtension.Tokenization;
+
+/// <summary>
+/// What a causal language model needs of its tokenizer beyond <see cref="Microsoft.ML.Tokenizers.Tokenizer"/>, which every implementation derives from:
+/// where texts begin and end, text that cannot forge special tokens, the bytes of a token, and the files that bring the tokenizer back.
+/// </summary>
+public interface ILanguageTokenizer
+{
+    /// <summary>One more than the largest id: the smallest number of rows that a model's embedding needs.</summary>
+    int VocabularySize { get; }
+
+    /// <summary>The id that ends a text.</summary>
+    int EndOfTextId { get; }
+
+    /// <summary>The id that the tokenizer's files put in front of every text; null where they put none.</summary>
+    int? BeginningOfTextId { get; }
+
+    /// <summary>The id that fills up short rows; null where the files name none. Masked positions never read it, so any id serves.</summary>
+    int? PaddingId { get; }
+
+    /// <summary>Encodes a text as content: normalized as the tokenizer's files say, and special tokens that are written out in it stay ordinary characters.</summary>
+    /// <param name="text">The text.</param>
+    /// <returns>Its ids, without those of the beginning or the end.</returns>
+    IReadOnlyList<int> EncodeText(string text);
+
+    /// <summary>The UTF-8 bytes that a token spells, so that they add up to those of the text; 0 for special tokens.</summary>
+    /// <param name="id">An id of this tokenizer.</param>
+    /// <exception cref="InvalidOperationException">The tokenizer has no such id.</exception>
+    int ByteCount(int id);
+
+    /// <summary>The files from which <see cref="TokenizerFolder"/> makes this tokenizer again; none where its kind says everything.</summary>
+    IReadOnlyList<TokenizerFile> Files { get; }
+}

@@ -1,0 +1,53 @@
+using System.Globalization;
+
+namespace MLNetExtension.Tokenization.Normalization;
+
+/// <summary>The tables of canonical decomposition and composition, read from <c>canonical.txt</c>.</summary>
+internal sealed class CanonicalTables
+{
+    private const string Resource = "canonical.txt";
+
+    private static readonly Lazy<CanonicalTables> Shared = new(() => new CanonicalTables());
+
+    private readonly Dictionary<int, int[]> _parts = [];
+    private readonly Dictionary<(int First, int Second), int> _composites = [];
+    private readonly Dictionary<int, int> _classes = [];
+
+    private CanonicalTables()
+    {
+        using Stream stream = typeof(CanonicalTables).Assembly.GetManifestResourceStream(Resource)!;
+        using var reader = new StreamReader(stream);
+        while (reader.ReadLine() is { } line)
+        {
+            string[] fields = line.Split(' ');
+            switch (fields[0])
+            {
+                case "C":
+                    _parts[Code(fields[1])] = [Code(fields[2]), Code(fields[3])];
+                    _composites[(Code(fields[2]), Code(fields[3]))] = Code(fields[1]);
+                    break;
+                case "D":
+                    _parts[Code(fields[1])] = [.. fields[2..].Select(Code)];
+                    break;
+                case "O":
+                    for (int code = Code(fields[1]); code <= Code(fields[2]); code++)
+                        _classes[code] = int.Parse(fields[3], CultureInfo.InvariantCulture);
+                    break;
+            }
+        }
+    }
+
+    /// <summary>The tables, read once a process.</summary>
+    public static CanonicalTables Instance => Shared.Value;
+
+    /// <summary>The one or two characters that a character decomposes to in one step; null where it does not decompose.</summary>
+    public int[]? Parts(int code) => _parts.GetValueOrDefault(code);
+
+    /// <summary>The character that two compose to, or -1.</summary>
+    public int Composite(int first, int second) => _composites.GetValueOrDefault((first, second), -1);
+
+    /// <summary>The canonical combining class; 0 for a starter.</summary>
+    public int CombiningClass(int code) => _classes.GetValueOrDefault(code);
+
+    private static int Code(string hexadecimal) => int.Parse(hexadecimal, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+}

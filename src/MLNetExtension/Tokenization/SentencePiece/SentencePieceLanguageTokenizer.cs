@@ -1,0 +1,91 @@
+using System.Buffers;
+using System.Text;
+using Microsoft.ML.Tokenizers;
+
+namespace MLNetExtension.Tokenization.SentencePiece;
+
+/// <summary>A SentencePiece model, the <c>tokenizer.model</c> of Llama 2 and its kin, read by ML.NET.</summary>
+/// <remarks>
+/// ML.NET does the encoding and the decoding; this class names the ids of beginning and end and counts bytes. Where the model sets a space in front of a text, the
+/// first token spells it, and <see cref="ByteCount"/> counts it.
+/// </remarks>
+public sealed class SentencePieceLanguageTokenizer : Tokenizer, ILanguageTokenizer
+{
+    /// <summary>The file's usual name.</summary>
+    public const string FileName = "tokenizer.model";
+
+    private const char Space = '\u2581';
+
+    private readonly SentencePieceTokenizer _tokenizer;
+    private readonly Dictionary<int, string> _pieces;
+
+    /// <summary>Reads a model.</summary>
+    /// <param name="file">The bytes of <c>tokenizer.model</c>.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="file"/> is null.</exception>
+    /// <exception cref="InvalidDataException">ML.NET cannot read the model; the message says why.</exception>
+    public SentencePieceLanguageTokenizer(TokenizerFile file)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        Files = [file];
+        try
+        {
+            using var stream = new MemoryStream(file.Content.ToArray());
+            _tokenizer = SentencePieceTokenizer.Create(stream, addBeginningOfSentence: false, addEndOfSentence: false);
+        }
+        catch (Exception error) when (error is not (OutOfMemoryException or NotSupportedException))
+        {
+            throw new InvalidDataException($"{file.Name} cannot be read as a SentencePiece model: {error.Message}", error);
+        }
+
+        _pieces = _tokenizer.Vocabulary.ToDictionary(entry => entry.Value, entry => entry.Key);
+        VocabularySize = _pieces.Keys.Max() + 1;
+    }
+
+    /// <inheritdoc/>
+    public int VocabularySize { get; }
+
+    /// <inheritdoc/>
+    public int EndOfTextId => _tokenizer.EndOfSentenceId;
+
+    /// <inheritdoc/>
+    public int? BeginningOfTextId => _tokenizer.BeginningOfSentenceId;
+
+    /// <summary>Null: the model does not name one.</summary>
+    public int? PaddingId => null;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<TokenizerFile> Files { get; }
+
+    /// <inheritdoc/>
+    public override Normalizer? Normalizer => _tokenizer.Normalizer;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<int> EncodeText(string text) => _tokenizer.EncodeToIds(text);
+
+    /// <inheritdoc/>
+    public int ByteCount(int id)
+    {
+        if (!_pieces.TryGetValue(id, out string? piece))
+            throw new InvalidOperationException($"Token id {id} is none of the {_pieces.Count} tokens of {FileName}.");
+
+        bool isMark = id == EndOfTextId || id == BeginningOfTextId || id == _tokenizer.UnknownId;
+        bool isByte = piece.Length == 6 && piece.StartsWith("<0x", StringComparison.Ordinal) && piece[^1] == '>';
+        return isMark ? 0 : isByte ? 1 : Encoding.UTF8.GetByteCount(piece.Replace(Space, ' '));
+    }
+
+    /// <inheritdoc/>
+    public override string Decode(IEnumerable<int> ids) => _tokenizer.Decode(ids);
+
+    /// <inheritdoc/>
+    public override OperationStatus Decode(IEnumerable<int> ids, Span<char> destination, out int idsConsumed, out int charsWritten) =>
+        _tokenizer.Decode(ids, destination, out idsConsumed, out charsWritten);
+
+    /// <inheritdoc/>
+    protected override EncodeResults<EncodedToken> EncodeToTokens(string? text, ReadOnlySpan<char> textSpan, EncodeSettings settings) =>
+        new()
+        {
+            Tokens = _tokenizer.EncodeToTokens(text ?? textSpan.ToString(), out string? normalized, settings.ConsiderPreTokenization, settings.ConsiderNormalization),
+            NormalizedText = normalized,
+            CharsConsumed = (normalized ?? text)?.Length ?? textSpan.Length,
+        };
+}
