@@ -97,8 +97,9 @@ public sealed class CanonicalComposition : Normalizer
         int starter = -1; // where in the text so far the last starter stands
         int lastClass = 0; // the class of what was kept after it
         int kept = 0;
-        foreach (int code in codes)
+        for (int i = 0; i < codes.Count; i++)
         {
+            int code = codes[i];
             int combiningClass = _tables.CombiningClass(code);
             bool isNext = starter == kept - 1;
             bool isBlocked = !isNext && (lastClass == 0 || lastClass >= combiningClass);

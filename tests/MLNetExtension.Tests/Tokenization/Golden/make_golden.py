@@ -7,6 +7,7 @@ Sources: R. Sennrich et al. 2016 (byte-pair encoding), A. Radford et al. 2019 (b
 Qwen 2 (the forms and the other two patterns).
 """
 
+import hashlib
 import json
 import pathlib
 import re
@@ -295,7 +296,18 @@ def main():
             "content": [encoder.encode(text, content=True) for text in DIFFICULT],
         }
         expected["corpus"] = corpus
+    expected["composed"] = composed()
     dump(HERE / "expected.json", expected)
+
+
+def composed():
+    """A digest of every character in form C, by itself and before and behind marks and letters that take part in compositions."""
+    digest = hashlib.sha256()
+    for code in range(sys.maxunicode + 1):
+        if not 0xD800 <= code <= 0xDFFF:
+            for text in (chr(code), f"e{chr(code)}\u0301", f"{chr(code)}\u0323\u0307", f"{chr(code)}\u0301\u11a8", f"\u0b47{chr(code)}"):
+                digest.update(unicodedata.normalize("NFC", text).encode("utf-8"))
+    return digest.hexdigest()
 
 
 def dump(path, value):

@@ -1,0 +1,149 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using MLNetExtension.Tests.Samples;
+using MLNetExtension.Tokenization;
+using MLNetExtension.Tokenization.HuggingFace;
+
+namespace MLNetExtension.Tests.Tokenization;
+
+[TestClass]
+public sealed class TokenizerFilesTests
+{
+    // What nobody knows must not be passed over. Seen to fail with Allow and Expect that return at once.
+    [TestMethod]
+    [DataRow("gpt2", "surprise", "1", "the file has the option 'surprise'; known are version, ")]
+    [DataRow("gpt2", "version", "\"2.0\"", "'version': \"2.0\"")]
+    [DataRow("gpt2", "truncation", "{}", "'truncation': {}; known is null")]
+    [DataRow("gpt2", "normalizer", """{"type":"Lowercase"}""", "normalizer has the type 'Lowercase'; known are NFC, Sequence")]
+    [DataRow("gpt2", "pre_tokenizer", """{"type":"Metaspace"}""", "pre_tokenizer has the type 'Metaspace'; known are ByteLevel, Sequence")]
+    [DataRow("gpt2", "pre_tokenizer.add_prefix_space", "true", "'add_prefix_space': true; known is false")]
+    [DataRow("gpt2", "pre_tokenizer.extra", "true", "pre_tokenizer has the option 'extra'")]
+    [DataRow("gpt2", "decoder", """{"type":"Fuse"}""", "decoder has the type 'Fuse'; known are ByteLevel")]
+    [DataRow("gpt2", "decoder", "null", "has no decoder")]
+    [DataRow("gpt2", "model.type", "\"Unigram\"", "model has the type 'Unigram'; known are BPE")]
+    [DataRow("gpt2", "model.dropout", "0.1", "'dropout': 0.1")]
+    [DataRow("gpt2", "model.end_of_word_suffix", "\"_\"", "'end_of_word_suffix': \"_\"")]
+    [DataRow("gpt2", "model.merges", """["a b c"]""", "the merge \"a b c\" at 0, expected")]
+    [DataRow("gpt2", "model.merges", """["a zzz"]""", "merge 0 ('a' and 'zzz') needs the token 'zzz'")]
+    [DataRow("gpt2", "model.vocab", """{"a":0}""", "lacks")]
+    [DataRow("gpt2", "added_tokens", """[{"id":999,"content":"<m>","lstrip":true,"special":true}]""", "added_tokens[0] has 'lstrip': true; known is false")]
+    [DataRow("gpt2", "added_tokens", """[{"id":3,"content":"<m>","special":true}]""", "have the same id, 3")]
+    [DataRow("llama3", "pre_tokenizer.pretokenizers.0.behavior", "\"Removed\"", "pre_tokenizer.pretokenizers[0] has 'behavior': \"Removed\"; known is \"Isolated\"")]
+    [DataRow("llama3", "pre_tokenizer.pretokenizers.0.type", "\"Punctuation\"", "has the type 'Punctuation'; known are Split, Digits, ByteLevel")]
+    [DataRow("llama3", "pre_tokenizer.pretokenizers.0.pattern.Regex", "\"\\\\w+\"", "has \\w at 0")]
+    [DataRow("llama3", "pre_tokenizer.pretokenizers.1", """{"type":"Digits"}""", "does not end with ByteLevel")]
+    [DataRow("llama3", "post_processor.processors.1.type", "\"BertProcessing\"", "has the type 'BertProcessing'")]
+    [DataRow("llama3", "post_processor.processors.1.special_tokens", "{}", "names '<|begin_of_text|>', which special_tokens lacks")]
+    public void What_is_not_known_is_refused_by_name(string style, string path, string value, string message)
+    {
+        var error = Assert.ThrowsExactly<InvalidDataException>(() => HuggingFaceTokenizer.Create([File("tokenizer.json", Changed(Golden.Json(style), path, value))]));
+        Assert.Contains(message, error.Message);
+        Assert.StartsWith("tokenizer.json: ", error.Message);
+    }
+
+    [TestMethod]
+    [DataRow("{", "is not valid JSON")]
+    [DataRow("[]", "the file is a list, expected an object")]
+    [DataRow("""{"version":"1.0","version":"1.0"}""", "is not valid JSON")]
+    public void What_is_no_tokenizer_at_all_is_refused(string json, string message) =>
+        Assert.Contains(message, Assert.ThrowsExactly<InvalidDataException>(() => HuggingFaceTokenizer.Create([File("tokenizer.json", json)])).Message);
+
+    [TestMethod]
+    [DataRow("""{"eos_token":"<none>"}""", "'eos_token' is '<none>', which tokenizer.json lacks")]
+    [DataRow("""{"eos_token":"<|endoftext|>","add_bos_token":true}""", "'add_bos_token' is true")]
+    [DataRow("""{"eos_token":"<|endoftext|>","add_eos_token":true}""", "'add_eos_token': true")]
+    [DataRow("""{"eos_token":7}""", "'eos_token': the number 7, expected a string")]
+    public void A_configuration_that_contradicts_the_tokenizer_is_refused(string json, string message) => Assert.Contains(
+        message,
+        Assert.ThrowsExactly<InvalidDataException>(() => HuggingFaceTokenizer.Create([File("tokenizer.json", Golden.Json("gpt2")), File("tokenizer_config.json", json)])).Message);
+
+    [TestMethod]
+    public void Both_forms_of_merges_and_single_digits_are_read()
+    {
+        string pairs = Changed(Golden.Json("gpt2"), "model.merges", JsonSerializer.Serialize(Merges("gpt2").Select(merge => merge.Split(' '))));
+        string digits = """{"type":"Sequence","pretokenizers":[{"type":"Digits","individual_digits":true},{"type":"ByteLevel","add_prefix_space":false}]}""";
+        HuggingFaceTokenizer fromPairs = HuggingFaceTokenizer.Create([File("tokenizer.json", pairs)]);
+        HuggingFaceTokenizer single = HuggingFaceTokenizer.Create([File("tokenizer.json", Changed(pairs, "pre_tokenizer", digits))]);
+
+        foreach (string text in Golden.Texts)
+            CollectionAssert.AreEqual(Golden.Tokenizer("gpt2").EncodeToIds(text).ToArray(), fromPairs.EncodeToIds(text).ToArray());
+        CollectionAssert.AreEqual((int[])[.. "12 345".SelectMany(c => single.EncodeText(c.ToString()))], single.EncodeText("12 345").ToArray());
+    }
+
+    [TestMethod]
+    public void Vocabulary_and_merges_are_GPT_2()
+    {
+        string vocabulary = JsonNode.Parse(Golden.Json("gpt2"))!["model"]!["vocab"]!.ToJsonString();
+        TokenizerFile[] files = [File("vocab.json", vocabulary), File("merges.txt", "#version: 0.2\n" + string.Join('\n', Merges("gpt2")) + "\n")];
+        var tokenizer = (HuggingFaceTokenizer)TokenizerFolder.Load(files);
+
+        foreach (string text in Golden.Texts.Where(text => !text.Contains("<|end|>", StringComparison.Ordinal)))
+            CollectionAssert.AreEqual(Golden.Tokenizer("gpt2").EncodeToIds(text).ToArray(), tokenizer.EncodeToIds(text).ToArray());
+        Assert.AreEqual(Golden.Tokenizer("gpt2").EndOfTextId, tokenizer.EndOfTextId);
+
+        var error = Assert.ThrowsExactly<InvalidDataException>(() => TokenizerFolder.Load([files[0], File("merges.txt", "a b\nc\n")]));
+        Assert.AreEqual("merges.txt, line 2: \"c\", expected two tokens with a space between them.", error.Message);
+        Assert.Contains("merges.txt is missing", Assert.ThrowsExactly<InvalidDataException>(() => TokenizerFolder.Load([files[0]])).Message);
+        Assert.Contains("no resource 'encoder.json'", Assert.ThrowsExactly<InvalidDataException>(() => VocabularyAndMerges.FromPackage(typeof(Golden).Assembly)).Message);
+    }
+
+    [TestMethod]
+    public void What_was_saved_comes_back()
+    {
+        using var folder = new TemporaryFolder();
+        foreach (string style in Golden.Styles)
+        {
+            HuggingFaceTokenizer tokenizer = Golden.Tokenizer(style);
+            string path = Path.Combine(folder.Path, style);
+            TokenizerFolder.Save(tokenizer, path);
+            var loaded = (HuggingFaceTokenizer)TokenizerFolder.Load(path);
+            CollectionAssert.AreEqual(tokenizer.EncodeToIds(Golden.Corpus).ToArray(), loaded.EncodeToIds(Golden.Corpus).ToArray());
+            Assert.AreEqual((tokenizer.EndOfTextId, tokenizer.BeginningOfTextId, tokenizer.PaddingId), (loaded.EndOfTextId, loaded.BeginningOfTextId, loaded.PaddingId));
+            Assert.AreEqual(tokenizer.ChatTemplateSource, loaded.ChatTemplateSource);
+        }
+
+        Assert.Contains(folder.Path, Assert.ThrowsExactly<InvalidDataException>(() => TokenizerFolder.Load(folder.Path)).Message);
+        Assert.ThrowsExactly<DirectoryNotFoundException>(() => TokenizerFolder.Load(Path.Combine(folder.Path, "none")));
+        Assert.ThrowsExactly<ArgumentException>(() => TokenizerFolder.Save(new ByteLevelTokenizer(), folder.Path));
+    }
+
+    [TestMethod]
+    [DataRow(@"\d+", @"\d at 0")]
+    [DataRow(@"\p{Han}", @"\p{Han} at 0")]
+    [DataRow(@"a++", "the possessive ++ at 1")]
+    [DataRow(@"(?<n>a)", "(?< at 1")]
+    [DataRow(@"[a&&b]", "& in the class at 0")]
+    [DataRow(@"[a", "[ without ]")]
+    [DataRow("é", "é at 0")]
+    [DataRow("(?i:k)", "k in (?i:...)")]
+    [DataRow("a$", "$ at 1")]
+    [DataRow("a)", ") that closes nothing")]
+    [DataRow("(a", "malformed")]
+    public void A_pattern_that_may_mean_something_else_is_refused(string pattern, string message) =>
+        Assert.Contains(message, Assert.ThrowsExactly<FormatException>(() => new PatternPreTokenizer([pattern])).Message);
+
+    [TestMethod]
+    public void No_part_of_a_text_is_lost_between_words()
+    {
+        var splitter = new PatternPreTokenizer([@"\p{L}+"]);
+        Texts.ForAll(Texts.Any, text => string.Concat(splitter.PreTokenize(text).Select(word => text.Substring(word.Offset, word.Length))) == text);
+    }
+
+    private static string[] Merges(string style) => [.. JsonNode.Parse(Golden.Json(style))!["model"]!["merges"]!.AsArray().Select(merge => merge!.GetValue<string>())];
+
+    private static TokenizerFile File(string name, string content) => new(name, Encoding.UTF8.GetBytes(content));
+
+    private static string Changed(string json, string path, string value)
+    {
+        JsonNode root = JsonNode.Parse(json)!;
+        string[] keys = path.Split('.');
+        JsonNode node = keys[..^1].Aggregate(root, (parent, key) => parent is JsonArray list ? list[int.Parse(key)]! : parent[key]!);
+        if (node is JsonArray array)
+            array[int.Parse(keys[^1])] = JsonNode.Parse(value);
+        else
+            node[keys[^1]] = JsonNode.Parse(value);
+
+        return root.ToJsonString();
+    }
+}
