@@ -7,8 +7,8 @@ public sealed class GoldenIdsTests
 {
     public static IEnumerable<object[]> Styles => Golden.Styles.Select(style => new object[] { style });
 
-    // Seen to fail with patterns that see surrogates (an emoji before a word), without ignore_merges (llama3), without NFC (qwen2), with \p{N}{1,3} for qwen2, and with
-    // the first and not the longest of two added tokens.
+    // Seen to fail with patterns that see surrogates (an emoji before a word), without ignore_merges (llama3), without NFC (qwen2), and with
+    // the shortest and not the longest of two added tokens (gpt2).
     [TestMethod]
     [DynamicData(nameof(Styles))]
     public void The_ids_are_those_of_a_second_implementation(string style) =>

@@ -240,7 +240,7 @@ def main():
         if name == "gpt2":
             # The published file has the mark in the vocabulary too, looks for it in normalized text, and names no type for its model.
             vocabulary["<|endoftext|>"] = count
-            added = [added_token(count, "<|endoftext|>", normalized=True), added_token(count + 1, "<|end|>", normalized=True)]
+            added = [added_token(count, "<|endoftext|>", normalized=True), added_token(count + 1, "<|end", normalized=True)]
             model = {"dropout": None, "unk_token": None, "continuing_subword_prefix": "", "end_of_word_suffix": "", "fuse_unk": False}
             pre = byte_level(add_prefix_space=False)
             configuration = {"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>", "add_prefix_space": False}
