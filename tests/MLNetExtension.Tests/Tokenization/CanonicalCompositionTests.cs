@@ -14,7 +14,7 @@ public sealed class CanonicalCompositionTests
     public void Every_character_is_composed_as_Python_composes_it()
     {
         using var digest = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        for (int code = 0; code <= 0x10FFFF; code++)
+        for (int code = 0; code < 0x30000; code++)
         {
             if (code is >= 0xD800 and <= 0xDFFF)
                 continue;
