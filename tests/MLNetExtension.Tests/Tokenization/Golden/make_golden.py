@@ -141,6 +141,7 @@ def train(words, size):
         tokens.append(token)
         merges.append(best)
         corpus = [(apply(word, best), count) for word, count in corpus]
+    assert passed, "no pair would make a token twice, so the rule for that is not shown"
     return tokens, merges
 
 
@@ -220,10 +221,15 @@ def split(pattern):
 
 
 def styles():
-    corpus = SENTENCES.replace("\\n", "\n").replace("\\t", "\t").replace("\\r", "\r")
+    # Two letters in many orders: here different pairs make the same token.
+    state, runs = 1, []
+    for _ in range(150):
+        state = state * 6364136223846793005 + 1442695040888963407 & (1 << 64) - 1
+        runs.append("".join("zy"[state >> 40 + bit & 1] for bit in range(2 + (state >> 60))))
+    corpus = (SENTENCES + " ".join(runs)).replace("\\n", "\n").replace("\\t", "\t").replace("\\r", "\r")
     for name, pattern in (("gpt2", GPT2), ("llama3", LLAMA3), ("qwen2", QWEN2)):
         words = splitter(pattern).findall(unicodedata.normalize("NFC", corpus) if name == "qwen2" else corpus)
-        tokens, merges = train(words, 640)
+        tokens, merges = train(words, 700)
         yield name, pattern, corpus, tokens, merges
 
 
@@ -246,10 +252,9 @@ def main():
             configuration = {"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>", "add_prefix_space": False}
         elif name == "llama3":
             # Words that are tokens, which no merge makes.
-            for word in ("hello", "Ġworld", "日本", "<|endoftext|"):
-                word = word if word.startswith("Ġ") else spell(word)
-                if word not in vocabulary:
-                    vocabulary[word] = len(vocabulary)
+            for word in ("THE", "Größe", "Привет", " мир"):
+                assert spell(word) not in vocabulary
+                vocabulary[spell(word)] = len(vocabulary)
             marks = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
             added = [added_token(len(vocabulary) + index, mark) for index, mark in enumerate(marks)]
             model["ignore_merges"] = True
