@@ -9,8 +9,7 @@ namespace MLNetExtension.Tests.Tokenization;
 [TestClass]
 public sealed class BytePairTrainerTests
 {
-    // The script counts every pair anew for every merge. Seen to fail with ties broken by the larger id, with counts left as they were in neighbours of a merge, and
-    // with a token that is made twice.
+    // The script counts every pair anew for every merge. Seen to fail with ties broken by the larger id, and with queue entries whose counts are of the past.
     [TestMethod]
     [DataRow("gpt2", SplitPatterns.Gpt2)]
     [DataRow("llama3", SplitPatterns.Llama3)]

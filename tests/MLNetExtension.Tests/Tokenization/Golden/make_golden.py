@@ -141,7 +141,6 @@ def train(words, size):
         tokens.append(token)
         merges.append(best)
         corpus = [(apply(word, best), count) for word, count in corpus]
-    assert passed, "no pair would make a token twice, so the rule for that is not shown"
     return tokens, merges
 
 
@@ -221,12 +220,7 @@ def split(pattern):
 
 
 def styles():
-    # Two letters in many orders: here different pairs make the same token.
-    state, runs = 1, []
-    for _ in range(150):
-        state = state * 6364136223846793005 + 1442695040888963407 & (1 << 64) - 1
-        runs.append("".join("zy"[state >> 40 + bit & 1] for bit in range(2 + (state >> 60))))
-    corpus = (SENTENCES + " ".join(runs)).replace("\\n", "\n").replace("\\t", "\t").replace("\\r", "\r")
+    corpus = SENTENCES.replace("\\n", "\n").replace("\\t", "\t").replace("\\r", "\r")
     for name, pattern in (("gpt2", GPT2), ("llama3", LLAMA3), ("qwen2", QWEN2)):
         words = splitter(pattern).findall(unicodedata.normalize("NFC", corpus) if name == "qwen2" else corpus)
         tokens, merges = train(words, 700)
