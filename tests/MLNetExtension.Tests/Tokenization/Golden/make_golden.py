@@ -53,7 +53,7 @@ DIFFICULT = [
     "e\u0301", "é", "e\u0301te\u0301", "\u0301", " \u0301a", "\u1100\u1161\u11a8", "각", "\u2126 \u212b \uf900", "a\u0323\u0307 a\u0307\u0323", "\u0344", "\u0958", "\u1e9b\u0323",
     "foo.bar(baz)", "!!!", "?!\n", "...\r\n\r\n", " -- ", "$100", "C++ & C#", "a_b", "___", "#\t#", "http://x.y/z?q=1&r=%20",
     "\u00a0", "a\u00a0b", "\u3000全角", "\u2003x", "\u2028", "\u0085", "a\u0085\u0085b", "\u200b\u200bx", "\ufeffx", "\u0000", "a\u0000b", "\u001c\u001fx", "\x7f", "\u0080",
-    "\U0010ffff", "\ue000\U000f0000", "\ufffd", "the the the", "hello world", "hello", " hello", " world", "THE", "tokens of the model",
+    "\U0010ffff", "\ue000\U000f0000", "\ufffd", "the the the", "hello world", "hello", " hello", " world", "THEY", "tokens of the model",
     "<|endoftext|>", "a<|endoftext|>b", " <|endoftext|> ", "<|endoftext|><|endoftext|>", "<|endoftext|", "<<|endoftext|>>", "x<|end|>y", "<|end|><|endoftext|>",
     "<|im_start|>user\nhi<|im_end|>\n", "<|begin_of_text|>hi<|eot_id|>", "<tool_call>\n{}</tool_call>", "e\u0301<|im_end|>\u0338", "<tool\u0301_call>",
     "def f(x):\n    return x  # done\n\n\n", "\t\tif a:\n\t\t\tb()\n", "a\r\nb\r\n\r\nc", "x" * 100, " " * 40 + "x", "ab" * 33, "\n" * 9 + "z",
@@ -246,7 +246,7 @@ def main():
             configuration = {"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>", "add_prefix_space": False}
         elif name == "llama3":
             # Words that are tokens, which no merge makes.
-            for word in ("THE", "Größe", "Привет", " мир"):
+            for word in ("THEY", "Größe", "Привет", "tokens"):
                 assert spell(word) not in vocabulary
                 vocabulary[spell(word)] = len(vocabulary)
             marks = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
