@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Runtime.InteropServices;
 using Microsoft.ML.Tokenizers;
 
 namespace MLNetExtension.Tokenization;
@@ -131,25 +130,7 @@ public sealed class ByteLevelTokenizer : Tokenizer, ILanguageTokenizer
     public override string Decode(IEnumerable<int> ids)
     {
         ArgumentNullException.ThrowIfNull(ids);
-        var bytes = new List<byte>(ids.TryGetNonEnumeratedCount(out int count) ? count : 0);
-        var text = new ArrayBufferWriter<char>();
-        foreach (int id in ids)
-        {
-            if ((uint)id < EndOfTextId)
-            {
-                bytes.Add((byte)id);
-                continue;
-            }
-
-            if (id != EndOfTextId)
-                throw Unknown(id);
-
-            Wtf8.Decode(CollectionsMarshal.AsSpan(bytes), text);
-            bytes.Clear();
-        }
-
-        Wtf8.Decode(CollectionsMarshal.AsSpan(bytes), text);
-        return text.WrittenSpan.ToString();
+        return TokenBytesText.Decode(ids, BytesOf, _ => "");
     }
 
     /// <summary>Decodes ids into a span, as far as whole characters fit.</summary>
@@ -198,11 +179,8 @@ public sealed class ByteLevelTokenizer : Tokenizer, ILanguageTokenizer
     {
         < EndOfTextId => AllBytes.AsSpan(id, 1),
         EndOfTextId => [],
-        _ => throw Unknown(id),
+        _ => throw new InvalidOperationException($"Token id {id} cannot be decoded: a byte-level tokenizer has the ids 0 to {EndOfTextId}."),
     };
-
-    private static InvalidOperationException Unknown(int id) =>
-        new($"Token id {id} cannot be decoded: a byte-level tokenizer has the ids 0 to {EndOfTextId}.");
 
     private static int MaximumTokens(EncodeSettings settings) => settings.MaxTokenCount > 0
         ? settings.MaxTokenCount

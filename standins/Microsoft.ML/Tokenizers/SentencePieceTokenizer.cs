@@ -8,7 +8,9 @@ public class SentencePieceTokenizer : Tokenizer
 {
     private const string Missing = "SentencePiece models need the genuine package Microsoft.ML.Tokenizers; this is a substitute for it.";
 
-    internal SentencePieceTokenizer() => throw new NotSupportedException(Missing);
+    internal SentencePieceTokenizer()
+    {
+    }
 
     public int BeginningOfSentenceId => throw new NotSupportedException(Missing);
 
@@ -19,7 +21,8 @@ public class SentencePieceTokenizer : Tokenizer
     public IReadOnlyDictionary<string, int> Vocabulary => throw new NotSupportedException(Missing);
 
     public static SentencePieceTokenizer Create(
-        Stream modelStream, bool addBeginningOfSentence = true, bool addEndOfSentence = false, IReadOnlyDictionary<string, int>? specialTokens = null) => new();
+        Stream modelStream, bool addBeginningOfSentence = true, bool addEndOfSentence = false, IReadOnlyDictionary<string, int>? specialTokens = null) =>
+        throw new NotSupportedException(Missing);
 
     public override OperationStatus Decode(IEnumerable<int> ids, Span<char> destination, out int idsConsumed, out int charsWritten) =>
         throw new NotSupportedException(Missing);

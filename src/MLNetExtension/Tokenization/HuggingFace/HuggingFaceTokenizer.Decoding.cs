@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Runtime.InteropServices;
 
 namespace MLNetExtension.Tokenization.HuggingFace;
 
@@ -24,25 +23,7 @@ public sealed partial class HuggingFaceTokenizer
     public string Decode(IEnumerable<int> ids, bool considerSpecialTokens)
     {
         ArgumentNullException.ThrowIfNull(ids);
-        var bytes = new List<byte>();
-        var text = new ArrayBufferWriter<char>();
-        foreach (int id in ids)
-        {
-            ReadOnlySpan<byte> spelt = BytesOf(id);
-            if (!spelt.IsEmpty)
-            {
-                bytes.AddRange(spelt);
-                continue;
-            }
-
-            Wtf8.Decode(CollectionsMarshal.AsSpan(bytes), text);
-            bytes.Clear();
-            if (considerSpecialTokens)
-                text.Write(_marks[id]);
-        }
-
-        Wtf8.Decode(CollectionsMarshal.AsSpan(bytes), text);
-        return text.WrittenSpan.ToString();
+        return TokenBytesText.Decode(ids, BytesOf, considerSpecialTokens ? id => _marks[id] : _ => "");
     }
 
     /// <summary>Decodes ids into a span, as far as tokens that end with a character fit whole; special tokens give no characters.</summary>
