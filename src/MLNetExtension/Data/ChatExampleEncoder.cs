@@ -4,11 +4,13 @@ using MLNetExtension.Tokenization.Chat;
 namespace MLNetExtension.Data;
 
 /// <summary>
-/// Turns chats into token examples in which only what the assistant says is learnt: its words and the mark that ends its turn. Everything else is read and never asked for.
+/// Turns chats into token examples in which only what the assistant says is learnt: its words and the mark that ends its turn. Everything else is
+/// read and never asked for.
 /// </summary>
 /// <param name="template">Lays out the chat.</param>
 /// <param name="tokenizer">The tokenizer that the template was made with; counts bytes.</param>
-/// <param name="contextLength">Most positions of an example; what goes past it is cut off and <see cref="TokenExample.WasTruncated"/> says so.</param>
+/// <param name="contextLength">Most positions of an example; what goes past it is cut off and <see cref="TokenExample.WasTruncated"/> says
+/// so.</param>
 public sealed class ChatExampleEncoder(ChatTemplate template, ILanguageTokenizer tokenizer, int contextLength)
 {
     /// <summary>Encodes one chat.</summary>

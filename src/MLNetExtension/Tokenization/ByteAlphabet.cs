@@ -1,6 +1,7 @@
 namespace MLNetExtension.Tokenization;
 
-/// <summary>How byte-level vocabularies write a byte as one printable character: visible Latin-1 characters stand for themselves, the others for 256 and on.</summary>
+/// <summary>How byte-level vocabularies write a byte as one printable character: visible Latin-1 characters stand for themselves, the others for 256
+/// and on.</summary>
 /// <remarks>Source: GPT-2's <c>bytes_to_unicode</c>; A. Radford et al., "Language Models are Unsupervised Multitask Learners", 2019.</remarks>
 internal static class ByteAlphabet
 {

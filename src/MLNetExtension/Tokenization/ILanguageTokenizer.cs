@@ -1,8 +1,8 @@
 namespace MLNetExtension.Tokenization;
 
 /// <summary>
-/// What a causal language model needs of its tokenizer beyond <see cref="Microsoft.ML.Tokenizers.Tokenizer"/>, which every implementation derives from:
-/// where texts begin and end, text that cannot forge special tokens, the bytes of a token, and the files that bring the tokenizer back.
+/// What a causal language model needs of its tokenizer beyond <see cref="Microsoft.ML.Tokenizers.Tokenizer"/>, which every implementation derives
+/// from: where texts begin and end, text that cannot forge special tokens, the bytes of a token, and the files that bring the tokenizer back.
 /// </summary>
 public interface ILanguageTokenizer
 {
@@ -18,7 +18,8 @@ public interface ILanguageTokenizer
     /// <summary>The id that fills up short rows; null where the files name none. Masked positions never read it, so any id serves.</summary>
     int? PaddingId { get; }
 
-    /// <summary>Encodes a text as content: normalized as the tokenizer's files say, and special tokens that are written out in it stay ordinary characters.</summary>
+    /// <summary>Encodes a text as content: normalized as the tokenizer's files say, and special tokens that are written out in it stay ordinary
+    /// characters.</summary>
     /// <param name="text">The text.</param>
     /// <returns>Its ids, without those of the beginning or the end.</returns>
     IReadOnlyList<int> EncodeText(string text);

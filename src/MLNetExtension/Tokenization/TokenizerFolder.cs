@@ -12,12 +12,14 @@ public static class TokenizerFolder
         "tokenizer_config.json", "chat_template.jinja",
     ];
 
-    /// <summary>Loads a tokenizer from a folder with <c>tokenizer.json</c>, with <c>vocab.json</c> and <c>merges.txt</c>, or with <c>tokenizer.model</c>: the first of the three that is there.</summary>
+    /// <summary>Loads a tokenizer from a folder with <c>tokenizer.json</c>, with <c>vocab.json</c> and <c>merges.txt</c>, or with
+    /// <c>tokenizer.model</c>: the first of the three that is there.</summary>
     /// <param name="folder">The folder; its other files are not looked at.</param>
     /// <returns>The tokenizer, which is a <see cref="Microsoft.ML.Tokenizers.Tokenizer"/> too.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="folder"/> is null.</exception>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
-    /// <exception cref="InvalidDataException">The folder has no tokenizer, or a file is damaged or has what this library does not know; the message names it.</exception>
+    /// <exception cref="InvalidDataException">The folder has no tokenizer, or a file is damaged or has what this library does not know; the message
+    /// names it.</exception>
     public static ILanguageTokenizer Load(string folder)
     {
         ArgumentNullException.ThrowIfNull(folder);
@@ -26,7 +28,8 @@ public static class TokenizerFolder
 
         try
         {
-            return Load([.. Known.Where(name => File.Exists(Path.Combine(folder, name))).Select(name => new TokenizerFile(name, File.ReadAllBytes(Path.Combine(folder, name))))]);
+            IEnumerable<string> names = Known.Where(name => File.Exists(Path.Combine(folder, name)));
+            return Load([.. names.Select(name => new TokenizerFile(name, File.ReadAllBytes(Path.Combine(folder, name))))]);
         }
         catch (InvalidDataException error)
         {
@@ -38,7 +41,8 @@ public static class TokenizerFolder
     /// <param name="files">The files, such as <see cref="ILanguageTokenizer.Files"/> gives them.</param>
     /// <returns>The tokenizer.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="files"/> is null.</exception>
-    /// <exception cref="InvalidDataException">There is no tokenizer among the files, or one is damaged or has what this library does not know; the message names it.</exception>
+    /// <exception cref="InvalidDataException">There is no tokenizer among the files, or one is damaged or has what this library does not know; the
+    /// message names it.</exception>
     public static ILanguageTokenizer Load(IReadOnlyList<TokenizerFile> files)
     {
         ArgumentNullException.ThrowIfNull(files);

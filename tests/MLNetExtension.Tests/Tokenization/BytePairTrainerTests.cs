@@ -17,7 +17,8 @@ public sealed class BytePairTrainerTests
     public void The_merges_are_those_of_a_second_implementation(string style, string pattern)
     {
         JsonNode model = JsonNode.Parse(Golden.Json(style))!["model"]!;
-        string[] expected = [.. model["merges"]!.AsArray().Select(merge => merge is JsonArray pair ? string.Join(' ', pair.Select(part => part!.GetValue<string>())) : merge!.GetValue<string>())];
+        string[] expected = [.. model["merges"]!.AsArray().Select(merge =>
+            merge is JsonArray pair ? string.Join(' ', pair.Select(part => part!.GetValue<string>())) : merge!.GetValue<string>())];
         string corpus = style == "qwen2" ? Golden.Tokenizer(style).Normalizer!.Normalize(Golden.Corpus) : Golden.Corpus;
 
         HuggingFaceTokenizer tokenizer = Train([corpus], new() { VocabularySize = 701, Pattern = pattern });

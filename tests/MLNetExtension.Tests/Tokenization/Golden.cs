@@ -5,7 +5,8 @@ using MLNetExtension.Tokenization.HuggingFace;
 
 namespace MLNetExtension.Tests.Tokenization;
 
-/// <summary>The files that <c>Golden/make_golden.py</c> wrote: small vocabularies in three published forms, and the ids that a second implementation gives.</summary>
+/// <summary>The files that <c>Golden/make_golden.py</c> wrote: small vocabularies in three published forms, and the ids that a second implementation
+/// gives.</summary>
 internal static class Golden
 {
     public static readonly string[] Styles = ["gpt2", "llama3", "qwen2"];

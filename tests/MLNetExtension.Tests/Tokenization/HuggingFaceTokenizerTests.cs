@@ -27,8 +27,9 @@ public sealed class HuggingFaceTokenizerTests
         IReadOnlyList<int> ids = Llama3.EncodeToIds(text + "<|eot_id|>" + text);
         IStreamingDecoder decoder = StreamingDecoder.For(Llama3);
         string[] pieces = [.. ids.Select(decoder.Append), decoder.Flush()];
+        string[] given = [.. pieces.Where(piece => piece.Length > 0)];
         return string.Concat(pieces) == Llama3.Decode(ids)
-            && !pieces.Where(piece => piece.Length > 0).Zip(pieces.Where(piece => piece.Length > 0).Skip(1)).Any(pair => char.IsSurrogatePair(pair.First[^1], pair.Second[0]));
+            && !given.Zip(given.Skip(1)).Any(pair => char.IsSurrogatePair(pair.First[^1], pair.Second[0]));
     });
 
     [TestMethod]
@@ -54,7 +55,8 @@ public sealed class HuggingFaceTokenizerTests
         IReadOnlyList<EncodedToken> tokens = Llama3.EncodeToTokens(text, out string? normalized);
         bool hasNoGap = tokens.Count == 0
             ? text.Length == 0
-            : tokens[0].Offset.Start.Value == 0 && tokens[^1].Offset.End.Value == text.Length && tokens.Zip(tokens.Skip(1)).All(pair => pair.Second.Offset.Start.Value <= pair.First.Offset.End.Value);
+            : tokens[0].Offset.Start.Value == 0 && tokens[^1].Offset.End.Value == text.Length
+                && tokens.Zip(tokens.Skip(1)).All(pair => pair.Second.Offset.Start.Value <= pair.First.Offset.End.Value);
         return normalized is null && hasNoGap && tokens.Select(token => token.Id).SequenceEqual(Llama3.EncodeToIds(text))
             && Llama3.CountTokens(text) == tokens.Count && Llama3.EncodeToIds(text.AsSpan()).SequenceEqual(Llama3.EncodeToIds(text));
     });
@@ -89,6 +91,15 @@ public sealed class HuggingFaceTokenizerTests
         while (status == OperationStatus.DestinationTooSmall);
         return status == OperationStatus.Done && all.ToString() == text;
     });
+
+    [TestMethod]
+    public void Many_threads_may_use_one_tokenizer()
+    {
+        string[] lines = Golden.Corpus.Split('\n');
+        int[][] expected = [.. lines.Select(line => Qwen2.EncodeText(line).ToArray())];
+        HuggingFaceTokenizer fresh = HuggingFaceTokenizer.Create(Qwen2.Files);
+        Parallel.For(0, 8 * lines.Length, i => CollectionAssert.AreEqual(expected[i % lines.Length], fresh.EncodeText(lines[i % lines.Length]).ToArray()));
+    }
 
     [TestMethod]
     public void The_roles_of_tokens_come_from_the_configuration()

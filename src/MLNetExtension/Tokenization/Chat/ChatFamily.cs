@@ -7,8 +7,8 @@ public enum ChatFamily
     ChatML,
 
     /// <summary>
-    /// Llama 3: <c>&lt;|begin_of_text|&gt;</c> once, then <c>&lt;|start_header_id|&gt;role&lt;|end_header_id|&gt;</c>, an empty line, the content without the space around it,
-    /// <c>&lt;|eot_id|&gt;</c>.
+    /// Llama 3: <c>&lt;|begin_of_text|&gt;</c> once, then <c>&lt;|start_header_id|&gt;role&lt;|end_header_id|&gt;</c>, an empty line, the content
+    /// without the space around it, <c>&lt;|eot_id|&gt;</c>.
     /// </summary>
     Llama3,
 }

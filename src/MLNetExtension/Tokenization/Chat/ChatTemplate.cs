@@ -4,17 +4,19 @@ namespace MLNetExtension.Tokenization.Chat;
 
 /// <summary>Lays out a chat in the token ids that a model was trained on.</summary>
 /// <remarks>
-/// <para>What is in the messages is laid out, and nothing else: a template's default system message, its date, its tools and its blocks for thoughts are not added. Whoever wants a
-/// system message puts it in front.</para>
-/// <para>Header and content are encoded each by itself, and the content as content: marks that are written out in a message stay ordinary characters, so that a message cannot forge
-/// a turn. The ids are those of the published template wherever a ChatML message does not begin with a line break, which that would fuse with the header's.</para>
+/// <para>What is in the messages is laid out, and nothing else: a template's default system message, its date, its tools and its blocks for thoughts
+/// are not added. Whoever wants a system message puts it in front.</para>
+/// <para>Header and content are encoded each by itself, and the content as content: marks that are written out in a message stay ordinary
+/// characters, so that a message cannot forge a turn. The ids are those of the published template wherever a ChatML message does not begin with a
+/// line break, which that would fuse with the header's.</para>
 /// <para>Any number of threads may use one.</para>
 /// </remarks>
 public sealed class ChatTemplate
 {
     private readonly HuggingFaceTokenizer _tokenizer;
 
-    /// <summary>Makes the template of a tokenizer: that of the family by whose marks its chat template is recognised, or without one its special tokens.</summary>
+    /// <summary>Makes the template of a tokenizer: that of the family by whose marks its chat template is recognised, or without one its special
+    /// tokens.</summary>
     /// <param name="tokenizer">The tokenizer.</param>
     /// <exception cref="ArgumentNullException"><paramref name="tokenizer"/> is null.</exception>
     /// <exception cref="NotSupportedException">The family is not known; the message names it where it can, and those that are.</exception>

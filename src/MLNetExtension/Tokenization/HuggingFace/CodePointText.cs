@@ -3,8 +3,9 @@ using System.Globalization;
 namespace MLNetExtension.Tokenization.HuggingFace;
 
 /// <summary>
-/// A text with one char for every code point, for patterns that count code points: .NET's expressions see a character beyond U+FFFF as two chars that are neither
-/// letters nor digits. Such a character is replaced by another of its general category, which is all that the patterns ask of a character outside ASCII.
+/// A text with one char for every code point, for patterns that count code points: .NET's expressions see a character beyond U+FFFF as two chars
+/// that are neither letters nor digits. Such a character is replaced by another of its general category, which is all that the patterns ask of a
+/// character outside ASCII.
 /// </summary>
 internal readonly ref struct CodePointText
 {

@@ -32,8 +32,9 @@ public sealed partial class HuggingFaceTokenizer
     /// <param name="idsConsumed">The ids whose characters count as written; decoding can go on with the id that follows them.</param>
     /// <param name="charsWritten">The chars written.</param>
     /// <returns>
-    /// <see cref="OperationStatus.Done"/>; <see cref="OperationStatus.DestinationTooSmall"/>; <see cref="OperationStatus.NeedMoreData"/> where the last token ends inside a
-    /// character that later ids may complete; <see cref="OperationStatus.InvalidData"/> where the next id is not one of this tokenizer's.
+    /// <see cref="OperationStatus.Done"/>; <see cref="OperationStatus.DestinationTooSmall"/>; <see cref="OperationStatus.NeedMoreData"/> where the
+    /// last token ends inside a character that later ids may complete; <see cref="OperationStatus.InvalidData"/> where the next id is not one of
+    /// this tokenizer's.
     /// </returns>
     /// <exception cref="ArgumentNullException"><paramref name="ids"/> is null.</exception>
     public override OperationStatus Decode(IEnumerable<int> ids, Span<char> destination, out int idsConsumed, out int charsWritten)
@@ -70,7 +71,8 @@ public sealed partial class HuggingFaceTokenizer
     /// <summary>The bytes of a token; none for a special token.</summary>
     internal ReadOnlySpan<byte> BytesOf(int id) => _bytes.TryGetValue(id, out byte[]? bytes)
         ? bytes
-        : throw new InvalidOperationException($"Token id {id} cannot be decoded: the tokenizer has {_bytes.Count} tokens with ids from 0 to {VocabularySize - 1}, and this is none of them.");
+        : throw new InvalidOperationException(
+            $"Token id {id} cannot be decoded: the tokenizer has {_bytes.Count} tokens with ids from 0 to {VocabularySize - 1}, and this is none of them.");
 
     private static bool Take(ref PendingBytes pending, bool isFinal, Span<char> destination, ref int written)
     {

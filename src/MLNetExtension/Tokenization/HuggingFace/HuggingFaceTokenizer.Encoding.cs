@@ -13,7 +13,8 @@ public sealed partial class HuggingFaceTokenizer
         return Ids(_contentTokens.Prepare(text, considerNormalization: true), considerPreTokenization: true);
     }
 
-    /// <summary>Encodes a text as the tokenizer's own library does by default: special tokens that are written out are found, and those of the post-processor are added.</summary>
+    /// <summary>Encodes a text as the tokenizer's own library does by default: special tokens that are written out are found, and those of the
+    /// post-processor are added.</summary>
     /// <param name="text">The text.</param>
     /// <returns>The ids.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="text"/> is null.</exception>

@@ -5,15 +5,16 @@ using MLNetExtension.Tokenization.Normalization;
 namespace MLNetExtension.Tokenization.HuggingFace;
 
 /// <summary>
-/// A byte-level byte-pair tokenizer as Hugging Face models carry it in <c>tokenizer.json</c> (GPT-2, Llama 3, Qwen and their kin): the same ids as the library that made the
-/// file, and lossless for every .NET string that its normalizer leaves as it is.
+/// A byte-level byte-pair tokenizer as Hugging Face models carry it in <c>tokenizer.json</c> (GPT-2, Llama 3, Qwen and their kin): the same ids as
+/// the library that made the file, and lossless for every .NET string that its normalizer leaves as it is.
 /// </summary>
 /// <remarks>
-/// <para>Words are merged by <see cref="BpeTokenizer"/>; the text is prepared and decoded here, where the two libraries differ. Encoding, as ML.NET's methods do it, finds special
-/// tokens that are written out in the text and adds none; <see cref="EncodeText"/> finds none either, so that a text cannot forge the end of an example or a turn of
-/// a chat, and <see cref="EncodeWithTemplate"/> adds what the file's post-processor adds.</para>
-/// <para>Decoding drops special tokens unless asked not to. Bytes that are not valid, or that a special token cuts off, give U+FFFD; a lone surrogate is spelt in three bytes and comes
-/// back. Python's clean-up of spaces before punctuation is never done.</para>
+/// <para>Words are merged by <see cref="BpeTokenizer"/>; the text is prepared and decoded here, where the two libraries differ. Encoding, as
+/// ML.NET's methods do it, finds special tokens that are written out in the text and adds none; <see cref="EncodeText"/> finds none either, so that
+/// a text cannot forge the end of an example or a turn of a chat, and <see cref="EncodeWithTemplate"/> adds what the file's post-processor
+/// adds.</para>
+/// <para>Decoding drops special tokens unless asked not to. Bytes that are not valid, or that a special token cuts off, give U+FFFD; a lone
+/// surrogate is spelt in three bytes and comes back. Python's clean-up of spaces before punctuation is never done.</para>
 /// <para>It does not change once it is made, and any number of threads may use one.</para>
 /// </remarks>
 public sealed partial class HuggingFaceTokenizer : Tokenizer, ILanguageTokenizer
@@ -85,10 +86,12 @@ public sealed partial class HuggingFaceTokenizer : Tokenizer, ILanguageTokenizer
     public override Normalizer? Normalizer => _normalizer;
 
     /// <summary>Makes a tokenizer of the files of a model.</summary>
-    /// <param name="files"><c>tokenizer.json</c> or both <c>vocab.json</c> and <c>merges.txt</c>, and <c>tokenizer_config.json</c> and <c>chat_template.jinja</c> where there are some.</param>
+    /// <param name="files"><c>tokenizer.json</c> or both <c>vocab.json</c> and <c>merges.txt</c>, and <c>tokenizer_config.json</c> and
+    /// <c>chat_template.jinja</c> where there are some.</param>
     /// <returns>The tokenizer.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="files"/> is null.</exception>
-    /// <exception cref="InvalidDataException">A file is missing or damaged, or has a component or an option that is not known; the message names it.</exception>
+    /// <exception cref="InvalidDataException">A file is missing or damaged, or has a component or an option that is not known; the message names
+    /// it.</exception>
     public static HuggingFaceTokenizer Create(IReadOnlyList<TokenizerFile> files)
     {
         ArgumentNullException.ThrowIfNull(files);
@@ -121,7 +124,8 @@ public sealed partial class HuggingFaceTokenizer : Tokenizer, ILanguageTokenizer
         if (_definition.Prefix.Count > 1 || _definition.Suffix.Count > 1)
         {
             throw new InvalidDataException(
-                $"{TokenizerJsonReader.FileName}: post_processor puts {_definition.Prefix.Count} tokens in front of a text and {_definition.Suffix.Count} behind it; known is at most one each.");
+                $"{TokenizerJsonReader.FileName}: post_processor puts {_definition.Prefix.Count} tokens in front of a text and {_definition.Suffix.Count} "
+                + "behind it; known is at most one each.");
         }
 
         foreach (int id in _definition.Prefix.Concat(_definition.Suffix).Where(id => !_marks.ContainsKey(id)))
@@ -130,7 +134,8 @@ public sealed partial class HuggingFaceTokenizer : Tokenizer, ILanguageTokenizer
         if (configuration.AddsBeginning is { } adds && adds != _definition.Prefix.Count > 0)
         {
             throw new InvalidDataException(
-                $"{TokenizerConfiguration.FileName}: 'add_bos_token' is {(adds ? "true" : "false")}, and the post_processor of {TokenizerJsonReader.FileName} says otherwise.");
+                $"{TokenizerConfiguration.FileName}: 'add_bos_token' is {(adds ? "true" : "false")}, and the post_processor of "
+                + $"{TokenizerJsonReader.FileName} says otherwise.");
         }
 
         return _definition.Prefix.Count == 0 ? null : _definition.Prefix[0];

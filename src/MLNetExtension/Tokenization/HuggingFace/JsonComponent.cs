@@ -60,7 +60,12 @@ internal sealed class JsonComponent(string file, string path, JsonElement elemen
     {
         var integers = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (JsonProperty property in element.EnumerateObject())
-            integers.Add(property.Name, property.Value.ValueKind == JsonValueKind.Number && property.Value.TryGetInt32(out int id) ? id : throw Unexpected(property.Name, property.Value, "an id"));
+        {
+            if (property.Value.ValueKind != JsonValueKind.Number || !property.Value.TryGetInt32(out int id))
+                throw Unexpected(property.Name, property.Value, "an id");
+
+            integers.Add(property.Name, id);
+        }
 
         return integers;
     }

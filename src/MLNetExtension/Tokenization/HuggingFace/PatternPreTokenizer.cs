@@ -4,12 +4,12 @@ using Microsoft.ML.Tokenizers;
 namespace MLNetExtension.Tokenization.HuggingFace;
 
 /// <summary>
-/// Splits text into words by the patterns of <c>tokenizer.json</c>, one after the other: what a pattern matches is a word, and so is what lies between two matches.
-/// Nothing is lost.
+/// Splits text into words by the patterns of <c>tokenizer.json</c>, one after the other: what a pattern matches is a word, and so is what lies
+/// between two matches. Nothing is lost.
 /// </summary>
 /// <remarks>
-/// ML.NET's <c>RegexPreTokenizer</c> drops what lies between matches, and its expressions count chars, not code points: an emoji before a word would be split off where
-/// the model was trained with the two as one.
+/// ML.NET's <c>RegexPreTokenizer</c> drops what lies between matches, and its expressions count chars, not code points: an emoji before a word would
+/// be split off where the model was trained with the two as one.
 /// </remarks>
 public sealed class PatternPreTokenizer : PreTokenizer
 {

@@ -5,12 +5,14 @@ using System.Text.RegularExpressions;
 namespace MLNetExtension.Tokenization.HuggingFace;
 
 /// <summary>
-/// Makes a .NET expression of a pattern of <c>tokenizer.json</c>, which is written for Oniguruma. Only what means the same in both is let through, so that a pattern is
-/// split exactly or refused.
+/// Makes a .NET expression of a pattern of <c>tokenizer.json</c>, which is written for Oniguruma. Only what means the same in both is let through,
+/// so that a pattern is split exactly or refused.
 /// </summary>
 internal sealed class PatternReader(string pattern)
 {
-    private const string Known = @"ASCII literals, \r \n \t \s \S, \p{...} and \P{...} with a general category, [...] and [^...], groups, (?:...), (?i:...), (?=...), (?!...), |, ?, *, +, {m,n}";
+    private const string Known =
+        @"ASCII literals, \r \n \t \s \S, \p{...} and \P{...} with a general category, [...] and [^...], "
+        + "groups, (?:...), (?i:...), (?=...), (?!...), |, ?, *, +, {m,n}";
     private const string Letters = "a letter that folds to none outside ASCII but s";
 
     private readonly StringBuilder _expression = new();

@@ -10,7 +10,8 @@ namespace MLNetExtension.Tokenization.HuggingFace;
 internal sealed record PreparedText(string Text, bool IsNormalized, IReadOnlyList<TextPart> Parts);
 
 /// <summary>Cuts and normalizes texts, in the order that the file format prescribes.</summary>
-/// <remarks>Tokens that stand for themselves are taken out of the text as it came; what is left is normalized, and then the other tokens are looked for.</remarks>
+/// <remarks>Tokens that stand for themselves are taken out of the text as it came; what is left is normalized, and then the other tokens are looked
+/// for.</remarks>
 internal sealed class TextPreparation(IReadOnlyCollection<AddedToken> tokens, Normalizer? normalizer)
 {
     private readonly AddedTokenFinder _literal = new(tokens.Where(token => !token.IsNormalized));

@@ -149,7 +149,8 @@ internal static class TokenizerComponents
                 special.Allow("id", "type_id");
                 string name = special.Text("id") ?? throw special.Refuse("has no id");
                 JsonComponent token = (tokens.Child(name) ?? throw special.Refuse($"names '{name}', which special_tokens lacks")).Allow("id", "ids", "tokens");
-                (sequences == 0 ? prefix : suffix).AddRange(token.Elements("ids").Select(id => id.ValueKind == JsonValueKind.Number ? id.GetInt32() : throw token.Refuse("has an id that is no number")));
+                (sequences == 0 ? prefix : suffix).AddRange(token.Elements("ids").Select(id =>
+                    id.ValueKind == JsonValueKind.Number && id.TryGetInt32(out int number) ? number : throw token.Refuse("has an id that is no integer")));
             }
             else
             {

@@ -27,7 +27,8 @@ public static class VocabularyAndMerges
         TokenizerFile Resource(string name, string fileName)
         {
             using Stream stream = package.GetManifestResourceStream(name)
-                ?? throw new InvalidDataException($"The assembly {package.GetName().Name} has no resource '{name}'; Microsoft.ML.TorchSharp carries GPT-2's vocabulary under that name.");
+                ?? throw new InvalidDataException(
+                    $"The assembly {package.GetName().Name} has no resource '{name}'; Microsoft.ML.TorchSharp carries GPT-2's vocabulary under that name.");
             using var content = new MemoryStream();
             stream.CopyTo(content);
             return new TokenizerFile(fileName, content.ToArray());

@@ -33,7 +33,8 @@ internal sealed class WordEncoder
     }
 
     /// <summary>
-    /// Appends the tokens of a word that stands at <paramref name="offset"/> of the text. A token that begins or ends inside a character has the whole character in its range.
+    /// Appends the tokens of a word that stands at <paramref name="offset"/> of the text. A token that begins or ends inside a character has the
+    /// whole character in its range.
     /// </summary>
     public void Encode(ReadOnlySpan<char> word, int offset, List<EncodedToken> tokens)
     {

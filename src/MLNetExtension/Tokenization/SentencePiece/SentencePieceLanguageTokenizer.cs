@@ -6,8 +6,8 @@ namespace MLNetExtension.Tokenization.SentencePiece;
 
 /// <summary>A SentencePiece model, the <c>tokenizer.model</c> of Llama 2 and its kin, read by ML.NET.</summary>
 /// <remarks>
-/// ML.NET does the encoding and the decoding; this class names the ids of beginning and end and counts bytes. Where the model sets a space in front of a text, the
-/// first token spells it, and <see cref="ByteCount"/> counts it.
+/// ML.NET does the encoding and the decoding; this class names the ids of beginning and end and counts bytes. Where the model sets a space in front
+/// of a text, the first token spells it, and <see cref="ByteCount"/> counts it.
 /// </remarks>
 public sealed class SentencePieceLanguageTokenizer : Tokenizer, ILanguageTokenizer
 {

@@ -13,10 +13,12 @@ public sealed partial class BytePairTrainer
         /// <summary>How often a pair must stand in the texts to be merged; at least 1. Default 2.</summary>
         public int MinimumPairCount = Defaults.MinimumPairCount;
 
-        /// <summary>The pattern that splits text into words, in which alone pairs are merged: one of <see cref="SplitPatterns"/>. Default <see cref="SplitPatterns.Gpt2"/>.</summary>
+        /// <summary>The pattern that splits text into words, in which alone pairs are merged: one of <see cref="SplitPatterns"/>. Default
+        /// <see cref="SplitPatterns.Gpt2"/>.</summary>
         public string Pattern = SplitPatterns.Gpt2;
 
-        /// <summary>The special tokens, which get the last ids in this order. The first ends a text. Default <c>&lt;|endoftext|&gt;</c> alone.</summary>
+        /// <summary>The special tokens, which get the last ids in this order. The first ends a text. Default <c>&lt;|endoftext|&gt;</c>
+        /// alone.</summary>
         public string[] SpecialTokens = ["<|endoftext|>"];
 
         /// <exception cref="ArgumentException">An option is out of its range.</exception>
@@ -26,7 +28,11 @@ public sealed partial class BytePairTrainer
                 throw new ArgumentException($"{nameof(SpecialTokens)} needs at least one token, none empty and none twice.");
 
             if (VocabularySize < ByteCount + SpecialTokens.Length)
-                throw new ArgumentOutOfRangeException(nameof(VocabularySize), VocabularySize, $"{nameof(VocabularySize)} must be at least {ByteCount + SpecialTokens.Length}: 256 bytes and {SpecialTokens.Length} special tokens.");
+            {
+                throw new ArgumentOutOfRangeException(
+                    nameof(VocabularySize), VocabularySize,
+                    $"{nameof(VocabularySize)} must be at least {ByteCount + SpecialTokens.Length}: 256 bytes and {SpecialTokens.Length} special tokens.");
+            }
 
             if (MinimumPairCount < 1)
                 throw new ArgumentOutOfRangeException(nameof(MinimumPairCount), MinimumPairCount, $"{nameof(MinimumPairCount)} must be at least 1.");

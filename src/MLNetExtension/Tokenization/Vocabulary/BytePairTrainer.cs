@@ -4,11 +4,11 @@ namespace MLNetExtension.Tokenization.Vocabulary;
 
 /// <summary>Trains a byte-level byte-pair vocabulary on texts, for a model that is trained from scratch.</summary>
 /// <remarks>
-/// <para>The pair of neighbouring tokens that is most frequent within words becomes a token, again and again. Among pairs that are equally frequent the one with the smaller left id
-/// comes first, then the one with the smaller right id; a pair that would spell a token that is there already is passed over. So the same texts, in any order, give the
-/// same vocabulary on every machine.</para>
-/// <para>Ids 0 to 255 are the bytes in GPT-2's order, then the merges as they were made, then the special tokens. Fewer tokens than asked for come back where the texts have no more
-/// pairs.</para>
+/// <para>The pair of neighbouring tokens that is most frequent within words becomes a token, again and again. Among pairs that are equally frequent
+/// the one with the smaller left id comes first, then the one with the smaller right id; a pair that would spell a token that is there already is
+/// passed over. So the same texts, in any order, give the same vocabulary on every machine.</para>
+/// <para>Ids 0 to 255 are the bytes in GPT-2's order, then the merges as they were made, then the special tokens. Fewer tokens than asked for come
+/// back where the texts have no more pairs.</para>
 /// <para>Source: R. Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units", 2016.</para>
 /// </remarks>
 public sealed partial class BytePairTrainer

@@ -4,8 +4,9 @@ namespace MLNetExtension.Tokenization.Vocabulary;
 
 /// <summary>Merges the most frequent pair of neighbours in all words, again and again.</summary>
 /// <remarks>
-/// Every pair knows its count and the words it stood in. A merge looks at those words alone, and tells what it took from each neighbouring pair and gave to each
-/// new one. The queue is not told of counts that fall: an entry that is taken out with a count of the past goes back with the present one.
+/// Every pair knows its count and the words it stood in. A merge looks at those words alone, and tells what it took from each neighbouring pair and
+/// gave to each new one. The queue is not told of counts that fall: an entry that is taken out with a count of the past goes back with the present
+/// one.
 /// </remarks>
 internal sealed class PairMerger
 {
