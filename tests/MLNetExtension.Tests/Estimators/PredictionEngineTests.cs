@@ -32,7 +32,7 @@ public sealed class PredictionEngineTests
     [TestMethod]
     public void Eight_threads_with_an_engine_each_predict_what_one_does()
     {
-        const int PredictionsPerThread = 25;
+        const int PredictionsPerThread = 250;
         var mlContext = new MLContext(seed: 1);
         using var model = Train(mlContext);
         var expected = Score(mlContext, model, Rows(mlContext, Texts));
@@ -72,7 +72,7 @@ public sealed class PredictionEngineTests
         engine.Predict(new Row { Text = "warm", Vector = [0, 0] });
         long live = LiveTensors;
 
-        for (int i = 0; i < 50; i++)
+        for (int i = 0; i < 999; i++)
             engine.Predict(new Row { Text = Texts[i % Texts.Length], Vector = [0, 0] });
 
         Assert.AreEqual(live, LiveTensors);
@@ -85,7 +85,7 @@ public sealed class PredictionEngineTests
         Train(mlContext).Dispose();
         long live = LiveTensors;
 
-        for (int i = 0; i < 3; i++)
+        for (int i = 0; i < 9; i++)
         {
             using var model = Train(mlContext);
             Score(mlContext, model, Rows(mlContext, Texts));
