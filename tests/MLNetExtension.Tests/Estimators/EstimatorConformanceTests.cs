@@ -45,8 +45,8 @@ public sealed class EstimatorConformanceTests
 
     public static IEnumerable<object[]> Names => Configurations.Keys.Select(name => new object[] { name });
 
-    // Seen to fail with: VectorKind.Vector promised for log probabilities; annotations left out of the promise; a set number of 1 for every model; the scores of a
-    // row kept for the next; a vector's storage shared between rows; the weight column asked for by Transform; options that are not saved.
+    // Seen to fail with: VectorKind.Vector promised for log probabilities; annotations left out of the promise; the scores of a row or the text
+    // generated after it kept for the next; the weight column asked for by Transform; options that are not saved.
     [TestMethod]
     [DynamicData(nameof(Names))]
     public void An_estimator_keeps_ML_NETs_promises(string name)

@@ -9,7 +9,7 @@ public sealed class InputColumnTests
 {
     private static readonly string[] Texts = ["The fox.", "a lazy dog", "", "naive cafe", "12"];
 
-    // Seen to fail with: the end-of-text left off at either end of a row of ids.
+    // Seen to fail with: the first id left out.
     [TestMethod]
     public void Token_ids_are_learnt_and_scored_as_the_text_that_they_spell()
     {

@@ -96,6 +96,7 @@ public sealed class OutputColumnTests
         Assert.IsEmpty((float[])row[5]);
     }
 
+    // Seen to fail with: the same set number for every model of a pipeline.
     [TestMethod]
     public void The_added_columns_carry_ML_NETs_score_annotations()
     {
