@@ -15,7 +15,7 @@ public sealed class OutputColumnTests
     private static readonly MLContext Context = new(seed: 1);
     private static readonly CausalLanguageModelTransformer Model = Train(Context, Generating(steps: 60));
 
-    // Seen to fail with: losses for log probabilities; the perplexity of a loss sum; hits counted against the wrong row.
+    // Seen to fail with: losses for log probabilities; the perplexity of a loss sum.
     [TestMethod]
     public void The_columns_of_a_row_agree_with_each_other()
     {

@@ -20,7 +20,7 @@ public sealed class EvaluateReferenceTests
         return new Row { Text = new string([.. Enumerable.Range(0, i % 30).Select(_ => (char)random.Next(32, 300))]), Weight = i % 4 / 2f };
     })];
 
-    // Seen to fail with: weights left out of any of the four sums.
+    // Seen to fail with: weights left out of any of the four sums; hits counted against the wrong row.
     [TestMethod]
     [DataRow(false)]
     [DataRow(true)]
