@@ -104,6 +104,24 @@ public sealed class InputColumnTests
         Assert.AreEqual(expected, Assert.ThrowsExactly<InvalidOperationException>(() => mlContext.CausalLanguageModeling.Evaluate(scored, exampleWeightColumnName: "Weight")).Message);
     }
 
+    // Seen to fail with: the weight of a validation row left out.
+    [TestMethod]
+    public void Validation_rows_weigh_as_their_column_says()
+    {
+        var mlContext = new MLContext(seed: 1);
+        var data = Rows(mlContext, Texts);
+        double[] losses = [.. new[] { Rows(mlContext, Texts, 2, 1, 0, 1, 1), Rows(mlContext, [.. Texts, Texts[0]], 1, 1, 0, 1, 1, 1), Rows(mlContext, Texts, 1, 1, 0, 1, 1) }.Select(validation =>
+        {
+            var options = Weighted();
+            (options.ValidationSet, options.EvaluationInterval) = (validation, 1);
+            using var model = Train(mlContext, data, options);
+            return model.Training!.ValidationLoss!.Value;
+        })];
+
+        Assert.AreEqual(losses[1], losses[0], 1e-6);
+        Assert.AreNotEqual(losses[2], losses[0], 1e-3, "the control: another weight, another loss");
+    }
+
     [TestMethod]
     public void Nothing_but_weights_of_zero_is_nothing_to_learn()
     {
