@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using Microsoft.ML;
 using MLNetExtension.Data;
+using MLNetExtension.Generation;
 using MLNetExtension.Training;
 
 namespace MLNetExtension.Estimators;
@@ -13,6 +14,10 @@ public sealed partial class CausalLanguageModelTrainer
         public const string LossSumColumnName = "LossSum";
         public const string TokenCountColumnName = "TokenCount";
         public const string ByteCountColumnName = "ByteCount";
+        public const string CorrectCountColumnName = "CorrectCount";
+        public const string PerplexityColumnName = "Perplexity";
+        public const string TokenLogProbabilitiesColumnName = "TokenLogProbabilities";
+        public const string GeneratedTextColumnName = "GeneratedText";
         public const int BatchSize = 8;
         public const double LearningRate = 3e-3;
         public const int MaximumEpochs = 1;
@@ -24,7 +29,7 @@ public sealed partial class CausalLanguageModelTrainer
     /// <summary>What the trainer reads, what the trained model writes, and how it is trained.</summary>
     public sealed class Options : TrainingOptions
     {
-        /// <summary>The column of text to learn, every token of it. Default: <c>Text</c>. Not used where prompt and completion columns are named.</summary>
+        /// <summary>The column of text to learn, every token of it. Default: <c>Text</c>. Not used where prompt and completion columns or one of token ids are named.</summary>
         public string TextColumnName = Defaults.TextColumnName;
 
         /// <summary>The column of text that is given and not learnt. Default: null, there is none. Goes with <see cref="CompletionColumnName"/>.</summary>
@@ -32,6 +37,18 @@ public sealed partial class CausalLanguageModelTrainer
 
         /// <summary>The column of text that is learnt as what follows the prompt. Default: null, there is none. Goes with <see cref="PromptColumnName"/>.</summary>
         public string? CompletionColumnName;
+
+        /// <summary>
+        /// The column of token ids to learn, every one of them (a vector of Int32, of any size), for texts that are tokens already: the model's own, without the
+        /// end-of-text at their ends. Default: null, there is none. Stands in place of the text columns.
+        /// </summary>
+        public string? TokenIdsColumnName;
+
+        /// <summary>
+        /// The column with a row's weight (Single, finite, at least 0), by which its summed loss and its number of target tokens are multiplied; a row of weight 0 is
+        /// as if it were not there. Default: null, every row weighs 1. Read in training, not in scoring; an evaluation names its own.
+        /// </summary>
+        public string? ExampleWeightColumnName;
 
         /// <summary>The output column with a row's summed loss in nats (Single). Default: <c>LossSum</c>.</summary>
         public string LossSumColumnName = Defaults.LossSumColumnName;
@@ -41,6 +58,21 @@ public sealed partial class CausalLanguageModelTrainer
 
         /// <summary>The output column with the number of UTF-8 bytes that a row's target tokens spell (Int32). Default: <c>ByteCount</c>.</summary>
         public string ByteCountColumnName = Defaults.ByteCountColumnName;
+
+        /// <summary>The output column with how many of a row's target tokens the model thinks the likeliest (Int32). Default: <c>CorrectCount</c>.</summary>
+        public string CorrectCountColumnName = Defaults.CorrectCountColumnName;
+
+        /// <summary>The output column with the exponential of a row's mean loss (Single; NaN where it has no target token). Default: <c>Perplexity</c>.</summary>
+        public string PerplexityColumnName = Defaults.PerplexityColumnName;
+
+        /// <summary>The output column with the natural logarithm of each target token's probability (vector of Single). Default: <c>TokenLogProbabilities</c>.</summary>
+        public string TokenLogProbabilitiesColumnName = Defaults.TokenLogProbabilitiesColumnName;
+
+        /// <summary>The output column with what the model writes after a row's prompt, text or token ids (text). Default: <c>GeneratedText</c>.</summary>
+        public string GeneratedTextColumnName = Defaults.GeneratedTextColumnName;
+
+        /// <summary>How that text is generated. Default: greedily, at most 100 tokens. A temperature above 0 needs a seed, so that a row reads the same each time.</summary>
+        public GenerationOptions GeneratedText = new() { Temperature = 0 };
 
         /// <summary>Optimizer steps between two lines in <c>MLContext.Log</c>, at least 1. Default: 50.</summary>
         public int ReportInterval = Defaults.ReportInterval;
@@ -83,9 +115,10 @@ public sealed partial class CausalLanguageModelTrainer
         [JsonIgnore]
         public CancellationToken StopToken;
 
-        internal RowReaderColumns Inputs => PromptColumnName is null
-            ? new RowReaderColumns(TextColumnName, null, null)
-            : new RowReaderColumns(null, PromptColumnName, CompletionColumnName);
+        internal RowReaderColumns Inputs =>
+            TokenIdsColumnName is not null ? new RowReaderColumns(null, null, null, TokenIdsColumnName, ExampleWeightColumnName)
+            : PromptColumnName is not null ? new RowReaderColumns(null, PromptColumnName, CompletionColumnName, null, ExampleWeightColumnName)
+            : new RowReaderColumns(TextColumnName, null, null, null, ExampleWeightColumnName);
 
         internal Options Copy() => (Options)MemberwiseClone();
 
@@ -103,14 +136,25 @@ public sealed partial class CausalLanguageModelTrainer
             if ((PromptColumnName is null) != (CompletionColumnName is null))
                 throw new ArgumentOutOfRangeException(nameof(PromptColumnName), PromptColumnName,
                     $"{nameof(PromptColumnName)} and {nameof(CompletionColumnName)} go together: name both, or neither to learn {nameof(TextColumnName)}.");
+            if (TokenIdsColumnName is not null && PromptColumnName is not null)
+                throw new ArgumentOutOfRangeException(nameof(TokenIdsColumnName), TokenIdsColumnName,
+                    $"{nameof(TokenIdsColumnName)} is '{TokenIdsColumnName}' and {nameof(PromptColumnName)} is '{PromptColumnName}'; rows hold either token ids or text: name one of them.");
             foreach (var (_, name) in Inputs.Roles)
                 CheckName(name, "an input column");
-            string[] outputs = [LossSumColumnName, TokenCountColumnName, ByteCountColumnName];
+            if (ExampleWeightColumnName is not null)
+                CheckName(ExampleWeightColumnName, "the weight column");
+            string[] outputs = [.. OutputColumn.Named(this).Select(output => output.Name)];
             foreach (string name in outputs)
                 CheckName(name, "an output column");
             if (outputs.Distinct().Count() != outputs.Length)
                 throw new ArgumentOutOfRangeException(nameof(LossSumColumnName), LossSumColumnName,
-                    $"The output columns need three different names, but are called {string.Join(", ", outputs)}.");
+                    $"The output columns need different names, but are called {string.Join(", ", outputs)}.");
+            if (GeneratedText is null)
+                throw new ArgumentNullException(nameof(GeneratedText), $"{nameof(GeneratedText)} is null; it says how the column '{GeneratedTextColumnName}' is generated.");
+            GeneratedText.Validate();
+            if (GeneratedText is { Temperature: > 0, Seed: null })
+                throw new ArgumentOutOfRangeException(nameof(GeneratedText), GeneratedText.Temperature,
+                    $"{nameof(GeneratedText)} has a temperature above 0 and no seed; allowed is a temperature of 0, or a seed beside it, so that a row reads the same each time.");
             CheckAtLeast(ReportInterval, 1, nameof(ReportInterval));
             CheckAtLeast(EvaluationInterval, 1, nameof(EvaluationInterval));
             CheckAtLeast(CheckpointInterval, 1, nameof(CheckpointInterval));

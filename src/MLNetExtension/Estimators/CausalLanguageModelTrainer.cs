@@ -11,8 +11,9 @@ namespace MLNetExtension.Estimators;
 
 /// <summary>Trains a causal language model, a GPT-2 network on bytes, from scratch, with exact gradient accumulation.</summary>
 /// <remarks>
-/// <para>Input: a text column, every token of which is learnt, or a prompt and a completion column, of which the completion is learnt. Output of the
-/// trained model: see <see cref="CausalLanguageModelTransformer"/>.</para>
+/// <para>Input: a text column, every token of which is learnt, or a prompt and a completion column, of which the completion is learnt, or a vector column of token
+/// ids, every one of which is learnt; and, where rows are weighted, a column with their weights. Output of the trained model: see
+/// <see cref="CausalLanguageModelTransformer"/>.</para>
 /// <para>The device is the CPU, or the GPU that <see cref="MLContext.GpuDeviceId"/> names. Progress is written to <c>MLContext.Log</c>, and to .NET's metrics under the
 /// meter <c>MLNetExtension</c>. The same seed gives the same model each time; TorchSharp's global random state is left alone, and fitting draws nothing from that of
 /// the <see cref="MLContext"/>.</para>
@@ -36,8 +37,8 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
 
     /// <summary>Trains a model.</summary>
     /// <param name="input">Read once, in order; its rows are kept in memory as token ids.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A text column is missing or of another type.</exception>
-    /// <exception cref="InvalidOperationException">No row has a target token; or the GPU asked for is not there and <see cref="MLContext.FallbackToCpu"/>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
+    /// <exception cref="InvalidOperationException">No row has a target token and a weight; or a row has a weight or a token id that is not allowed; or the GPU asked for is not there and <see cref="MLContext.FallbackToCpu"/>
     /// is false; or torch's native library is missing, see <see cref="TorchSetup"/>; or <see cref="Options.CheckpointFolder"/> holds another training.</exception>
     /// <exception cref="InvalidDataException">The checkpoint to go on from is damaged.</exception>
     /// <exception cref="OperationCanceledException"><see cref="Options.CancellationToken"/> asked for it.</exception>
@@ -49,15 +50,15 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
     }
 
     /// <summary>Gives the columns of the trained model's output.</summary>
-    /// <param name="inputSchema">Has the text columns.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A text column is missing or of another type.</exception>
+    /// <param name="inputSchema">Has the columns that are read.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
     public SchemaShape GetOutputSchema(SchemaShape inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
         InputSchema.Check(inputSchema, _options.Inputs);
         var columns = inputSchema.ToDictionary(column => column.Name);
         foreach (var output in OutputColumn.Of(_options))
-            columns[output.Name] = ModelArchiveBridge.Column(output.Name, SchemaShape.Column.VectorKind.Scalar, output.Type, isKey: false, annotations: null);
+            columns[output.Name] = output.Shape;
         return new SchemaShape(columns.Values);
     }
 
@@ -66,7 +67,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
         using var channel = _host.Start("Training");
         var device = TorchDevice.For(_mlContext, channel);
         var tokenizer = new ByteLevelTokenizer();
-        var encoder = new TokenExampleEncoder(tokenizer, ByteLevelTokenizer.EndOfTextId, _options.ContextLength);
+        var encoder = new TokenExampleEncoder(tokenizer, ByteLevelTokenizer.EndOfTextId, _options.ContextLength, tokenizer.VocabularySize);
         var rows = RowReader.ReadAll(input, _options.Inputs, encoder, _options.CancellationToken);
         if (rows.Examples.Count == 0)
             throw new InvalidOperationException(TrainingReport.NothingToLearn(rows, _options));

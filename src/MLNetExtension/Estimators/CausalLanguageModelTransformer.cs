@@ -7,11 +7,17 @@ using MLNetExtension.Training;
 
 namespace MLNetExtension.Estimators;
 
-/// <summary>A trained causal language model: adds to every row its loss, its number of target tokens and the bytes these spell.</summary>
+/// <summary>
+/// A trained causal language model: adds to every row its summed loss, the number of its target tokens, of the bytes these spell and of those that the model
+/// thinks the likeliest, its perplexity, the log probability of each target token, and what the model writes after it.
+/// </summary>
 /// <remarks>
 /// <para>It owns the network: dispose it, or what owns it, such as a <see cref="PredictionEngine{TSrc, TDst}"/> made with it. Using it afterwards throws
 /// <see cref="ObjectDisposedException"/>. Any number of threads may use it at once, each with its own cursor or prediction engine.</para>
-/// <para>The data it gives is computed when read, and only the columns that are asked for; a cursor reads ahead and scores rows in micro-batches.</para>
+/// <para>The data it gives is computed when read, and only the columns that are asked for: counts of tokens and bytes never run the network, and no text is
+/// generated but where its column is read. A cursor reads ahead and scores rows in micro-batches. A row without a target token has the loss 0 and the
+/// perplexity NaN, ML.NET's missing value.</para>
+/// <para>The added columns carry ML.NET's score annotations, with the column kind <c>CausalLanguageModeling</c>.</para>
 /// </remarks>
 public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
 {
@@ -29,28 +35,28 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
     internal CausalLanguageModelTransformer(TrainedLanguageModel model, CausalLanguageModelTrainer.Options options, TrainingSummary? training)
     {
         (_model, _options, Training) = (model, options, training);
-        _scoring = new RowScoring(model, options.MaximumTokensPerMicroBatch ?? DefaultScoringTokens);
+        _scoring = new RowScoring(model, options);
     }
 
     /// <summary>What the training came to; null for a model that was loaded.</summary>
     public TrainingSummary? Training { get; }
 
-    /// <summary>The column that holds the prompt, or the whole text where there are no prompts.</summary>
-    internal string PromptColumnName => _options.Inputs.PromptOrText;
+    /// <summary>The column that holds the prompt, or the whole text where there are no prompts; null where rows are token ids.</summary>
+    internal string? PromptColumnName => _options.Inputs.PromptOrText;
 
-    internal IEnumerable<string> TextColumnNames => _options.Inputs.Roles.Select(column => column.Name);
+    internal IEnumerable<string> InputColumnNames => _options.Inputs.Roles.Select(column => column.Name);
 
     bool ITransformer.IsRowToRowMapper => true;
 
     /// <summary>The input's columns and the added ones.</summary>
-    /// <param name="inputSchema">Has the text columns that the model was trained on.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A text column is missing or of another type.</exception>
+    /// <param name="inputSchema">Has the columns that the model was trained on, but for the weight.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
     /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
     public DataViewSchema GetOutputSchema(DataViewSchema inputSchema) => Bind(inputSchema).OutputSchema;
 
     /// <summary>Adds the columns to data; nothing is computed yet.</summary>
-    /// <param name="input">Has the text columns that the model was trained on.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A text column is missing or of another type.</exception>
+    /// <param name="input">Has the columns that the model was trained on, but for the weight.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
     /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
     public IDataView Transform(IDataView input)
     {
@@ -91,6 +97,7 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
         _model.ThrowIfDisposed();
-        return new ColumnBinding(inputSchema, _options.Inputs, OutputColumn.Of(_options));
+        // As in ML.NET, weights are for training and evaluating: scoring reads none.
+        return new ColumnBinding(inputSchema, _options.Inputs with { Weight = null }, OutputColumn.Of(_options));
     }
 }

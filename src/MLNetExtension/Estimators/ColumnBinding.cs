@@ -9,15 +9,16 @@ internal sealed class ColumnBinding
     private readonly RowReaderColumns _inputs;
     private readonly IReadOnlyList<OutputColumn> _outputs;
 
-    /// <exception cref="ArgumentOutOfRangeException">The input schema lacks a text column.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The input schema lacks a column that rows are read from.</exception>
     public ColumnBinding(DataViewSchema inputSchema, RowReaderColumns inputs, IReadOnlyList<OutputColumn> outputs)
     {
         Estimators.InputSchema.Check(inputSchema, inputs);
         (InputSchema, _inputs, _outputs) = (inputSchema, inputs, outputs);
         var builder = new DataViewSchema.Builder();
         builder.AddColumns(inputSchema);
+        uint set = ScoreAnnotations.NextSet(inputSchema);
         foreach (var output in outputs)
-            builder.AddColumn(output.Name, output.Type);
+            builder.AddColumn(output.Name, output.Type, ScoreAnnotations.Of(set, output));
         OutputSchema = builder.ToSchema();
     }
 
@@ -25,7 +26,7 @@ internal sealed class ColumnBinding
 
     public DataViewSchema OutputSchema { get; }
 
-    public RowReaderColumns Texts => _inputs;
+    public RowReaderColumns Inputs => _inputs;
 
     /// <summary>The input column of this index in the output; null for an added one.</summary>
     public DataViewSchema.Column? Source(int index) => index < InputSchema.Count ? InputSchema[index] : null;
@@ -44,13 +45,15 @@ internal sealed class ColumnBinding
 
     public bool AnyOutput(bool[] active) => active.AsSpan(InputSchema.Count).Contains(true);
 
+    public bool IsActive(bool[] active, OutputKind kind) => _outputs.Index().Any(output => output.Item.Kind == kind && active[InputSchema.Count + output.Index]);
+
     /// <summary>The input columns that are passed on.</summary>
     public IReadOnlyList<DataViewSchema.Column> Passed(bool[] active) => [.. InputSchema.Where(column => active[column.Index])];
 
-    /// <summary>The input columns that are needed: those passed on and, where an added column is asked for, the texts.</summary>
+    /// <summary>The input columns that are needed: those passed on and, where an added column is asked for, those that rows are read from.</summary>
     public IReadOnlyList<DataViewSchema.Column> Needed(bool[] active)
     {
-        var texts = AnyOutput(active) ? _inputs.In(InputSchema).Select(column => column.Index).ToHashSet() : [];
-        return [.. InputSchema.Where(column => active[column.Index] || texts.Contains(column.Index))];
+        var read = AnyOutput(active) ? _inputs.In(InputSchema).Select(column => column.Index).ToHashSet() : [];
+        return [.. InputSchema.Where(column => active[column.Index] || read.Contains(column.Index))];
     }
 }

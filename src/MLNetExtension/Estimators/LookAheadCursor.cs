@@ -6,7 +6,8 @@ using MLNetExtension.Evaluation;
 namespace MLNetExtension.Estimators;
 
 /// <summary>Reads a window of rows ahead, scores them together when the first of their losses is asked for, and gives them out one by one, in order.</summary>
-/// <remarks>What the window holds of a row: its example, its position, and a copy of every column that is passed on.</remarks>
+/// <remarks>What the window holds of a row: its example, its position, a copy of every column that is passed on and, where generated text is asked for, what it
+/// is generated from. Texts are generated one by one, as they are read.</remarks>
 internal sealed class LookAheadCursor : DataViewRowCursor
 {
     // The first window is small, for whoever wants a row or two; each next one is twice as large, up to enough rows for full
@@ -24,7 +25,9 @@ internal sealed class LookAheadCursor : DataViewRowCursor
     private readonly ValueGetter<DataViewRowId> _inputId;
     private readonly List<TokenExample> _examples = [];
     private readonly List<(long Batch, DataViewRowId Id)> _places = [];
-    private IReadOnlyList<RowScore>? _scores;
+    private readonly List<Lazy<string>>? _generated;
+    private readonly RowValues _values;
+    private IReadOnlyList<TokenScores>? _scores;
     private int _windowRows = FirstWindowRows;
     private int _current = -1;
 
@@ -32,9 +35,11 @@ internal sealed class LookAheadCursor : DataViewRowCursor
     public LookAheadCursor(DataViewRowCursor input, ColumnBinding binding, RowScoring scoring, bool[] active)
     {
         (_input, _binding, _scoring, _active) = (input, binding, scoring, active);
-        _reader = new RowReader(input, binding.Texts);
+        _reader = new RowReader(input, binding.Inputs);
         _held = [.. binding.InputSchema.Select(column => active[column.Index] ? HeldColumn.Of(input, column) : null)];
         _inputId = input.GetIdGetter();
+        _generated = binding.IsActive(active, OutputKind.GeneratedText) ? [] : null;
+        _values = new RowValues(() => _examples[Current()], Scores, () => _generated![Current()].Value);
     }
 
     public override DataViewSchema Schema => _binding.OutputSchema;
@@ -63,8 +68,8 @@ internal sealed class LookAheadCursor : DataViewRowCursor
         if (!_active[column.Index])
             throw new InvalidOperationException($"Column '{column.Name}' is not active in this cursor.");
         return column.Index < _held.Length && _held[column.Index] is { } held
-            ? RowScoring.Typed<TValue>(held.Getter(Current), column.Name)
-            : RowScoring.Getter<TValue>(_binding.Output(column.Index), () => _examples[Current()], Score);
+            ? RowValues.Typed<TValue>(held.Getter(Current), column.Name)
+            : _values.Getter<TValue>(_binding.Output(column.Index));
     }
 
     protected override void Dispose(bool disposing)
@@ -78,6 +83,7 @@ internal sealed class LookAheadCursor : DataViewRowCursor
     {
         _examples.Clear();
         _places.Clear();
+        _generated?.Clear();
         foreach (var column in _held)
             column?.Clear();
         _scores = null;
@@ -85,7 +91,9 @@ internal sealed class LookAheadCursor : DataViewRowCursor
         {
             DataViewRowId id = default;
             _inputId(ref id);
-            _examples.Add(_scoring.Encode(_reader.Read(), _input.Position));
+            var content = _reader.Read(_input.Position);
+            _examples.Add(_scoring.Encode(content, _input.Position));
+            _generated?.Add(new Lazy<string>(() => _scoring.Continue(content), LazyThreadSafetyMode.None));
             _places.Add((_input.Batch, id));
             foreach (var column in _held)
                 column?.Hold();
@@ -94,7 +102,7 @@ internal sealed class LookAheadCursor : DataViewRowCursor
         _current = 0;
     }
 
-    private RowScore Score() => (_scores ??= _scoring.Score(_examples))[Current()];
+    private TokenScores Scores() => (_scores ??= _scoring.Score(_examples))[Current()];
 
     private int Current() => OnRow ? _current : throw new InvalidOperationException("The cursor is not on a row: call MoveNext first.");
 }

@@ -39,6 +39,6 @@ internal sealed class PromptRow : DataViewRow
     public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column)
     {
         bool isPrompt = column.Name == _promptColumn;
-        return RowScoring.Typed<TValue>((ValueGetter<ReadOnlyMemory<char>>)((ref ReadOnlyMemory<char> value) => value = (isPrompt ? _prompt : "").AsMemory()), column.Name);
+        return RowValues.Typed<TValue>((ValueGetter<ReadOnlyMemory<char>>)((ref ReadOnlyMemory<char> value) => value = (isPrompt ? _prompt : "").AsMemory()), column.Name);
     }
 }

@@ -9,16 +9,19 @@ namespace MLNetExtension.Estimators;
 public sealed class PromptedTextGenerator
 {
     private readonly TextGenerator _generator;
-    private readonly PromptRow _row;
-    private readonly ValueGetter<ReadOnlyMemory<char>> _prepared;
+    private readonly PromptRow? _row;
+    private readonly ValueGetter<ReadOnlyMemory<char>>? _prepared;
     private readonly CausalLanguageModelTransformer _model;
 
     private PromptedTextGenerator(CausalLanguageModelTransformer model, IReadOnlyList<ITransformer> before)
     {
         _model = model;
         _generator = model.CreateTextGenerator();
-        _row = new PromptRow(model.TextColumnNames, model.PromptColumnName);
-        _prepared = Prepare(_row, before, model.PromptColumnName);
+        // Rows of token ids have no text that a transformer could be applied to: the prompt goes to the tokenizer as it stands.
+        if (model.PromptColumnName is not { } promptColumn)
+            return;
+        _row = new PromptRow(model.InputColumnNames, promptColumn);
+        _prepared = Prepare(_row, before, promptColumn);
     }
 
     /// <summary>Continues a prompt.</summary>
@@ -53,9 +56,11 @@ public sealed class PromptedTextGenerator
     {
         ArgumentNullException.ThrowIfNull(prompt);
         _model.ThrowIfDisposed();
+        if (_row is null)
+            return prompt;
         _row.Set(prompt);
         ReadOnlyMemory<char> prepared = default;
-        _prepared(ref prepared);
+        _prepared!(ref prepared);
         return prepared.ToString();
     }
 

@@ -11,7 +11,10 @@ namespace MLNetExtension.Estimators;
 internal static class ResumeSettings
 {
     // These change what is written in logs and columns, and not what is learnt. An option that nobody has thought of counts.
-    private static readonly string[] Without = [nameof(CausalLanguageModelTrainer.Options.ReportInterval), nameof(CausalLanguageModelTrainer.Options.MemoryLimitMiB)];
+    private static readonly string[] Without =
+    [
+        nameof(CausalLanguageModelTrainer.Options.ReportInterval), nameof(CausalLanguageModelTrainer.Options.MemoryLimitMiB), nameof(CausalLanguageModelTrainer.Options.GeneratedText),
+    ];
 
     /// <summary>Gives the options by name, and a hash of what is learnt and of what is measured: the columns' names do not count, their contents do.</summary>
     public static IReadOnlyDictionary<string, string> Of(CausalLanguageModelTrainer.Options options, RowReaderResult rows, RowReaderResult? validation)

@@ -1,42 +1,45 @@
-using Microsoft.ML;
 using MLNetExtension.Data;
 using MLNetExtension.Evaluation;
+using MLNetExtension.Generation;
 using MLNetExtension.Persistence;
 
 namespace MLNetExtension.Estimators;
 
-/// <summary>Encodes and scores rows with a trained model. It keeps nothing of a row, so any number of threads may share one.</summary>
-/// <param name="model">Stays its owner's.</param>
-/// <param name="maximumTokensPerMicroBatch">Most positions that pass through the network together, padding included.</param>
-internal sealed class RowScoring(TrainedLanguageModel model, int maximumTokensPerMicroBatch)
+/// <summary>Encodes, scores and continues rows with a trained model. It keeps nothing of a row, so any number of threads may share one.</summary>
+internal sealed class RowScoring
 {
-    private readonly TokenExampleEncoder _encoder = new(model.Tokenizer, model.EndOfText, model.Network.ContextLength);
-    private readonly RowScorer _scorer = new(model.Network, maximumTokensPerMicroBatch);
+    private readonly TrainedLanguageModel _model;
+    private readonly TokenExampleEncoder _encoder;
+    private readonly RowScorer _scorer;
+    private readonly TextGenerator _generator;
+    private readonly GenerationOptions _generation;
+    private readonly bool _hasPrompts;
 
-    public TokenExample Encode(TextRow row, long position) => _encoder.Encode(row, position);
-
-    public IReadOnlyList<RowScore> Score(IReadOnlyList<TokenExample> examples)
+    /// <param name="model">Stays its owner's.</param>
+    /// <param name="options">Those that the model was trained with.</param>
+    public RowScoring(TrainedLanguageModel model, CausalLanguageModelTrainer.Options options)
     {
-        model.ThrowIfDisposed();
-        return _scorer.Score(examples);
+        _model = model;
+        _encoder = new TokenExampleEncoder(model.Tokenizer, model.EndOfText, model.Network.ContextLength, model.Network.VocabularySize);
+        _scorer = new RowScorer(model.Network, options.MaximumTokensPerMicroBatch ?? CausalLanguageModelTransformer.DefaultScoringTokens);
+        _generator = new TextGenerator(model.Network, model.Tokenizer, model.EndOfText);
+        _generation = options.GeneratedText;
+        _hasPrompts = options.Inputs.Prompt is not null;
     }
 
-    /// <summary>Makes the getter of an added column from what gives the row's example and, where the column needs the network, its score.</summary>
-    /// <exception cref="InvalidOperationException">The column is of another type.</exception>
-    public static ValueGetter<TValue> Getter<TValue>(OutputColumn column, Func<TokenExample> example, Func<RowScore> score)
+    public TokenExample Encode(RowContent row, long position) => _encoder.Encode(row, position);
+
+    public IReadOnlyList<TokenScores> Score(IReadOnlyList<TokenExample> examples)
     {
-        Delegate getter = column.Kind switch
-        {
-            OutputKind.LossSum => (ValueGetter<float>)((ref float value) => value = (float)score().LossSum),
-            OutputKind.TokenCount => (ValueGetter<int>)((ref int value) => value = example().TargetCount),
-            OutputKind.ByteCount => (ValueGetter<int>)((ref int value) => value = example().TargetBytes),
-            _ => throw new ArgumentOutOfRangeException(nameof(column)),
-        };
-        return Typed<TValue>(getter, column.Name);
+        _model.ThrowIfDisposed();
+        return _scorer.ScoreTokens(examples);
     }
 
-    /// <exception cref="InvalidOperationException">The getter gives another type.</exception>
-    public static ValueGetter<TValue> Typed<TValue>(Delegate getter, string column) => getter as ValueGetter<TValue>
-        ?? throw new InvalidOperationException($"Invalid TValue in GetGetter for column '{column}': '{typeof(TValue)}', "
-            + $"expected type: '{getter.GetType().GetGenericArguments()[0]}'.");
+    /// <summary>What the model writes after a row's prompt or, where rows have none, after its text or token ids.</summary>
+    public string Continue(RowContent row)
+    {
+        _model.ThrowIfDisposed();
+        return row.TokenIds is not null ? _generator.Generate(row.TokenIds, _generation)
+            : _generator.Generate(_hasPrompts ? row.Text.Prompt : row.Text.Completion, _generation);
+    }
 }

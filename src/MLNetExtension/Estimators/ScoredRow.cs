@@ -13,14 +13,18 @@ internal sealed class ScoredRow : DataViewRow
     private readonly RowScoring _scoring;
     private readonly bool[] _active;
     private readonly RowReader? _reader;
+    private readonly RowValues _values;
+    private RowContent _content;
     private TokenExample? _example;
-    private (long Position, RowScore Score)? _score;
+    private TokenScores? _scores;
+    private string? _generated;
 
     // The input is disposed with this row; the columns that the active ones need are active in it.
     public ScoredRow(DataViewRow input, ColumnBinding binding, RowScoring scoring, bool[] active)
     {
         (_input, _binding, _scoring, _active) = (input, binding, scoring, active);
-        _reader = binding.AnyOutput(active) ? new RowReader(input, binding.Texts) : null;
+        _reader = binding.AnyOutput(active) ? new RowReader(input, binding.Inputs) : null;
+        _values = new RowValues(Example, Scores, Generated);
     }
 
     public override DataViewSchema Schema => _binding.OutputSchema;
@@ -40,7 +44,7 @@ internal sealed class ScoredRow : DataViewRow
             return _input.GetGetter<TValue>(source);
         if (!_active[column.Index])
             throw new InvalidOperationException($"Column '{column.Name}' is not active in this row.");
-        return RowScoring.Getter<TValue>(_binding.Output(column.Index), Example, Score);
+        return _values.Getter<TValue>(_binding.Output(column.Index));
     }
 
     protected override void Dispose(bool disposing)
@@ -53,15 +57,23 @@ internal sealed class ScoredRow : DataViewRow
     private TokenExample Example()
     {
         if (_example?.Position != _input.Position)
-            _example = _scoring.Encode(_reader!.Read(), _input.Position);
+        {
+            (_scores, _generated) = (null, null);
+            _content = _reader!.Read(_input.Position);
+            _example = _scoring.Encode(_content, _input.Position);
+        }
         return _example!;
     }
 
-    private RowScore Score()
+    private TokenScores Scores()
     {
         var example = Example();
-        if (_score?.Position != example.Position)
-            _score = (example.Position, _scoring.Score([example])[0]);
-        return _score.Value.Score;
+        return _scores ??= _scoring.Score([example])[0];
+    }
+
+    private string Generated()
+    {
+        Example();
+        return _generated ??= _scoring.Continue(_content);
     }
 }

@@ -17,7 +17,7 @@ internal sealed class SingleRowCursor(DataViewRowCursor input, ScoredRow row, bo
 
     public override ValueGetter<DataViewRowId> GetIdGetter() => row.GetIdGetter();
 
-    // The input may have more columns active than were asked for: the texts.
+    // The input may have more columns active than were asked for: those that rows are read from.
     public override bool IsColumnActive(DataViewSchema.Column column) => active[column.Index];
 
     public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column) => active[column.Index]

@@ -73,9 +73,10 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
     public static string NothingToLearn(RowReaderResult rows, CausalLanguageModelTrainer.Options options)
     {
         string columns = string.Join(" and ", options.Inputs.Roles.Select(column => $"'{column.Name}'"));
+        string weighted = options.ExampleWeightColumnName is null ? "" : " and a weight above 0";
         return rows.Rows == 0
             ? $"There is nothing to learn: the training data has no rows (columns {columns})."
-            : string.Create(Invariant, $"There is nothing to learn: none of the {rows.Rows} rows of columns {columns} has a target token within {options.ContextLength} tokens.");
+            : string.Create(Invariant, $"There is nothing to learn: none of the {rows.Rows} rows of columns {columns} has a target token within {options.ContextLength} tokens{weighted}.");
     }
 
     public static string NothingToMeasure(RowReaderResult rows, CausalLanguageModelTrainer.Options options) => rows.Rows == 0
@@ -95,6 +96,8 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
             Warning(string.Create(Invariant, $"{rows.Truncated:N0} of {rows.Rows:N0} {what} are cut at {contextLength} tokens (option ContextLength)."));
         if (rows.WithoutTargets > 0)
             Warning(string.Create(Invariant, $"{rows.WithoutTargets:N0} of {rows.Rows:N0} {what} are skipped: they have no target token, because the prompt alone fills the context."));
+        if (rows.WithoutWeight > 0)
+            Info(string.Create(Invariant, $"{rows.WithoutWeight:N0} of {rows.Rows:N0} {what} are left out: their weight is 0 (column '{options.ExampleWeightColumnName}')."));
     }
 
     private static string VersionOf<T>() => TorchSetup.VersionOf(typeof(T).Assembly);

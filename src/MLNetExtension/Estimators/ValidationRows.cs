@@ -16,8 +16,8 @@ internal sealed class ValidationRows
     public RowReaderResult Rows { get; }
 
     /// <summary>Reads the validation set, with the columns and the encoding of the training data; null where the options name none.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">A text column is missing or of another type.</exception>
-    /// <exception cref="InvalidOperationException">No row has a target token.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
+    /// <exception cref="InvalidOperationException">No row has a target token and a weight.</exception>
     public static ValidationRows? Read(CausalLanguageModelTrainer.Options options, TokenExampleEncoder encoder)
     {
         if (options.ValidationSet is not { } data)
@@ -39,8 +39,8 @@ internal sealed class ValidationRows
     private double Loss(RowScorer scorer)
     {
         var sums = new MetricsAccumulator();
-        foreach (var score in scorer.Score(Rows.Examples))
-            sums.Add(score);
+        foreach (var (score, example) in scorer.Score(Rows.Examples).Zip(Rows.Examples))
+            sums.Add(score, example.Weight);
         return sums.ToMetrics().Loss;
     }
 }

@@ -6,29 +6,42 @@ internal sealed class MetricsAccumulator
 {
     private double _lossSum;
     private double _lostDigits; // what additions have rounded away so far
+    private double _tokenWeight;
+    private double _byteWeight;
+    private double _correct;
     private long _tokens;
     private long _bytes;
     private long _rows;
+    private long _rowsWithTargets;
 
     /// <summary>Adds one row.</summary>
-    public void Add(RowScore row)
+    /// <param name="row">Its scores.</param>
+    /// <param name="weight">What they are multiplied by; finite, at least 0. A row of weight 0 counts as a row and as nothing else.</param>
+    public void Add(RowScore row, double weight = 1)
     {
-        AddLoss(row.LossSum);
+        _rows++;
+        if (row.TokenCount > 0)
+            _rowsWithTargets++;
+        if (weight == 0)
+            return; // 0 times an infinite loss would be not a number
+        AddLoss(weight * row.LossSum);
+        _tokenWeight += weight * row.TokenCount;
+        _byteWeight += weight * row.ByteCount;
+        _correct += weight * row.CorrectCount;
         _tokens += row.TokenCount;
         _bytes += row.ByteCount;
-        _rows++;
     }
 
     /// <summary>The metrics of all rows so far.</summary>
-    /// <exception cref="InvalidOperationException">There is no row, or no row has a target token: a mean over nothing has no value.</exception>
+    /// <exception cref="InvalidOperationException">There is no row, or no row has a target token and a weight: a mean over nothing has no value.</exception>
     public CausalLanguageModelMetrics ToMetrics()
     {
         if (_tokens > 0)
-            return new CausalLanguageModelMetrics(_lossSum + _lostDigits, _tokens, _bytes, _rows);
+            return new CausalLanguageModelMetrics(new MetricsSums(_lossSum + _lostDigits, _tokenWeight, _byteWeight, _correct, _tokens, _bytes, _rows));
 
-        throw new InvalidOperationException(_rows == 0
-            ? "There are no rows to evaluate."
-            : $"There is nothing to evaluate: none of the {_rows} rows has a target token.");
+        throw new InvalidOperationException(_rows == 0 ? "There are no rows to evaluate."
+            : _rowsWithTargets == 0 ? $"There is nothing to evaluate: none of the {_rows} rows has a target token."
+            : $"There is nothing to evaluate: each of the {_rows} rows has no target token or a weight of 0.");
     }
 
     private void AddLoss(double loss)

@@ -4,4 +4,5 @@ namespace MLNetExtension.Evaluation;
 /// <param name="LossSum">The sum of the negative log-likelihoods of the row's target tokens, in nats.</param>
 /// <param name="TokenCount">The number of target tokens.</param>
 /// <param name="ByteCount">The number of UTF-8 bytes that the target tokens spell.</param>
-public readonly record struct RowScore(double LossSum, int TokenCount, int ByteCount);
+/// <param name="CorrectCount">The number of target tokens that the model thinks the likeliest of all.</param>
+public readonly record struct RowScore(double LossSum, int TokenCount, int ByteCount, int CorrectCount = 0);

@@ -36,42 +36,49 @@ public sealed class RowScorer
     /// <param name="examples">The rows, none longer than the model's context.</param>
     /// <returns>A score for each row, in the order of the rows; of a row without a target all sums are 0.</returns>
     /// <exception cref="InvalidOperationException">The model is in training mode.</exception>
-    public IReadOnlyList<RowScore> Score(IReadOnlyList<TokenExample> examples)
+    public IReadOnlyList<RowScore> Score(IReadOnlyList<TokenExample> examples) =>
+        [.. ScoreTokens(examples).Zip(examples, (tokens, row) =>
+            new RowScore(tokens.LossSum, row.TargetCount, row.TargetCount > 0 ? row.TargetBytes : 0, tokens.CorrectCount))];
+
+    /// <summary>Scores rows token by token.</summary>
+    /// <param name="examples">The rows, none longer than the model's context.</param>
+    /// <returns>For each row, in the order of the rows, the scores of its target tokens.</returns>
+    /// <exception cref="InvalidOperationException">The model is in training mode.</exception>
+    internal IReadOnlyList<TokenScores> ScoreTokens(IReadOnlyList<TokenExample> examples)
     {
         if (_model.training)
             throw new InvalidOperationException("The model is in training mode, where dropout would make losses random. Call eval() on it before scoring rows.");
 
         // The planner leaves rows without a target out and puts the others in an order of its own.
-        var lossSums = new Dictionary<TokenExample, double>(ReferenceEqualityComparer.Instance);
+        var scores = new Dictionary<TokenExample, TokenScores>(ReferenceEqualityComparer.Instance);
         foreach (IReadOnlyList<TokenExample> rows in MicroBatchPlanner.Cut(examples, _maximumTokens))
-            AddLossSums(rows, lossSums);
+            AddScores(rows, scores);
 
-        return [.. examples.Select(row => new RowScore(lossSums.GetValueOrDefault(row), row.TargetCount, row.TargetCount > 0 ? row.TargetBytes : 0))];
+        return [.. examples.Select(row => scores.GetValueOrDefault(row, TokenScores.None))];
     }
 
-    private void AddLossSums(IReadOnlyList<TokenExample> rows, Dictionary<TokenExample, double> lossSums)
+    private void AddScores(IReadOnlyList<TokenExample> rows, Dictionary<TokenExample, TokenScores> scores)
     {
-        ReadOnlySpan<double> losses = Losses(rows);
+        // The targets of a micro-batch lie row by row: first the losses of all, then 1 for each that is the likeliest token.
+        double[] losses = Scores(rows);
+        int start = 0, all = losses.Length / 2;
         foreach (TokenExample row in rows)
         {
-            // The targets of a micro-batch lie row by row.
-            double sum = 0;
-            foreach (double loss in losses[..row.TargetCount])
-                sum += loss;
-
-            losses = losses[row.TargetCount..];
-            lossSums[row] = sum;
+            var correct = losses.AsSpan(all + start, row.TargetCount).Count(1.0);
+            scores[row] = new TokenScores(losses[start..(start + row.TargetCount)], correct);
+            start += row.TargetCount;
         }
     }
 
-    private double[] Losses(IReadOnlyList<TokenExample> rows)
+    private double[] Scores(IReadOnlyList<TokenExample> rows)
     {
         // no_grad, not inference_mode: a model may keep tensors that it makes on the way (masks, positions), and those of inference mode could not be trained with.
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
         using var microBatch = MicroBatch.Collate(rows, _model.HeadWeight.device);
         Tensor hidden = _model.Hidden(microBatch.Ids).flatten(0, 1).index_select(0, microBatch.TargetPositions);    // [N,C]
-        Tensor losses = _loss.PerToken(hidden, _model.HeadWeight, microBatch.Targets);                              // [N]
-        return losses.to(float64).cpu().data<double>().ToArray();
+        Tensor correct = empty(microBatch.TargetCount, dtype: float64, device: hidden.device);                      // [N]
+        Tensor losses = _loss.PerToken(hidden, _model.HeadWeight, microBatch.Targets, correct);                     // [N]
+        return cat([losses.to(float64), correct], 0).cpu().data<double>().ToArray();                                 // [2N]
     }
 }

@@ -58,13 +58,18 @@ public sealed class TextGenerator
         ArgumentNullException.ThrowIfNull(prompt);
         options ??= new GenerationOptions();
         options.Validate();
-        return Pieces(prompt, options, cancellationToken);
+        return Pieces(_tokenizer.EncodeToIds(prompt, considerNormalization: false), options, cancellationToken);
     }
 
-    private IEnumerable<string> Pieces(string prompt, GenerationOptions options, CancellationToken cancellationToken)
+    /// <summary>Continues a prompt of token ids.</summary>
+    /// <param name="promptIds">Ids of the vocabulary, without the end-of-text before them.</param>
+    /// <param name="options">How to generate; valid.</param>
+    internal string Generate(IReadOnlyList<int> promptIds, GenerationOptions options) => string.Concat(Pieces(promptIds, options, CancellationToken.None));
+
+    private IEnumerable<string> Pieces(IReadOnlyList<int> promptIds, GenerationOptions options, CancellationToken cancellationToken)
     {
         IStreamingDecoder decoder = StreamingDecoder.For(_tokenizer);
-        foreach (int id in NewTokens(prompt, options, cancellationToken))
+        foreach (int id in NewTokens(promptIds, options, cancellationToken))
         {
             string piece = decoder.Append(id);
             if (piece.Length > 0)
@@ -76,10 +81,10 @@ public sealed class TextGenerator
             yield return rest;
     }
 
-    private IEnumerable<int> NewTokens(string prompt, GenerationOptions options, CancellationToken cancellationToken)
+    private IEnumerable<int> NewTokens(IReadOnlyList<int> promptIds, GenerationOptions options, CancellationToken cancellationToken)
     {
         var sampler = new TokenSampler(options);
-        List<int> ids = [_endOfText, .. _tokenizer.EncodeToIds(prompt, considerNormalization: false)];
+        List<int> ids = [_endOfText, .. promptIds];
         for (int count = 0; count < options.MaximumNewTokens; count++)
         {
             cancellationToken.ThrowIfCancellationRequested();

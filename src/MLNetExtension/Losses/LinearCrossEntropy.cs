@@ -47,13 +47,17 @@ public sealed class LinearCrossEntropy(int chunkTokens = 256, double labelSmooth
     /// <param name="hidden">Hidden states at the targets, [N,C].</param>
     /// <param name="headWeight">The head's weight, [V,C].</param>
     /// <param name="targets">Target ids, [N] int64.</param>
+    /// <param name="correct">Where given, is set to 1 for each target that is the likeliest token and to 0 for the others, [N] of any dtype.</param>
     /// <returns>Nats, [N], without a gradient.</returns>
-    public Tensor PerToken(Tensor hidden, Tensor headWeight, Tensor targets)
+    public Tensor PerToken(Tensor hidden, Tensor headWeight, Tensor targets, Tensor? correct = null)
     {
         using var _ = no_grad();
         Tensor losses = empty(targets.shape[0], dtype: AtLeastSingle(hidden.dtype), device: hidden.device);
         ForEachChunk(hidden, headWeight, targets, (start, _, y, logits) =>
-            losses.narrow(0, start, y.shape[0]).copy_(logits.log_softmax(1).gather(1, y).squeeze(1)).neg_());
+        {
+            losses.narrow(0, start, y.shape[0]).copy_(logits.log_softmax(1).gather(1, y).squeeze(1)).neg_();
+            correct?.narrow(0, start, y.shape[0]).copy_(logits.argmax(1, keepdim: true).eq(y).squeeze(1));
+        });
         return losses;
     }
 

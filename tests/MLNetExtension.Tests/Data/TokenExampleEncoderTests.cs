@@ -66,6 +66,19 @@ public sealed class TokenExampleEncoderTests
     public void Bytes_are_those_of_the_text_not_its_characters() => Assert.AreEqual(7, Encode("", "é€ü").TargetBytes);
 
     [TestMethod]
+    [DataRow("ab€", 100)]
+    [DataRow("ab€", 4)]
+    [DataRow("", 100)]
+    public void Token_ids_make_the_example_of_the_text_that_they_spell(string text, int contextLength)
+    {
+        TokenExampleEncoder encoder = new(new ByteLevelTokenizer(), End, contextLength, vocabularySize: 257);
+        TokenExample expected = Encode("", text, contextLength), example = encoder.Encode([.. Encoding.UTF8.GetBytes(text).Select(id => (int)id)], 0, weight: 3);
+        CollectionAssert.AreEqual(expected.Ids, example.Ids);
+        CollectionAssert.AreEqual(expected.Targets, example.Targets);
+        Assert.AreEqual((expected.TargetBytes, expected.WasTruncated, 3.0), (example.TargetBytes, example.WasTruncated, example.Weight));
+    }
+
+    [TestMethod]
     public void Ids_and_targets_of_unequal_length_are_refused_naming_the_row() =>
         StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => new TokenExample([1, 2], [1], 0, 17)).Message, "row 17 has 2 ids and 1 targets");
 

@@ -24,7 +24,9 @@ public sealed class RowScorerTests
         Assert.HasCount(Rows.Count, scores);
         for (int i = 0; i < Rows.Count; i++)
         {
-            Assert.AreEqual(LossSumByHand(model, Rows[i]), scores[i].LossSum, 1e-12 * Math.Max(1, scores[i].LossSum), $"row {i}");
+            var (loss, correct) = ByHand(model, Rows[i]);
+            Assert.AreEqual(loss, scores[i].LossSum, 1e-12 * Math.Max(1, scores[i].LossSum), $"row {i}");
+            Assert.AreEqual(correct, scores[i].CorrectCount, $"row {i}");
             Assert.AreEqual(Rows[i].Targets.Count(target => target != TokenExample.IgnoredTarget), scores[i].TokenCount);
         }
     }
@@ -149,14 +151,15 @@ public sealed class RowScorerTests
         Assert.ThrowsExactly<ArgumentNullException>(() => new RowScorer(null!));
     }
 
-    /// <summary>The definition, row by row and number by number: logsumexp of the logits less the target's logit.</summary>
-    private static double LossSumByHand(Gpt2 model, TokenExample row)
+    /// <summary>The definition, row by row and number by number: logsumexp of the logits less the target's logit; correct where no logit is higher.</summary>
+    private static (double LossSum, int CorrectCount) ByHand(Gpt2 model, TokenExample row)
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
         Tensor ids = tensor(row.Ids.Select(id => (long)id).ToArray(), [1, row.Length]);
         double[] logits = model.call(ids).data<double>().ToArray();
         double sum = 0;
+        int correct = 0;
         for (int t = 0; t < row.Length; t++)
         {
             if (row.Targets[t] == TokenExample.IgnoredTarget)
@@ -169,9 +172,11 @@ public sealed class RowScorerTests
             foreach (double logit in z)
                 exponentials += Math.Exp(logit - highest);
             sum += highest + Math.Log(exponentials) - z[row.Targets[t]];
+            if (z[row.Targets[t]] == highest)
+                correct++;
         }
 
-        return sum;
+        return (sum, correct);
     }
 
     private static CausalLanguageModelMetrics MetricsOf(IEnumerable<RowScore> scores)

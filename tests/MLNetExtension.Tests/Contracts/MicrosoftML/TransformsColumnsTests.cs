@@ -78,6 +78,17 @@ public sealed class TransformsColumnsTests
     }
 
     [TestMethod]
+    public void The_promised_schema_keeps_the_annotations_of_columns_that_are_copied_or_passed_on()
+    {
+        SchemaShape names = new([NewColumn("SlotNames", SchemaShape.Column.VectorKind.Vector, TextDataViewType.Instance, false, new SchemaShape([]))]);
+        SchemaShape shape = _mlContext.Transforms.CopyColumns("Copy", "Named")
+            .GetOutputSchema(new SchemaShape([NewColumn("Named", SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single, false, names)]));
+        foreach (SchemaShape.Column column in shape)
+            Assert.AreEqual("SlotNames:Vector:String", Show(column.Annotations, "SlotNames"), column.Name);
+        Assert.HasCount(2, shape);
+    }
+
+    [TestMethod]
     public void A_missing_column_is_named_by_Fit_by_Transform_and_by_the_shape()
     {
         IEstimator<ITransformer>[] estimators =

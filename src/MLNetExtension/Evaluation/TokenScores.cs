@@ -1,0 +1,13 @@
+namespace MLNetExtension.Evaluation;
+
+/// <summary>What a model makes of the target tokens of one row.</summary>
+/// <param name="Losses">The negative log-likelihood of each, in nats, in the row's order.</param>
+/// <param name="CorrectCount">How many of them the model thinks the likeliest of all.</param>
+internal sealed record TokenScores(IReadOnlyList<double> Losses, int CorrectCount)
+{
+    /// <summary>The scores of a row without a target.</summary>
+    public static TokenScores None { get; } = new([], 0);
+
+    /// <summary>The summed loss, in nats.</summary>
+    public double LossSum { get; } = Losses.Sum();
+}
