@@ -13,7 +13,7 @@ public sealed class HuggingFaceModelTests
 {
     public static IEnumerable<object[]> Names => GoldenLogitsTests.Names;
 
-    // Seen to fail with queries and keys written in each other's place, and with a transpose left out of both directions for square matrices.
+    // Seen to fail with a transposed matrix written as it lies in memory, and with the new files never put in place.
     [TestMethod]
     [DynamicData(nameof(Names))]
     public void Import_export_import_gives_equal_bytes_for_every_tensor(string name)
