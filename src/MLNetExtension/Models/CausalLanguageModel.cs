@@ -27,7 +27,7 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     public abstract Tensor? HeadWeight { get; }
 
     /// <summary>Where the weights are.</summary>
-    public Device Device => parameters().First().device;
+    public Device Device => (HeadWeight ?? parameters().First()).device;
 
     /// <summary>Whether <see cref="Hidden(Tensor, KeyValueCache)"/> can be called: whether the blocks heed a layout's cache. Default: no.</summary>
     public virtual bool CanCache => false;
