@@ -68,8 +68,7 @@ public sealed class HuggingFaceModel : IDisposable
         if (!File.Exists(path))
             throw new FileNotFoundException($"The folder {folder} lacks {HuggingFaceConfiguration.FileName}. (A save that was interrupted leaves none.)", path);
 
-        using JsonDocument document = JsonFile.Read(path);
-        IArchitecture architecture = HuggingFaceConfiguration.Read(document.RootElement, path);
+        (IArchitecture architecture, JsonObject configuration) = JsonFile.Read(path, root => (HuggingFaceConfiguration.Read(root, path), JsonObject.Create(root.Clone())!));
         HuggingFaceWeights weights = new(architecture, SafetensorsFolder.Open(folder));
         JsonObject? generation = File.Exists(generationPath) ? ReadObject(generationPath) : null;
         CausalLanguageModel model = architecture.Make(dtype);
@@ -80,7 +79,7 @@ public sealed class HuggingFaceModel : IDisposable
                 tensor.DetachFromDisposeScope();
             weights.Fill(model);
             model.eval();
-            return new HuggingFaceModel(model, JsonObject.Create(document.RootElement.Clone()), generation);
+            return new HuggingFaceModel(model, configuration, generation);
         }
         catch
         {
@@ -135,10 +134,6 @@ public sealed class HuggingFaceModel : IDisposable
     private static int Id(string key, JsonNode? node) => node is JsonValue value && value.TryGetValue(out int id) ? id
         : throw new InvalidDataException($"'{key}' is {node?.ToJsonString() ?? "null"}, expected a whole number or a list of them.");
 
-    private static JsonObject ReadObject(string path)
-    {
-        using JsonDocument document = JsonFile.Read(path);
-        return document.RootElement.ValueKind == JsonValueKind.Object ? JsonObject.Create(document.RootElement.Clone())!
-            : throw new InvalidDataException($"{path} is not a JSON object.");
-    }
+    private static JsonObject ReadObject(string path) => JsonFile.Read(path, root => root.ValueKind == JsonValueKind.Object ? JsonObject.Create(root.Clone())!
+        : throw new InvalidDataException($"{path} is not a JSON object."));
 }

@@ -5,16 +5,20 @@ namespace MLNetExtension.Checkpoints;
 /// <summary>Reads JSON files; what is no JSON is an error that names the file.</summary>
 internal static class JsonFile
 {
-    /// <summary>Reads a file. The caller disposes of the document.</summary>
+    /// <summary>Reads a file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="read">From the root to what is wanted of it.</param>
     /// <exception cref="InvalidDataException">It is not valid JSON.</exception>
-    public static JsonDocument Read(string path)
+    public static T Read<T>(string path, Func<JsonElement, T> read)
     {
         using FileStream stream = File.OpenRead(path);
         try
         {
-            return JsonDocument.Parse(stream);
+            using JsonDocument document = JsonDocument.Parse(stream);
+            return read(document.RootElement);
         }
-        catch (JsonException exception)
+        // The parser takes texts that are no Unicode and complains when they are asked for.
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
             throw new InvalidDataException($"{path} is not valid JSON: {exception.Message}", exception);
         }

@@ -20,13 +20,10 @@ internal sealed class LlamaArchitecture(LlamaConfiguration configuration) : IArc
             for (int i = 0; i < _configuration.Layers; i++)
             {
                 string block = $"layers.{i}.";
-                HuggingFaceTensor[] tensors =
-                [
-                    new HuggingFaceTensor(block + "input_layernorm.weight", [width], block + "attention_norm.weight"),
-                    .. Attention(block),
-                    new HuggingFaceTensor(block + "post_attention_layernorm.weight", [width], block + "feed_forward_norm.weight"),
-                    .. _configuration.Experts > 0 ? Experts(block) : FeedForward(block),
-                ];
+                IEnumerable<HuggingFaceTensor> tensors = Attention(block)
+                    .Prepend(new HuggingFaceTensor(block + "input_layernorm.weight", [width], block + "attention_norm.weight"))
+                    .Append(new HuggingFaceTensor(block + "post_attention_layernorm.weight", [width], block + "feed_forward_norm.weight"))
+                    .Concat(_configuration.Experts > 0 ? Experts(block) : FeedForward(block));
                 foreach (HuggingFaceTensor tensor in tensors)
                     yield return tensor;
             }

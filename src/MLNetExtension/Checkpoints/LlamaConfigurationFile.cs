@@ -8,12 +8,16 @@ namespace MLNetExtension.Checkpoints;
 internal static class LlamaConfigurationFile
 {
     private const int UsualUpperLayers = 28, UsualUnrotatedInterval = 4;
+    // Far past any model: lists of layers are made before the weights show how many there are.
+    private const int MostLayers = 10_000;
     private const string Sliding = "sliding_attention", Full = "full_attention";
 
     public static LlamaConfiguration Read(ConfigurationReader reader, string type)
     {
         LlamaFamily family = LlamaFamily.All[type];
         int layers = reader.Whole("num_hidden_layers"), heads = reader.Whole("num_attention_heads"), width = reader.Whole("hidden_size");
+        if (layers > MostLayers)
+            throw new InvalidDataException($"{reader.Where}: 'num_hidden_layers' is {layers}, expected at most {MostLayers}.");
         int[] unrotated = type == "smollm3" ? Unrotated(reader, layers) : [];
         (int? window, int[]? sliding) = Window(reader, family, layers, unrotated);
         bool attentionBias = family.KnowsBiases && reader.Flag("attention_bias", false);

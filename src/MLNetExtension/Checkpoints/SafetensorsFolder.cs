@@ -40,7 +40,7 @@ internal static class SafetensorsFolder
 
     private static SafetensorsFile[] OpenIndexed(string folder, string index)
     {
-        Dictionary<string, string> fileOf = ReadIndex(index);
+        Dictionary<string, string> fileOf = JsonFile.Read(index, root => ReadIndex(index, root));
         SafetensorsFile[] files = [.. fileOf.Values.Distinct().Order(StringComparer.Ordinal).Select(name => SafetensorsFile.Open(Path.Combine(folder, name)))];
         foreach (SafetensorsFile file in files)
         {
@@ -56,11 +56,9 @@ internal static class SafetensorsFolder
             : throw new InvalidDataException($"{index} places tensor '{fileOf.First().Key}' in {fileOf.First().Value}, which does not hold it.");
     }
 
-    private static Dictionary<string, string> ReadIndex(string index)
+    private static Dictionary<string, string> ReadIndex(string index, JsonElement root)
     {
-        using JsonDocument document = JsonFile.Read(index);
-        if (document.RootElement.ValueKind != JsonValueKind.Object
-            || !document.RootElement.TryGetProperty("weight_map", out JsonElement map) || map.ValueKind != JsonValueKind.Object)
+        if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty("weight_map", out JsonElement map) || map.ValueKind != JsonValueKind.Object)
             throw new InvalidDataException($"{index} has no 'weight_map', expected an object from names of tensors to names of files.");
         Dictionary<string, string> fileOf = [];
         foreach (JsonProperty property in map.EnumerateObject())

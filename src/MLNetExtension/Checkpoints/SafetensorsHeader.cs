@@ -62,7 +62,8 @@ internal static class SafetensorsHeader
             CheckOffsets(entries, dataLength);
             return entries;
         }
-        catch (JsonException exception)
+        // The parser takes names that are no Unicode and complains when they are asked for.
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
             throw new InvalidDataException($"The safetensors header is not valid JSON: {exception.Message}", exception);
         }

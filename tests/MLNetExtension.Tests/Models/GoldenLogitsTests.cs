@@ -16,8 +16,8 @@ public sealed class GoldenLogitsTests
 
     private static string Golden => Path.Combine(SourceTree.Root, "tests/MLNetExtension.Tests/Models/Golden");
 
-    // Seen to fail, one at a time, with: a window one too narrow, key and value heads in another order, rotation of neighbouring coordinates, no rotation left out, weights of experts that
-    // do not sum to one, the exact GELU for its approximation, YaRN without its temperature, a blend of Llama 3's frequencies cut off.
+    // Seen to fail, one at a time, with: a window one too narrow, heads that share the wrong keys, rotation the other way round, no layer left unrotated, weights of experts that do not sum
+    // to one, the exact GELU for its approximation, YaRN without its temperature, a step for the blend of Llama 3's frequencies.
     [TestMethod]
     [DynamicData(nameof(Names))]
     public void Logits_are_those_of_an_independent_implementation(string name)

@@ -298,7 +298,7 @@ make("gpt2-untied", 2, gpt2(n_inner=20, activation_function="relu", layer_norm_e
 make("llama", 3, llama("llama", num_key_value_heads=H, attention_bias=True, mlp_bias=True, rope_scaling=None), "F32")
 make("llama-linear", 4, llama("llama", tie_word_embeddings=True, rope_scaling={"type": "linear", "factor": 4.0}), "F32")
 make("llama-dynamic", 5, llama("llama", num_hidden_layers=1, rope_scaling={"type": "dynamic", "factor": 2.0}), "F32")
-llama3 = llama("llama", rope_parameters={"rope_type": "llama3", "rope_theta": 100.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+llama3 = llama("llama", head_dim=12, rope_parameters={"rope_type": "llama3", "rope_theta": 100.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
                                          "original_max_position_embeddings": 32})
 del llama3["rope_theta"]
 make("llama-llama3", 6, llama3, "F32")
