@@ -45,7 +45,7 @@ internal static class HuggingFaceConfiguration
         foreach (string key in json.Select(pair => pair.Key).Where(key => !HuggingFaceKeys.Harmless.Contains(key)).ToList())
             json.Remove(key);
         architecture.Write(json);
-        json["torch_dtype"] = TypeName(model.HeadWeight.dtype);
+        json["torch_dtype"] = TypeName(model.parameters().First().dtype);
         json.Remove("dtype");
 
         using JsonDocument written = JsonDocument.Parse(json.ToJsonString());

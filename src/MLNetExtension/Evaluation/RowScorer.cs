@@ -69,7 +69,7 @@ public sealed class RowScorer
         // no_grad, not inference_mode: a model may keep tensors that it makes on the way (masks, positions), and those of inference mode could not be trained with.
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
-        using var microBatch = MicroBatch.Collate(rows, _model.HeadWeight.device);
+        using var microBatch = MicroBatch.Collate(rows, _model.Device);
         Tensor hidden = _model.Hidden(microBatch.Ids).flatten(0, 1).index_select(0, microBatch.TargetPositions);    // [N,C]
         Tensor losses = _loss.PerToken(hidden, _model.HeadWeight, microBatch.Targets);                              // [N]
         return losses.to(float64).cpu().data<double>().ToArray();

@@ -105,9 +105,8 @@ public sealed class TextGenerator
         // Not inference_mode, for the reason given in RowScorer.
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
-        Tensor headWeight = _model.HeadWeight;                                              // [V,C]
-        Tensor row = tensor(context, [1, context.Length], device: headWeight.device);      // [1,T]
+        Tensor row = tensor(context, [1, context.Length], device: _model.Device);      // [1,T]
         Tensor last = _model.Hidden(row).narrow(1, context.Length - 1, 1);                  // [1,1,C]
-        return nn.functional.linear(last, headWeight).to(float64).cpu().data<double>().ToArray();
+        return (_model.HeadWeight is { } head ? nn.functional.linear(last, head) : last).to(float64).cpu().data<double>().ToArray();
     }
 }

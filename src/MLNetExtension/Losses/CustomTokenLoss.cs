@@ -9,20 +9,22 @@ namespace MLNetExtension.Losses;
 /// </summary>
 public sealed class CustomTokenLoss : ITokenLoss
 {
-    private readonly Func<Tensor, Tensor, TokenTargets, LossSum> _loss;
+    private readonly Func<Tensor, Tensor?, TokenTargets, LossSum> _loss;
     private readonly int? _chunkTokens;
 
-    private CustomTokenLoss(Func<Tensor, Tensor, TokenTargets, LossSum> loss, int? chunkTokens) => (_loss, _chunkTokens) = (loss, chunkTokens);
+    private CustomTokenLoss(Func<Tensor, Tensor?, TokenTargets, LossSum> loss, int? chunkTokens) => (_loss, _chunkTokens) = (loss, chunkTokens);
 
     /// <summary>Makes a loss of logits, which are made a chunk at a time.</summary>
     /// <param name="loss">From logits [n,V], targets [n] int64 and weights [n] float64 (null where all are 1) to a summed loss and its count. It sees one chunk at a time, so it must be a sum over targets.</param>
     /// <param name="chunkTokens">Targets handled at a time. Default 1024.</param>
     public static CustomTokenLoss OfLogits(Func<Tensor, Tensor, Tensor?, LossSum> loss, int chunkTokens = 1024) =>
-        new((hidden, head, targets) => loss(nn.functional.linear(hidden, head), targets.Targets, targets.Weights), chunkTokens);
+        new((hidden, head, targets) => loss(head is null ? hidden : nn.functional.linear(hidden, head), targets.Targets, targets.Weights), chunkTokens);
 
     /// <summary>Makes a loss of the hidden states of a whole micro-batch.</summary>
     /// <param name="loss">From hidden states [N,C], the head's weight [V,C] and the targets to a summed loss and its count.</param>
-    public static CustomTokenLoss OfHidden(Func<Tensor, Tensor, TokenTargets, LossSum> loss) => new(loss, chunkTokens: null);
+    /// <exception cref="NotSupportedException">While it runs: the model gives logits and has no hidden states.</exception>
+    public static CustomTokenLoss OfHidden(Func<Tensor, Tensor, TokenTargets, LossSum> loss) =>
+        new((hidden, head, targets) => loss(hidden, head ?? throw new NotSupportedException("A loss of hidden states needs a model that has a head; this one gives logits."), targets), chunkTokens: null);
 
     /// <inheritdoc/>
     public LossSum Backward(TokenTargets targets, TokenGradients gradients)
@@ -35,7 +37,7 @@ public sealed class CustomTokenLoss : ITokenLoss
             using var chunk = NewDisposeScope();
             long length = Math.Min(size, all - start);
             Tensor hidden = targets.Hidden.narrow(0, start, length).detach().requires_grad_();
-            Tensor head = targets.HeadWeight.detach().requires_grad_();
+            Tensor? head = targets.HeadWeight?.detach().requires_grad_();
             LossSum loss = _loss(hidden, head, targets with
             {
                 Hidden = hidden,
@@ -48,7 +50,7 @@ public sealed class CustomTokenLoss : ITokenLoss
             sum.add_(loss.Sum.detach());
             count += loss.TargetCount;
             gradients.Hidden.narrow(0, start, length).add_(hidden.grad!);
-            if (head.grad is { } headGradient)
+            if (head?.grad is { } headGradient)
                 gradients.HeadWeight?.add_(headGradient);
         }
         return new LossSum(sum, count);

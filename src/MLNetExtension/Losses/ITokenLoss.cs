@@ -4,11 +4,11 @@ namespace MLNetExtension.Losses;
 
 /// <summary>What a loss sees of a micro-batch: N targets, C width, V vocabulary.</summary>
 /// <param name="Hidden">Hidden states at the targets, [N,C]; detached.</param>
-/// <param name="HeadWeight">The head's weight, [V,C].</param>
+/// <param name="HeadWeight">The head's weight, [V,C]; null where the hidden states are the logits, [N,V].</param>
 /// <param name="Targets">Target ids, [N] int64.</param>
 /// <param name="Weights">Weight of each target, [N] float64; null where all are 1.</param>
 /// <param name="TargetCount">Summed weights: N where all are 1.</param>
-public sealed record TokenTargets(Tensor Hidden, Tensor HeadWeight, Tensor Targets, Tensor? Weights, double TargetCount);
+public sealed record TokenTargets(Tensor Hidden, Tensor? HeadWeight, Tensor Targets, Tensor? Weights, double TargetCount);
 
 /// <summary>Where a loss adds its gradient.</summary>
 /// <param name="Hidden">Buffer of the gradient by the hidden states, [N,C].</param>

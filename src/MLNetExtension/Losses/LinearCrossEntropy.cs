@@ -37,7 +37,11 @@ public sealed class LinearCrossEntropy(int chunkTokens = 256, double labelSmooth
             sum.add_(Sum(Losses(normaliser, target.to(float64), mean), weights));
 
             Tensor logitGradient = LogitGradient(powers, total, y, normaliser, weights?.mul(gradients.Scale), gradients.Scale).to(h.dtype);
-            gradients.Hidden.narrow(0, start, y.shape[0]).addmm_(logitGradient, targets.HeadWeight);         // [n,V] [V,C]
+            Tensor hiddenGradient = gradients.Hidden.narrow(0, start, y.shape[0]);
+            if (targets.HeadWeight is null)
+                hiddenGradient.add_(logitGradient);
+            else
+                hiddenGradient.addmm_(logitGradient, targets.HeadWeight);                                    // [n,V] [V,C]
             gradients.HeadWeight?.addmm_(logitGradient.t(), h);                                             // [V,n] [n,C]
         });
         return new LossSum(sum, targets.TargetCount, correct);
@@ -45,10 +49,10 @@ public sealed class LinearCrossEntropy(int chunkTokens = 256, double labelSmooth
 
     /// <summary>Gives the negative log-likelihood of each target, without smoothing or z-loss.</summary>
     /// <param name="hidden">Hidden states at the targets, [N,C].</param>
-    /// <param name="headWeight">The head's weight, [V,C].</param>
+    /// <param name="headWeight">The head's weight, [V,C]; null where the hidden states are the logits, [N,V].</param>
     /// <param name="targets">Target ids, [N] int64.</param>
     /// <returns>Nats, [N], without a gradient.</returns>
-    public Tensor PerToken(Tensor hidden, Tensor headWeight, Tensor targets)
+    public Tensor PerToken(Tensor hidden, Tensor? headWeight, Tensor targets)
     {
         using var _ = no_grad();
         Tensor losses = empty(targets.shape[0], dtype: AtLeastSingle(hidden.dtype), device: hidden.device);
@@ -89,7 +93,7 @@ public sealed class LinearCrossEntropy(int chunkTokens = 256, double labelSmooth
     private static Tensor Sum(Tensor values, Tensor? weights) => (weights is null ? values : values * weights).sum();
 
     // A chunk's tensors live in a scope of their own, so the next chunk reuses their memory.
-    private void ForEachChunk(Tensor hidden, Tensor headWeight, Tensor targets, Action<long, Tensor, Tensor, Tensor> visit)
+    private void ForEachChunk(Tensor hidden, Tensor? headWeight, Tensor targets, Action<long, Tensor, Tensor, Tensor> visit)
     {
         Tensor column = targets.unsqueeze(1);                                                        // [N,1]
         for (long start = 0, all = targets.shape[0]; start < all; start += chunkTokens)
@@ -97,7 +101,7 @@ public sealed class LinearCrossEntropy(int chunkTokens = 256, double labelSmooth
             using var chunk = NewDisposeScope();
             long count = Math.Min(chunkTokens, all - start);
             Tensor h = hidden.narrow(0, start, count);                                               // [n,C]
-            Tensor logits = nn.functional.linear(h, headWeight);                                     // [n,V]
+            Tensor logits = headWeight is null ? h : nn.functional.linear(h, headWeight);                                     // [n,V]
             visit(start, h, column.narrow(0, start, count), logits.to(AtLeastSingle(logits.dtype)));
         }
     }

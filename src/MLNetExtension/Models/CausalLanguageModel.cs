@@ -23,8 +23,14 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     /// <summary>Most positions of a row.</summary>
     public abstract int ContextLength { get; }
 
-    /// <summary>The head's weight, [V,C]; where it is tied, the embedding's own parameter.</summary>
-    public abstract Tensor HeadWeight { get; }
+    /// <summary>The head's weight, [V,C]; where it is tied, the embedding's own parameter; null where the model gives logits and has no parts to train apart.</summary>
+    public abstract Tensor? HeadWeight { get; }
+
+    /// <summary>Where the weights are.</summary>
+    public Device Device => parameters().First().device;
+
+    /// <summary>Whether <see cref="Hidden(Tensor, KeyValueCache)"/> can be called: whether the blocks heed a layout's cache. Default: no.</summary>
+    public virtual bool CanCache => false;
 
     /// <summary>The blocks in their order, each [B,T,C] to [B,T,C].</summary>
     public abstract IReadOnlyList<TransformerBlock> Blocks { get; }
@@ -62,8 +68,8 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
         CausalLanguageModel replica = WithoutWeights();
         using var untracked = no_grad();
         using var scope = NewDisposeScope();
-        if (HeadWeight.dtype != ScalarType.Float32)
-            replica.to(HeadWeight.dtype);
+        if (HeadWeight is { } head && head.dtype != ScalarType.Float32)
+            replica.to(head.dtype);
         foreach (((string name, Parameter own), (_, Parameter copy)) in named_parameters().Zip(replica.named_parameters()))
         {
             Share(own, copy, name);
@@ -78,18 +84,27 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     /// <summary>Makes a module of the same shape and settings whose weights hold nothing yet, on the CPU, float32.</summary>
     protected virtual CausalLanguageModel WithoutWeights() => throw new NotSupportedException($"A {GetType().Name} cannot be replicated.");
 
-    /// <summary>Gives the hidden states that the head reads, [B,T] int64 to [B,T,C].</summary>
+    /// <summary>Makes a language model of any module; it is trained through its logits. The module becomes the model's: it is disposed of with it.</summary>
+    /// <param name="module">From ids [B,T] int64 to logits [B,T,V], where no position's logits depend on later ids. Random numbers that it draws, as in dropout, are its own affair.</param>
+    /// <param name="contextLength">Most positions of a row that the module takes. Default: any number.</param>
+    /// <exception cref="ArgumentException">The module has no parameters, or does not give logits of that shape.</exception>
+    public static CausalLanguageModel FromModule(nn.Module<Tensor, Tensor> module, int contextLength = int.MaxValue) => new ModuleLanguageModel(module, contextLength);
+
+    /// <summary>Gives the hidden states that the head reads, [B,T] int64 to [B,T,C]; logits, [B,T,V], where <see cref="HeadWeight"/> is null.</summary>
     /// <param name="ids">Token ids, [B,T] int64; T at most <see cref="ContextLength"/>.</param>
-    public Tensor Hidden(Tensor ids) => Hidden(ids, SequenceLayout.Full);
+    public virtual Tensor Hidden(Tensor ids) => Hidden(ids, SequenceLayout.Full);
 
     /// <summary>Gives the hidden states of positions that follow those in a cache, and puts them into it. Records no gradient.</summary>
     /// <param name="ids">The next token ids of each row, [B,t] int64.</param>
     /// <param name="cache">What came before; empty at first. Its length and t are at most <see cref="ContextLength"/> together.</param>
     /// <returns>[B,t,C]: for each row what <see cref="Hidden(Tensor)"/> gives for the whole row at these positions.</returns>
     /// <exception cref="ArgumentException">The cache has no room left.</exception>
+    /// <exception cref="NotSupportedException"><see cref="CanCache"/> is false.</exception>
     public Tensor Hidden(Tensor ids, KeyValueCache cache)
     {
         ArgumentNullException.ThrowIfNull(cache);
+        if (!CanCache)
+            throw new NotSupportedException($"A {GetType().Name} keeps no keys and values.");
         long count = ids.shape[1];
         if (cache.Length + count > ContextLength)
             throw new ArgumentException($"The cache holds {cache.Length} positions and {count} more are given, but the model's context has {ContextLength}.", nameof(ids));
@@ -101,7 +116,7 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
 
     /// <summary>Gives logits, [B,T] int64 to [B,T,V].</summary>
     /// <param name="ids">Token ids, [B,T] int64.</param>
-    public override Tensor forward(Tensor ids) => nn.functional.linear(Hidden(ids), HeadWeight);
+    public override Tensor forward(Tensor ids) => HeadWeight is { } head ? nn.functional.linear(Hidden(ids), head) : Hidden(ids);
 
     private Tensor Hidden(Tensor ids, SequenceLayout layout)
     {

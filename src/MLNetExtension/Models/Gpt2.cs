@@ -68,6 +68,9 @@ public sealed class Gpt2 : CausalLanguageModel
     }
 
     /// <inheritdoc/>
+    public override bool CanCache => true;
+
+    /// <inheritdoc/>
     public override bool CanReplicate => true;
 
     /// <inheritdoc/>

@@ -65,6 +65,9 @@ public sealed class Llama : CausalLanguageModel
     public static Llama WithoutWeights(LlamaConfiguration configuration, ScalarType dtype = ScalarType.Float32) => new(configuration, generator: null, dtype);
 
     /// <inheritdoc/>
+    public override bool CanCache => true;
+
+    /// <inheritdoc/>
     public override bool CanReplicate => true;
 
     /// <inheritdoc/>

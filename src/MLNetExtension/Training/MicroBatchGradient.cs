@@ -20,6 +20,9 @@ internal sealed class MicroBatchGradient(CausalLanguageModel model, ParameterAre
     public (LossSum Loss, Tensor? Auxiliary) Backward(MicroBatch microBatch, double scale, long dropoutSeed)
     {
         Pass pass = new(microBatch, Layout(microBatch), scale, dropoutSeed);
+        // A model without parts gives logits: nothing is between it and the loss.
+        if (model.HeadWeight is null)
+            return (Head(pass, pass.Layout.PerRow(microBatch.Ids, model.Hidden), null), null);
         return recompute ? Recomputed(pass) : Recorded(pass);
     }
 
@@ -91,7 +94,7 @@ internal sealed class MicroBatchGradient(CausalLanguageModel model, ParameterAre
         Tensor gradient = zeros_like(detached);
         LossSum sum = loss.Backward(
             new TokenTargets(detached, model.HeadWeight, microBatch.Targets, microBatch.TargetWeights, microBatch.TargetWeight),
-            new TokenGradients(gradient, arena.Trains(model.HeadWeight) ? arena.GradientOf(model.HeadWeight) : null, pass.Scale));
+            new TokenGradients(gradient, model.HeadWeight is { } head && arena.Trains(head) ? arena.GradientOf(head) : null, pass.Scale));
         Backward(states, gradient, auxiliary, pass.Scale);
         return sum;
     }

@@ -28,11 +28,11 @@ internal sealed class TrainingStep : IDisposable
     public TrainingStep(CausalLanguageModel model, TrainingOptions options, bool calibrate)
     {
         _options = options;
-        bool onCpu = model.HeadWeight.device_type == DeviceType.CPU, pack = options.PackRows ?? onCpu;
+        bool onCpu = model.Device.type == DeviceType.CPU, pack = options.PackRows ?? onCpu;
         if (options.Workers > 1 && !(onCpu && model.CanReplicate))
         {
             throw new ArgumentOutOfRangeException(nameof(TrainingOptions.Workers), options.Workers, string.Create(CultureInfo.InvariantCulture, $"{nameof(TrainingOptions.Workers)} is {options.Workers}, but must be 1 ")
-                + (onCpu ? $"for a {model.GetType().Name}, which cannot be replicated." : $"on {model.HeadWeight.device}: workers are threads of the CPU."));
+                + (onCpu ? $"for a {model.GetType().Name}, which cannot be replicated." : $"on {model.Device}: workers are threads of the CPU."));
         }
         _precision = new PrecisionScope(model, options.ComputePrecision);
         LinearCrossEntropy loss = new(labelSmoothing: options.LabelSmoothing, zLoss: options.ZLoss);

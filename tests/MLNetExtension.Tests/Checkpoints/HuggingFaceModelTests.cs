@@ -123,7 +123,7 @@ public sealed class HuggingFaceModelTests
         byte[] weights = File.ReadAllBytes(Path.Combine(folder.Path, "model.safetensors"));
 
         using (no_grad())
-            model.Model.HeadWeight.fill_(0);
+            model.Model.HeadWeight!.fill_(0);
         Assert.ThrowsExactly<FileNotFoundException>(() => model.Save(folder.Path, [copy["nothing.json"]]));
 
         CollectionAssert.AreEqual(before, Directory.GetFileSystemEntries(folder.Path).Order().ToArray());
@@ -182,7 +182,7 @@ public sealed class HuggingFaceModelTests
 
     private static void AssertEqual(HuggingFaceModel model, string folder)
     {
-        using HuggingFaceModel read = HuggingFaceModel.Load(folder, model.Model.HeadWeight.dtype);
+        using HuggingFaceModel read = HuggingFaceModel.Load(folder, model.Model.HeadWeight!.dtype);
         Tensor ids = arange(8, dtype: int64).view(1, 8);
         Assert.AreEqual(0, (read.Model.call(ids) - model.Model.call(ids)).abs().max().ToDouble());
     }
