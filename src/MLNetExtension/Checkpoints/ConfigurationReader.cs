@@ -83,11 +83,25 @@ internal sealed class ConfigurationReader(JsonElement root, string where)
     /// <summary>Refuses a key that changes what the model computes unless it has the one value that is supported here.</summary>
     /// <param name="key">The key.</param>
     /// <param name="value">The value, as JSON.</param>
-    public void MustBe(string key, string value)
+    public void MustBe(string key, string value) => MustBeOneOf(key, [value]);
+
+    /// <summary>Refuses a key that changes what the model computes unless it has one of the values that are supported here.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="values">The values, as JSON.</param>
+    public void MustBeOneOf(string key, IReadOnlyList<string> values)
     {
-        if (Find(key) is { } element && !JsonElement.DeepEquals(element, JsonElement.Parse(value)))
-            throw new NotSupportedException($"{where}: '{key}' is {element.GetRawText()}, which is not supported; expected {value}.");
+        if (Find(key) is { } element && !values.Any(value => JsonElement.DeepEquals(element, JsonElement.Parse(value))))
+            throw new NotSupportedException($"{where}: '{key}' is {element.GetRawText()}, which is not supported; expected {string.Join(", ", values)}.");
     }
+
+    /// <summary>Reads a string or an array of strings; says which it was.</summary>
+    public (IReadOnlyList<string> Texts, bool IsList) TextOrTexts(string key) => Find(key) switch
+    {
+        null => throw Missing(key),
+        { ValueKind: JsonValueKind.String } text => ([text.GetString()!], false),
+        { ValueKind: JsonValueKind.Array } list when list.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String) => ([.. list.EnumerateArray().Select(item => item.GetString()!)], true),
+        { } other => throw Bad(key, other, "a string or an array of strings"),
+    };
 
     /// <summary>Refuses every key that nobody has asked for.</summary>
     /// <param name="harmless">Keys that change nothing in what a model computes.</param>

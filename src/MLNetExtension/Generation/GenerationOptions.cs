@@ -4,8 +4,8 @@ namespace MLNetExtension.Generation;
 
 /// <summary>How a text is generated: how long it may get, and how each token is chosen from the model's probabilities.</summary>
 /// <remarks>
-/// The limits apply in this order: the logits are divided by <see cref="Temperature"/>; the <see cref="TopK"/> most probable tokens stay; of these, with
-/// their probabilities renormalised, <see cref="TopP"/> keeps the head. Of equally probable tokens the one with the lowest id comes first.
+/// The limits apply in this order: <see cref="RepetitionPenalty"/> changes the logits, which are then divided by <see cref="Temperature"/>; the <see cref="TopK"/> most probable tokens stay; of
+/// these, with their probabilities renormalised, <see cref="TopP"/> keeps the head, and of that <see cref="MinP"/> the probable ones. Of equally probable tokens the one with the lowest id comes first.
 /// </remarks>
 public sealed record GenerationOptions
 {
@@ -26,7 +26,23 @@ public sealed record GenerationOptions
     /// <remarks>Source: A. Holtzman et al., "The curious case of neural text degeneration", 2020 (nucleus sampling).</remarks>
     public double TopP { get; init; } = 1;
 
-    /// <summary>The seed of the choices: the same seed, model, prompt and options give the same text. Default null: another text each time.</summary>
+    /// <summary>How probable a token must be beside the most probable one: those that reach less than this share of its probability are left out. Default 0 (none); from 0 to 1.</summary>
+    /// <remarks>Source: M. Nguyen et al., "Turning up the heat: min-p sampling for creative and coherent LLM outputs", 2024.</remarks>
+    public double MinP { get; init; }
+
+    /// <summary>
+    /// How much less a token is wanted that the prompt or the continuation holds already: its logit is divided by this where it is positive and multiplied where it is negative.
+    /// End-of-text is spared. Default 1 (no less); above 0.
+    /// </summary>
+    /// <remarks>Source: N. Keskar et al., "CTRL: a conditional transformer language model for controllable generation", 2019, section 4.1.</remarks>
+    public double RepetitionPenalty { get; init; } = 1;
+
+    /// <summary>Strings that end the text as soon as it holds one of them, which is not part of it. Default none; none is empty.</summary>
+    public IReadOnlyList<string> StopStrings { get; init; } = [];
+
+    /// <summary>
+    /// The seed of the choices: the same seed, model, prompt and options give the same text. Of several prompts each has a seed of its own, this one and those that follow it. Default null: another text each time.
+    /// </summary>
     public int? Seed { get; init; }
 
     internal void Validate()
@@ -35,6 +51,9 @@ public sealed record GenerationOptions
         Require(Temperature >= 0 && double.IsFinite(Temperature), nameof(Temperature), Temperature, "0 or more, and finite");
         Require(TopK is null or >= 1, nameof(TopK), TopK, "null, or 1 or more");
         Require(TopP is > 0 and <= 1, nameof(TopP), TopP, "above 0 and at most 1");
+        Require(MinP is >= 0 and <= 1, nameof(MinP), MinP, "from 0 to 1");
+        Require(RepetitionPenalty > 0 && double.IsFinite(RepetitionPenalty), nameof(RepetitionPenalty), RepetitionPenalty, "above 0, and finite");
+        Require(StopStrings is not null && !StopStrings.Any(string.IsNullOrEmpty), nameof(StopStrings), StopStrings is null ? "null" : "[" + string.Join(", ", StopStrings) + "]", "a list of strings that are not empty");
     }
 
     private static void Require(bool holds, string option, object? value, string allowed)

@@ -1,18 +1,18 @@
-using System.Runtime.InteropServices;
+using System.Runtime.CompilerServices;
+using System.Text;
 using Microsoft.ML.Tokenizers;
 using MLNetExtension.Models;
-using MLNetExtension.Tokenization;
-using static TorchSharp.torch;
 
 namespace MLNetExtension.Generation;
 
-/// <summary>Lets a causal language model continue a prompt. T positions, C width, V vocabulary.</summary>
+/// <summary>Lets a causal language model continue a prompt, or several at once.</summary>
 /// <remarks>
-/// <para>The model reads end-of-text and the prompt's tokens, as it did in training. When its context is full it goes on with the last tokens that fit.
-/// It stops at end-of-text, which is not part of the text, or at <see cref="GenerationOptions.MaximumNewTokens"/>.</para>
+/// <para>The model reads end-of-text and the prompt's tokens, as it did in training. It stops at end-of-text, which is not part of the text, before one of
+/// <see cref="GenerationOptions.StopStrings"/>, or at <see cref="GenerationOptions.MaximumNewTokens"/>.</para>
+/// <para>Keys and values of tokens that it has read are kept while a text grows, so a token costs a pass over that token alone. When its context is full, the model goes on with the last tokens
+/// that fit. Each of these then has another position and less before it, so nothing that was kept holds any more: from there on a token costs a pass over the whole context.</para>
 /// <para>Choices are drawn on the host from random numbers of their own, so torch's random state is left alone. Any number of threads may generate from one model
 /// at the same time; the model's owner puts it into evaluation mode, once, and a model that is not is refused.</para>
-/// <para>Each token costs a pass over the whole context: nothing is kept between tokens.</para>
 /// </remarks>
 public sealed class TextGenerator
 {
@@ -43,6 +43,26 @@ public sealed class TextGenerator
     /// <exception cref="InvalidOperationException">The model is in training mode, or gives logits that are not numbers.</exception>
     public string Generate(string prompt, GenerationOptions? options = null) => string.Concat(Stream(prompt, options));
 
+    /// <summary>Continues several prompts side by side, each as it would be continued alone, which is faster than one after another.</summary>
+    /// <param name="prompts">The texts to continue, of any lengths. All of them are in memory at once.</param>
+    /// <param name="options">How to generate; null for the defaults. The first text is drawn with the seed given, the second with the next, and so on.</param>
+    /// <param name="cancellationToken">Ends the generation before its next tokens.</param>
+    /// <returns>The continuations, in the order of the prompts.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="prompts"/> or one of them is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
+    /// <exception cref="InvalidOperationException">The model is in training mode, or gives logits that are not numbers.</exception>
+    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled.</exception>
+    public IReadOnlyList<string> Generate(IReadOnlyList<string> prompts, GenerationOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(prompts);
+        options = Validated(options);
+        IReadOnlyList<int>[] ids = [.. prompts.Select(Encode)];
+        StringBuilder[] texts = [.. prompts.Select(_ => new StringBuilder())];
+        foreach ((int text, string piece) in Pieces(ids, options, cancellationToken))
+            texts[text].Append(piece);
+        return [.. texts.Select(text => text.ToString())];
+    }
+
     /// <summary>Continues a prompt and gives the text as it comes.</summary>
     /// <param name="prompt">The text to continue; empty for a text from its beginning.</param>
     /// <param name="options">How to generate; null for the defaults.</param>
@@ -52,66 +72,73 @@ public sealed class TextGenerator
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     /// <exception cref="InvalidOperationException">The model is in training mode, or gives logits that are not numbers.</exception>
     /// <exception cref="OperationCanceledException">While enumerating: <paramref name="cancellationToken"/> was cancelled.</exception>
-    public IEnumerable<string> Stream(string prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default)
-    {
-        // Checked here and not in the iterator, which would only run with the first piece.
-        ArgumentNullException.ThrowIfNull(prompt);
-        options ??= new GenerationOptions();
-        options.Validate();
-        return Pieces(_tokenizer.EncodeToIds(prompt, considerNormalization: false), options, cancellationToken);
-    }
+    public IEnumerable<string> Stream(string prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default) =>
+        Pieces([Encode(prompt)], Validated(options), cancellationToken).Select(piece => piece.Text);
+
+    /// <summary>Continues a prompt and gives the text as it comes, computed on threads of the pool.</summary>
+    /// <param name="prompt">The text to continue; empty for a text from its beginning.</param>
+    /// <param name="options">How to generate; null for the defaults.</param>
+    /// <param name="cancellationToken">Ends the generation before its next token.</param>
+    /// <returns>The pieces that <see cref="Stream"/> gives. Each enumeration generates anew.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="prompt"/> is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
+    /// <exception cref="InvalidOperationException">The model is in training mode, or gives logits that are not numbers.</exception>
+    /// <exception cref="OperationCanceledException">While enumerating: <paramref name="cancellationToken"/> was cancelled.</exception>
+    public IAsyncEnumerable<string> StreamAsync(string prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default) =>
+        PiecesAsync(Encode(prompt), Validated(options), cancellationToken);
 
     /// <summary>Continues a prompt of token ids.</summary>
     /// <param name="promptIds">Ids of the vocabulary, without the end-of-text before them.</param>
     /// <param name="options">How to generate; valid.</param>
-    internal string Generate(IReadOnlyList<int> promptIds, GenerationOptions options) => string.Concat(Pieces(promptIds, options, CancellationToken.None));
+    internal string Generate(IReadOnlyList<int> promptIds, GenerationOptions options) =>
+        string.Concat(Pieces([promptIds], options, CancellationToken.None).Select(piece => piece.Text));
 
-    private IEnumerable<string> Pieces(IReadOnlyList<int> promptIds, GenerationOptions options, CancellationToken cancellationToken)
+    // Checked and encoded before the iterators, which only run when their first piece is asked for.
+    private static GenerationOptions Validated(GenerationOptions? options)
     {
-        IStreamingDecoder decoder = StreamingDecoder.For(_tokenizer);
-        foreach (int id in NewTokens(promptIds, options, cancellationToken))
-        {
-            string piece = decoder.Append(id);
-            if (piece.Length > 0)
-                yield return piece;
-        }
-
-        string rest = decoder.Flush();
-        if (rest.Length > 0)
-            yield return rest;
+        options ??= new GenerationOptions();
+        options.Validate();
+        return options;
     }
 
-    private IEnumerable<int> NewTokens(IReadOnlyList<int> promptIds, GenerationOptions options, CancellationToken cancellationToken)
+    private IReadOnlyList<int> Encode(string prompt)
     {
-        var sampler = new TokenSampler(options);
-        List<int> ids = [_endOfText, .. promptIds];
-        for (int count = 0; count < options.MaximumNewTokens; count++)
+        ArgumentNullException.ThrowIfNull(prompt);
+        return _tokenizer.EncodeToIds(prompt, considerNormalization: false);
+    }
+
+    private async IAsyncEnumerable<string> PiecesAsync(IReadOnlyList<int> promptIds, GenerationOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        // No dispose scope is open between two pieces, so each may come from another thread.
+        using IEnumerator<(int, string Text)> pieces = Pieces([promptIds], options, cancellationToken).GetEnumerator();
+        while (await Task.Run(pieces.MoveNext, cancellationToken).ConfigureAwait(false))
+            yield return pieces.Current.Text;
+    }
+
+    private IEnumerable<(int Prompt, string Text)> Pieces(IReadOnlyList<IReadOnlyList<int>> prompts, GenerationOptions options, CancellationToken cancellationToken)
+    {
+        List<(int Prompt, GrowingText Text)> live =
+            [.. prompts.Select((ids, i) => (i, new GrowingText(ids, options with { Seed = unchecked(options.Seed + i) }, _tokenizer, _endOfText)))];
+        using NextLogits next = new(_model);
+        while (live.Count > 0)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            int id = sampler.Next(NextLogits(CollectionsMarshal.AsSpan(ids)));
-            if (id == _endOfText)
-                yield break;
+            if (_model.training)
+                throw new InvalidOperationException("The model is in training mode, where dropout would disturb it. Call eval() on it before generating text.");
 
-            ids.Add(id);
-            yield return id;
+            double[][] logits = next.For([.. live.Select(growing => growing.Text.Ids)]);
+            for (int i = 0; i < live.Count; i++)
+            {
+                string piece = live[i].Text.Choose(logits[i]);
+                if (piece.Length > 0)
+                    yield return (live[i].Prompt, piece);
+            }
+
+            int[] unfinished = [.. Enumerable.Range(0, live.Count).Where(i => !live[i].Text.IsFinished)];
+            if (unfinished.Length == live.Count)
+                continue;
+            next.Keep(unfinished);
+            live = [.. unfinished.Select(i => live[i])];
         }
-    }
-
-    /// <summary>The logits, [V], of the token that follows <paramref name="ids"/>.</summary>
-    private double[] NextLogits(ReadOnlySpan<int> ids)
-    {
-        if (_model.training)
-            throw new InvalidOperationException("The model is in training mode, where dropout would disturb it. Call eval() on it before generating text.");
-
-        long[] context = new long[Math.Min(ids.Length, _model.ContextLength)];
-        for (int t = 0; t < context.Length; t++)
-            context[t] = ids[ids.Length - context.Length + t];
-
-        // Not inference_mode, for the reason given in RowScorer.
-        using var noGradient = no_grad();
-        using var scope = NewDisposeScope();
-        Tensor row = tensor(context, [1, context.Length], device: _model.Device);      // [1,T]
-        Tensor last = _model.Hidden(row).narrow(1, context.Length - 1, 1);                  // [1,1,C]
-        return (_model.HeadWeight is { } head ? nn.functional.linear(last, head) : last).to(float64).cpu().data<double>().ToArray();
     }
 }

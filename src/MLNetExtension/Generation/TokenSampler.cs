@@ -52,6 +52,8 @@ internal sealed class TokenSampler(GenerationOptions options)
 
         if (options.TopP < 1)
             (kept, mass) = Head(kept, options.TopP * mass);
+        if (options.MinP > 0)
+            mass = DropImprobable(kept);
 
         double point = _random.NextDouble() * mass;
         double reached = 0;
@@ -94,6 +96,20 @@ internal sealed class TokenSampler(GenerationOptions options)
             mass += _weights[count++];
 
         return (count, mass);
+    }
+
+    /// <summary>Takes away the weight of candidates that have too little of it; the largest weight is 1. Gives the mass that is left.</summary>
+    private double DropImprobable(int kept)
+    {
+        double mass = 0;
+        foreach (ref double weight in _weights.AsSpan(0, kept))
+        {
+            if (weight < options.MinP)
+                weight = 0;
+            mass += weight;
+        }
+
+        return mass;
     }
 
     private readonly record struct Candidate(double Logit, int Id) : IComparable<Candidate>

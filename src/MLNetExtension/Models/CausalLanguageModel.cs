@@ -70,6 +70,8 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
         using var scope = NewDisposeScope();
         if (HeadWeight is { } head && head.dtype != ScalarType.Float32)
             replica.to(head.dtype);
+        foreach ((AdaptableLinear own, AdaptableLinear copy) in LinearsOf(this).Zip(LinearsOf(replica)))
+            copy.AddAdaptersOf(own);
         foreach (((string name, Parameter own), (_, Parameter copy)) in named_parameters().Zip(replica.named_parameters()))
         {
             Share(own, copy, name);
@@ -125,6 +127,9 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
             hidden = block.call(hidden, layout);
         return Normalize(hidden);
     }
+
+    // A list: adapters are modules too.
+    private static List<AdaptableLinear> LinearsOf(CausalLanguageModel model) => [.. model.modules().OfType<AdaptableLinear>()];
 
     private static void Share(Tensor own, Tensor copy, string name)
     {

@@ -1,4 +1,3 @@
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Models;
@@ -7,7 +6,7 @@ namespace MLNetExtension.Models;
 internal sealed class FeedForward : nn.Module<Tensor, Tensor>
 {
     private readonly Activation _activation;
-    private readonly Linear c_fc, c_proj;
+    private readonly AdaptableLinear c_fc, c_proj;
 
     public FeedForward(Gpt2Configuration configuration, Gpt2Initializer initializer)
         : base(nameof(FeedForward))

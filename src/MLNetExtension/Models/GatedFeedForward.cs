@@ -1,4 +1,3 @@
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Models;
@@ -7,7 +6,7 @@ namespace MLNetExtension.Models;
 internal sealed class GatedFeedForward : nn.Module<Tensor, Tensor>
 {
     private readonly Activation _activation;
-    private readonly Linear gate_up, down;      // gate and up are one matrix, [2F,C]: one multiplication instead of two
+    private readonly AdaptableLinear gate_up, down;      // gate and up are one matrix, [2F,C]: one multiplication instead of two
 
     public GatedFeedForward(LlamaConfiguration configuration, WeightInitializer initializer)
         : base(nameof(GatedFeedForward))

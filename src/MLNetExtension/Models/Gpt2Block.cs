@@ -8,7 +8,7 @@ internal sealed class Gpt2Block : TransformerBlock
 {
     private readonly int _heads;
     private readonly LayerNorm ln_1, ln_2;
-    private readonly Linear c_attn, c_proj;
+    private readonly AdaptableLinear c_attn, c_proj;
     private readonly FeedForward? mlp;
     private readonly MixtureOfExperts? moe;
     private readonly SeededDropout dropout, attentionDropout;
@@ -37,6 +37,7 @@ internal sealed class Gpt2Block : TransformerBlock
 
     public override void Reseed(long seed)
     {
+        base.Reseed(seed);
         dropout.Reseed(seed);
         attentionDropout.Reseed(~seed);
     }

@@ -19,8 +19,8 @@ internal sealed class Gpt2Initializer(int layers, Generator? generator)
         return nn.Parameter(generator is null ? weight : weight.normal_(0, standardDeviation, generator));
     }
 
-    public Linear Linear(long inputs, long outputs) => nn.Linear(Matrix(outputs, inputs), nn.Parameter(zeros(outputs)));
+    public AdaptableLinear Linear(long inputs, long outputs) => new(Matrix(outputs, inputs), nn.Parameter(zeros(outputs)));
 
-    public Linear ResidualLinear(long inputs, long outputs) =>
-        nn.Linear(Matrix(outputs, inputs, StandardDeviation / Math.Sqrt(2 * layers)), nn.Parameter(zeros(outputs)));
+    public AdaptableLinear ResidualLinear(long inputs, long outputs) =>
+        new(Matrix(outputs, inputs, StandardDeviation / Math.Sqrt(2 * layers)), nn.Parameter(zeros(outputs)));
 }

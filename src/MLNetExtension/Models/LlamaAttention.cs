@@ -1,4 +1,3 @@
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Models;
@@ -11,7 +10,7 @@ internal sealed class LlamaAttention : nn.Module<Tensor, SequenceLayout, Tensor>
     private readonly LlamaConfiguration _configuration;
     private readonly RotaryEmbedding? _rotary;
     private readonly int? _window;
-    private readonly Linear qkv, output;        // queries, keys and values are one matrix, [(H+2G)D,C]: one multiplication instead of three
+    private readonly AdaptableLinear qkv, output;        // queries, keys and values are one matrix, [(H+2G)D,C]: one multiplication instead of three
     private readonly RmsNorm? q_norm, k_norm;
     private readonly SeededDropout dropout;
 

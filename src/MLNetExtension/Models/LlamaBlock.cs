@@ -27,7 +27,11 @@ internal sealed class LlamaBlock : TransformerBlock
 
     public override Routing? Routing => moe?.Routing;
 
-    public override void Reseed(long seed) => attention.Reseed(seed);
+    public override void Reseed(long seed)
+    {
+        base.Reseed(seed);
+        attention.Reseed(seed);
+    }
 
     /// <summary>[B,T,C] to [B,T,C].</summary>
     /// <param name="input">Hidden states, [B,T,C].</param>

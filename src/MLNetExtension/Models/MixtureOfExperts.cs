@@ -12,7 +12,7 @@ internal sealed class MixtureOfExperts : nn.Module<Tensor, SequenceLayout, Tenso
 {
     private readonly int _perToken;
     private readonly bool _weightsSumToOne;
-    private readonly Linear router;
+    private readonly AdaptableLinear router;
     private readonly ModuleList<nn.Module<Tensor, Tensor>> experts;
 
     /// <summary>Joins a router and experts.</summary>
@@ -20,7 +20,7 @@ internal sealed class MixtureOfExperts : nn.Module<Tensor, SequenceLayout, Tenso
     /// <param name="experts">E networks, each [...,C] to [...,C].</param>
     /// <param name="perToken">K, how many experts a token passes through.</param>
     /// <param name="weightsSumToOne">Whether a token's weights are its experts' probabilities among the K chosen (Jiang et al. 2024, "Mixtral") or among all E.</param>
-    public MixtureOfExperts(Linear router, nn.Module<Tensor, Tensor>[] experts, int perToken, bool weightsSumToOne)
+    public MixtureOfExperts(AdaptableLinear router, nn.Module<Tensor, Tensor>[] experts, int perToken, bool weightsSumToOne)
         : base(nameof(MixtureOfExperts))
     {
         _perToken = perToken;

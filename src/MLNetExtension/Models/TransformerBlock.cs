@@ -5,6 +5,8 @@ namespace MLNetExtension.Models;
 /// <summary>A block of a transformer, [B,T,C] to [B,T,C] in a given layout. Given the same seed and input it computes the same again, dropout included.</summary>
 public abstract class TransformerBlock : nn.Module<Tensor, SequenceLayout, Tensor>
 {
+    private AdaptableLinear[]? _linears;
+
     /// <summary>Names the block.</summary>
     /// <param name="name">The module's name.</param>
     protected TransformerBlock(string name)
@@ -18,7 +20,12 @@ public abstract class TransformerBlock : nn.Module<Tensor, SequenceLayout, Tenso
     /// <summary>What the block's router decided in its last forward pass of training; null for a block without one.</summary>
     public virtual Routing? Routing => null;
 
-    /// <summary>Starts the block's own random numbers, those of dropout, anew; nothing else that it does is random.</summary>
+    /// <summary>Starts the block's own random numbers, those of dropout, anew; nothing else that it does is random. Here, those of adapters: a block with dropout of its own calls this first.</summary>
     /// <param name="seed">The seed.</param>
-    public abstract void Reseed(long seed);
+    public virtual void Reseed(long seed)
+    {
+        _linears ??= [.. modules().OfType<AdaptableLinear>()];
+        for (int i = 0; i < _linears.Length; i++)
+            _linears[i].Reseed(unchecked(seed + (i + 1) * 0x1B873593CC9E2D51));
+    }
 }

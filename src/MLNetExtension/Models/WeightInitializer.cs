@@ -17,6 +17,6 @@ internal sealed class WeightInitializer(double standardDeviation, Generator? gen
         return nn.Parameter(generator is null ? weight : weight.normal_(0, standardDeviation, generator));
     }
 
-    public Linear Linear(long inputs, long outputs, bool bias = false) =>
-        nn.Linear(Matrix(outputs, inputs), bias ? nn.Parameter(zeros(outputs, dtype: dtype)) : null);
+    public AdaptableLinear Linear(long inputs, long outputs, bool bias = false) =>
+        new(Matrix(outputs, inputs), bias ? nn.Parameter(zeros(outputs, dtype: dtype)) : null);
 }

@@ -6,7 +6,10 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Training;
 
-/// <summary>Puts a model into the precision that it trains in and back. Its weights in full precision go into the arena, which keeps them meanwhile.</summary>
+/// <summary>
+/// Puts a model into the precision that it trains in and back. Its weights in full precision go into the arena, which keeps them meanwhile; frozen weights are kept here. A model whose frozen
+/// weights are in half precision already stays as it is: what is trained beside them has a precision of its own.
+/// </summary>
 internal sealed class PrecisionScope : IDisposable
 {
     private readonly CausalLanguageModel _model;
@@ -16,7 +19,7 @@ internal sealed class PrecisionScope : IDisposable
     public PrecisionScope(CausalLanguageModel model, ComputePrecision precision)
     {
         _model = model;
-        _half = precision == ComputePrecision.BFloat16;
+        _half = precision == ComputePrecision.BFloat16 && !model.parameters().Any(parameter => !parameter.requires_grad && parameter.dtype == ScalarType.BFloat16);
         if (!_half)
             return;
         foreach ((string name, Parameter parameter) in model.named_parameters())
@@ -28,12 +31,16 @@ internal sealed class PrecisionScope : IDisposable
     /// <param name="arena">The arena of the model.</param>
     public void SetMasters(ParameterArena arena)
     {
-        foreach (string name in arena.Names.Where(_masters.ContainsKey))
-            arena.SetMaster(name, _masters[name]);
-        Dispose();
+        foreach (string name in arena.Names)
+        {
+            if (!_masters.Remove(name, out Tensor? master))
+                continue;
+            arena.SetMaster(name, master);
+            master.Dispose();
+        }
     }
 
-    /// <summary>Gives the model the arena's weights in full precision.</summary>
+    /// <summary>Gives the model the arena's weights in full precision, and those that are frozen as they were.</summary>
     /// <param name="arena">The arena of the model.</param>
     public void Restore(ParameterArena arena)
     {
@@ -42,8 +49,8 @@ internal sealed class PrecisionScope : IDisposable
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         _model.to(ScalarType.Float32);
-        foreach ((string name, Parameter parameter) in _model.named_parameters().Where(p => arena.Names.Contains(p.name)))
-            parameter.copy_(arena.Master(name));
+        foreach ((string name, Parameter parameter) in _model.named_parameters())
+            parameter.copy_(_masters.TryGetValue(name, out Tensor? frozen) ? frozen : arena.Master(name));
     }
 
     /// <summary>Frees the copies of the weights.</summary>

@@ -16,7 +16,7 @@ internal static partial class Rooms
         ["Tokenization"] = [],
         ["Batching"] = ["Data"],
         ["Models"] = [],
-        ["Adapters"] = ["Models"],
+        ["Adapters"] = ["Models", "Checkpoints"],                     // names and files of Hugging Face's networks
         ["Losses"] = [],
         ["Accumulation"] = ["Losses"],
         ["Distributed"] = [],
