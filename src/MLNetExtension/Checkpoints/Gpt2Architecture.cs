@@ -40,6 +40,10 @@ internal sealed class Gpt2Architecture(Gpt2Configuration configuration) : IArchi
         }
     }
 
+    public int ContextLength => configuration.ContextLength;
+
+    public int VocabularySize => configuration.VocabularySize;
+
     public CausalLanguageModel Make(ScalarType dtype) => Gpt2.WithoutWeights(configuration, dtype);
 
     // The causal mask, and the number that stands for minus infinity in it.

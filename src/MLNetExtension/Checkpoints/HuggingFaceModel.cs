@@ -50,6 +50,25 @@ public sealed class HuggingFaceModel : IDisposable
     /// <summary>Id of the token that begins a text; null where the files name none.</summary>
     public int? BeginOfTextId { get; }
 
+    /// <summary>What <c>config.json</c> says of the model as it stands.</summary>
+    /// <exception cref="NotSupportedException">Hugging Face's files have no way to say what this model computes.</exception>
+    internal JsonObject Configuration => HuggingFaceConfiguration.Write(Model, _configuration);
+
+    /// <summary>What <c>generation_config.json</c> says.</summary>
+    internal JsonObject GenerationConfiguration => (JsonObject)(_generation ?? Generation()).DeepClone();
+
+    /// <summary>Makes a model of what its files say, with weights that hold nothing yet.</summary>
+    /// <param name="configuration">What <see cref="Configuration"/> gave.</param>
+    /// <param name="generation">What <see cref="GenerationConfiguration"/> gave.</param>
+    /// <exception cref="NotSupportedException">The model type or an option is not supported; the message names it.</exception>
+    /// <exception cref="InvalidDataException">A key is missing or has a value of the wrong kind.</exception>
+    internal static HuggingFaceModel WithoutWeights(JsonObject configuration, JsonObject generation)
+    {
+        using JsonDocument document = JsonDocument.Parse(configuration.ToJsonString());
+        ScalarType dtype = configuration["torch_dtype"]?.GetValue<string>() == "bfloat16" ? ScalarType.BFloat16 : ScalarType.Float32;
+        return new HuggingFaceModel(HuggingFaceConfiguration.Read(document.RootElement, HuggingFaceConfiguration.FileName).Make(dtype), configuration, generation);
+    }
+
     /// <summary>Reads a model from a folder. Sizes, names and shapes are checked against one another before any weight is allocated.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="dtype">Type of the model's weights, into which those of the files are converted. Default float32.</param>
@@ -60,14 +79,7 @@ public sealed class HuggingFaceModel : IDisposable
     /// <exception cref="InvalidDataException">A file is damaged, or the files do not go together.</exception>
     public static HuggingFaceModel Load(string folder, ScalarType dtype = ScalarType.Float32)
     {
-        ArgumentNullException.ThrowIfNull(folder);
-        SafetensorsFolder.RefusePickle(folder);
-        if (!Directory.Exists(folder))
-            throw new DirectoryNotFoundException($"There is no folder {folder}.");
-        string path = Path.Combine(folder, HuggingFaceConfiguration.FileName), generationPath = Path.Combine(folder, GenerationFileName);
-        if (!File.Exists(path))
-            throw new FileNotFoundException($"The folder {folder} lacks {HuggingFaceConfiguration.FileName}. (A save that was interrupted leaves none.)", path);
-
+        string path = ConfigurationPath(folder), generationPath = Path.Combine(folder, GenerationFileName);
         (IArchitecture architecture, JsonObject configuration) = JsonFile.Read(path, root => (HuggingFaceConfiguration.Read(root, path), JsonObject.Create(root.Clone())!));
         HuggingFaceWeights weights = new(architecture, SafetensorsFolder.Open(folder));
         JsonObject? generation = File.Exists(generationPath) ? ReadObject(generationPath) : null;
@@ -88,25 +100,43 @@ public sealed class HuggingFaceModel : IDisposable
         }
     }
 
+    /// <summary>Reads from a folder's configuration how long the model's context is and how large its vocabulary.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
+    /// <exception cref="FileNotFoundException">The folder lacks the configuration.</exception>
+    /// <exception cref="NotSupportedException">The model type or an option is not supported; the message names it.</exception>
+    /// <exception cref="InvalidDataException">The configuration is damaged.</exception>
+    internal static (int ContextLength, int VocabularySize) SizesOf(string folder)
+    {
+        string path = ConfigurationPath(folder);
+        IArchitecture architecture = JsonFile.Read(path, root => HuggingFaceConfiguration.Read(root, path));
+        return (architecture.ContextLength, architecture.VocabularySize);
+    }
+
     /// <summary>Writes the model into a folder. What was there under the same names is replaced once everything is written; an interrupted save leaves no <c>config.json</c>, or the old files.</summary>
     /// <param name="folder">The folder; made if it is not there.</param>
     /// <param name="alongside">Paths of files to carry along under their own names, those of the tokenizer above all; null for none.</param>
     /// <param name="maximumFileBytes">Most bytes of weights in a file; a larger model is written as several files under an index. Default 5 GB; a single tensor is never cut.</param>
     /// <exception cref="NotSupportedException">Hugging Face's files have no way to say what this model computes.</exception>
-    public void Save(string folder, IReadOnlyList<string>? alongside = null, long maximumFileBytes = UsualFileBytes)
+    public void Save(string folder, IReadOnlyList<string>? alongside = null, long maximumFileBytes = UsualFileBytes) =>
+        Save(folder, (alongside ?? []).Select(path => KeyValuePair.Create<string, Action<Stream>>(Path.GetFileName(path), stream => Copy(path, stream))), maximumFileBytes);
+
+    /// <summary>Writes the model into a folder, with other files that are written by whoever knows them.</summary>
+    /// <param name="folder">The folder; made if it is not there.</param>
+    /// <param name="alongside">Names of further files and what writes them.</param>
+    /// <param name="maximumFileBytes">Most bytes of weights in a file.</param>
+    /// <exception cref="NotSupportedException">Hugging Face's files have no way to say what this model computes.</exception>
+    internal void Save(string folder, IEnumerable<KeyValuePair<string, Action<Stream>>> alongside, long maximumFileBytes = UsualFileBytes)
     {
         ArgumentNullException.ThrowIfNull(folder);
         ArgumentOutOfRangeException.ThrowIfLessThan(maximumFileBytes, 1);
-        JsonObject configuration = HuggingFaceConfiguration.Write(Model, _configuration);
+        JsonObject configuration = Configuration;
         using CheckpointFolder written = new(folder, last: HuggingFaceConfiguration.FileName, stale: name => name.EndsWith(".safetensors", StringComparison.Ordinal) || name == SafetensorsFolder.IndexName);
         HuggingFaceWeightsWriter.Write(Model, written, maximumFileBytes);
         written.Write(HuggingFaceConfiguration.FileName, stream => JsonSerializer.Serialize(stream, configuration, Indented));
         written.Write(GenerationFileName, stream => JsonSerializer.Serialize(stream, _generation ?? Generation(), Indented));
-        foreach (string path in alongside ?? [])
-        {
-            using FileStream file = File.OpenRead(path);
-            written.Write(Path.GetFileName(path), file.CopyTo);
-        }
+        foreach ((string name, Action<Stream> write) in alongside)
+            written.Write(name, write);
         written.Complete();
     }
 
@@ -130,6 +160,23 @@ public sealed class HuggingFaceModel : IDisposable
         JsonArray list => [.. list.Select(id => Id(key, id))],
         JsonNode id => [Id(key, id)],
     };
+
+    private static string ConfigurationPath(string folder)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        SafetensorsFolder.RefusePickle(folder);
+        if (!Directory.Exists(folder))
+            throw new DirectoryNotFoundException($"There is no folder {folder}.");
+        string path = Path.Combine(folder, HuggingFaceConfiguration.FileName);
+        return File.Exists(path) ? path
+            : throw new FileNotFoundException($"The folder {folder} lacks {HuggingFaceConfiguration.FileName}. (A save that was interrupted leaves none.)", path);
+    }
+
+    private static void Copy(string path, Stream stream)
+    {
+        using FileStream file = File.OpenRead(path);
+        file.CopyTo(stream);
+    }
 
     private static int Id(string key, JsonNode? node) => node is JsonValue value && value.TryGetValue(out int id) ? id
         : throw new InvalidDataException($"'{key}' is {node?.ToJsonString() ?? "null"}, expected a whole number or a list of them.");

@@ -13,6 +13,12 @@ internal interface IArchitecture
     /// <summary>The tensors of its files, in the order in which they are written. Made one by one: a damaged configuration may claim any number of layers.</summary>
     IEnumerable<HuggingFaceTensor> Tensors { get; }
 
+    /// <summary>Most positions of a row.</summary>
+    int ContextLength { get; }
+
+    /// <summary>V, the number of token ids.</summary>
+    int VocabularySize { get; }
+
     /// <summary>Makes the network, its weights unset.</summary>
     /// <param name="dtype">Type of its weights.</param>
     CausalLanguageModel Make(ScalarType dtype);

@@ -33,6 +33,10 @@ internal sealed class LlamaArchitecture(LlamaConfiguration configuration) : IArc
         }
     }
 
+    public int ContextLength => _configuration.ContextLength;
+
+    public int VocabularySize => _configuration.VocabularySize;
+
     public CausalLanguageModel Make(ScalarType dtype) => Llama.WithoutWeights(_configuration, dtype);
 
     public bool IsComputed(string name) => name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal);

@@ -16,8 +16,9 @@ public sealed class ChatExampleEncoder(ChatTemplate template, ILanguageTokenizer
     /// <summary>Encodes one chat.</summary>
     /// <param name="messages">Its messages.</param>
     /// <param name="position">Its row of the data, from 0.</param>
+    /// <param name="weight">Its weight. Default 1; finite, at least 0.</param>
     /// <returns>The example; its <see cref="TokenExample.TargetCount"/> is 0 where the assistant says nothing within the context.</returns>
-    public TokenExample Encode(IReadOnlyList<ChatMessage> messages, long position)
+    public TokenExample Encode(IReadOnlyList<ChatMessage> messages, long position, double weight = 1)
     {
         ChatTokens chat = template.Encode(messages);
         int whole = chat.Ids.Count - 1; // the last token is a target alone
@@ -34,6 +35,6 @@ public sealed class ChatExampleEncoder(ChatTemplate template, ILanguageTokenizer
                 bytes += tokenizer.ByteCount(chat.Ids[t + 1]);
         }
 
-        return new TokenExample(ids, targets, bytes, position, wasTruncated: length < whole);
+        return new TokenExample(ids, targets, bytes, position, wasTruncated: length < whole, weight);
     }
 }

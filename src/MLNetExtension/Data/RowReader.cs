@@ -9,17 +9,19 @@ internal sealed class RowReader
     private readonly ValueGetter<ReadOnlyMemory<char>>? _prompt;
     private readonly ValueGetter<ReadOnlyMemory<char>>? _completion;
     private readonly ValueGetter<VBuffer<int>>? _tokenIds;
+    private readonly ValueGetter<ReadOnlyMemory<char>>? _messages;
     private readonly ValueGetter<float>? _weight;
     private readonly string? _weightColumn;
     private VBuffer<int> _ids;
 
     /// <param name="row">A row or cursor in which the columns are active.</param>
-    /// <param name="columns">Columns of scalar text, or one of token ids, and perhaps a weight.</param>
+    /// <param name="columns">Columns of scalar text, or one of token ids or chats, and perhaps a weight.</param>
     public RowReader(DataViewRow row, RowReaderColumns columns)
     {
         _prompt = Getter<ReadOnlyMemory<char>>(row, columns.Prompt);
         _completion = Getter<ReadOnlyMemory<char>>(row, columns.Text ?? columns.Completion);
         _tokenIds = Getter<VBuffer<int>>(row, columns.TokenIds);
+        _messages = Getter<ReadOnlyMemory<char>>(row, columns.Messages);
         _weight = Getter<float>(row, columns.Weight);
         _weightColumn = columns.Weight;
     }
@@ -34,6 +36,7 @@ internal sealed class RowReader
         return new RowContent(
             new TextRow(Value(_prompt), Value(_completion)),
             _tokenIds is null ? null : Ids(_tokenIds),
+            _messages is null ? null : Value(_messages),
             _weight is null ? 1 : ExampleWeight.Check(weight, _weightColumn!, position));
     }
 

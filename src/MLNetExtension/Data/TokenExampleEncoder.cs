@@ -1,19 +1,26 @@
 using System.Text;
-using Microsoft.ML.Tokenizers;
 using MLNetExtension.Tokenization;
+using MLNetExtension.Tokenization.Chat;
+using MLNetExtension.Tokenization.HuggingFace;
 
 namespace MLNetExtension.Data;
 
 /// <summary>
-/// Turns rows into token examples: end-of-text, prompt, completion, end-of-text. The leading end-of-text lets the first
-/// token be a target too; the closing one teaches the model where a text ends. Prompt tokens are read and never asked for.
+/// Turns rows into token examples: beginning-of-text, prompt, completion, end-of-text. The first token lets the one after it be a target too; the last
+/// teaches the model where a text ends. A tokenizer without a beginning-of-text has the end of the text before it there. Prompt tokens are read and never asked for.
 /// </summary>
 /// <param name="tokenizer">Encodes prompt and completion, each by itself, so that the boundary between them is a token boundary.</param>
-/// <param name="endOfText">Id of the end-of-text token.</param>
 /// <param name="contextLength">Most positions of an example; what goes past it is cut off and <see cref="TokenExample.WasTruncated"/> says so.</param>
-/// <param name="vocabularySize">Number of token ids, against which rows of token ids are checked. Default: not checked from above.</param>
-public sealed class TokenExampleEncoder(Tokenizer tokenizer, int endOfText, int contextLength, int vocabularySize = int.MaxValue)
+public sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int contextLength)
 {
+    // Made when the first chat comes: most tokenizers know none.
+    private readonly Lazy<ChatExampleEncoder> _chats = new(() => tokenizer is HuggingFaceTokenizer chatty
+        ? new ChatExampleEncoder(new ChatTemplate(chatty), tokenizer, contextLength)
+        : throw new NotSupportedException($"Chats need a tokenizer with a chat template, as chat models are published with; a {tokenizer.GetType().Name} has none."));
+
+    /// <summary>Id of the token that a text begins with.</summary>
+    public int BeginningId => tokenizer.BeginningOfTextId ?? tokenizer.EndOfTextId;
+
     /// <summary>Encodes one row.</summary>
     /// <param name="row">The row.</param>
     /// <param name="position">Its position in the data, from 0.</param>
@@ -26,8 +33,8 @@ public sealed class TokenExampleEncoder(Tokenizer tokenizer, int endOfText, int 
         weight,
         wholeBytes: Encoding.UTF8.GetByteCount(row.Completion));
 
-    /// <summary>Encodes one row of token ids, as if they were those of a text: every one of them is a target, and end-of-text stands at both ends.</summary>
-    /// <param name="tokenIds">The ids, without the end-of-text at their ends.</param>
+    /// <summary>Encodes one row of token ids, as if they were those of a text: every one of them is a target, between beginning and end.</summary>
+    /// <param name="tokenIds">The ids, without those of the beginning and the end.</param>
     /// <param name="position">Its position in the data, from 0.</param>
     /// <param name="weight">Its weight. Default 1; finite, at least 0.</param>
     /// <exception cref="InvalidOperationException">An id is outside the vocabulary; the message names row, id and range.</exception>
@@ -35,15 +42,17 @@ public sealed class TokenExampleEncoder(Tokenizer tokenizer, int endOfText, int 
     {
         for (int i = 0; i < tokenIds.Count; i++)
         {
-            if (tokenIds[i] < 0 || tokenIds[i] >= vocabularySize)
+            if (tokenIds[i] < 0 || tokenIds[i] >= tokenizer.VocabularySize)
                 throw new InvalidOperationException(FormattableString.Invariant(
-                    $"Row {position} has the token id {tokenIds[i]} at index {i}; the vocabulary has the ids from 0 to {vocabularySize - 1}."));
+                    $"Row {position} has the token id {tokenIds[i]} at index {i}; the vocabulary has the ids from 0 to {tokenizer.VocabularySize - 1}."));
         }
         return Example([], tokenIds, position, weight, wholeBytes: null);
     }
 
     internal TokenExample Encode(RowContent row, long position) =>
-        row.TokenIds is null ? Encode(row.Text, position, row.Weight) : Encode(row.TokenIds, position, row.Weight);
+        row.TokenIds is not null ? Encode(row.TokenIds, position, row.Weight)
+        : row.Messages is not null ? _chats.Value.Encode(ChatMessages.Parse(row.Messages, position), position, row.Weight)
+        : Encode(row.Text, position, row.Weight);
 
     private TokenExample Example(IReadOnlyList<int> prompt, IReadOnlyList<int> completion, long position, double weight, int? wholeBytes)
     {
@@ -51,7 +60,7 @@ public sealed class TokenExampleEncoder(Tokenizer tokenizer, int endOfText, int 
         int length = Math.Min(whole, contextLength);
         int[] ids = new int[length];
         int[] targets = new int[length];
-        ids[0] = endOfText;
+        ids[0] = BeginningId;
         for (int t = 0; t < length; t++)
         {
             int next = Token(t);
@@ -64,14 +73,11 @@ public sealed class TokenExampleEncoder(Tokenizer tokenizer, int endOfText, int 
         int bytes = truncated || wholeBytes is null ? BytesOf(completion.Take(Math.Max(0, length - prompt.Count))) : wholeBytes.Value;
         return new TokenExample(ids, targets, bytes, position, truncated, weight);
 
-        int Token(int t) => t < prompt.Count ? prompt[t] : t - prompt.Count < completion.Count ? completion[t - prompt.Count] : endOfText;
+        int Token(int t) => t < prompt.Count ? prompt[t] : t - prompt.Count < completion.Count ? completion[t - prompt.Count] : tokenizer.EndOfTextId;
     }
 
-    // Text is taken as it stands: a normalizer belongs into the pipeline, where one sees it.
-    private IReadOnlyList<int> Encode(string text) => tokenizer.EncodeToIds(text, considerPreTokenization: true, considerNormalization: false);
+    private IReadOnlyList<int> Encode(string text) => tokenizer.EncodeText(text);
 
-    // A cut may fall inside a character, whose first bytes decode to nothing that has their length: byte tokens are counted, not decoded.
-    private int BytesOf(IEnumerable<int> ids) => tokenizer is ByteLevelTokenizer
-        ? ids.Count(id => id < ByteLevelTokenizer.EndOfTextId)
-        : Encoding.UTF8.GetByteCount(tokenizer.Decode(ids) ?? string.Empty);
+    // A cut may fall inside a character, whose first bytes decode to nothing that has their length: bytes of tokens are counted, not decoded.
+    private int BytesOf(IEnumerable<int> ids) => ids.Sum(tokenizer.ByteCount);
 }

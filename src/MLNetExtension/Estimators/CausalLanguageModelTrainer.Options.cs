@@ -1,5 +1,7 @@
 using System.Text.Json.Serialization;
 using Microsoft.ML;
+using MLNetExtension.Adapters;
+using MLNetExtension.Checkpoints;
 using MLNetExtension.Data;
 using MLNetExtension.Generation;
 using MLNetExtension.Training;
@@ -43,6 +45,27 @@ public sealed partial class CausalLanguageModelTrainer
         /// end-of-text at their ends. Default: null, there is none. Stands in place of the text columns.
         /// </summary>
         public string? TokenIdsColumnName;
+
+        /// <summary>
+        /// The column of chats to learn, as JSON text (<c>[{"role": "user", "content": "..."}, ...]</c>): what the assistant says is learnt, the rest is read. Needs a tokenizer with a chat
+        /// template, as chat models are published with. Default: null, there is none. Stands in place of the text columns.
+        /// </summary>
+        public string? MessagesColumnName;
+
+        /// <summary>
+        /// A folder with a model as published (<c>config.json</c>, <c>*.safetensors</c>, tokenizer files), to train on from its weights. Default: null, a new network is trained from scratch.
+        /// Where it is given, the sizes of the network are the model's, and <see cref="TrainingOptions.ContextLength"/> is at most its context. Known model types: see <see cref="HuggingFaceModel"/>.
+        /// </summary>
+        public string? PretrainedFolder;
+
+        /// <summary>A folder with tokenizer files for a network that is trained from scratch. Default: null, tokens are bytes. Not with <see cref="PretrainedFolder"/>, which has its own.</summary>
+        public string? TokenizerFolder;
+
+        /// <summary>
+        /// Low-rank adapters, which alone are trained, beside weights that stay as they are. Default: null, all weights are trained. With a <see cref="TrainingOptions.ComputePrecision"/> of
+        /// <see cref="ComputePrecision.BFloat16"/> the frozen weights of a pretrained model are kept in that precision, and the adapters in float32.
+        /// </summary>
+        public LoraOptions? Lora;
 
         /// <summary>
         /// The column with a row's weight (Single, finite, at least 0), by which its summed loss and its number of target tokens are multiplied; a row of weight 0 is
@@ -116,9 +139,10 @@ public sealed partial class CausalLanguageModelTrainer
         public CancellationToken StopToken;
 
         internal RowReaderColumns Inputs =>
-            TokenIdsColumnName is not null ? new RowReaderColumns(null, null, null, TokenIdsColumnName, ExampleWeightColumnName)
-            : PromptColumnName is not null ? new RowReaderColumns(null, PromptColumnName, CompletionColumnName, null, ExampleWeightColumnName)
-            : new RowReaderColumns(TextColumnName, null, null, null, ExampleWeightColumnName);
+            TokenIdsColumnName is not null ? new RowReaderColumns(null, null, null, TokenIds: TokenIdsColumnName, Weight: ExampleWeightColumnName)
+            : MessagesColumnName is not null ? new RowReaderColumns(null, null, null, Messages: MessagesColumnName, Weight: ExampleWeightColumnName)
+            : PromptColumnName is not null ? new RowReaderColumns(null, PromptColumnName, CompletionColumnName, Weight: ExampleWeightColumnName)
+            : new RowReaderColumns(TextColumnName, null, null, Weight: ExampleWeightColumnName);
 
         internal Options Copy() => (Options)MemberwiseClone();
 
@@ -136,9 +160,19 @@ public sealed partial class CausalLanguageModelTrainer
             if ((PromptColumnName is null) != (CompletionColumnName is null))
                 throw new ArgumentOutOfRangeException(nameof(PromptColumnName), PromptColumnName,
                     $"{nameof(PromptColumnName)} and {nameof(CompletionColumnName)} go together: name both, or neither to learn {nameof(TextColumnName)}.");
-            if (TokenIdsColumnName is not null && PromptColumnName is not null)
-                throw new ArgumentOutOfRangeException(nameof(TokenIdsColumnName), TokenIdsColumnName,
-                    $"{nameof(TokenIdsColumnName)} is '{TokenIdsColumnName}' and {nameof(PromptColumnName)} is '{PromptColumnName}'; rows hold either token ids or text: name one of them.");
+            (string Option, string? Name)[] kinds = [(nameof(TokenIdsColumnName), TokenIdsColumnName), (nameof(MessagesColumnName), MessagesColumnName), (nameof(PromptColumnName), PromptColumnName)];
+            if (kinds.Where(kind => kind.Name is not null).ToArray() is [var first, var second, ..])
+                throw new ArgumentOutOfRangeException(first.Option, first.Name,
+                    $"{first.Option} is '{first.Name}' and {second.Option} is '{second.Name}'; rows hold either token ids, chats or text: name one of them.");
+            foreach (string? folder in new[] { PretrainedFolder, TokenizerFolder })
+            {
+                if (folder is not null)
+                    CheckName(folder, "a folder");
+            }
+            if (PretrainedFolder is not null && TokenizerFolder is not null)
+                throw new ArgumentOutOfRangeException(nameof(TokenizerFolder), TokenizerFolder,
+                    $"{nameof(TokenizerFolder)} is '{TokenizerFolder}' beside {nameof(PretrainedFolder)} '{PretrainedFolder}', which has a tokenizer of its own: name one of them.");
+            Lora?.Validate();
             foreach (var (_, name) in Inputs.Roles)
                 CheckName(name, "an input column");
             if (ExampleWeightColumnName is not null)

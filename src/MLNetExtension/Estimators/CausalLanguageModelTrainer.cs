@@ -1,18 +1,16 @@
 using Microsoft.ML;
 using Microsoft.ML.Runtime;
 using MLNetExtension.Data;
-using MLNetExtension.Models;
 using MLNetExtension.Persistence;
-using MLNetExtension.Tokenization;
 using MLNetExtension.Training;
 using TorchSharp;
 
 namespace MLNetExtension.Estimators;
 
-/// <summary>Trains a causal language model, a GPT-2 network on bytes, from scratch, with exact gradient accumulation.</summary>
+/// <summary>Trains a causal language model with exact gradient accumulation: a GPT-2 network on bytes or tokens from scratch, or a published model, all of it or low-rank adapters.</summary>
 /// <remarks>
 /// <para>Input: a text column, every token of which is learnt, or a prompt and a completion column, of which the completion is learnt, or a vector column of token
-/// ids, every one of which is learnt; and, where rows are weighted, a column with their weights. Output of the trained model: see
+/// ids, every one of which is learnt, or a column of chats, of which what the assistant says is learnt; and, where rows are weighted, a column with their weights. Output of the trained model: see
 /// <see cref="CausalLanguageModelTransformer"/>.</para>
 /// <para>The device is the CPU, or the GPU that <see cref="MLContext.GpuDeviceId"/> names. Progress is written to <c>MLContext.Log</c>, and to .NET's metrics under the
 /// meter <c>MLNetExtension</c>. The same seed gives the same model each time; TorchSharp's global random state is left alone, and fitting draws nothing from that of
@@ -40,7 +38,8 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
     /// <exception cref="InvalidOperationException">No row has a target token and a weight; or a row has a weight or a token id that is not allowed; or the GPU asked for is not there and <see cref="MLContext.FallbackToCpu"/>
     /// is false; or torch's native library is missing, see <see cref="TorchSetup"/>; or <see cref="Options.CheckpointFolder"/> holds another training.</exception>
-    /// <exception cref="InvalidDataException">The checkpoint to go on from is damaged.</exception>
+    /// <exception cref="InvalidDataException">The checkpoint to go on from is damaged, or a file of <see cref="Options.PretrainedFolder"/> or <see cref="Options.TokenizerFolder"/>.</exception>
+    /// <exception cref="NotSupportedException">The pretrained model is of a kind that is not supported; the message names it.</exception>
     /// <exception cref="OperationCanceledException"><see cref="Options.CancellationToken"/> asked for it.</exception>
     public CausalLanguageModelTransformer Fit(IDataView input)
     {
@@ -66,8 +65,8 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
     {
         using var channel = _host.Start("Training");
         var device = TorchDevice.For(_mlContext, channel);
-        var tokenizer = new ByteLevelTokenizer();
-        var encoder = new TokenExampleEncoder(tokenizer, ByteLevelTokenizer.EndOfTextId, _options.ContextLength, tokenizer.VocabularySize);
+        var start = StartingModel.Open(_options);
+        var encoder = new TokenExampleEncoder(start.Tokenizer, start.ContextLength);
         var rows = RowReader.ReadAll(input, _options.Inputs, encoder, _options.CancellationToken);
         if (rows.Examples.Count == 0)
             throw new InvalidOperationException(TrainingReport.NothingToLearn(rows, _options));
@@ -77,13 +76,12 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
             ? TrainingCheckpoints.Open(folder, _options.CheckpointInterval, ResumeSettings.Of(_options, rows, validation?.Rows))
             : null;
 
-        var network = new Gpt2(_options.ModelConfiguration(tokenizer.VocabularySize), _seed);
-        var model = new TrainedLanguageModel(network, tokenizer);
+        var model = start.Make(device, _seed);
         try
         {
-            network.to(device);
+            var network = model.Network;
             var report = new TrainingReport(channel, _options);
-            report.Start(device, network, rows, validation?.Rows);
+            report.Start(device, network, start.ContextLength, rows, validation?.Rows);
             if (checkpoints?.ResumesFrom is { } step)
                 report.Resume(step);
             var summary = TrainingLoop.Run(

@@ -82,7 +82,7 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
 
     internal void ThrowIfDisposed() => _model.ThrowIfDisposed();
 
-    internal TextGenerator CreateTextGenerator() => new(_model.Network, _model.Tokenizer, _model.EndOfText);
+    internal TextGenerator CreateTextGenerator() => new(_model.Network, _model.Tokenizer);
 
     // Called by ML.NET with its own load context, whose type it keeps internal.
     private static ITransformer Load(IHostEnvironment environment, object loadContext) => TorchSetup.Run<ITransformer>(() =>

@@ -20,9 +20,9 @@ internal sealed class RowScoring
     public RowScoring(TrainedLanguageModel model, CausalLanguageModelTrainer.Options options)
     {
         _model = model;
-        _encoder = new TokenExampleEncoder(model.Tokenizer, model.EndOfText, model.Network.ContextLength, model.Network.VocabularySize);
+        _encoder = new TokenExampleEncoder(model.Tokenizer, model.Network.ContextLength);
         _scorer = new RowScorer(model.Network, options.MaximumTokensPerMicroBatch ?? CausalLanguageModelTransformer.DefaultScoringTokens);
-        _generator = new TextGenerator(model.Network, model.Tokenizer, model.EndOfText);
+        _generator = new TextGenerator(model.Network, model.Tokenizer);
         _generation = options.GeneratedText;
         _hasPrompts = options.Inputs.Prompt is not null;
     }

@@ -16,19 +16,20 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
     private double _bestLoss = double.PositiveInfinity;
 
     /// <summary>Says what is trained on what, and which rows are not learnt whole.</summary>
-    public void Start(Device device, Gpt2 network, RowReaderResult rows, RowReaderResult? validation)
+    public void Start(Device device, CausalLanguageModel network, int contextLength, RowReaderResult rows, RowReaderResult? validation)
     {
         long parameters = network.parameters().Sum(parameter => parameter.NumberOfElements);
-        var size = network.Configuration;
+        long trained = network.parameters().Where(parameter => parameter.requires_grad).Sum(parameter => parameter.NumberOfElements);
         string precision = options.ComputePrecision == ComputePrecision.Float32 ? "float32" : $"{options.ComputePrecision.ToString().ToLowerInvariant()} with weights in float32";
-        Info(string.Create(Invariant, $"Training on {device} in {precision}: {parameters:N0} parameters ({size.Layers} layers of width {size.Width}, context of {size.ContextLength} tokens); "
+        Info(string.Create(Invariant, $"Training on {device} in {precision}: {parameters:N0} parameters{(trained == parameters ? "" : $", {trained:N0} of them trained")} "
+            + $"({network.Blocks.Count} layers of width {network.TokenEmbedding.shape[1]}, context of {contextLength} tokens); "
             + $"{rows.Rows:N0} rows, {rows.TargetTokens:N0} target tokens."));
-        WarnOfIncomplete(rows, size.ContextLength, "rows");
+        WarnOfIncomplete(rows, contextLength, "rows");
         if (validation is not null)
         {
             Info(string.Create(Invariant, $"Validating every {options.EvaluationInterval} steps on {validation.Rows:N0} rows, {validation.TargetTokens:N0} target tokens; ")
                 + (options.Patience is > 0 ? $"training stops after {options.Patience} evaluations without a lower loss." : "the best weights are kept."));
-            WarnOfIncomplete(validation, size.ContextLength, "validation rows");
+            WarnOfIncomplete(validation, contextLength, "validation rows");
         }
         Info($"Packages: MLNetExtension {VersionOf<TrainingReport>()}, Microsoft.ML {VersionOf<MLContext>()}, TorchSharp {TorchSetup.TorchSharpVersion} on libtorch {__version__}.");
     }

@@ -44,7 +44,7 @@ internal sealed class CompareAccumulationJob(CompareAccumulationSettings setting
 
     private TokenExample[] Encode(RowSet rows)
     {
-        var encoder = new TokenExampleEncoder(new ByteLevelTokenizer(), ByteLevelTokenizer.EndOfTextId, settings.Context);
+        var encoder = new TokenExampleEncoder(new ByteLevelTokenizer(), settings.Context);
         return [.. rows.Rows.Select((row, i) => encoder.Encode(new MLNetExtension.Data.TextRow(row.Prompt, row.Completion), i)).Where(example => example.HasTargets)];
     }
 }

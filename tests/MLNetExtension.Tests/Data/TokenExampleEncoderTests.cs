@@ -83,5 +83,5 @@ public sealed class TokenExampleEncoderTests
         StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => new TokenExample([1, 2], [1], 0, 17)).Message, "row 17 has 2 ids and 1 targets");
 
     private static TokenExample Encode(string prompt, string completion, int contextLength = 100) =>
-        new TokenExampleEncoder(new ByteLevelTokenizer(), End, contextLength).Encode(new TextRow(prompt, completion), 0);
+        new TokenExampleEncoder(new ByteLevelTokenizer(), contextLength).Encode(new TextRow(prompt, completion), 0);
 }

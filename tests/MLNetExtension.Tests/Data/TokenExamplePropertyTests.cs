@@ -22,7 +22,7 @@ public sealed class TokenExamplePropertyTests
          select (prompt, completion, context)).ToArbitrary(),
         draw =>
         {
-            TokenExample example = new TokenExampleEncoder(new ByteLevelTokenizer(), End, draw.context).Encode(new TextRow(draw.prompt, draw.completion), 3);
+            TokenExample example = new TokenExampleEncoder(new ByteLevelTokenizer(), draw.context).Encode(new TextRow(draw.prompt, draw.completion), 3);
             int prompt = Encoding.UTF8.GetByteCount(draw.prompt), whole = prompt + Encoding.UTF8.GetByteCount(draw.completion) + 1;
             int[] counted = [.. example.Targets.Where(target => target != Ignored)];
             return example.Length == Math.Min(whole, draw.context)

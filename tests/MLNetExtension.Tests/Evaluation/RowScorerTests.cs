@@ -192,7 +192,7 @@ public sealed class RowScorerTests
 
     private static TokenExample[] Encode(params (string Prompt, string Completion)[] rows)
     {
-        var encoder = new TokenExampleEncoder(new ByteLevelTokenizer(), ByteLevelTokenizer.EndOfTextId, TinyModels.ContextLength);
+        var encoder = new TokenExampleEncoder(new ByteLevelTokenizer(), TinyModels.ContextLength);
         return [.. rows.Select((row, position) => encoder.Encode(new TextRow(row.Prompt, row.Completion), position))];
     }
 }

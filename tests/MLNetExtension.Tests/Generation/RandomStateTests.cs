@@ -18,7 +18,7 @@ public sealed class RandomStateTests
     {
         using Gpt2 model = TinyModels.Gpt2();
         var generator = new TextGenerator(model, new ByteLevelTokenizer(), ByteLevelTokenizer.EndOfTextId);
-        TokenExample row = new TokenExampleEncoder(new ByteLevelTokenizer(), ByteLevelTokenizer.EndOfTextId, 10).Encode(new TextRow("", "text"), 0);
+        TokenExample row = new TokenExampleEncoder(new ByteLevelTokenizer(), 10).Encode(new TextRow("", "text"), 0);
 
         double[] undisturbed = Draw(() => { });
         double[] disturbed = Draw(() =>
