@@ -132,7 +132,7 @@ internal static class LlamaConfigurationFile
         if (family.Window == LlamaFamily.WindowForm.AllLayers)
             return (window, null);
 
-        int from = family.Window == LlamaFamily.WindowForm.UpperLayers ? reader.Whole("max_window_layers", UsualUpperLayers, least: 0) : 0;
+        int from = reader.Whole("max_window_layers", UsualUpperLayers, least: 0);      // said by all, meant by those whose upper layers have the window
         IReadOnlyList<JsonElement>? types = reader.PerLayer("layer_types", layers);
         if (!reader.Flag("use_sliding_window", false))
             window = null;

@@ -16,11 +16,32 @@ public sealed class HuggingFaceRefusalTests
     [DataRow("llama", "logits_scaling", "8.0", "'logits_scaling' is not known")]
     [DataRow("llama", "quantization_config", """{"bits":4}""", "'quantization_config' is not known")]
     [DataRow("llama", "partial_rotary_factor", "0.5", "'partial_rotary_factor' is 0.5, which is not supported; expected 1.0")]
+    [DataRow("llama", "rope_interleaved", "true", "'rope_interleaved' is true, which is not supported; expected false")]
     [DataRow("mixtral", "router_jitter_noise", "0.1", "'router_jitter_noise' is 0.1, which is not supported; expected 0.0")]
     [DataRow("gpt2", "scale_attn_by_inverse_layer_idx", "true", "'scale_attn_by_inverse_layer_idx' is true, which is not supported; expected false")]
     [DataRow("gpt2", "embd_pdrop", "0.2", "'embd_pdrop' is 0.2 and 'resid_pdrop' 0.1; only equal ones are supported")]
     public void An_option_that_is_not_supported_is_named(string model, string key, string value, string expected) =>
         Assert.Contains(expected, Refused<NotSupportedException>(model, copy => copy.Set(key, value)));
+
+    // Keys that published files of these families have, besides those of the golden models.
+    [TestMethod]
+    [DataRow("gpt2", "_num_labels", "1")]
+    [DataRow("gpt2", "task_specific_params", """{"text-generation":{"do_sample":true,"max_length":50}}""")]
+    [DataRow("gpt2", "n_ctx", "1024")]
+    [DataRow("llama", "rope_interleaved", "false")]
+    [DataRow("llama", "pretraining_tp", "1")]
+    [DataRow("llama", "torch_dtype", "\"bfloat16\"")]
+    [DataRow("llama", "quantization_config", "null")]
+    [DataRow("qwen2", "use_mrope", "false")]
+    [DataRow("smollm3", "max_window_layers", "28")]
+    [DataRow("smollm3", "layer_types", "[\"full_attention\",\"full_attention\",\"full_attention\"]")]
+    [DataRow("mixtral", "router_jitter_noise", "0")]
+    public void What_changes_nothing_is_let_through(string model, string key, string value)
+    {
+        using CheckpointCopy copy = new(model);
+        copy.Set(key, value);
+        HuggingFaceModel.Load(copy.Path).Dispose();
+    }
 
     [TestMethod]
     [DataRow("llama", "hidden_size", null, "'hidden_size' is missing")]

@@ -3,6 +3,7 @@ using MLNetExtension.Data;
 using MLNetExtension.Models;
 using MLNetExtension.Training;
 using TorchSharp;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Models;
@@ -73,6 +74,24 @@ public sealed class LlamaTests
                 block.Reseed(seed);
             return model.call(ids);
         }
+    }
+
+    // The bound is a few roundings to 8 bits; a wrong formula is off by the order of 1.
+    [TestMethod]
+    [DataRow(0)]
+    [DataRow(3)]
+    public void A_model_in_half_precision_computes_nearly_the_same(int experts)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        LlamaConfiguration configuration = TinyLlama.Configuration with { Experts = experts };
+        using Llama half = TinyLlama.Make(configuration, ScalarType.BFloat16), exact = TinyLlama.Make(configuration);
+        foreach ((Parameter rounded, Parameter parameter) in half.parameters().Zip(exact.parameters()))
+            parameter.copy_(rounded);
+        Tensor ids = arange(12, dtype: int64).view(1, 12);
+        Tensor logits = half.call(ids);
+        Assert.AreEqual(ScalarType.BFloat16, logits.dtype);
+        Assert.IsLessThan(0.1, Ragged.RelativeError(logits.to(float64), exact.call(ids)));
     }
 
     [TestMethod]
