@@ -13,7 +13,7 @@ public sealed class AdapterLawTests
 {
     private static readonly LoraOptions Options = new() { Rank = 3, Alpha = 5 };
 
-    // Seen to fail with: replicas whose adapters keep the weights they began with.
+    // Seen to fail with: replicas without adapters.
     [TestMethod]
     [DataRow("GPT-2", 8, 1, false, false)]
     [DataRow("GPT-2", 3, 1, true, false)]

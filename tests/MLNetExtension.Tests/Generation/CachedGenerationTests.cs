@@ -16,6 +16,9 @@ public sealed class CachedGenerationTests
     private static readonly ByteLevelTokenizer Tokenizer = new();
     private static readonly GenerationOptions Greedy = new() { Temperature = 0, MaximumNewTokens = 40 };
 
+    // Common enough to come before the context is full.
+    private static readonly string[] Letters = [.. "abcdefghijklmnopqrstuvwxyz".Select(letter => letter.ToString())];
+
     // Of unequal length; the last alone is longer than the context.
     private static readonly string[] Prompts = ["abc", "", "Quite a bit longer", "zz", "This prompt alone is longer than the context is."];
 
@@ -37,19 +40,24 @@ public sealed class CachedGenerationTests
         Assert.IsGreaterThan(4, Prompts.Select(prompt => Anew(model, prompt)).Distinct().Count(), "the prompts matter");
     }
 
-    // Texts end at different times: the seeds let some reach a stop string. Seen to fail with left padding on the right, and with rows that keep their places when one has ended.
+    // Texts end at different times: the seeds let some reach a stop string. Where the longest prompt fills the context nothing is kept, so shorter ones go by themselves too.
+    // Seen to fail with padding that the cache is not told of, and with texts that keep their places in the cache when one before them has ended.
     [TestMethod]
     [DynamicData(nameof(Models))]
     public void Prompts_of_unequal_length_are_continued_together_as_each_alone(string name, Func<CausalLanguageModel> make)
     {
         using CausalLanguageModel model = make();
         TextGenerator generator = GeneratorOf(model);
-        foreach (GenerationOptions options in new[] { Greedy, Greedy with { Temperature = 1, Seed = 3, StopStrings = ["e", "t", "a"], RepetitionPenalty = 1.3 } })
+        GenerationOptions drawn = Greedy with { Temperature = 1, Seed = 3, StopStrings = Letters, RepetitionPenalty = 1.3 };
+        foreach (string[] prompts in new[] { Prompts, ["abc", "zz", "", "long er", "x"] })
         {
-            string[] alone = [.. Prompts.Select((prompt, i) => generator.Generate(prompt, options with { Seed = options.Seed + i }))];
-            CollectionAssert.AreEqual(alone, generator.Generate(Prompts, options).ToArray(), name);
-            if (options.Seed is not null)
-                Assert.IsGreaterThan(1, alone.Select(text => text.Length).Distinct().Count(), "texts end at different times");
+            foreach (GenerationOptions options in new[] { Greedy, drawn })
+            {
+                string[] alone = [.. prompts.Select((prompt, i) => generator.Generate(prompt, options with { Seed = options.Seed + i }))];
+                CollectionAssert.AreEqual(alone, generator.Generate(prompts, options).ToArray(), name);
+                if (options.Seed is not null)
+                    Assert.IsGreaterThan(2, alone.Select(text => text.Length).Distinct().Count(), "texts end at different times");
+            }
         }
         Assert.HasCount(0, generator.Generate([]));
     }
@@ -83,18 +91,24 @@ public sealed class CachedGenerationTests
         CollectionAssert.AreEqual(new[] { "b", "c" }, generator.Stream("a", Greedy with { StopStrings = ["da"] }).ToArray());
     }
 
-    // The scripted model is so certain that a penalty must be immense to matter: 1000 / 2000 against 0.
+    // Seen to fail with end-of-text, which every text begins with, counted among what it holds.
     [TestMethod]
     public void A_repetition_penalty_turns_from_what_the_text_holds_and_spares_its_end()
     {
-        using ScriptedModel model = new(('a', 'b'), ('b', 'a'));
-        using Gpt2 tiny = TinyModels.Gpt2();
-        Assert.AreEqual("baba", GeneratorOf(model).Generate("a", Greedy with { MaximumNewTokens = 4 }));
-        Assert.AreEqual("", GeneratorOf(model).Generate("x", Greedy with { RepetitionPenalty = 1e9 }), "end-of-text comes first and is not worn out");
+        Assert.AreEqual("a", First(a: 12, b: 9, end: 10, penalty: 1));
+        Assert.AreEqual("", First(a: 12, b: 9, end: 10, penalty: 2));
+        Assert.AreEqual("b", First(a: -1, b: -1.5, end: -3, penalty: 2));
 
-        string free = GeneratorOf(tiny).Generate("abc", Greedy), penalized = GeneratorOf(tiny).Generate("abc", Greedy with { RepetitionPenalty = 1e6 });
-        Assert.AreNotEqual(free, penalized);
-        Assert.AreEqual(ByHand(tiny, "abc", 1e6), penalized);
+        using Gpt2 model = TinyModels.Gpt2();
+        Assert.AreEqual(ByHand(model, "abc", 1.5), GeneratorOf(model).Generate("abc", Greedy with { RepetitionPenalty = 1.5 }));
+        Assert.AreNotEqual(ByHand(model, "abc", 1.5), ByHand(model, "abc", 1), "the penalty matters");
+
+        static string First(double a, double b, double end, double penalty)
+        {
+            double[] logits = [.. Enumerable.Repeat(-100.0, 257)];
+            (logits['a'], logits['b'], logits[EndOfText]) = (a, b, end);
+            return new GrowingText(['a'], Greedy with { RepetitionPenalty = penalty }, Tokenizer, EndOfText).Choose(logits);
+        }
     }
 
     [TestMethod]
@@ -128,7 +142,7 @@ public sealed class CachedGenerationTests
         TextGenerator generator = GeneratorOf(model);
         generator.Generate(Prompts, Greedy);
         long before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
-        generator.Generate(Prompts, Greedy with { Temperature = 1, Seed = 3, StopStrings = ["e", "t"] });
+        generator.Generate(Prompts, Greedy with { Temperature = 1, Seed = 3, StopStrings = Letters });
         Assert.AreEqual(before, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
     }
 
