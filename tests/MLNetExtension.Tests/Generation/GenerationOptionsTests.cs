@@ -10,7 +10,7 @@ public sealed class GenerationOptionsTests
     {
         new GenerationOptions().Validate();
         new GenerationOptions { MaximumNewTokens = 1, Temperature = 0, TopK = 1, TopP = 1, Seed = -1 }.Validate();
-        new GenerationOptions { TopP = double.Epsilon }.Validate();
+        new GenerationOptions { TopP = double.Epsilon, MinP = 1, RepetitionPenalty = 0.5, StopStrings = ["a", "b"] }.Validate();
     }
 
     [TestMethod]
@@ -24,6 +24,12 @@ public sealed class GenerationOptionsTests
         AssertRefused(new() { TopP = 0 }, "TopP must be above 0 and at most 1; it is 0.");
         AssertRefused(new() { TopP = 1.5 }, "TopP must be above 0 and at most 1; it is 1.5.");
         AssertRefused(new() { TopP = double.NaN }, "TopP must be above 0 and at most 1; it is NaN.");
+        AssertRefused(new() { MinP = -0.1 }, "MinP must be from 0 to 1; it is -0.1.");
+        AssertRefused(new() { MinP = double.NaN }, "MinP must be from 0 to 1; it is NaN.");
+        AssertRefused(new() { RepetitionPenalty = 0 }, "RepetitionPenalty must be above 0, and finite; it is 0.");
+        AssertRefused(new() { RepetitionPenalty = double.NaN }, "RepetitionPenalty must be above 0, and finite; it is NaN.");
+        AssertRefused(new() { StopStrings = ["a", ""] }, "StopStrings must be a list of strings that are not empty; it is [a, ].");
+        AssertRefused(new() { StopStrings = null! }, "StopStrings must be a list of strings that are not empty; it is null.");
     }
 
     private static void AssertRefused(GenerationOptions options, string message)

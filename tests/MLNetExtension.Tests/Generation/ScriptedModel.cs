@@ -26,13 +26,25 @@ internal sealed class ScriptedModel : CausalLanguageModel
 
     public override int ContextLength => 8;
 
+    /// <summary>Whether it says that it heeds a cache; what follows a byte does not depend on what came before.</summary>
+    public bool Caches { get; init; }
+
+    public override bool CanCache => Caches;
+
+    /// <summary>Shapes of the ids that it was asked to read.</summary>
+    public List<string> Read { get; } = [];
+
     public override Tensor HeadWeight => _certainty;
 
     public override IReadOnlyList<TransformerBlock> Blocks => [];
 
     public override Tensor TokenEmbedding { get; }
 
-    public override Tensor EnterBlocks(Tensor tokens, SequenceLayout layout) => tokens;
+    public override Tensor EnterBlocks(Tensor tokens, SequenceLayout layout)
+    {
+        Read.Add($"{tokens.shape[0]}x{tokens.shape[1]}");
+        return tokens;
+    }
 
     public override Tensor Normalize(Tensor hidden) => hidden;
 

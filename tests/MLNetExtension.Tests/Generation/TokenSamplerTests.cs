@@ -37,6 +37,16 @@ public sealed class TokenSamplerTests
         AssertFrequencies([0.1, 0.4, 0.2, 0.3, 0], new() { Seed = 4, TopK = 100 });
     }
 
+    // Seen to fail with tokens kept beside the whole mass instead of beside the most probable token.
+    [TestMethod]
+    public void Min_p_keeps_what_is_probable_beside_the_most_probable()
+    {
+        AssertFrequencies([0, 4 / 9.0, 2 / 9.0, 3 / 9.0, 0], new() { Seed = 11, MinP = 0.49 });
+        AssertFrequencies([0, 4 / 7.0, 0, 3 / 7.0, 0], new() { Seed = 12, MinP = 0.51 });
+        AssertFrequencies([0, 1, 0, 0, 0], new() { Seed = 13, MinP = 1 });
+        AssertFrequencies([0, 4 / 7.0, 0, 3 / 7.0, 0], new() { Seed = 14, MinP = 0.1, TopK = 2 });
+    }
+
     [TestMethod]
     [DataRow(0.399, 1)]
     [DataRow(0.401, 2)]
