@@ -12,7 +12,7 @@ namespace MLNetExtension.Checkpoints;
 /// <remarks>
 /// <para>Known model types: gpt2, llama, mistral, mixtral, qwen2, qwen3 and smollm3. Whatever else a configuration says that may change what the model computes is refused, by name.
 /// Pickle files are never read: they can run any program.</para>
-/// <para>Tokenizer files lie in the same folder and are not this class's business: <see cref="Save"/> carries given files along.</para>
+/// <para>Tokenizer files lie in the same folder and are not this class's business: <see cref="Save(string, IReadOnlyList{string}?, long)"/> carries given files along.</para>
 /// </remarks>
 public sealed class HuggingFaceModel : IDisposable
 {

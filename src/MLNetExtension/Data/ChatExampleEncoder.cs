@@ -13,6 +13,23 @@ namespace MLNetExtension.Data;
 /// so.</param>
 public sealed class ChatExampleEncoder(ChatTemplate template, ILanguageTokenizer tokenizer, int contextLength)
 {
+    /// <summary>The id that ends a turn.</summary>
+    public int EndOfTurnId => template.EndOfTurnId;
+
+    /// <summary>Encodes a chat that the assistant is to go on with: what it said last, if that ends the chat, is left out.</summary>
+    /// <param name="messages">The chat's messages.</param>
+    /// <param name="position">Its row of the data, from 0; for messages of errors.</param>
+    /// <returns>The ids, up to where the assistant's words begin.</returns>
+    /// <exception cref="InvalidDataException">There is nothing to answer.</exception>
+    public IReadOnlyList<int> Prompt(IReadOnlyList<ChatMessage> messages, long position)
+    {
+        int count = messages.Count;
+        while (count > 0 && messages[count - 1].Role == ChatMessage.Assistant)
+            count--;
+        return count > 0 ? template.EncodePrompt([.. messages.Take(count)])
+            : throw new InvalidDataException($"Row {position}: the chat has no message that the assistant could answer.");
+    }
+
     /// <summary>Encodes one chat.</summary>
     /// <param name="messages">Its messages.</param>
     /// <param name="position">Its row of the data, from 0.</param>

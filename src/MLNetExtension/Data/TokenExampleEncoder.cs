@@ -21,6 +21,10 @@ public sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int contex
     /// <summary>Id of the token that a text begins with.</summary>
     public int BeginningId => tokenizer.BeginningOfTextId ?? tokenizer.EndOfTextId;
 
+    /// <summary>Lays out chats.</summary>
+    /// <exception cref="NotSupportedException">The tokenizer has no chat template, or one that is not known.</exception>
+    internal ChatExampleEncoder Chats => _chats.Value;
+
     /// <summary>Encodes one row.</summary>
     /// <param name="row">The row.</param>
     /// <param name="position">Its position in the data, from 0.</param>
@@ -51,7 +55,7 @@ public sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int contex
 
     internal TokenExample Encode(RowContent row, long position) =>
         row.TokenIds is not null ? Encode(row.TokenIds, position, row.Weight)
-        : row.Messages is not null ? _chats.Value.Encode(ChatMessages.Parse(row.Messages, position), position, row.Weight)
+        : row.Messages is not null ? Chats.Encode(ChatMessages.Parse(row.Messages, position), position, row.Weight)
         : Encode(row.Text, position, row.Weight);
 
     private TokenExample Example(IReadOnlyList<int> prompt, IReadOnlyList<int> completion, long position, double weight, int? wholeBytes)

@@ -1,9 +1,7 @@
 using Microsoft.ML;
 using Microsoft.ML.Runtime;
 using MLNetExtension.Data;
-using MLNetExtension.Persistence;
 using MLNetExtension.Training;
-using TorchSharp;
 
 namespace MLNetExtension.Estimators;
 

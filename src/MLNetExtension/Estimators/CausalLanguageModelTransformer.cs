@@ -75,6 +75,35 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
         archive.Complete();
     }
 
+    /// <summary>Writes the model into a folder as models are published: configuration, weights and tokenizer, for this library and for others.</summary>
+    /// <param name="folder">The folder; made if it is not there. Files of the same names are replaced once everything is written.</param>
+    /// <exception cref="InvalidOperationException">The model has low-rank adapters: <see cref="MergeAdapters"/>, or <see cref="SaveAdapters"/>.</exception>
+    /// <exception cref="NotSupportedException">The published form has no way to say what this model computes.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
+    public void SaveAsHuggingFace(string folder)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        _model.ThrowIfDisposed();
+        _model.SaveAsHuggingFace(folder);
+    }
+
+    /// <summary>Writes the low-rank adapters in PEFT's layout: <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>.</summary>
+    /// <param name="folder">The folder; made if it is not there.</param>
+    /// <exception cref="InvalidOperationException">The model has no adapters.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
+    public void SaveAdapters(string folder)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        _model.ThrowIfDisposed();
+        var adapters = _model.Adapters
+            ?? throw new InvalidOperationException($"The model has no low-rank adapters: it was trained without {nameof(CausalLanguageModelTrainer.Options.Lora)}, or they have been merged.");
+        adapters.Save(folder, _options.PretrainedFolder);
+    }
+
+    /// <summary>Adds the low-rank adapters to the weights, after which the model computes what it did, as fast as one without; does nothing where it has none. Not while others use the model.</summary>
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
+    public void MergeAdapters() => _model.MergeAdapters();
+
     /// <summary>Frees the network.</summary>
     public void Dispose() => _model.Dispose();
 
@@ -82,7 +111,13 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
 
     internal void ThrowIfDisposed() => _model.ThrowIfDisposed();
 
-    internal TextGenerator CreateTextGenerator() => new(_model.Network, _model.Tokenizer);
+    internal TextGenerator CreateTextGenerator()
+    {
+        _model.ThrowIfDisposed();
+        return _scoring.Generator;
+    }
+
+    internal IReadOnlyList<int>? ChatPrompt(string prompt) => _scoring.ChatPrompt(prompt);
 
     // Called by ML.NET with its own load context, whose type it keeps internal.
     private static ITransformer Load(IHostEnvironment environment, object loadContext) => TorchSetup.Run<ITransformer>(() =>

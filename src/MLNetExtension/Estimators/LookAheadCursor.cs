@@ -91,9 +91,10 @@ internal sealed class LookAheadCursor : DataViewRowCursor
         {
             DataViewRowId id = default;
             _inputId(ref id);
-            var content = _reader.Read(_input.Position);
-            _examples.Add(_scoring.Encode(content, _input.Position));
-            _generated?.Add(new Lazy<string>(() => _scoring.Continue(content), LazyThreadSafetyMode.None));
+            long position = _input.Position;
+            var content = _reader.Read(position);
+            _examples.Add(_scoring.Encode(content, position));
+            _generated?.Add(new Lazy<string>(() => _scoring.Continue(content, position), LazyThreadSafetyMode.None));
             _places.Add((_input.Batch, id));
             foreach (var column in _held)
                 column?.Hold();

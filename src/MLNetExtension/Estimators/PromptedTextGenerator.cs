@@ -5,7 +5,7 @@ using MLNetExtension.Generation;
 namespace MLNetExtension.Estimators;
 
 /// <summary>Continues prompts with the language model of a trained pipeline, after the pipeline's own transformers have been applied to them.</summary>
-/// <remarks>Not for several threads at once; make one for each. It uses the pipeline's model and does not own it.</remarks>
+/// <remarks>A model that was trained on chats takes the prompt for what a user says, and answers. Not for several threads at once; make one for each. It uses the pipeline's model and does not own it.</remarks>
 public sealed class PromptedTextGenerator
 {
     private readonly TextGenerator _generator;
@@ -17,7 +17,7 @@ public sealed class PromptedTextGenerator
     {
         _model = model;
         _generator = model.CreateTextGenerator();
-        // Rows of token ids have no text that a transformer could be applied to: the prompt goes to the tokenizer as it stands.
+        // Rows of token ids and chats have no text that a transformer could be applied to: the prompt goes to the tokenizer as it stands.
         if (model.PromptColumnName is not { } promptColumn)
             return;
         _row = new PromptRow(model.InputColumnNames, promptColumn);
@@ -29,7 +29,7 @@ public sealed class PromptedTextGenerator
     /// <param name="options">How to choose tokens. Default: those of <see cref="GenerationOptions"/>.</param>
     /// <returns>What follows the prompt, without it.</returns>
     /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
-    public string Generate(string prompt, GenerationOptions? options = null) => _generator.Generate(Prepare(prompt), options);
+    public string Generate(string prompt, GenerationOptions? options = null) => string.Concat(Stream(prompt, options));
 
     /// <summary>Continues a prompt, giving each piece of text as soon as it is known.</summary>
     /// <param name="prompt">May be empty: the model begins a text of its own.</param>
@@ -37,7 +37,9 @@ public sealed class PromptedTextGenerator
     /// <param name="cancellationToken">Asked before every token.</param>
     /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
     public IEnumerable<string> Stream(string prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default) =>
-        _generator.Stream(Prepare(prompt), options, cancellationToken);
+        Prepare(prompt) is var prepared && _model.ChatPrompt(prepared) is { } ids
+            ? _generator.Stream(ids, options, cancellationToken)
+            : _generator.Stream(prepared, options, cancellationToken);
 
     internal static PromptedTextGenerator Create(ITransformer model)
     {

@@ -74,6 +74,6 @@ internal sealed class ScoredRow : DataViewRow
     private string Generated()
     {
         Example();
-        return _generated ??= _scoring.Continue(_content);
+        return _generated ??= _scoring.Continue(_content, Position);
     }
 }

@@ -7,7 +7,7 @@ namespace MLNetExtension.Generation;
 internal sealed class GrowingText
 {
     private readonly GenerationOptions _options;
-    private readonly int _endOfText;
+    private readonly IReadOnlySet<int> _ends;
     private readonly List<int> _ids;
     private readonly HashSet<int> _seen;
     private readonly TokenSampler _sampler;
@@ -16,21 +16,21 @@ internal sealed class GrowingText
     private int _left;
 
     /// <summary>Begins a text.</summary>
-    /// <param name="promptIds">The prompt's ids; end-of-text is put before them.</param>
+    /// <param name="ids">The ids that it begins with.</param>
     /// <param name="options">How to generate; valid.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
-    /// <param name="endOfText">The id of the end-of-text token.</param>
-    public GrowingText(IReadOnlyList<int> promptIds, GenerationOptions options, Tokenizer tokenizer, int endOfText)
+    /// <param name="ends">Ids that end a text.</param>
+    public GrowingText(IReadOnlyList<int> ids, GenerationOptions options, Tokenizer tokenizer, IReadOnlySet<int> ends)
     {
-        (_options, _endOfText, _left) = (options, endOfText, options.MaximumNewTokens);
-        _ids = [endOfText, .. promptIds];
-        _seen = [.. promptIds];
+        (_options, _ends, _left) = (options, ends, options.MaximumNewTokens);
+        _ids = [.. ids];
+        _seen = [.. ids.Where(id => !ends.Contains(id))];
         _sampler = new TokenSampler(options);
         _decoder = StreamingDecoder.For(tokenizer);
         _stop = new StopStringFilter(options.StopStrings);
     }
 
-    /// <summary>All ids so far, from the end-of-text that comes before the prompt.</summary>
+    /// <summary>All ids so far, from the first.</summary>
     public IReadOnlyList<int> Ids => _ids;
 
     /// <summary>Whether no token follows any more.</summary>
@@ -43,7 +43,7 @@ internal sealed class GrowingText
     {
         Penalize(logits);
         int id = _sampler.Next(logits);
-        if (id == _endOfText)
+        if (_ends.Contains(id))
             return Finish("");
 
         _ids.Add(id);
@@ -65,7 +65,7 @@ internal sealed class GrowingText
     {
         if (_options.RepetitionPenalty == 1)
             return;
-        foreach (int id in _seen.Where(id => id != _endOfText))
+        foreach (int id in _seen)
             logits[id] = logits[id] > 0 ? logits[id] / _options.RepetitionPenalty : logits[id] * _options.RepetitionPenalty;
     }
 }

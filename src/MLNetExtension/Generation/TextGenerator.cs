@@ -2,12 +2,13 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using Microsoft.ML.Tokenizers;
 using MLNetExtension.Models;
+using MLNetExtension.Tokenization;
 
 namespace MLNetExtension.Generation;
 
 /// <summary>Lets a causal language model continue a prompt, or several at once.</summary>
 /// <remarks>
-/// <para>The model reads end-of-text and the prompt's tokens, as it did in training. It stops at end-of-text, which is not part of the text, before one of
+/// <para>The model reads beginning-of-text, or end-of-text where the tokenizer has no other, and the prompt's tokens, as it did in training. It stops at end-of-text, which is not part of the text, before one of
 /// <see cref="GenerationOptions.StopStrings"/>, or at <see cref="GenerationOptions.MaximumNewTokens"/>.</para>
 /// <para>Keys and values of tokens that it has read are kept while a text grows, so a token costs a pass over that token alone. When its context is full, the model goes on with the last tokens
 /// that fit. Each of these then has another position and less before it, so nothing that was kept holds any more: from there on a token costs a pass over the whole context.</para>
@@ -17,21 +18,21 @@ namespace MLNetExtension.Generation;
 public sealed class TextGenerator
 {
     private readonly CausalLanguageModel _model;
-    private readonly Tokenizer _tokenizer;
-    private readonly int _endOfText;
+    private readonly ILanguageTokenizer _tokenizer;
+    private readonly HashSet<int> _ends;
 
     /// <summary>Makes a generator over a model, which stays its owner's.</summary>
     /// <param name="model">The model, in evaluation mode whenever text is generated.</param>
     /// <param name="tokenizer">The tokenizer that the model was trained with.</param>
-    /// <param name="endOfText">The id of the end-of-text token.</param>
+    /// <param name="endIds">Ids that end a text, besides the tokenizer's end-of-text; null for none.</param>
     /// <exception cref="ArgumentNullException"><paramref name="model"/> or <paramref name="tokenizer"/> is null.</exception>
-    public TextGenerator(CausalLanguageModel model, Tokenizer tokenizer, int endOfText)
+    public TextGenerator(CausalLanguageModel model, ILanguageTokenizer tokenizer, IReadOnlyCollection<int>? endIds = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(tokenizer);
         _model = model;
         _tokenizer = tokenizer;
-        _endOfText = endOfText;
+        _ends = [tokenizer.EndOfTextId, .. endIds ?? []];
     }
 
     /// <summary>Continues a prompt.</summary>
@@ -79,7 +80,7 @@ public sealed class TextGenerator
     /// <param name="prompt">The text to continue; empty for a text from its beginning.</param>
     /// <param name="options">How to generate; null for the defaults.</param>
     /// <param name="cancellationToken">Ends the generation before its next token.</param>
-    /// <returns>The pieces that <see cref="Stream"/> gives. Each enumeration generates anew.</returns>
+    /// <returns>The pieces that <see cref="Stream(string, GenerationOptions?, CancellationToken)"/> gives. Each enumeration generates anew.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="prompt"/> is null.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     /// <exception cref="InvalidOperationException">The model is in training mode, or gives logits that are not numbers.</exception>
@@ -88,10 +89,23 @@ public sealed class TextGenerator
         PiecesAsync(Encode(prompt), Validated(options), cancellationToken);
 
     /// <summary>Continues a prompt of token ids.</summary>
-    /// <param name="promptIds">Ids of the vocabulary, without the end-of-text before them.</param>
+    /// <param name="promptIds">Ids of the vocabulary, without the one that a text begins with.</param>
     /// <param name="options">How to generate; valid.</param>
-    internal string Generate(IReadOnlyList<int> promptIds, GenerationOptions options) =>
-        string.Concat(Pieces([promptIds], options, CancellationToken.None).Select(piece => piece.Text));
+    internal string Generate(IReadOnlyList<int> promptIds, GenerationOptions options) => Continue([Beginning, .. promptIds], options);
+
+    /// <summary>Continues token ids that are whole as they are, such as those of a chat.</summary>
+    /// <param name="ids">Ids of the vocabulary, at least one.</param>
+    /// <param name="options">How to generate; valid.</param>
+    internal string Continue(IReadOnlyList<int> ids, GenerationOptions options) => string.Concat(Stream(ids, options, CancellationToken.None));
+
+    /// <summary>Continues token ids that are whole as they are and gives the text as it comes.</summary>
+    /// <param name="ids">Ids of the vocabulary, at least one.</param>
+    /// <param name="options">How to generate; null for the defaults.</param>
+    /// <param name="cancellationToken">Ends the generation before its next token.</param>
+    internal IEnumerable<string> Stream(IReadOnlyList<int> ids, GenerationOptions? options, CancellationToken cancellationToken) =>
+        Pieces([ids], Validated(options), cancellationToken).Select(piece => piece.Text);
+
+    private int Beginning => _tokenizer.BeginningOfTextId ?? _tokenizer.EndOfTextId;
 
     // Checked and encoded before the iterators, which only run when their first piece is asked for.
     private static GenerationOptions Validated(GenerationOptions? options)
@@ -104,7 +118,7 @@ public sealed class TextGenerator
     private IReadOnlyList<int> Encode(string prompt)
     {
         ArgumentNullException.ThrowIfNull(prompt);
-        return _tokenizer.EncodeToIds(prompt, considerNormalization: false);
+        return [Beginning, .. _tokenizer.EncodeText(prompt)];
     }
 
     private async IAsyncEnumerable<string> PiecesAsync(IReadOnlyList<int> promptIds, GenerationOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -118,7 +132,7 @@ public sealed class TextGenerator
     private IEnumerable<(int Prompt, string Text)> Pieces(IReadOnlyList<IReadOnlyList<int>> prompts, GenerationOptions options, CancellationToken cancellationToken)
     {
         List<(int Prompt, GrowingText Text)> live =
-            [.. prompts.Select((ids, i) => (i, new GrowingText(ids, options with { Seed = unchecked(options.Seed + i) }, _tokenizer, _endOfText)))];
+            [.. prompts.Select((ids, i) => (i, new GrowingText(ids, options with { Seed = unchecked(options.Seed + i) }, (Tokenizer)_tokenizer, _ends)))];
         using NextLogits next = new(_model);
         while (live.Count > 0)
         {

@@ -53,6 +53,9 @@ internal sealed class TrainedLanguageModel : IDisposable
 
     public ILanguageTokenizer Tokenizer { get; }
 
+    /// <summary>Ids that end a text, by what the model was published with, besides the tokenizer's end-of-text.</summary>
+    public IReadOnlyList<int> EndIds => _published?.EndOfTextIds ?? [];
+
     /// <summary>The network's adapters; null where it has none, or has none any more.</summary>
     public LoraAdapters? Adapters { get; private set; }
 

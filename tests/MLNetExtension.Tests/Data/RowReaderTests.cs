@@ -25,7 +25,7 @@ public sealed class RowReaderTests
             new() { Prompt = "a prompt that fills the context", Completion = "never seen" },
             new() { Prompt = "", Completion = "a completion longer than that" },
         ]);
-        TokenExampleEncoder encoder = new(new ByteLevelTokenizer(), ByteLevelTokenizer.EndOfTextId, contextLength: 10);
+        TokenExampleEncoder encoder = new(new ByteLevelTokenizer(), contextLength: 10);
 
         RowReaderResult result = RowReader.ReadAll(data, new RowReaderColumns(Text: null, "Prompt", "Completion"), encoder, CancellationToken.None);
 

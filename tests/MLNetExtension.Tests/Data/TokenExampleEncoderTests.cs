@@ -71,7 +71,7 @@ public sealed class TokenExampleEncoderTests
     [DataRow("", 100)]
     public void Token_ids_make_the_example_of_the_text_that_they_spell(string text, int contextLength)
     {
-        TokenExampleEncoder encoder = new(new ByteLevelTokenizer(), End, contextLength, vocabularySize: 257);
+        TokenExampleEncoder encoder = new(new ByteLevelTokenizer(), contextLength);
         TokenExample expected = Encode("", text, contextLength), example = encoder.Encode([.. Encoding.UTF8.GetBytes(text).Select(id => (int)id)], 0, weight: 3);
         CollectionAssert.AreEqual(expected.Ids, example.Ids);
         CollectionAssert.AreEqual(expected.Targets, example.Targets);

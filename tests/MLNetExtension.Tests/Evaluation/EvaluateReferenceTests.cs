@@ -31,7 +31,7 @@ public sealed class EvaluateReferenceTests
             new TrainedLanguageModel(TinyModels.Gpt2(ScalarType.Float32), new ByteLevelTokenizer()), new CausalLanguageModelTrainer.Options(), training: null);
         using Gpt2 reference = TinyModels.Gpt2();
         double loss = 0, tokens = 0, bytes = 0, correct = 0;
-        TokenExampleEncoder encoder = new(new ByteLevelTokenizer(), ByteLevelTokenizer.EndOfTextId, TinyModels.ContextLength);
+        TokenExampleEncoder encoder = new(new ByteLevelTokenizer(), TinyModels.ContextLength);
         foreach (Row row in Rows)
         {
             TokenExample example = encoder.Encode(new TextRow("", row.Text), 0);

@@ -77,7 +77,7 @@ public sealed class ReportedEvaluationTests
 
     private static TokenExample[] Rows()
     {
-        TokenExampleEncoder encoder = new(new ByteLevelTokenizer(), ByteLevelTokenizer.EndOfTextId, TinyModels.ContextLength);
+        TokenExampleEncoder encoder = new(new ByteLevelTokenizer(), TinyModels.ContextLength);
         string[] texts = ["a", "A sentence that fills the context.", "€", "", "some words", "0123456789", "a prompt and no more", "x"];
         return [.. texts.Select((text, row) => encoder.Encode(new TextRow(text.StartsWith("a prompt") ? text + " at all, cut" : "", text), row))];
     }

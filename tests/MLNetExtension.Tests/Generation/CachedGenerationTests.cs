@@ -107,7 +107,7 @@ public sealed class CachedGenerationTests
         {
             double[] logits = [.. Enumerable.Repeat(-100.0, 257)];
             (logits['a'], logits['b'], logits[EndOfText]) = (a, b, end);
-            return new GrowingText(['a'], Greedy with { RepetitionPenalty = penalty }, Tokenizer, EndOfText).Choose(logits);
+            return new GrowingText([EndOfText, 'a'], Greedy with { RepetitionPenalty = penalty }, Tokenizer, new HashSet<int> { EndOfText }).Choose(logits);
         }
     }
 
@@ -146,7 +146,7 @@ public sealed class CachedGenerationTests
         Assert.AreEqual(before, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
     }
 
-    private static TextGenerator GeneratorOf(CausalLanguageModel model) => new(model, Tokenizer, EndOfText);
+    private static TextGenerator GeneratorOf(CausalLanguageModel model) => new(model, Tokenizer);
 
     private static Llama Llama()
     {

@@ -17,7 +17,7 @@ public sealed class RandomStateTests
     public void Generating_and_scoring_leave_the_callers_random_state_alone()
     {
         using Gpt2 model = TinyModels.Gpt2();
-        var generator = new TextGenerator(model, new ByteLevelTokenizer(), ByteLevelTokenizer.EndOfTextId);
+        var generator = new TextGenerator(model, new ByteLevelTokenizer());
         TokenExample row = new TokenExampleEncoder(new ByteLevelTokenizer(), 10).Encode(new TextRow("", "text"), 0);
 
         double[] undisturbed = Draw(() => { });

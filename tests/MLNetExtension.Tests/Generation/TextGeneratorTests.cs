@@ -118,8 +118,8 @@ public sealed class TextGeneratorTests
 
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => generator.Stream("", new() { TopK = 0 }));
         Assert.ThrowsExactly<ArgumentNullException>(() => generator.Stream(null!));
-        Assert.ThrowsExactly<ArgumentNullException>(() => new TextGenerator(null!, Tokenizer, EndOfText));
-        Assert.ThrowsExactly<ArgumentNullException>(() => new TextGenerator(model, null!, EndOfText));
+        Assert.ThrowsExactly<ArgumentNullException>(() => new TextGenerator(null!, Tokenizer));
+        Assert.ThrowsExactly<ArgumentNullException>(() => new TextGenerator(model, null!));
     }
 
     [TestMethod]
@@ -144,7 +144,7 @@ public sealed class TextGeneratorTests
         Assert.Contains("eval()", error.Message);
     }
 
-    private static TextGenerator GeneratorOf(CausalLanguageModel model) => new(model, Tokenizer, EndOfText);
+    private static TextGenerator GeneratorOf(CausalLanguageModel model) => new(model, Tokenizer);
 
     private static List<int> ContinueByHand(Gpt2 model, IEnumerable<int> prompt, GenerationOptions options)
     {
