@@ -46,7 +46,7 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
         if (step.TokensPerMicroBatch < _tokensPerMicroBatch)
             Warning(string.Create(Invariant, $"Step {step.Step}: memory ran out; micro-batches now hold at most {step.TokensPerMicroBatch:N0} tokens. The result is the same."));
         else if (_tokensPerMicroBatch == 0)
-            Info(string.Create(Invariant, $"Micro-batches hold at most {step.TokensPerMicroBatch:N0} tokens."));
+            Info(string.Create(Invariant, $"Micro-batches hold at most {step.TokensPerMicroBatch:N0} tokens{(step.Workers == 1 ? "" : $"; {step.Workers} of them are computed side by side")}."));
         _tokensPerMicroBatch = step.TokensPerMicroBatch;
         if (step.Step % options.ReportInterval == 0)
             Info(string.Create(Invariant, $"Step {step.Step} of epoch {step.Epoch}, {step.Progress:P0} done: loss {step.Loss:F4} nats per token, learning rate {step.LearningRate:G3}, "

@@ -55,6 +55,9 @@ public sealed record StepReport
     /// <summary>Most positions that passed through the model together, padding included. It falls when memory runs out.</summary>
     public required int TokensPerMicroBatch { get; init; }
 
+    /// <summary>How many micro-batches are computed side by side, as things stand.</summary>
+    public required int Workers { get; init; }
+
     /// <summary>Duration of the step, without evaluation.</summary>
     public required TimeSpan StepTime { get; init; }
 

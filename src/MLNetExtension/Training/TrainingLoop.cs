@@ -97,6 +97,7 @@ public static class TrainingLoop
                     Accuracy = loss.Accuracy,
                     PaddingShare = padding,
                     TokensPerMicroBatch = trainingStep.TokensPerMicroBatch,
+                    Workers = trainingStep.Workers,
                     StepTime = stepTime,
                     Elapsed = elapsed,
                     TotalTargetTokens = tally.TargetTokens,
