@@ -33,7 +33,7 @@ internal sealed class PeftFolder
         if (!File.Exists(path))
             throw new FileNotFoundException($"The folder {folder} lacks {PeftConfiguration.FileName}.", path);
         if (!File.Exists(weightsPath) && File.Exists(Path.Combine(folder, PickleName)))
-            SafetensorsFolder.RefusePickle(Path.Combine(folder, PickleName));
+            SafetensorsFolder.RefusePickle(Path.Combine(folder, PickleName), expected: WeightsName);
         if (!File.Exists(weightsPath))
             throw new FileNotFoundException($"The folder {folder} lacks {WeightsName}.", weightsPath);
 

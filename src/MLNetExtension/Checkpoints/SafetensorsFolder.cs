@@ -28,11 +28,13 @@ internal static class SafetensorsFolder
     }
 
     /// <summary>Refuses a pickle file, by name.</summary>
+    /// <param name="path">Any path.</param>
+    /// <param name="expected">What should be there instead.</param>
     /// <exception cref="NotSupportedException">The path is one of a pickle file.</exception>
-    public static void RefusePickle(string path)
+    public static void RefusePickle(string path, string expected = SingleName)
     {
         if (IsPickle(path))
-            throw new NotSupportedException($"{path} is a pickle file, which can run any program when it is read, so it is not. Expected {SingleName}; "
+            throw new NotSupportedException($"{path} is a pickle file, which can run any program when it is read, so it is not. Expected {expected}; "
                 + "the safetensors package of Python and Hugging Face's save_pretrained write one.");
     }
 

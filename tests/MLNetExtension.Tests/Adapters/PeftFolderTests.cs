@@ -135,7 +135,34 @@ public sealed class PeftFolderTests
         Change(folder.Path, "r", "3");
         StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => LoraAdapters.Load(llama, folder.Path)).Message, "q_proj.lora_A.weight' is F64 [2, 12], expected [3, 12]");
         File.Move(Path.Combine(folder.Path, WeightsName), Path.Combine(folder.Path, "adapter_model.bin"));
-        StringAssert.Contains(Assert.ThrowsExactly<NotSupportedException>(() => LoraAdapters.Load(llama, folder.Path)).Message, "adapter_model.bin is a pickle file");
+        string message = Assert.ThrowsExactly<NotSupportedException>(() => LoraAdapters.Load(llama, folder.Path)).Message;
+        StringAssert.Contains(message, "adapter_model.bin is a pickle file");
+        StringAssert.Contains(message, "Expected adapter_model.safetensors");
+    }
+
+    [TestMethod]
+    public void A_models_own_weights_are_saved_without_adapters_and_with_them_once_merged()
+    {
+        using TemporaryFolder before = new(), after = new();
+        using var scope = NewDisposeScope();
+        using HuggingFaceModel model = new(Adapted.Model("GPT-2"));
+        model.Model.eval();
+        Tensor ids = Ragged.Pad(Ragged.Examples(3)).Ids, plain = model.Model.call(ids).detach();
+        LoraAdapters adapters = Adapted.Attach(model.Model, new LoraOptions());
+        Tensor adapted = model.Model.call(ids).detach();
+        model.Save(before.Path);
+        adapters.Merge();
+        model.Save(after.Path);
+
+        Assert.IsGreaterThan(1e-3, Ragged.RelativeError(adapted, plain));
+        Assert.AreEqual(0, (Loaded(before.Path) - plain).abs().max().ToDouble());
+        Assert.IsLessThan(1e-12, Ragged.RelativeError(Loaded(after.Path), adapted));
+
+        Tensor Loaded(string folder)
+        {
+            using HuggingFaceModel loaded = HuggingFaceModel.Load(folder, ScalarType.Float64);
+            return loaded.Model.call(ids).detach();
+        }
     }
 
     private static void Save(string folder)

@@ -14,7 +14,7 @@ public sealed class GoldenLogitsTests
 {
     public static IEnumerable<object[]> Names => Directory.EnumerateDirectories(Golden).Select(folder => new object[] { Path.GetFileName(folder) });
 
-    private static string Golden => Path.Combine(SourceTree.Root, "tests/MLNetExtension.Tests/Models/Golden");
+    internal static string Golden => Path.Combine(SourceTree.Root, "tests/MLNetExtension.Tests/Models/Golden");
 
     // Seen to fail, one at a time, with: a window one too narrow, heads that share the wrong keys, rotation the other way round, no layer left unrotated, weights of experts that do not sum
     // to one, a wrong coefficient in the approximation of GELU, YaRN without its temperature, a step for the blend of Llama 3's frequencies.
@@ -27,7 +27,7 @@ public sealed class GoldenLogitsTests
             using var scope = NewDisposeScope();
             using var _ = no_grad();
             using HuggingFaceModel loaded = HuggingFaceModel.Load(Path.Combine(Golden, name), dtype);
-            Dictionary<string, Tensor> golden = Read(name);
+            Dictionary<string, Tensor> golden = Read(Path.Combine(Golden, name));
             Tensor logits = loaded.Model.call(golden["ids"]);
             Assert.AreEqual(dtype, logits.dtype);
             Assert.IsLessThan(tolerance, Ragged.RelativeError(logits.to(float64), golden["logits"]), $"{dtype}");
@@ -46,9 +46,10 @@ public sealed class GoldenLogitsTests
             Assert.Contains(what, all);
     }
 
-    private static Dictionary<string, Tensor> Read(string name)
+    /// <summary>Reads ids and logits.</summary>
+    internal static Dictionary<string, Tensor> Read(string folder)
     {
-        SafetensorsFile file = SafetensorsFile.Open(Path.Combine(Golden, name, "golden.safetensors"));
+        SafetensorsFile file = SafetensorsFile.Open(Path.Combine(folder, "golden.safetensors"));
         using FileStream stream = file.Read();
         Dictionary<string, Tensor> tensors = [];
         foreach (SafetensorsEntry entry in file.Entries)

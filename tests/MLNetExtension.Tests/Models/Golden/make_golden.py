@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes small models as Hugging Face's files hold them, with the logits that they give, computed in float64.
+"""Writes small models as Hugging Face's files hold them, and adapters as PEFT's do, with the logits that they give, computed in float64.
 
-Ran on Debian 12: python3 3.11.2, python3-torch 1.13.1 (no other package). Usage: python3 make_golden.py, from anywhere; it writes beside itself.
+Ran on Debian 12: python3 3.11.2, python3-torch 1.13.1 (no other package). Usage: python3 make_golden.py, from anywhere; it writes beside itself; adapters into Adapters/Golden.
 
 Written from the equations of the papers named below, the slow way: one row, one head, one position, one token at a time, rotations as complex numbers, a
 softmax over the positions that a query may see and no mask. Nothing is shared with the implementation under test but the names in the files.
@@ -279,6 +279,38 @@ def make(name, seed, config, dtype, prefix="", shards=1, extra=None):
             json.dump({"metadata": {}, "weight_map": index}, file)
     write_safetensors(os.path.join(folder, "golden.safetensors"), {"ids": ids, "logits": logits})
     print(f"{name}: {sum(value.numel() for value in weights.values())} weights, logits from {float(logits.min()):.3f} to {float(logits.max()):.3f}")
+    return name, config, exact, ids
+
+
+def make_adapter(base, seed, rank, alpha, targets, rslora=False):
+    """An adapter (Hu et al. 2021, equation 3) as PEFT's files hold it, with the logits of the base plus s B A; s as in Kalajdzievski 2023 where rslora."""
+    name, config, exact, ids = base
+    gpt2 = config["model_type"] == "gpt2"
+    generator = torch.Generator().manual_seed(seed)
+    scale = alpha / (math.sqrt(rank) if rslora else rank)
+    adapted, stored = dict(exact), {}
+    for key, weight in exact.items():
+        module = key[:-len(".weight")]
+        if not key.endswith(".weight") or weight.dim() != 2 or module.split(".")[-1] not in targets:
+            continue
+        inputs, outputs = weight.shape if gpt2 else reversed(weight.shape)
+        a = torch.randn([rank, inputs], generator=generator) * 0.3
+        b = torch.randn([outputs, rank], generator=generator) * 0.3
+        change = scale * b.to(torch.float64) @ a.to(torch.float64)
+        adapted[key] = weight + (change.T if gpt2 else change)
+        full = "base_model.model." + ("transformer." if gpt2 else "") + module
+        stored[full + ".lora_A.weight"], stored[full + ".lora_B.weight"] = a, b
+    logits = torch.stack([(gpt2_logits if gpt2 else llama_logits)(config, adapted, row.tolist()) for row in ids])
+
+    folder = os.path.join(HERE, "../../Adapters/Golden", name)
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "adapter_config.json"), "w") as file:
+        json.dump({"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": rank, "lora_alpha": alpha, "lora_dropout": 0.1, "use_rslora": rslora, "target_modules": targets, "bias": "none",
+                   "fan_in_fan_out": gpt2, "inference_mode": True, "use_dora": False, "modules_to_save": None}, file, indent=1)
+        file.write("\n")
+    write_safetensors(os.path.join(folder, "adapter_model.safetensors"), stored)
+    write_safetensors(os.path.join(folder, "golden.safetensors"), {"ids": ids, "logits": logits})
+    print(f"{name} with {len(stored) // 2} adapters: logits from {float(logits.min()):.3f} to {float(logits.max()):.3f}")
 
 
 def gpt2(**changes):
@@ -292,10 +324,10 @@ def llama(kind, **changes):
             "num_key_value_heads": G, "hidden_act": "silu", "rms_norm_eps": 1e-5, "rope_theta": 100.0, "tie_word_embeddings": False, "bos_token_id": 1, "eos_token_id": [2, 3], **changes}
 
 
-make("gpt2", 1, gpt2(), "F64", prefix="transformer.")
+gpt2_base = make("gpt2", 1, gpt2(), "F64", prefix="transformer.")
 make("gpt2-untied", 2, gpt2(n_inner=20, activation_function="relu", layer_norm_epsilon=1e-3, tie_word_embeddings=False), "F32",
      extra={"h.0.attn.bias": torch.ones(1, 1, 24, 24).tril(), "h.1.attn.bias": torch.ones(1, 1, 24, 24).tril()})
-make("llama", 3, llama("llama", num_key_value_heads=H, attention_bias=True, mlp_bias=True, rope_scaling=None), "F32")
+llama_base = make("llama", 3, llama("llama", num_key_value_heads=H, attention_bias=True, mlp_bias=True, rope_scaling=None), "F32")
 make("llama-linear", 4, llama("llama", tie_word_embeddings=True, rope_scaling={"type": "linear", "factor": 4.0}), "F32")
 make("llama-dynamic", 5, llama("llama", num_hidden_layers=1, rope_scaling={"type": "dynamic", "factor": 2.0}), "F32")
 llama3 = llama("llama", head_dim=12, rope_parameters={"rope_type": "llama3", "rope_theta": 100.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
@@ -311,5 +343,9 @@ make("qwen3-yarn", 11, llama("qwen3", head_dim=12, tie_word_embeddings=True, use
                              rope_scaling={"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 40, "attention_factor": 1.3, "beta_fast": 6.0, "beta_slow": 0.5,
                                            "truncate": False}), "F32")
 make("smollm3", 12, llama("smollm3", tie_word_embeddings=True, no_rope_layers=[1, 0, 1], no_rope_layer_interval=4, use_sliding_window=False, sliding_window=None), "F32")
-make("mixtral", 13, llama("mixtral", sliding_window=7, num_local_experts=4, num_experts_per_tok=2, num_hidden_layers=2, intermediate_size=12,
-                          router_aux_loss_coef=0.02, output_router_logits=False), "F32", shards=3)
+mixtral_base = make("mixtral", 13, llama("mixtral", sliding_window=7, num_local_experts=4, num_experts_per_tok=2, num_hidden_layers=2, intermediate_size=12,
+                                         router_aux_loss_coef=0.02, output_router_logits=False), "F32", shards=3)
+
+make_adapter(gpt2_base, 21, 3, 6, ["c_attn", "c_proj", "c_fc"])
+make_adapter(llama_base, 22, 4, 10, ["q_proj", "v_proj", "up_proj", "down_proj"], rslora=True)
+make_adapter(mixtral_base, 23, 2, 3, ["k_proj", "o_proj", "gate", "w1", "w2", "w3"])
