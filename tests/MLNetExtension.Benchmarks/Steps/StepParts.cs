@@ -96,7 +96,7 @@ internal sealed class StepParts : IDisposable
 
     private static double Tokenizing(TokenExample[] window)
     {
-        TokenExampleEncoder encoder = new(new ByteLevelTokenizer(), ByteLevelTokenizer.EndOfTextId, window.Max(e => e.Length));
+        TokenExampleEncoder encoder = new(new ByteLevelTokenizer(), window.Max(e => e.Length));
         TextRow[] rows = [.. window.Select(e => new TextRow("", new string('a', e.Length)))];
         const int Repetitions = 100;
         long start = Stopwatch.GetTimestamp();
