@@ -8,7 +8,7 @@ internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>
 {
     private readonly Parameter weight;
     private readonly Parameter? bias;
-    private readonly List<LowRankAdapter> _adapters = [];       // in the order of their rows
+    private readonly List<LowRankAdapter> _adapters = [];       // in the order in which they came, which is that of their parameters
     private Piece[] _pieces = [];
 
     /// <summary>Makes a layer without adapters.</summary>
@@ -38,7 +38,6 @@ internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>
         adapter.train(training);
         register_module(NameOf(adapter), adapter);
         _adapters.Add(adapter);
-        _adapters.Sort((first, second) => first.FirstRow.CompareTo(second.FirstRow));
         _pieces = [.. Pieces()];
     }
 
@@ -93,7 +92,7 @@ internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>
         if (_adapters.Count == 0)
             yield break;
         long at = 0;
-        foreach (LowRankAdapter adapter in _adapters)
+        foreach (LowRankAdapter adapter in _adapters.OrderBy(adapter => adapter.FirstRow))
         {
             if (adapter.FirstRow > at)
                 yield return new Piece(adapter.FirstRow - at, null);
