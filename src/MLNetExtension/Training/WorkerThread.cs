@@ -17,7 +17,7 @@ internal sealed class WorkerThread : IDisposable
         // The number of threads is the calling thread's own, but what threads to come begin with is the process's: that is put back.
         int threads = get_num_threads();
         _thread.Start();
-        Start(() => set_num_threads(cores)).GetAwaiter().GetResult();
+        Start(() => Settle(cores)).GetAwaiter().GetResult();
         set_num_threads(threads);
     }
 
@@ -36,6 +36,13 @@ internal sealed class WorkerThread : IDisposable
         _tasks.CompleteAdding();
         _thread.Join();
         _tasks.Dispose();
+    }
+
+    // A thread takes over the process's number when libtorch first needs one on it: asked for it here, it cannot take it over what is set after.
+    private static void Settle(int cores)
+    {
+        get_num_threads();
+        set_num_threads(cores);
     }
 
     private void Work()

@@ -16,7 +16,7 @@ public sealed class PretrainedTests
 {
     private static readonly GenerationOptions Greedy = new() { Temperature = 0, MaximumNewTokens = 8 };
 
-    // Seen to fail with: the tokenizer's files left out of the archive; a network made anew from the seed.
+    // Seen to fail with: the tokenizer's files left out of the archive, or of the folder; weights changed on loading.
     [TestMethod]
     [DataRow("gpt2")]
     [DataRow("llama3")]
@@ -41,7 +41,7 @@ public sealed class PretrainedTests
         CollectionAssert.AreEqual(File.ReadAllBytes(Path.Combine(published, "tokenizer.json")), File.ReadAllBytes(Path.Combine(folder["again"], "tokenizer.json")));
     }
 
-    // Seen to fail with: adapters left out of the description, so that the weights of the archive do not fit.
+    // Seen to fail with: adapters left out of what the archive says of the model.
     [TestMethod]
     [DataRow(ComputePrecision.Float32)]
     [DataRow(ComputePrecision.BFloat16)]
@@ -75,7 +75,7 @@ public sealed class PretrainedTests
         StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(() => trained.SaveAdapters(folder["adapters"])).Message, "no low-rank adapters");
     }
 
-    // Seen to fail with: the whole chat learnt; the end of a turn not ending the answer.
+    // Seen to fail with: the whole chat learnt.
     [TestMethod]
     [DataRow("llama3")]
     [DataRow("qwen2")]

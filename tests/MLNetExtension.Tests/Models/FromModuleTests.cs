@@ -89,7 +89,7 @@ public sealed class FromModuleTests
         return arena.Gradients.clone();
     }
 
-    // A plain recurrent network: h_t = tanh(A h_(t-1) + embedding of id t), logits = B h_t. Each draw is its own, so that every one made is the same.
+    // A plain recurrent network: h_t = tanh(A h_(t-1) + embedding of id t), logits = log softmax(B h_t), whose backward pass reads the logits: whoever writes into them is found out. Each draw is its own, so that every one made is the same.
     private sealed class Recurrent : nn.Module<Tensor, Tensor>
     {
         private const int Width = 7;
@@ -113,7 +113,7 @@ public sealed class FromModuleTests
             Tensor state = zeros(ids.shape[0], Width, dtype: inputs.dtype);
             for (int t = 0; t < ids.shape[1]; t++)
                 states.Add(state = (state.matmul(mixing) + inputs.select(1, t)).tanh());
-            return head.call(stack(states, 1));
+            return head.call(stack(states, 1)).log_softmax(-1);
         }
 
         private static Parameter Draw(long rows, long columns, Generator generator) => nn.Parameter(empty(rows, columns, dtype: float64).normal_(0, 0.7, generator));

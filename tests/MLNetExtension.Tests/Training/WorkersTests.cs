@@ -84,19 +84,52 @@ public sealed class WorkersTests
         Assert.IsLessThan(1e-12, Ragged.RelativeError(parallel.Arena.Gradients, expected));
     }
 
+    // Seen to fail with: the calling thread's number not put back; the process's not put back.
     [TestMethod]
     [DoNotParallelize]
-    public void Workers_leave_the_number_of_threads_and_the_live_tensors_as_they_were()
+    public void Workers_leave_the_number_of_threads_as_it_was()
     {
-        int threads = get_num_threads();
-        using Gpt2 model = Ragged.Model();
-        TrainingLoop.Run(model, Ragged.Examples(8), new TrainingOptions { MaximumSteps = 2, Workers = 2, MaximumTokensPerMicroBatch = 30 }, seed: 1);
-        Assert.AreEqual(threads, get_num_threads());
-        int fromNewThread = 0;
-        Thread thread = new(() => fromNewThread = get_num_threads());
-        thread.Start();
-        thread.Join();
-        Assert.AreEqual(threads, fromNewThread);
+        const int Threads = 3;
+        int before = get_num_threads();
+        set_num_threads(Threads);
+        try
+        {
+            using Gpt2 model = Ragged.Model();
+            TrainingLoop.Run(model, Ragged.Examples(8), new TrainingOptions { MaximumSteps = 2, Workers = 2, MaximumTokensPerMicroBatch = 30 }, seed: 1);
+            Assert.AreEqual(Threads, get_num_threads());
+            int fromNewThread = 0;
+            Thread thread = new(() => fromNewThread = get_num_threads());
+            thread.Start();
+            thread.Join();
+            Assert.AreEqual(Threads, fromNewThread);
+        }
+        finally
+        {
+            set_num_threads(before);
+        }
+    }
+
+    // libtorch takes over the process's number on a thread's first parallel call, whatever was set there before. Seen to fail with: the number set before that.
+    [TestMethod]
+    [DoNotParallelize]
+    public void A_worker_keeps_to_its_cores()
+    {
+        int before = get_num_threads(), kept = 0;
+        set_num_threads(4);
+        try
+        {
+            using WorkerThread worker = new(cores: 2);
+            worker.Start(() =>
+            {
+                using Tensor large = ones(1 << 20).add_(1);
+                kept = get_num_threads();
+            }).GetAwaiter().GetResult();
+            Assert.AreEqual(2, kept);
+        }
+        finally
+        {
+            set_num_threads(before);
+        }
     }
 
     [TestMethod]
