@@ -17,7 +17,7 @@ public partial class ApiDocs
     /// <summary>Seed of the split, the weights and the order of rows.</summary>
     public const int RetrainSeed = 1;
 
-    /// <summary>The share of members that is not learnt, for <see cref="Evaluate"/>.</summary>
+    /// <summary>The share of members that is kept to evaluate on.</summary>
     public const double RetrainTestFraction = 0.1;
 
     /// <summary>Trains a model and saves it.</summary>

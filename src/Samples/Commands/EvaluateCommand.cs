@@ -19,7 +19,7 @@ internal static class EvaluateCommand
         var columns = new ColumnOptions();
         Option<DeviceChoice> device = OptionFactory.Device();
         Option<string?> json = OptionFactory.JsonFile();
-        var command = new Command("evaluate", "Measures a saved model on the rows of a file: loss, perplexity, bits per byte.") { model, data, device, json };
+        var command = new Command("evaluate", "Measures a saved model on the rows of a file: loss, perplexity, bits per byte, accuracy.") { model, data, device, json };
         columns.AddTo(command);
         command.SetAction(parsed =>
         {

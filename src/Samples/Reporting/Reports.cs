@@ -8,12 +8,13 @@ namespace Samples.Reporting;
 /// <param name="Perplexity">exp(loss).</param>
 /// <param name="BitsPerToken">loss / ln 2.</param>
 /// <param name="BitsPerByte">Bits per UTF-8 byte of the text that the targets spell.</param>
+/// <param name="Accuracy">Share of target tokens that the model thinks the likeliest.</param>
 /// <param name="Tokens">Target tokens.</param>
 /// <param name="Rows">Rows with a target token.</param>
-internal sealed record MetricsReport(double Loss, double Perplexity, double BitsPerToken, double BitsPerByte, long Tokens, long Rows)
+internal sealed record MetricsReport(double Loss, double Perplexity, double BitsPerToken, double BitsPerByte, double Accuracy, long Tokens, long Rows)
 {
     public static MetricsReport From(CausalLanguageModelMetrics metrics) =>
-        new(metrics.Loss, metrics.Perplexity, metrics.BitsPerToken, metrics.BitsPerByte, metrics.Tokens, metrics.Rows);
+        new(metrics.Loss, metrics.Perplexity, metrics.BitsPerToken, metrics.BitsPerByte, metrics.Accuracy, metrics.Tokens, metrics.Rows);
 
     /// <summary>Whether two evaluations of the same weights agree: to 1e-5 of the loss, because a GPU may add up in another order.</summary>
     public bool Agrees(MetricsReport other) => Tokens == other.Tokens && Rows == other.Rows && Math.Abs(Loss - other.Loss) <= 1e-5 * Math.Abs(Loss);

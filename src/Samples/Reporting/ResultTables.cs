@@ -12,6 +12,7 @@ internal static class ResultTables
         AddMetric(table, "loss (nats per token)", "0.0000", metrics => metrics.Loss, report.Before, report.After, report.Reloaded);
         AddMetric(table, "perplexity", "0.00", metrics => metrics.Perplexity, report.Before, report.After, report.Reloaded);
         AddMetric(table, "bits per byte", "0.000", metrics => metrics.BitsPerByte, report.Before, report.After, report.Reloaded);
+        AddMetric(table, "next token right", "0.0 %", metrics => metrics.Accuracy, report.Before, report.After, report.Reloaded);
         AddMetric(table, "tokens", "N0", metrics => metrics.Tokens, report.Before, report.After, report.Reloaded);
         console.Write(table);
         console.WriteLine(string.Create(CultureInfo.InvariantCulture,
@@ -26,6 +27,7 @@ internal static class ResultTables
         AddMetric(table, "perplexity", "0.00", each => each.Perplexity, metrics);
         AddMetric(table, "bits per token", "0.000", each => each.BitsPerToken, metrics);
         AddMetric(table, "bits per byte", "0.000", each => each.BitsPerByte, metrics);
+        AddMetric(table, "next token right", "0.0 %", each => each.Accuracy, metrics);
         AddMetric(table, "tokens", "N0", each => each.Tokens, metrics);
         AddMetric(table, "rows", "N0", each => each.Rows, metrics);
         console.Write(table);

@@ -24,7 +24,7 @@ public partial class SupportReplies
     /// <summary>Seed of the split, the weights and the order of rows.</summary>
     public const int RetrainSeed = 1;
 
-    /// <summary>The share of rows that is not learnt, for <see cref="Evaluate"/>.</summary>
+    /// <summary>The share of rows that is kept to evaluate on.</summary>
     public const double RetrainTestFraction = 0.2;
 
     /// <summary>Trains a model and saves it.</summary>

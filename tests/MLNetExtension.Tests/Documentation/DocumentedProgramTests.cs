@@ -21,6 +21,8 @@ public sealed class DocumentedProgramTests
         ["docs/use-a-gpu.md"] = (["TEXT", "2"], ["Training on ", "target tokens per second"]),
     };
 
+    public TestContext TestContext { get; set; } = null!;
+
     public static IEnumerable<string> Pages => MarkdownPage.All.Where(page => page.Programs.Count > 0).Select(page => page.Path);
 
     public static IEnumerable<string> Tasks =>
@@ -41,6 +43,7 @@ public sealed class DocumentedProgramTests
             "FILE" => folder["model.mlnet"],
             _ => argument,
         })]);
+        TestContext.WriteLine(output);
         foreach (string text in run.Says)
             StringAssert.Contains(output, text);
         if (run.Arguments.Contains("FILE"))

@@ -31,8 +31,8 @@ public sealed class ModelBuilderSampleTests
     public void ApiDocs_stands_alone_and_trains_evaluates_and_predicts()
     {
         using var folder = new TemporaryFolder();
-        string data = folder.Write("docs.xml", $"<doc><members>{string.Concat(Enumerable.Range(0, 40).Select(i =>
-            $"""<member name="M:N.T.M{i}"><summary>Gives  member {i} of a <see cref="T:N.T"/>.</summary></member>"""))}<member name="M:N.T.None"/></members></doc>");
+        IEnumerable<string> members = Enumerable.Range(0, 40).Select(i => $"""<member name="M:N.T.M{i}"><summary>Gives  member {i} of a <see cref="T:N.T"/>.</summary></member>""");
+        string data = folder.Write("docs.xml", $"<doc><members>{string.Concat(members)}<member name='M:N.T.None'/></members></doc>");
         Assert.Contains("Evaluated: loss", Run("ApiDocs", ApiDocsProgram, folder["ApiDocs.mlnet"], data));
     }
 
