@@ -39,6 +39,15 @@ internal sealed record TrainReport(
     int Steps, int Epochs, long TargetTokens, double TrainingSeconds, double TargetTokensPerSecond, double PeakMemoryMiB,
     IReadOnlyDictionary<string, PackageSource> Packages, DataReport Data, SettingsReport Settings, IReadOnlyList<SampleReport> Samples);
 
+/// <summary>How a published model was fine-tuned.</summary>
+internal sealed record FinetuneSettingsReport(
+    string Base, int? Rank, double? Alpha, IReadOnlyList<string>? Targets, int Context, int BatchSize, int? MicroBatchTokens, string Precision, double LearningRate, int Seed, string Device);
+
+/// <summary>What <c>finetune</c> reports: the content of its metrics.json.</summary>
+internal sealed record FinetuneReport(
+    MetricsReport Before, MetricsReport After, int Steps, int Epochs, long TargetTokens, double TrainingSeconds, double TargetTokensPerSecond, double PeakMemoryMiB,
+    IReadOnlyDictionary<string, PackageSource> Packages, DataReport Data, FinetuneSettingsReport Settings, IReadOnlyList<SampleReport> Samples);
+
 /// <summary>What <c>evaluate</c> reports.</summary>
 internal sealed record EvaluateReport(string Model, string Data, MetricsReport Metrics, double Seconds, IReadOnlyDictionary<string, PackageSource> Packages);
 
