@@ -26,7 +26,7 @@ internal sealed class FinetuneJob(FinetuneSettings settings, IAnsiConsole consol
         MLContext mlContext = new WarningLines(console).Show(settings.Device.CreateContext(settings.Seed));
         using var output = new OutputFolder(settings.OutputFolder, name => name is ModelFile or MetricsFile or ModelFolder or AdapterFolder);
         console.WriteLine($"Packages: {PackageSources.Line()}");
-        RowSplit split = RowSplit.Create(mlContext, rows, settings.Seed, settings.EvaluationRows);
+        RowSplit split = RowSplit.Create(mlContext, rows, settings.Seed, settings.EvaluationRows, settings.DataFile);
         console.WriteLine(split.Describe());
 
         MetricsReport before = EvaluateBase(mlContext, rows.Kind, split);

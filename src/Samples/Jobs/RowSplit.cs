@@ -15,11 +15,16 @@ internal sealed record RowSplit(IDataView Train, IDataView Evaluated, IReadOnlyL
     private const int FewestRows = 10;
 
     /// <summary>Splits rows; the same rows and seed give the same split.</summary>
+    /// <param name="mlContext">Makes the data views.</param>
+    /// <param name="rows">All rows.</param>
+    /// <param name="seed">Decides which are held out.</param>
+    /// <param name="evaluationRows">Most held-out rows to evaluate on.</param>
+    /// <param name="file">Where they were read, for the message; null for what they say of themselves.</param>
     /// <exception cref="UserErrorException">There are too few.</exception>
-    public static RowSplit Create(MLContext mlContext, RowSet rows, int seed, int evaluationRows)
+    public static RowSplit Create(MLContext mlContext, RowSet rows, int seed, int evaluationRows, string? file)
     {
         if (rows.Rows.Count < FewestRows)
-            throw new UserErrorException($"{rows.Source} has {rows.Rows.Count} rows with text; at least {FewestRows} are needed, because some are held out.");
+            throw new UserErrorException($"{file ?? rows.Source} has {rows.Rows.Count} rows with text; at least {FewestRows} are needed, because some are held out.");
         // Mixed, so that the first of the held-out rows are a fair sample of them.
         Row[] mixed = [.. rows.Rows];
         new Random(seed).Shuffle(mixed);

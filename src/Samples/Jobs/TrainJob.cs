@@ -30,7 +30,7 @@ internal sealed class TrainJob(TrainSettings settings, IAnsiConsole console, Can
         using var output = new OutputFolder(settings.OutputFolder, IsOurs);
 
         console.WriteLine($"Packages: {PackageSources.Line()}");
-        RowSplit split = RowSplit.Create(mlContext, rows, settings.Seed, settings.EvaluationRows);
+        RowSplit split = RowSplit.Create(mlContext, rows, settings.Seed, settings.EvaluationRows, settings.DataFile);
         console.WriteLine(split.Describe());
 
         MetricsReport before = EvaluateUntrained(mlContext, options, rows.HasPrompts, split);

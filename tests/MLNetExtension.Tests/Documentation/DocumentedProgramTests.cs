@@ -8,12 +8,12 @@ public sealed class DocumentedProgramTests
 {
     private const string Rows = "src/Samples/SupportReplies/SupportReplies.tsv";
 
-    // What a program is given, and what it then says. TEXT is a file of lines, PAIRS one of prompts and completions, FILE one to write.
+    // What a program is given, and what it then says. TEXT is a file of lines, PAIRS one of prompts and completions, MODEL a published model, FILE a file to write.
     private static readonly Dictionary<string, (string[] Arguments, string[] Says)> _programs = new()
     {
         ["README.md"] = (["TEXT", "FILE", "2"], ["nats/token"]),
         ["docs/exact-accumulation.md"] = (["TEXT", "2"], ["Token 4x4", "MicroBatchMean 4x4"]),
-        ["docs/fine-tune-on-prompt-and-completion.md"] = (["PAIRS", "FILE", "2"], ["nats/token"]),
+        ["docs/fine-tune-on-prompt-and-completion.md"] = (["MODEL", "PAIRS", "FILE", "2"], ["nats/token", "Reply: "]),
         ["docs/pick-a-batch-that-fits.md"] = (["TEXT", "2"], ["at most 128 positions"]),
         ["docs/read-the-metrics.md"] = (["PAIRS", "2"], ["By hand: ", "Fold 1: "]),
         ["docs/save-load-and-serve.md"] = (["TEXT", "FILE", "2"], ["one model in memory", "Perplexity of the first: "]),
@@ -40,6 +40,7 @@ public sealed class DocumentedProgramTests
         {
             "TEXT" => folder.Write("text.txt", string.Concat(Enumerable.Range(0, 40).Select(i => $"Line {i} of a text{new string('.', i % 7)}\n"))),
             "PAIRS" => Path.Combine(Repository.SourceTree.Root, Rows),
+            "MODEL" => PublishedModel.Write(folder["published"]),
             "FILE" => folder["model.mlnet"],
             _ => argument,
         })]);

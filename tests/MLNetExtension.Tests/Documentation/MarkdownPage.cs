@@ -14,7 +14,7 @@ internal sealed partial class MarkdownPage
     public string Text { get; }
 
     /// <summary>The complete programs, in their order: fenced blocks of C# that begin with a using directive. Anything else is an excerpt.</summary>
-    public IReadOnlyList<string> Programs => [.. Fence().Matches(Text).Select(match => match.Groups[1].Value).Where(code => code.StartsWith("using ", StringComparison.Ordinal))];
+    public IReadOnlyList<string> Programs => [.. Fence().Matches(Text).Select(match => match.Groups[1].Value).Where(code => Directive().IsMatch(code))];
 
     /// <summary>What links lead to, without those to other sites.</summary>
     public IEnumerable<string> Links => Link().Matches(Text).Select(match => match.Groups[1].Value).Where(link => !link.Contains("://", StringComparison.Ordinal));
@@ -30,6 +30,9 @@ internal sealed partial class MarkdownPage
 
     [GeneratedRegex(@"^```csharp\r?\n(.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex Fence();
+
+    [GeneratedRegex(@"^using [\w.]+;")]
+    private static partial Regex Directive();
 
     [GeneratedRegex(@"\]\(([^)]+)\)")]
     private static partial Regex Link();

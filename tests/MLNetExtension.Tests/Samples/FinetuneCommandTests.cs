@@ -18,7 +18,7 @@ public sealed class FinetuneCommandTests
     [ClassCleanup]
     public static void CleanUp() => _folder.Dispose();
 
-    // Seen to fail with: the learning rate left out, so that the loss after equals the loss before.
+    // Seen to fail with: the base evaluated after its training instead of before.
     [TestMethod]
     public void All_weights_are_trained_and_the_folder_that_is_written_is_a_base_again()
     {
@@ -73,6 +73,7 @@ public sealed class FinetuneCommandTests
         Assert.IsFalse(Directory.Exists(_folder["bad"]));
     }
 
+    // Seen to fail with: the check left out.
     [TestMethod]
     public void An_output_that_would_replace_the_base_is_refused()
     {
