@@ -28,7 +28,7 @@ public sealed class DocumentedProgramTests
     public static IEnumerable<string> Tasks =>
         ["train-on-my-own-text", "fine-tune-on-prompt-and-completion", "pick-a-batch-that-fits", "read-the-metrics", "use-a-gpu", "save-load-and-serve"];
 
-    // Seen to fail with: a misspelt option and an unused variable in a program (errors and warnings count), and Says of another page.
+    // Seen to fail with: a misspelt option, an unused variable (warnings count), other words in the output, and a library that had moved on.
     [TestMethod]
     [DynamicData(nameof(Pages))]
     public void The_program_of_a_page_compiles_and_runs_as_it_stands(string path)
@@ -60,7 +60,7 @@ public sealed class DocumentedProgramTests
         Assert.Contains(path, MarkdownPage.Of("README.md").Links);
     }
 
-    // The page promises it: the cut shows in the micro-batches and nowhere else.
+    // The page promises it: the cut shows in the micro-batches and nowhere else. Seen to fail with: MicroBatchMean in one of its four ways (3e-4 apart after three steps).
     [TestMethod]
     public void The_losses_that_the_page_about_batches_prints_agree()
     {
@@ -69,6 +69,6 @@ public sealed class DocumentedProgramTests
         string output = ProgramRun.Run(ProgramCompiler.Compile("docs/pick-a-batch-that-fits.md", MarkdownPage.Of("docs/pick-a-batch-that-fits.md").Programs.Single()), text, "3");
         double[] losses = [.. output.Split('\n').Where(line => line.Contains("loss ")).Select(line => double.Parse(line.Split("loss ")[1], System.Globalization.CultureInfo.InvariantCulture))];
         Assert.HasCount(4, losses);
-        Assert.IsLessThan(2e-4, losses.Max() - losses.Min());
+        Assert.IsLessThan(1e-4, losses.Max() - losses.Min());
     }
 }

@@ -5,7 +5,7 @@ namespace MLNetExtension.Tests.Documentation;
 [TestClass]
 public sealed class LinkTests
 {
-    // Seen to fail with: a page renamed.
+    // Seen to fail with: a link to a page that is not there.
     [TestMethod]
     public void Every_link_within_the_repository_leads_to_a_file()
     {
