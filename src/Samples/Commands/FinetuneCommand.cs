@@ -26,7 +26,7 @@ internal static class FinetuneCommand
         Option<int?> microBatchTokens = OptionFactory.OptionalInteger("--micro-batch-tokens", 1, "Most tokens that pass through the model together; the result does not depend on it. Default: the first steps find the fastest.");
         Option<int> context = OptionFactory.Integer("--context", 512, 2, "Most tokens read of a row, at most the model's own; a longer row is cut.");
         Option<ComputePrecision> precision = OptionFactory.Choice("--precision", ComputePrecision.Float32, "What the model computes in; sums and what is trained stay float32.");
-        Option<double?> learningRate = OptionFactory.OptionalNumber("--learning-rate", value => value > 0 && double.IsFinite(value), "above 0", $"Learning rate after the warm-up; it falls to a tenth. Default: {AllWeightsRate}, with --rank {AdapterRate}.");
+        Option<double?> learningRate = OptionFactory.OptionalNumber("--learning-rate", value => value > 0 && double.IsFinite(value), "above 0", "Learning rate after the warm-up; it falls to a tenth. Default: 5e-5, with --rank 2e-4.");
         Option<DeviceChoice> device = OptionFactory.Device();
         Option<int> seed = OptionFactory.Seed();
         Option<int> evaluationRows = OptionFactory.Integer("--evaluation-rows", 400, 1, "Most held-out rows to evaluate on.");

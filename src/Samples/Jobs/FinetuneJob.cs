@@ -33,11 +33,10 @@ internal sealed class FinetuneJob(FinetuneSettings settings, IAnsiConsole consol
         console.WriteLine(FormattableString.Invariant($"Before: {before.BitsPerByte:0.000} bits per byte on {split.Report.EvaluatedRows:N0} held-out rows ({before.Tokens:N0} tokens)"));
 
         CausalLanguageModelTrainer.Options options = settings.ToOptions(rows.Kind);
-        (options.CancellationToken, options.StopToken) = (cancellationToken, stopToken);
         using CancellationTokenRegistration stopping = stopToken.Register(() => console.WriteLine("Training ends with the step under way; what was learnt is evaluated and saved. Ctrl+C again breaks off."));
         using CausalLanguageModelTransformer model = new TrainingDisplay(console, new TrainingCurve()).Run(progress =>
         {
-            options.Progress = progress;
+            (options.Progress, options.StopToken) = (progress, stopToken);
             return Fit(mlContext, options, split.Train);
         });
         TrainingSummary summary = model.Training!;
@@ -70,8 +69,9 @@ internal sealed class FinetuneJob(FinetuneSettings settings, IAnsiConsole consol
         return split.Evaluate(mlContext, untrained);
     }
 
-    private static CausalLanguageModelTransformer Fit(MLContext mlContext, CausalLanguageModelTrainer.Options options, IDataView rows)
+    private CausalLanguageModelTransformer Fit(MLContext mlContext, CausalLanguageModelTrainer.Options options, IDataView rows)
     {
+        options.CancellationToken = cancellationToken;
         try
         {
             return mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(options).Fit(rows);

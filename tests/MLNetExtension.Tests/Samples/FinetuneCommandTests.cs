@@ -1,4 +1,8 @@
 using System.Text.Json;
+using MLNetExtension.Training;
+using Samples.Jobs;
+using Samples.Text;
+using Spectre.Console;
 
 namespace MLNetExtension.Tests.Samples;
 
@@ -80,6 +84,26 @@ public sealed class FinetuneCommandTests
         (int exitCode, _, string error) = CommandLine.Run("finetune", "--base", _base, "--data", _folder.WritePrompts("pairs.jsonl"), "--output", _folder.Path);
         Assert.AreEqual(2, exitCode);
         StringAssert.Contains(error, "would replace");
+    }
+
+    [TestMethod]
+    public void A_fine_tuning_that_is_stopped_keeps_what_was_learnt_and_one_that_is_broken_off_leaves_nothing()
+    {
+        string pairs = _folder.WritePrompts("pairs.jsonl");
+        using CancellationTokenSource stop = new(), cancel = new();
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(new StoppingWriter("step 1 ", stop)) });
+        Assert.AreEqual(1, new FinetuneJob(Settings(_folder["stopped"]), console, CancellationToken.None, stop.Token).Run().Steps);
+        Assert.IsTrue(File.Exists(Path.Combine(_folder["stopped"], "model.zip")));
+
+        cancel.Cancel();
+        Assert.ThrowsExactly<OperationCanceledException>(() => new FinetuneJob(Settings(_folder["broken off"]), console, cancel.Token).Run());
+        Assert.IsFalse(Directory.Exists(_folder["broken off"]));
+
+        FinetuneSettings Settings(string output) => new()
+        {
+            BaseFolder = _base, DataFile = pairs, Columns = new RowColumns(), Lora = null, Steps = 1000, Epochs = null, Minutes = null, BatchSize = 4, MicroBatchTokens = 64, Context = 64,
+            Precision = ComputePrecision.Float32, LearningRate = 1e-4, Device = default, Seed = 1, EvaluationRows = 10, OutputFolder = output,
+        };
     }
 
     private static string[] Names(string folder) => [.. Directory.EnumerateFileSystemEntries(folder).Select(entry => Path.GetFileName(entry))];
