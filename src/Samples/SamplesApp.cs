@@ -69,6 +69,7 @@ public static class SamplesApp
     private static RootCommand CreateRoot() => new("Trains and uses causal language models in ML.NET pipelines, with exact gradient accumulation.")
     {
         TrainCommand.Create(),
+        FinetuneCommand.Create(),
         EvaluateCommand.Create(),
         GenerateCommand.Create(),
         CompareAccumulationCommand.Create(),

@@ -13,7 +13,7 @@ internal static class CompareAccumulationCommand
         var defaults = new AccumulationComparisonSettings();
         Option<string?> data = new("--data") { Description = "Rows of your own: text (a row a line), .csv or .tsv with a header, or .jsonl. Default: the XML documentation in the SDK's reference packs.", HelpName = "FILE" };
         var columns = new ColumnOptions();
-        Option<IReadOnlyList<WindowCut>> cuts = Cuts(defaults.Cuts);
+        Option<IReadOnlyList<WindowCut>?> cuts = Cuts(defaults.Cuts);
         Option<RowOrder> order = OptionFactory.Choice("--order", defaults.Order, "Order of the rows of a window: as they come, or the longest first.");
         Option<int> steps = OptionFactory.Integer("--steps", defaults.Steps, 1, "Optimizer steps of each run.");
         Option<ComparisonPrecision> precision = OptionFactory.Choice("--precision", defaults.Precision, "What is computed in: float64 shows what is exact.");
@@ -44,7 +44,7 @@ internal static class CompareAccumulationCommand
                 OutputFolder = parsed.GetRequiredValue(output),
                 Comparison = defaults with
                 {
-                    Cuts = parsed.GetRequiredValue(cuts),
+                    Cuts = parsed.GetValue(cuts) ?? defaults.Cuts,
                     Order = parsed.GetValue(order),
                     Precision = parsed.GetValue(precision),
                     Steps = parsed.GetValue(steps),
@@ -61,11 +61,10 @@ internal static class CompareAccumulationCommand
         return command;
     }
 
-    private static Option<IReadOnlyList<WindowCut>> Cuts(IReadOnlyList<WindowCut> defaults) => new("--cuts")
+    private static Option<IReadOnlyList<WindowCut>?> Cuts(IReadOnlyList<WindowCut> defaults) => new("--cuts")
     {
-        Description = "How a window is cut, as micro-batches x rows, separated by commas; all cuts have the window's rows.",
+        Description = "How a window is cut, as micro-batches x rows, separated by commas; all cuts have the window's rows. Default: " + string.Join(',', defaults) + ".",
         HelpName = "GxR,GxR,...",
-        DefaultValueFactory = _ => defaults,
         CustomParser = result =>
         {
             List<WindowCut> cuts = [];

@@ -19,16 +19,16 @@ internal static class EvaluateCommand
         var columns = new ColumnOptions();
         Option<DeviceChoice> device = OptionFactory.Device();
         Option<string?> json = OptionFactory.JsonFile();
-        var command = new Command("evaluate", "Measures a saved model on the rows of a file: loss, perplexity, bits per byte.") { model, data, device, json };
-        columns.AddTo(command);
+        var command = new Command("evaluate", "Measures a saved model on the rows of a file: loss, perplexity, bits per byte, accuracy.") { model, data, device, json };
+        columns.AddTo(command, chats: true);
         command.SetAction(parsed =>
         {
             string modelFile = parsed.GetRequiredValue(model), dataFile = parsed.GetRequiredValue(data);
             RowSet rows = RowFile.Read(dataFile, columns.Read(parsed));
             MLContext mlContext = parsed.GetValue(device).CreateContext(seed: 1);
             using SavedModel saved = SavedModel.Load(mlContext, modelFile);
-            if (saved.HasPrompts != rows.HasPrompts)
-                throw new UserErrorException($"{modelFile} was trained on {Kind(saved.HasPrompts)}, but {dataFile} gives {Kind(rows.HasPrompts)}.");
+            if (saved.Kind != rows.Kind)
+                throw new UserErrorException($"{modelFile} was trained on {Name(saved.Kind)}, but {dataFile} gives {Name(rows.Kind)}.");
 
             long start = Stopwatch.GetTimestamp();
             var metrics = MetricsReport.From(mlContext.CausalLanguageModeling.Evaluate(saved.Model.Transform(RowViews.Load(mlContext, rows))));
@@ -43,5 +43,10 @@ internal static class EvaluateCommand
         return command;
     }
 
-    private static string Kind(bool hasPrompts) => hasPrompts ? "prompts with completions" : "texts without prompts";
+    private static string Name(RowKind kind) => kind switch
+    {
+        RowKind.Prompts => "prompts with completions",
+        RowKind.Chats => "chats",
+        _ => "texts without prompts",
+    };
 }

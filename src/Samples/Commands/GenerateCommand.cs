@@ -21,7 +21,7 @@ internal static class GenerateCommand
         Option<int?> topK = OptionFactory.OptionalInteger("--top-k", 1, "Draw from the K likeliest tokens only.");
         Option<double> topP = OptionFactory.Number("--top-p", 1, value => value is > 0 and <= 1, "above 0 to 1", "Draw from the likeliest tokens that together have this probability.");
         Option<int> maximumTokens = OptionFactory.Integer("--max-new-tokens", 200, 1, "Most tokens to write.");
-        Option<int> seed = OptionFactory.Seed();
+        Option<int> seed = OptionFactory.Seed("what is drawn: the same seed gives the same text");
         Option<DeviceChoice> device = OptionFactory.Device();
         Option<string?> json = OptionFactory.JsonFile();
         var command = new Command("generate", "Lets a saved model continue a prompt and shows the text as it comes.") { model, prompt, temperature, topK, topP, maximumTokens, seed, device, json };
@@ -44,7 +44,7 @@ internal static class GenerateCommand
             using var interrupt = new Interrupt();
             var text = new StringBuilder();
             long start = Stopwatch.GetTimestamp();
-            foreach (string piece in generator.Stream(saved.HasPrompts ? PromptFormat.Terminate(given) : given, options, interrupt.Token))
+            foreach (string piece in generator.Stream(saved.Kind == RowKind.Prompts ? PromptFormat.Terminate(given) : given, options, interrupt.Token))
             {
                 text.Append(piece);
                 output.Write(piece);

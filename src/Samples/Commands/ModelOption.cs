@@ -7,7 +7,7 @@ internal static class ModelOption
 {
     public static Option<string> Create() => new("--model")
     {
-        Description = "A model that train saved.",
+        Description = "A model that train or finetune saved.",
         HelpName = "FILE",
         DefaultValueFactory = _ => Path.Combine("artifacts", "train", "model.zip"),
     };

@@ -76,7 +76,7 @@ internal static class OptionFactory
         },
     };
 
-    public static Option<int> Seed() => Integer("--seed", 1, 0, "Seed of everything that is drawn: the split, the weights, the order of rows, the samples.");
+    public static Option<int> Seed(string of = "everything that is drawn: the split, the weights, the order of rows, the samples") => Integer("--seed", 1, 0, $"Seed of {of}.");
 
     private static void Check<T>(Option<T> option, Func<OptionResult, T> read, Func<T, bool> allowed, string range) => option.Validators.Add(result =>
     {

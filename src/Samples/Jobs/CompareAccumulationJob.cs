@@ -20,7 +20,7 @@ internal sealed class CompareAccumulationJob(CompareAccumulationSettings setting
     {
         Gpt2Configuration model = settings.ToModel();
         using var output = new OutputFolder(settings.OutputFolder, name => name == PageFile);
-        RowSet rows = settings.DataFile is null ? ApiDocumentation.Read(ReferencePack.Find()) : RowFile.Read(settings.DataFile, settings.Columns);
+        RowSet rows = settings.DataFile is null ? ApiDocumentation.Read(ReferencePack.Find()) : RowFile.Read(settings.DataFile, settings.Columns).WithoutChats();
         TokenExample[] examples = Encode(rows);
         AccumulationComparisonSettings comparison = settings.Comparison;
         if (examples.Length < comparison.WindowRows)

@@ -16,15 +16,27 @@ public sealed class PromptRow
     public string Completion { get; set; } = "";
 }
 
+/// <summary>A row of a data view of chats.</summary>
+public sealed class ChatRow
+{
+    public string Messages { get; set; } = "";
+}
+
 /// <summary>Brings rows into ML.NET.</summary>
 internal static class RowViews
 {
-    public static IDataView Load(MLContext mlContext, RowSet rows) => rows.HasPrompts
-        ? mlContext.Data.LoadFromEnumerable(rows.Rows.Select(row => new PromptRow { Prompt = row.Prompt, Completion = row.Completion }).ToArray())
-        : mlContext.Data.LoadFromEnumerable(rows.Rows.Select(row => new TextRow { Text = row.Completion }).ToArray());
+    public static IDataView Load(MLContext mlContext, RowSet rows) => rows.Kind switch
+    {
+        RowKind.Prompts => mlContext.Data.LoadFromEnumerable(rows.Rows.Select(row => new PromptRow { Prompt = row.Prompt, Completion = row.Completion }).ToArray()),
+        RowKind.Chats => mlContext.Data.LoadFromEnumerable(rows.Rows.Select(row => new ChatRow { Messages = row.Completion }).ToArray()),
+        _ => mlContext.Data.LoadFromEnumerable(rows.Rows.Select(row => new TextRow { Text = row.Completion }).ToArray()),
+    };
 
     /// <summary>The rows of a data view that <see cref="Load"/> made, or of a part of one.</summary>
-    public static IReadOnlyList<Row> ToRows(MLContext mlContext, IDataView view, bool hasPrompts) => hasPrompts
-        ? [.. mlContext.Data.CreateEnumerable<PromptRow>(view, reuseRowObject: true).Select(row => new Row(row.Prompt, row.Completion))]
-        : [.. mlContext.Data.CreateEnumerable<TextRow>(view, reuseRowObject: true).Select(row => new Row("", row.Text))];
+    public static IReadOnlyList<Row> ToRows(MLContext mlContext, IDataView view, RowKind kind) => kind switch
+    {
+        RowKind.Prompts => [.. mlContext.Data.CreateEnumerable<PromptRow>(view, reuseRowObject: true).Select(row => new Row(row.Prompt, row.Completion))],
+        RowKind.Chats => [.. mlContext.Data.CreateEnumerable<ChatRow>(view, reuseRowObject: true).Select(row => new Row("", row.Messages))],
+        _ => [.. mlContext.Data.CreateEnumerable<TextRow>(view, reuseRowObject: true).Select(row => new Row("", row.Text))],
+    };
 }

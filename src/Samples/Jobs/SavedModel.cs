@@ -1,24 +1,25 @@
 using Microsoft.ML;
 using MLNetExtension.Estimators;
 using Samples.Reporting;
+using Samples.Text;
 
 namespace Samples.Jobs;
 
 /// <summary>A model that was loaded from a file.</summary>
 internal sealed class SavedModel : IDisposable
 {
-    private SavedModel(ITransformer model, bool hasPrompts) => (Model, HasPrompts) = (model, hasPrompts);
+    private SavedModel(ITransformer model, RowKind kind) => (Model, Kind) = (model, kind);
 
     public ITransformer Model { get; }
 
-    /// <summary>Whether it was trained on prompts and completions, or on texts.</summary>
-    public bool HasPrompts { get; }
+    /// <summary>What it was trained on.</summary>
+    public RowKind Kind { get; }
 
     /// <exception cref="UserErrorException">The file is missing or holds no model of ours.</exception>
     public static SavedModel Load(MLContext mlContext, string file)
     {
         if (!File.Exists(file))
-            throw new UserErrorException($"{file} does not exist; train writes a model.");
+            throw new UserErrorException($"{file} does not exist; train and finetune write a model.");
         mlContext.CausalLanguageModeling.RegisterLoader();
         ITransformer model;
         DataViewSchema schema;
@@ -30,8 +31,10 @@ internal sealed class SavedModel : IDisposable
         {
             throw new UserErrorException($"{file} is not a model that this program can load: {e.GetBaseException().Message}");
         }
-        bool hasPrompts = schema.GetColumnOrNull(nameof(PromptRow.Prompt)) is not null;
-        return new SavedModel(model, hasPrompts);
+        RowKind kind = schema.GetColumnOrNull(nameof(PromptRow.Prompt)) is not null ? RowKind.Prompts
+            : schema.GetColumnOrNull(nameof(ChatRow.Messages)) is not null ? RowKind.Chats
+            : RowKind.Texts;
+        return new SavedModel(model, kind);
     }
 
     public void Dispose() => (Model as IDisposable)?.Dispose();

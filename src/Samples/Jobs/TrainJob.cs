@@ -1,7 +1,5 @@
-using System.Globalization;
 using Microsoft.ML;
 using Microsoft.ML.Data;
-using Microsoft.ML.Runtime;
 using Microsoft.ML.Transforms.Text;
 using MLNetExtension.Estimators;
 using MLNetExtension.Training;
@@ -19,27 +17,24 @@ namespace Samples.Jobs;
 internal sealed class TrainJob(TrainSettings settings, IAnsiConsole console, CancellationToken cancellationToken, CancellationToken stopToken = default)
 {
     private const string ModelFile = "model.zip", MetricsFile = "metrics.json", CurveFile = "loss-curve.html";
-    private const int FewestRows = 10;
-    private readonly HashSet<string> _warnings = [];
+    private readonly WarningLines _warnings = new(console);
 
     /// <summary>Runs the job; what it writes stands in the output folder when it returns, and only then.</summary>
     /// <exception cref="UserErrorException">The settings or the rows cannot be used.</exception>
     /// <exception cref="OperationCanceledException">The job was broken off, or stopped before it had learnt anything.</exception>
     public TrainReport Run()
     {
-        RowSet rows = Shuffle(Read());
+        RowSet rows = settings.DataFile is null ? ApiDocumentation.Read(ReferencePack.Find()) : RowFile.Read(settings.DataFile, settings.Columns).WithoutChats();
         CausalLanguageModelTrainer.Options options = settings.ToOptions(rows.HasPrompts);
-        MLContext mlContext = CreateContext();
+        MLContext mlContext = _warnings.Show(settings.Device.CreateContext(settings.Seed));
         using var output = new OutputFolder(settings.OutputFolder, IsOurs);
 
-        DataOperationsCatalog.TrainTestData split = mlContext.Data.TrainTestSplit(RowViews.Load(mlContext, rows), testFraction: rows.Rows.Count < 200 ? 0.2 : 0.1, seed: settings.Seed);
-        IDataView evaluated = mlContext.Data.TakeRows(split.TestSet, settings.EvaluationRows);
-        IReadOnlyList<Row> heldOut = RowViews.ToRows(mlContext, split.TestSet, rows.HasPrompts);
-        var data = new DataReport(rows.Source, rows.Rows.Count, rows.Skipped, rows.Rows.Count - heldOut.Count, heldOut.Count, Math.Min(heldOut.Count, settings.EvaluationRows));
-        Describe(data);
+        console.WriteLine($"Packages: {PackageSources.Line()}");
+        RowSplit split = RowSplit.Create(mlContext, rows, settings.Seed, settings.EvaluationRows, settings.DataFile);
+        console.WriteLine(split.Describe());
 
-        MetricsReport before = EvaluateUntrained(mlContext, options, rows.HasPrompts, split.TrainSet, evaluated);
-        console.WriteLine(Invariant($"Before: {before.BitsPerByte:0.000} bits per byte on {data.EvaluatedRows:N0} held-out rows ({before.Tokens:N0} tokens)"));
+        MetricsReport before = EvaluateUntrained(mlContext, options, rows.HasPrompts, split);
+        console.WriteLine(Invariant($"Before: {before.BitsPerByte:0.000} bits per byte on {split.Report.EvaluatedRows:N0} held-out rows ({before.Tokens:N0} tokens)"));
 
         var curve = new TrainingCurve();
         DateTimeOffset started = DateTimeOffset.Now;
@@ -48,23 +43,23 @@ internal sealed class TrainJob(TrainSettings settings, IAnsiConsole console, Can
         {
             options.Progress = progress;
             (options.CancellationToken, options.StopToken) = (cancellationToken, stopToken);
-            return BuildPipeline(mlContext, options, rows.HasPrompts).Fit(split.TrainSet);
+            return BuildPipeline(mlContext, options, rows.HasPrompts).Fit(split.Train);
         });
         TrainingSummary summary = model.LastTransformer.Training!;
         if (summary is { End: TrainingEnd.Requested, Steps: 0 })
             throw new OperationCanceledException(stopToken);
         cancellationToken.ThrowIfCancellationRequested();
-        MetricsReport after = Evaluate(mlContext, model, evaluated);
+        MetricsReport after = split.Evaluate(mlContext, model);
 
-        mlContext.Model.Save(model, split.TrainSet.Schema, output[ModelFile]);
-        MLContext fresh = CreateContext();
+        mlContext.Model.Save(model, split.Train.Schema, output[ModelFile]);
+        MLContext fresh = _warnings.Show(settings.Device.CreateContext(settings.Seed));
         using SavedModel reloaded = SavedModel.Load(fresh, output[ModelFile]);
-        MetricsReport again = Evaluate(fresh, reloaded.Model, evaluated);
-        IReadOnlyList<SampleReport> samples = SampleWriter.Write(fresh, reloaded.Model, heldOut, rows.HasPrompts, settings.Seed);
+        MetricsReport again = split.Evaluate(fresh, reloaded.Model);
+        IReadOnlyList<SampleReport> samples = SampleWriter.Write(fresh, reloaded.Model, split.HeldOut, rows.Kind, settings.Seed);
 
         var report = new TrainReport(
             before, after, again, after.Agrees(again), summary.Steps, summary.Epochs, summary.TargetTokens, summary.Elapsed.TotalSeconds,
-            summary.TargetTokens / summary.Elapsed.TotalSeconds, PeakMemory.MiB(), PackageSources.Read(), data, settings.ToReport(), samples);
+            summary.TargetTokens / summary.Elapsed.TotalSeconds, PeakMemory.MiB(), PackageSources.Read(), split.Report, settings.ToReport(), samples);
         cancellationToken.ThrowIfCancellationRequested();
         Require(summary, report);
         Write(output, report, curve, started);
@@ -86,51 +81,13 @@ internal sealed class TrainJob(TrainSettings settings, IAnsiConsole console, Can
     }
 
     /// <summary>Metrics of the weights that training starts from: the same seed, no step.</summary>
-    private static MetricsReport EvaluateUntrained(MLContext mlContext, CausalLanguageModelTrainer.Options options, bool hasPrompts, IDataView train, IDataView evaluated)
+    private static MetricsReport EvaluateUntrained(MLContext mlContext, CausalLanguageModelTrainer.Options options, bool hasPrompts, RowSplit split)
     {
         int? steps = options.MaximumSteps;
         options.MaximumSteps = 0;
-        using TransformerChain<CausalLanguageModelTransformer> untrained = BuildPipeline(mlContext, options, hasPrompts).Fit(train);
+        using TransformerChain<CausalLanguageModelTransformer> untrained = BuildPipeline(mlContext, options, hasPrompts).Fit(split.Train);
         options.MaximumSteps = steps;
-        return Evaluate(mlContext, untrained, evaluated);
-    }
-
-    private static MetricsReport Evaluate(MLContext mlContext, ITransformer model, IDataView rows) =>
-        MetricsReport.From(mlContext.CausalLanguageModeling.Evaluate(model.Transform(rows)));
-
-    private RowSet Read()
-    {
-        RowSet rows = settings.DataFile is null ? ApiDocumentation.Read(ReferencePack.Find()) : RowFile.Read(settings.DataFile, settings.Columns);
-        return rows.Rows.Count >= FewestRows
-            ? rows
-            : throw new UserErrorException($"{settings.DataFile ?? rows.Source} has {rows.Rows.Count} rows with text; at least {FewestRows} are needed, because some are held out.");
-    }
-
-    /// <summary>Mixes the rows, so that the first of the held-out rows are a fair sample of them.</summary>
-    private RowSet Shuffle(RowSet rows)
-    {
-        Row[] shuffled = [.. rows.Rows];
-        new Random(settings.Seed).Shuffle(shuffled);
-        return rows with { Rows = shuffled };
-    }
-
-    private MLContext CreateContext()
-    {
-        MLContext mlContext = settings.Device.CreateContext(settings.Seed);
-        mlContext.Log += (_, message) =>
-        {
-            if (message.Kind == ChannelMessageKind.Warning && _warnings.Add(message.RawMessage))
-                console.MarkupLineInterpolated($"[yellow]Warning:[/] {message.RawMessage}");
-        };
-        return mlContext;
-    }
-
-    private void Describe(DataReport data)
-    {
-        console.WriteLine($"Packages: {string.Join(", ", PackageSources.Read().Select(package => $"{package.Key} {package.Value}"))}");
-        console.WriteLine(Invariant($"Rows: {data.Rows:N0} from {data.Source} ({data.SkippedRows:N0} more are empty or repeat a text); {data.TrainingRows:N0} to train on, {data.HeldOutRows:N0} held out"));
-        if (data.TrainingRows == 0 || data.HeldOutRows == 0)
-            throw new UserErrorException($"{data.Rows} rows are too few: the split leaves {data.TrainingRows} to train on and {data.HeldOutRows} held out; add rows or choose another --seed.");
+        return split.Evaluate(mlContext, untrained);
     }
 
     private static void Require(TrainingSummary summary, TrainReport report)
@@ -159,5 +116,5 @@ internal sealed class TrainJob(TrainSettings settings, IAnsiConsole console, Can
     private static bool IsOurs(string fileName) =>
         fileName is ModelFile or MetricsFile or CurveFile || fileName.StartsWith(TensorBoardEvents.FilePrefix, StringComparison.Ordinal);
 
-    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+    private static string Invariant(FormattableString text) => FormattableString.Invariant(text);
 }

@@ -1,12 +1,11 @@
 using System.Globalization;
 using System.Net;
-using System.Text.RegularExpressions;
 using MLNetExtension.Training;
 
 namespace Samples.Reporting;
 
 /// <summary>A page, in one file without outside resources, that shows how far each policy and cut strays from the full batch.</summary>
-internal static partial class AccumulationPage
+internal static class AccumulationPage
 {
     // More points than a screen has columns add nothing but size; there are two lines for each run.
     private const int MaximumPoints = 1000;
@@ -35,7 +34,7 @@ internal static partial class AccumulationPage
             ["left"] = Number(Chart.Left),
             ["right"] = Number(Chart.Right),
         };
-        return Placeholder().Replace(ReadTemplate(), match => parts[match.Groups[1].Value]);
+        return PageTemplate.Fill("accumulation.html", parts);
     }
 
     private static string Tiles(string what, IReadOnlyList<AccumulationRun> runs, Func<AccumulationRun, double> figure) => string.Concat(runs.GroupBy(run => run.Normalization)
@@ -62,20 +61,9 @@ internal static partial class AccumulationPage
         return [.. Enumerable.Range(0, count).Where(i => i % every == 0 || i == count - 1)];
     }
 
-    private static string ReadTemplate()
-    {
-        using Stream resource = typeof(AccumulationPage).Assembly.GetManifestResourceStream("accumulation.html")!;
-        using var reader = new StreamReader(resource);
-        return reader.ReadToEnd();
-    }
-
     private static string Text(string text) => WebUtility.HtmlEncode(text);
 
     private static string Number(int number) => number.ToString(CultureInfo.InvariantCulture);
-
-    // One pass: what a part holds is not looked at again.
-    [GeneratedRegex(@"\{\{(\w+)\}\}")]
-    private static partial Regex Placeholder();
 
     private sealed record Curve(string CssClass, double[] Losses, double[] Distances)
     {

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Net;
-using System.Text;
 
 namespace Samples.Reporting;
 
@@ -26,7 +25,7 @@ internal static class LossCurvePage
             ["left"] = Number(Chart.Left),
             ["right"] = Number(Chart.Right),
         };
-        return Fill(ReadTemplate(), parts);
+        return PageTemplate.Fill("loss-curve.html", parts);
     }
 
     private static string Tiles(TrainReport report)
@@ -77,27 +76,6 @@ internal static class LossCurvePage
     {
         int every = 1 + (curve.Count - 1) / MaximumPoints;
         return [.. curve.Where((_, i) => i % every == 0 || i == curve.Count - 1)];
-    }
-
-    /// <summary>Puts every part where the template names it, once: what a part holds is not looked at again.</summary>
-    private static string Fill(string template, Dictionary<string, string> parts)
-    {
-        var page = new StringBuilder();
-        int position = 0;
-        for (int open; (open = template.IndexOf("{{", position, StringComparison.Ordinal)) >= 0;)
-        {
-            int close = template.IndexOf("}}", open, StringComparison.Ordinal);
-            page.Append(template, position, open - position).Append(parts[template[(open + 2)..close]]);
-            position = close + 2;
-        }
-        return page.Append(template, position, template.Length - position).ToString();
-    }
-
-    private static string ReadTemplate()
-    {
-        using Stream resource = typeof(LossCurvePage).Assembly.GetManifestResourceStream("loss-curve.html")!;
-        using var reader = new StreamReader(resource);
-        return reader.ReadToEnd();
     }
 
     private static string Text(string text) => WebUtility.HtmlEncode(text);

@@ -23,6 +23,9 @@ internal static class PackageSources
         ["TorchSharp"] = Describe("TorchSharpStandIn", typeof(torch).Assembly),
     };
 
+    /// <summary>All of them in one line.</summary>
+    public static string Line() => string.Join(", ", Read().Select(package => $"{package.Key} {package.Value}"));
+
     public static bool TorchSharpIsStandIn => IsStandIn("TorchSharpStandIn");
 
     private static PackageSource Describe(string key, Assembly assembly)

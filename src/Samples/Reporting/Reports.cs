@@ -8,12 +8,13 @@ namespace Samples.Reporting;
 /// <param name="Perplexity">exp(loss).</param>
 /// <param name="BitsPerToken">loss / ln 2.</param>
 /// <param name="BitsPerByte">Bits per UTF-8 byte of the text that the targets spell.</param>
+/// <param name="Accuracy">Share of target tokens that the model thinks the likeliest.</param>
 /// <param name="Tokens">Target tokens.</param>
 /// <param name="Rows">Rows with a target token.</param>
-internal sealed record MetricsReport(double Loss, double Perplexity, double BitsPerToken, double BitsPerByte, long Tokens, long Rows)
+internal sealed record MetricsReport(double Loss, double Perplexity, double BitsPerToken, double BitsPerByte, double Accuracy, long Tokens, long Rows)
 {
     public static MetricsReport From(CausalLanguageModelMetrics metrics) =>
-        new(metrics.Loss, metrics.Perplexity, metrics.BitsPerToken, metrics.BitsPerByte, metrics.Tokens, metrics.Rows);
+        new(metrics.Loss, metrics.Perplexity, metrics.BitsPerToken, metrics.BitsPerByte, metrics.Accuracy, metrics.Tokens, metrics.Rows);
 
     /// <summary>Whether two evaluations of the same weights agree: to 1e-5 of the loss, because a GPU may add up in another order.</summary>
     public bool Agrees(MetricsReport other) => Tokens == other.Tokens && Rows == other.Rows && Math.Abs(Loss - other.Loss) <= 1e-5 * Math.Abs(Loss);
@@ -37,6 +38,15 @@ internal sealed record TrainReport(
     MetricsReport Before, MetricsReport After, MetricsReport Reloaded, bool ReloadedAgrees,
     int Steps, int Epochs, long TargetTokens, double TrainingSeconds, double TargetTokensPerSecond, double PeakMemoryMiB,
     IReadOnlyDictionary<string, PackageSource> Packages, DataReport Data, SettingsReport Settings, IReadOnlyList<SampleReport> Samples);
+
+/// <summary>How a published model was fine-tuned.</summary>
+internal sealed record FinetuneSettingsReport(
+    string Base, int? Rank, double? Alpha, IReadOnlyList<string>? Targets, int Context, int BatchSize, int? MicroBatchTokens, string Precision, double LearningRate, int Seed, string Device);
+
+/// <summary>What <c>finetune</c> reports: the content of its metrics.json.</summary>
+internal sealed record FinetuneReport(
+    MetricsReport Before, MetricsReport After, int Steps, int Epochs, long TargetTokens, double TrainingSeconds, double TargetTokensPerSecond, double PeakMemoryMiB,
+    IReadOnlyDictionary<string, PackageSource> Packages, DataReport Data, FinetuneSettingsReport Settings, IReadOnlyList<SampleReport> Samples);
 
 /// <summary>What <c>evaluate</c> reports.</summary>
 internal sealed record EvaluateReport(string Model, string Data, MetricsReport Metrics, double Seconds, IReadOnlyDictionary<string, PackageSource> Packages);

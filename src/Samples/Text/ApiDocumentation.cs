@@ -24,7 +24,7 @@ internal static class ApiDocumentation
                 else
                     skipped++;
         string version = new DirectoryInfo(folder).Parent?.Parent?.Name ?? "";
-        return new RowSet(rows, HasPrompts: true, $"XML documentation of Microsoft.NETCore.App.Ref {version}", skipped);
+        return new RowSet(rows, RowKind.Prompts, $"XML documentation of Microsoft.NETCore.App.Ref {version}", skipped);
     }
 
     private static IEnumerable<(string Id, string Summary)> ReadMembers(string file)

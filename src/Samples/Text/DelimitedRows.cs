@@ -32,7 +32,7 @@ internal static class DelimitedRows
             var place = new RowPlace(file, reader.RowNumber, reader.LineNumber);
             if (reader.FieldCount != header.Length)
                 throw place.Error($"has {reader.FieldCount} {(reader.FieldCount == 1 ? "field" : "fields")}, the header has {header.Length}");
-            yield return new SourceRow(prompt < 0 ? null : reader.GetString(prompt), reader.GetString(completion), place);
+            yield return new SourceRow(prompt < 0 ? null : reader.GetString(prompt), reader.GetString(completion), place, chosen.IsChat);
         }
 
         void RequireWellFormed()

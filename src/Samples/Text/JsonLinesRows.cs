@@ -21,7 +21,7 @@ internal static class JsonLinesRows
                 throw place.Error($"is a JSON {Kind(document.RootElement)}, not an object with named texts");
             chosen ??= columns.Choose([.. document.RootElement.EnumerateObject().Select(property => property.Name)], $"{file}, row {line}");
             string? prompt = chosen.Prompt is null ? null : GetText(document.RootElement, chosen.Prompt, place);
-            yield return new SourceRow(prompt, GetText(document.RootElement, chosen.Completion, place), place);
+            yield return new SourceRow(prompt, GetText(document.RootElement, chosen.Completion, place, chosen.IsChat), place, chosen.IsChat);
         }
     }
 
@@ -37,10 +37,12 @@ internal static class JsonLinesRows
         }
     }
 
-    private static string GetText(JsonElement row, string name, RowPlace place)
+    private static string GetText(JsonElement row, string name, RowPlace place, bool isChat = false)
     {
         if (!row.TryGetProperty(name, out JsonElement value))
             throw place.Error($"has no '{name}'");
+        if (isChat && value.ValueKind == JsonValueKind.Array)
+            return value.GetRawText();
         if (value.ValueKind != JsonValueKind.String)
             throw place.Error($"has a {Kind(value)} in '{name}' where text is expected");
         try

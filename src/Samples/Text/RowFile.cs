@@ -1,3 +1,5 @@
+using MLNetExtension.Data;
+
 namespace Samples.Text;
 
 /// <summary>Reads the user's own rows from a file.</summary>
@@ -41,13 +43,15 @@ internal static class RowFile
     {
         var rows = new List<Row>();
         int skipped = 0;
-        bool hasPrompts = false;
+        RowKind kind = RowKind.Texts;
         foreach (SourceRow row in source)
         {
             foreach (string? part in (string?[])[row.Prompt, row.Text])
                 if (part is not null && MarkedUtf8.WhyNotText(part) is { } why)
                     throw row.Place.Error(why);
-            hasPrompts |= row.Prompt is not null;
+            kind = row.IsChat ? RowKind.Chats : row.Prompt is not null ? RowKind.Prompts : RowKind.Texts;
+            if (row.IsChat)
+                CheckChat(row);
             if (string.IsNullOrWhiteSpace(row.Text))
                 skipped++;
             else
@@ -55,12 +59,24 @@ internal static class RowFile
         }
         if (rows.Count == 0)
             throw new UserErrorException(skipped == 0 ? $"{file} is empty: it has no rows." : $"{file} has no row with text to learn; all {skipped} are empty.");
-        return new RowSet(rows, hasPrompts, Path.GetFileName(file), skipped);
+        return new RowSet(rows, kind, Path.GetFileName(file), skipped);
+    }
+
+    private static void CheckChat(SourceRow row)
+    {
+        try
+        {
+            ChatMessages.Parse(row.Text, row.Place.Row);
+        }
+        catch (InvalidDataException e)
+        {
+            throw new UserErrorException($"{row.Place.File}: {e.Message}");
+        }
     }
 }
 
-/// <summary>A row as it stands in a file; <paramref name="Prompt"/> is null where the format or the choice of columns has none.</summary>
-internal readonly record struct SourceRow(string? Prompt, string Text, RowPlace Place);
+/// <summary>A row as it stands in a file; <paramref name="Prompt"/> is null where the format or the choice of columns has none; the text of a chat is JSON.</summary>
+internal readonly record struct SourceRow(string? Prompt, string Text, RowPlace Place, bool IsChat = false);
 
 /// <summary>Where a row stands: rows are counted from 1 without the header, lines from 1 with it.</summary>
 internal readonly record struct RowPlace(string File, long Row, long Line)

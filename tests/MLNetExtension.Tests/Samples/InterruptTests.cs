@@ -89,14 +89,4 @@ public sealed class InterruptTests
         EvaluationRows = 10,
         OutputFolder = folder["out"],
     };
-
-    private sealed class StoppingWriter(string sign, CancellationTokenSource source) : StringWriter
-    {
-        public override void Write(string? value)
-        {
-            base.Write(value);
-            if (value?.Contains(sign, StringComparison.Ordinal) == true)
-                source.Cancel();
-        }
-    }
 }

@@ -12,7 +12,7 @@ public sealed class TensorBoardEventsTests
     {
         using TemporaryFolder folder = new();
         CurvePoint[] curve = [new(1, 0.5, 5, 5, 1e-3, 2, 10), new(300, 1.5, 4, 4.5, 2e-3, 1.25f, 20)];
-        var metrics = new MetricsReport(1, 2, 3, 8.25, 5, 6);
+        var metrics = new MetricsReport(1, 2, 3, 8.25, 0.5, 5, 6);
 
         TensorBoardEvents.Write(folder.Path, curve, DateTimeOffset.FromUnixTimeSeconds(1_700_000_000), metrics, metrics with { BitsPerByte = 2.5 });
 
