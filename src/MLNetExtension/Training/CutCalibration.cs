@@ -18,6 +18,10 @@ internal static class CutCalibration
     // A plan that needs more memory wins over one that needs less only where it is faster by this.
     private const double WorthTheMemory = 1.05;
 
+    // More workers are tried only while their gradient buffers take no more than this: the kernels of larger models are long enough to be shared out, so there is nothing to gain
+    // (GPT-2 124M on two cores: 253 tokens a second by two workers, 251 by one).
+    private const long LargestBuffers = 256L << 20;
+
     // Machines are noisy: the fastest of a few runs tells what a plan can do. The first also pays for the memory of a new shape. Windows that take long are noisy less, and are not run a third time.
     private const int Runs = 3;
     private static readonly TimeSpan _longEnough = TimeSpan.FromSeconds(2);
@@ -36,6 +40,8 @@ internal static class CutCalibration
         double best = double.PositiveInfinity;
         foreach (int count in workers)
         {
+            if (count > workers[0] && (count - 1) * gradient.Arena.Length * gradient.Arena.Gradients.element_size() > LargestBuffers)
+                break;
             double bestOfCount = double.PositiveInfinity;
             for (int tokens = longest; tokens == longest || tokens < 2 * whole / count; tokens *= 2)
             {

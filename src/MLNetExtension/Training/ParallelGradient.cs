@@ -108,15 +108,13 @@ internal sealed class ParallelGradient : IDisposable
     private void Each(int[][] parts, Action<WindowGradient, int[]> action)
     {
         Task[] others = [.. parts.Skip(1).Select((part, k) => _threads[k].Start(() => action(_gradients[k + 1], part)))];
-        int threads = get_num_threads();
-        set_num_threads(_cores);
         try
         {
+            using KernelThreads own = new(_cores);
             action(_gradients[0], parts[0]);
         }
         finally
         {
-            set_num_threads(threads);
             Task.WhenAll(others).ContinueWith(_ => { }, TaskScheduler.Default).Wait();
         }
         Task.WhenAll(others).GetAwaiter().GetResult();

@@ -46,8 +46,14 @@ public class TrainingOptions
     public int? MemoryLimitMiB;
 
     /// <summary>
+    /// Threads of the CPU that training on it uses. Default null: as many as <c>OMP_NUM_THREADS</c> or <c>MKL_NUM_THREADS</c> allows, else one for each processor. At least 1.
+    /// The number that libtorch uses outside of training is left alone.
+    /// </summary>
+    public int? Threads;
+
+    /// <summary>
     /// How many micro-batches are computed side by side on the CPU, each on a thread of its own with a gradient buffer of its own (4 bytes a parameter); a matter of memory and speed
-    /// alone, the result is the same but for rounding. Default null: sought together with the number of tokens per micro-batch; 1 where that is given. At least 1, and 1 on a GPU.
+    /// alone, the result is the same but for rounding. Default null: sought together with the number of tokens per micro-batch; 1 where that is given. They share <see cref="Threads"/>. At least 1, and 1 on a GPU.
     /// </summary>
     public int? Workers;
 
@@ -130,6 +136,7 @@ public class TrainingOptions
         Require(Enum.IsDefined(RouterBalanceScope), nameof(RouterBalanceScope), RouterBalanceScope, string.Join(", ", Enum.GetNames<RouterBalanceScope>()));
         Require(BatchSize >= 1, nameof(BatchSize), BatchSize, "at least 1");
         Require(MaximumTokensPerMicroBatch is null or >= 1, nameof(MaximumTokensPerMicroBatch), MaximumTokensPerMicroBatch, "at least 1");
+        Require(Threads is null or >= 1, nameof(Threads), Threads, "at least 1");
         Require(Workers is null or >= 1, nameof(Workers), Workers, "at least 1");
         Require(Enum.IsDefined(LossNormalization), nameof(LossNormalization), LossNormalization, string.Join(", ", Enum.GetNames<LossNormalization>()));
         Require(MemoryLimitMiB is null or > 0, nameof(MemoryLimitMiB), MemoryLimitMiB, "above 0");

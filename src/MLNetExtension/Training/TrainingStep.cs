@@ -18,6 +18,7 @@ internal sealed class TrainingStep : IDisposable
     private readonly ParallelGradient _gradient;
     private readonly AdamW _optimizer;
     private readonly IReadOnlyList<int> _workersToTry;
+    private readonly int? _threads;             // on the CPU
     private CutPlan _plan;
     private bool _calibrate;
 
@@ -42,7 +43,8 @@ internal sealed class TrainingStep : IDisposable
         _optimizer = new AdamW(_gradient.Arena, options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay);
         _plan = new CutPlan(options.MaximumTokensPerMicroBatch ?? CutCalibration.DefaultTokens, options.Workers ?? 1, pack);
         _calibrate = calibrate && options.MaximumTokensPerMicroBatch is null;
-        _workersToTry = options.Workers is { } workers ? [workers] : onCpu && model.CanReplicate ? CutCalibration.WorkersOf(get_num_threads()) : [1];
+        _threads = onCpu ? options.Threads ?? KernelThreads.Available : null;
+        _workersToTry = options.Workers is { } workers ? [workers] : _threads is { } threads && model.CanReplicate ? CutCalibration.WorkersOf(threads) : [1];
     }
 
     /// <summary>Goes on from where another training stood; a state that holds nothing yet changes nothing.</summary>
@@ -79,6 +81,7 @@ internal sealed class TrainingStep : IDisposable
     /// <param name="dropoutSeed">Seed of this step's dropout.</param>
     public (WindowLoss Loss, StepOutcome Outcome, double PaddingShare) Run(IReadOnlyList<TokenExample> window, double learningRate, long dropoutSeed)
     {
+        using KernelThreads? threads = _threads is { } count ? new(count) : null;
         using var scope = NewDisposeScope();    // in-place calls, too, give a new handle
         (WindowLoss loss, double padding) = Accumulate(window, dropoutSeed);
         StepOutcome outcome = loss.TargetCount == 0 ? StepOutcome.NoTargets : loss.IsFinite ? StepOutcome.Applied : StepOutcome.NonFinite;

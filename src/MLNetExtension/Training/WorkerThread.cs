@@ -14,11 +14,10 @@ internal sealed class WorkerThread : IDisposable
     public WorkerThread(int cores)
     {
         _thread = new Thread(Work) { IsBackground = true, Name = "MLNetExtension training" };
-        // The number of threads is the calling thread's own, but what threads to come begin with is the process's: that is put back.
-        int threads = get_num_threads();
         _thread.Start();
-        Start(() => Settle(cores)).GetAwaiter().GetResult();
-        set_num_threads(threads);
+        Start(() => _ = new KernelThreads(cores)).GetAwaiter().GetResult();
+        // The number is a thread's own, but what threads to come begin with is the process's: that is put back.
+        set_num_threads(get_num_threads());
     }
 
     /// <summary>Has the thread do something, after all that it was given before.</summary>
@@ -36,13 +35,6 @@ internal sealed class WorkerThread : IDisposable
         _tasks.CompleteAdding();
         _thread.Join();
         _tasks.Dispose();
-    }
-
-    // A thread takes over the process's number when libtorch first needs one on it: asked for it here, it cannot take it over what is set after.
-    private static void Settle(int cores)
-    {
-        get_num_threads();
-        set_num_threads(cores);
     }
 
     private void Work()

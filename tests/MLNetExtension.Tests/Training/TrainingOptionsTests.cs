@@ -23,6 +23,8 @@ public sealed class TrainingOptionsTests
         ["Heads", new TrainingOptions { Heads = 3, Width = 128 }, "Heads is 3; allowed is at least 1 and a divisor of Width (128)."],
         ["Dropout", new TrainingOptions { Dropout = 1 }, "Dropout is 1; allowed is from 0 to below 1."],
         ["BatchSize", new TrainingOptions { BatchSize = 0 }, "BatchSize is 0;"],
+        ["Workers", new TrainingOptions { Workers = 0 }, "Workers is 0;"],
+        ["Threads", new TrainingOptions { Threads = 0 }, "Threads is 0;"],
         ["MaximumTokensPerMicroBatch", new TrainingOptions { MaximumTokensPerMicroBatch = 0 }, "MaximumTokensPerMicroBatch is 0;"],
         ["MemoryLimitMiB", new TrainingOptions { MemoryLimitMiB = 0 }, "MemoryLimitMiB is 0; allowed is above 0."],
         ["LabelSmoothing", new TrainingOptions { LabelSmoothing = 1 }, "LabelSmoothing is 1;"],
