@@ -15,37 +15,38 @@ internal static class CutCalibration
     // Once a budget is slower than the best by this, caches are left behind: larger ones would cost memory for nothing.
     private const double PastTheBest = 1.1;
 
-    // A plan that needs more memory wins over one that needs less only where it is faster by this.
+    // A plan that needs more memory wins over one that needs less only where it is faster by this. Two larger budgets in a row that are not end the search.
     private const double WorthTheMemory = 1.05;
 
     // More workers are tried only while their gradient buffers take no more than this: the kernels of larger models are long enough to be shared out, so there is nothing to gain
     // (GPT-2 124M on two cores: 253 tokens a second by two workers, 251 by one).
     private const long LargestBuffers = 256L << 20;
 
-    // Machines are noisy: the fastest of a few runs tells what a plan can do. The first also pays for the memory of a new shape. Windows that take long are noisy less, and are not run a third time.
-    private const int Runs = 3;
+    // Machines are noisy: the fastest of a few runs tells what a plan can do. The first also pays for the memory of a new shape. Windows that take long are noisy less, and are run only twice.
+    private const int Runs = 4;
     private static readonly TimeSpan _longEnough = TimeSpan.FromSeconds(2);
 
     /// <summary>Tries plans on a window, without changing any weight.</summary>
     /// <param name="gradient">Computes the window's gradient; left zeroed, with the workers of the plan found.</param>
     /// <param name="window">The window that training is about to begin with.</param>
-    /// <param name="pack">Whether rows are packed.</param>
+    /// <param name="start">Says whether rows are packed, and what threads there are.</param>
     /// <param name="workers">Numbers of workers to try, in ascending order.</param>
     /// <param name="memoryLimitMiB">Most memory that the process may come to hold; null for no limit.</param>
-    public static CutPlan FastestPlan(ParallelGradient gradient, IReadOnlyList<TokenExample> window, bool pack, IReadOnlyList<int> workers, int? memoryLimitMiB)
+    public static CutPlan FastestPlan(ParallelGradient gradient, IReadOnlyList<TokenExample> window, CutPlan start, IReadOnlyList<int> workers, int? memoryLimitMiB)
     {
         TokenExample[] rows = [.. window.Where(e => e.HasTargets)];
-        int longest = rows.Max(e => e.Length), whole = pack ? rows.Sum(e => e.Length) : rows.Length * longest;
-        CutPlan fastest = new(longest, workers[0], pack);
+        int longest = rows.Max(e => e.Length), whole = start.Pack ? rows.Sum(e => e.Length) : rows.Length * longest;
+        CutPlan fastest = start with { Tokens = longest, Workers = workers[0] };
         double best = double.PositiveInfinity;
         foreach (int count in workers)
         {
             if (count > workers[0] && (count - 1) * gradient.Arena.Length * gradient.Arena.Gradients.element_size() > LargestBuffers)
                 break;
             double bestOfCount = double.PositiveInfinity;
+            int notWorthIt = 0;
             for (int tokens = longest; tokens == longest || tokens < 2 * whole / count; tokens *= 2)
             {
-                CutPlan plan = new(tokens, count, pack);
+                CutPlan plan = start with { Tokens = tokens, Workers = count };
                 if (!TryTime(gradient, window, plan, PastTheBest * bestOfCount, out double seconds) || seconds > PastTheBest * bestOfCount)
                     break;
                 bool fits = memoryLimitMiB is null || PeakMemoryMiB() <= memoryLimitMiB, first = double.IsPositiveInfinity(best);
@@ -53,7 +54,10 @@ internal static class CutCalibration
                     (best, fastest) = (seconds, plan);
                 if (!fits)
                     break;
+                notWorthIt = seconds * WorthTheMemory < bestOfCount ? 0 : notWorthIt + 1;
                 bestOfCount = Math.Min(bestOfCount, seconds);
+                if (notWorthIt == 2)
+                    break;
             }
             if (bestOfCount > PastTheBest * best)
                 break;
@@ -76,6 +80,7 @@ internal static class CutCalibration
     {
         seconds = double.PositiveInfinity;
         IReadOnlyList<IReadOnlyList<TokenExample>> cut = plan.Cut(window);
+        using KernelThreads? threads = KernelThreads.Of(plan);
         long begin = Stopwatch.GetTimestamp();
         for (int run = 0; run < Runs && (run < 2 || Stopwatch.GetElapsedTime(begin) < _longEnough); run++)
         {

@@ -6,8 +6,9 @@ namespace MLNetExtension.Training;
 /// <summary>How windows are cut, and by how many workers they are computed: a matter of memory and speed alone.</summary>
 /// <param name="Tokens">Most positions of a micro-batch.</param>
 /// <param name="Workers">How many micro-batches are computed side by side.</param>
+/// <param name="Threads">Threads of the CPU that workers share; null where training is not on the CPU.</param>
 /// <param name="Pack">Whether rows lie one after another, without padding.</param>
-internal readonly record struct CutPlan(int Tokens, int Workers, bool Pack)
+internal readonly record struct CutPlan(int Tokens, int Workers, int? Threads, bool Pack)
 {
     /// <summary>Cuts a window into micro-batches.</summary>
     /// <param name="window">The examples of one optimizer step.</param>

@@ -13,7 +13,7 @@ internal sealed class ParallelGradient : IDisposable
 {
     private readonly List<WindowGradient> _gradients;     // the first is that of the model itself, and the calling thread's
     private readonly List<WorkerThread> _threads = [];    // the other workers
-    private int _cores;                                   // of each worker
+    private int _cores;                                   // of each of those
 
     /// <summary>Begins with one worker, the calling thread.</summary>
     /// <param name="gradient">The gradient of the model; this owns it from now on.</param>
@@ -24,7 +24,7 @@ internal sealed class ParallelGradient : IDisposable
 
     /// <summary>Accumulates the gradient of a window into the arena, which must be zero before.</summary>
     /// <param name="cut">The window's examples in micro-batches; a micro-batch without a target is passed over.</param>
-    /// <param name="workers">How many micro-batches are computed side by side, at least 1.</param>
+    /// <param name="workers">How many micro-batches are computed side by side, at least 1, each with as many threads as libtorch uses on the calling thread.</param>
     /// <param name="dropoutSeed">Seed of dropout.</param>
     public WindowLoss Accumulate(IReadOnlyList<IReadOnlyList<TokenExample>> cut, int workers = 1, long dropoutSeed = 0)
     {
@@ -70,10 +70,11 @@ internal sealed class ParallelGradient : IDisposable
 
     private void Employ(int workers)
     {
-        if (_threads.Count != workers - 1)
+        int cores = get_num_threads();
+        if (_threads.Count != workers - 1 || _cores != cores)
         {
             EndThreads();
-            _cores = Math.Max(1, get_num_threads() / workers);
+            _cores = cores;
             for (int k = 1; k < workers; k++)
                 _threads.Add(new WorkerThread(_cores));
         }
@@ -110,7 +111,6 @@ internal sealed class ParallelGradient : IDisposable
         Task[] others = [.. parts.Skip(1).Select((part, k) => _threads[k].Start(() => action(_gradients[k + 1], part)))];
         try
         {
-            using KernelThreads own = new(_cores);
             action(_gradients[0], parts[0]);
         }
         finally

@@ -18,7 +18,6 @@ internal sealed class TrainingStep : IDisposable
     private readonly ParallelGradient _gradient;
     private readonly AdamW _optimizer;
     private readonly IReadOnlyList<int> _workersToTry;
-    private readonly int? _threads;             // on the CPU
     private CutPlan _plan;
     private bool _calibrate;
 
@@ -41,10 +40,9 @@ internal sealed class TrainingStep : IDisposable
         _gradient = new ParallelGradient(new WindowGradient(model, options.LossNormalization, loss, options.ActivationRecomputation, pack, balance));
         _precision.SetMasters(_gradient.Arena);
         _optimizer = new AdamW(_gradient.Arena, options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay);
-        _plan = new CutPlan(options.MaximumTokensPerMicroBatch ?? CutCalibration.DefaultTokens, options.Workers ?? 1, pack);
+        _plan = new CutPlan(options.MaximumTokensPerMicroBatch ?? CutCalibration.DefaultTokens, options.Workers ?? 1, onCpu ? options.Threads ?? KernelThreads.Available : null, pack);
         _calibrate = calibrate && options.MaximumTokensPerMicroBatch is null;
-        _threads = onCpu ? options.Threads ?? KernelThreads.Available : null;
-        _workersToTry = options.Workers is { } workers ? [workers] : _threads is { } threads && model.CanReplicate ? CutCalibration.WorkersOf(threads) : [1];
+        _workersToTry = options.Workers is { } workers ? [workers] : _plan.Threads is { } all && model.CanReplicate ? CutCalibration.WorkersOf(all) : [1];
     }
 
     /// <summary>Goes on from where another training stood; a state that holds nothing yet changes nothing.</summary>
@@ -81,8 +79,14 @@ internal sealed class TrainingStep : IDisposable
     /// <param name="dropoutSeed">Seed of this step's dropout.</param>
     public (WindowLoss Loss, StepOutcome Outcome, double PaddingShare) Run(IReadOnlyList<TokenExample> window, double learningRate, long dropoutSeed)
     {
-        using KernelThreads? threads = _threads is { } count ? new(count) : null;
         using var scope = NewDisposeScope();    // in-place calls, too, give a new handle
+        if (_calibrate && window.Any(e => e.HasTargets))
+        {
+            _plan = CutCalibration.FastestPlan(_gradient, window, _plan, _workersToTry, _options.MemoryLimitMiB);
+            _calibrate = false;
+        }
+        // Of the whole step: threads that kernels have just used spin for a while, and would take a core from the next window's workers.
+        using KernelThreads? threads = KernelThreads.Of(_plan);
         (WindowLoss loss, double padding) = Accumulate(window, dropoutSeed);
         StepOutcome outcome = loss.TargetCount == 0 ? StepOutcome.NoTargets : loss.IsFinite ? StepOutcome.Applied : StepOutcome.NonFinite;
         if (outcome == StepOutcome.Applied)
@@ -97,11 +101,6 @@ internal sealed class TrainingStep : IDisposable
     // When memory runs out, the window starts again with half the budget: any cut gives the same gradient, so nothing is lost but time.
     private (WindowLoss Loss, double PaddingShare) Accumulate(IReadOnlyList<TokenExample> window, long dropoutSeed)
     {
-        if (_calibrate && window.Any(e => e.HasTargets))
-        {
-            _plan = CutCalibration.FastestPlan(_gradient, window, _plan.Pack, _workersToTry, _options.MemoryLimitMiB);
-            _calibrate = false;
-        }
         while (true)
         {
             IReadOnlyList<IReadOnlyList<TokenExample>> cut = _plan.Cut(window);

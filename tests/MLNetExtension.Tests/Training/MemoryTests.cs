@@ -59,7 +59,7 @@ public sealed class MemoryTests
     {
         TokenExample[] window = [.. Enumerable.Range(0, 4).Select(row => Ragged.Example(new Random(row), 10, row))];
         List<(int, int)> plans = [];
-        for (CutPlan? plan = new CutPlan(10_000, 2, Pack: false).Smaller(window); plan is not null; plan = plan.Value.Smaller(window))
+        for (CutPlan? plan = new CutPlan(10_000, 2, Threads: 2, Pack: false).Smaller(window); plan is not null; plan = plan.Value.Smaller(window))
             plans.Add((plan.Value.Tokens, plan.Value.Workers));
         CollectionAssert.AreEqual(new[] { (20, 2), (10, 2), (10, 1) }, plans);
     }
@@ -69,7 +69,7 @@ public sealed class MemoryTests
     public void A_row_without_targets_does_not_keep_the_budget_from_being_halved()
     {
         TokenExample[] window = [Ragged.WithoutTargets(24), .. Enumerable.Range(0, 8).Select(row => Ragged.Example(new Random(row), 3, row, masked: 0))];
-        Assert.IsNotNull(new CutPlan(24, 1, Pack: false).Smaller(window));
+        Assert.IsNotNull(new CutPlan(24, 1, Threads: 1, Pack: false).Smaller(window));
     }
 
     [TestMethod]
@@ -81,7 +81,7 @@ public sealed class MemoryTests
         byte[] before = gradient.Arena.Values.bytes.ToArray();
         TokenExample[] window = Ragged.Examples(8);
 
-        int budget = CutCalibration.FastestPlan(gradient, window, pack: false, workers: [1, 2], memoryLimitMiB: null).Tokens;
+        int budget = CutCalibration.FastestPlan(gradient, window, new CutPlan(1, 1, Threads: 2, Pack: false), workers: [1, 2], memoryLimitMiB: null).Tokens;
 
         Assert.IsGreaterThanOrEqualTo(window.Max(e => e.Length), budget);
         Assert.IsLessThanOrEqualTo(window.Length * window.Max(e => e.Length), budget);
@@ -95,7 +95,7 @@ public sealed class MemoryTests
         using Gpt2 model = Ragged.Model();
         using ParallelGradient gradient = new(new WindowGradient(model, LossNormalization.Token));
         TokenExample[] window = Ragged.Examples(8);
-        CutPlan plan = CutCalibration.FastestPlan(gradient, window, pack: false, workers: [1, 2], memoryLimitMiB: 1);
+        CutPlan plan = CutCalibration.FastestPlan(gradient, window, new CutPlan(1, 1, Threads: 2, Pack: false), workers: [1, 2], memoryLimitMiB: 1);
         Assert.AreEqual((window.Max(e => e.Length), 1), (plan.Tokens, plan.Workers));
     }
 

@@ -84,7 +84,7 @@ public sealed class WorkersTests
         Assert.IsLessThan(1e-12, Ragged.RelativeError(parallel.Arena.Gradients, expected));
     }
 
-    // Seen to fail with: the calling thread's number not put back.
+    // Meant to fail with: the calling thread's number not put back.
     [TestMethod]
     [DoNotParallelize]
     public void Workers_leave_the_number_of_threads_as_it_was()
