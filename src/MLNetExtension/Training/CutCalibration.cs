@@ -15,8 +15,9 @@ internal static class CutCalibration
     // Once a budget is slower than the best by this, caches are left behind: larger ones would cost memory for nothing.
     private const double PastTheBest = 1.1;
 
-    // A plan that needs more memory wins over one that needs less only where it is faster by this. Two larger budgets in a row that are not end the search.
+    // A plan that needs more memory wins over one that needs less only where it is faster by this. The first larger budget that is not, or the second where memory hardly grew, ends the search.
     private const double WorthTheMemory = 1.05;
+    private const double MuchMemoryMiB = 64;
 
     // More workers are tried only while their gradient buffers take no more than this: the kernels of larger models are long enough to be shared out, so there is nothing to gain
     // (GPT-2 124M on two cores: 253 tokens a second by two workers, 251 by one).
@@ -47,6 +48,7 @@ internal static class CutCalibration
             for (int tokens = longest; tokens == longest || tokens < 2 * whole / count; tokens *= 2)
             {
                 CutPlan plan = start with { Tokens = tokens, Workers = count };
+                double before = PeakMemoryMiB();
                 if (!TryTime(gradient, window, plan, PastTheBest * bestOfCount, out double seconds) || seconds > PastTheBest * bestOfCount)
                     break;
                 bool fits = memoryLimitMiB is null || PeakMemoryMiB() <= memoryLimitMiB, first = double.IsPositiveInfinity(best);
@@ -54,9 +56,9 @@ internal static class CutCalibration
                     (best, fastest) = (seconds, plan);
                 if (!fits)
                     break;
-                notWorthIt = seconds * WorthTheMemory < bestOfCount ? 0 : notWorthIt + 1;
+                notWorthIt = seconds * WorthTheMemory < bestOfCount ? 0 : notWorthIt + (PeakMemoryMiB() - before > MuchMemoryMiB ? 2 : 1);
                 bestOfCount = Math.Min(bestOfCount, seconds);
-                if (notWorthIt == 2)
+                if (notWorthIt >= 2)
                     break;
             }
             if (bestOfCount > PastTheBest * best)
