@@ -39,25 +39,28 @@ public static class MicroBatchPlanner
         long least = (tokens + maximumTokens - 1) / maximumTokens;
         for (long count = (least + workers - 1) / workers * workers; count < rows.Length; count += workers)
         {
-            IReadOnlyList<TokenExample>[] groups = Level(rows, (int)count);
+            IReadOnlyList<TokenExample>[] groups = Level(rows, (int)count, row => row.Length);
             if (groups.All(group => group.Count == 1 || group.Sum(e => (long)e.Length) <= maximumTokens))
                 return groups;
         }
         return [.. rows.Select(row => (IReadOnlyList<TokenExample>)[row])];
     }
 
-    // Graham 1969, "Bounds on multiprocessing timing anomalies": longest first, each to the group with the fewest tokens.
-    private static IReadOnlyList<TokenExample>[] Level(TokenExample[] longestFirst, int count)
+    /// <summary>Deals things out so that every share comes to nearly as much: largest first, each to the share that has the least (Graham 1969, "Bounds on multiprocessing timing anomalies").</summary>
+    /// <param name="largestFirst">What is dealt.</param>
+    /// <param name="count">Number of shares, at least 1.</param>
+    /// <param name="size">How much a thing comes to.</param>
+    internal static List<T>[] Level<T>(IEnumerable<T> largestFirst, int count, Func<T, long> size)
     {
-        List<TokenExample>[] groups = [.. Enumerable.Range(0, count).Select(_ => new List<TokenExample>())];
-        PriorityQueue<int, (long Tokens, int Group)> fewest = new(Enumerable.Range(0, count).Select(group => (group, (0L, group))));
-        foreach (TokenExample row in longestFirst)
+        List<T>[] shares = [.. Enumerable.Range(0, count).Select(_ => new List<T>())];
+        PriorityQueue<int, (long Size, int Share)> least = new(Enumerable.Range(0, count).Select(share => (share, (0L, share))));
+        foreach (T thing in largestFirst)
         {
-            fewest.TryDequeue(out int group, out (long Tokens, int) load);
-            groups[group].Add(row);
-            fewest.Enqueue(group, (load.Tokens + row.Length, group));
+            least.TryDequeue(out int share, out (long Size, int) load);
+            shares[share].Add(thing);
+            least.Enqueue(share, (load.Size + size(thing), share));
         }
-        return groups;
+        return shares;
     }
 
     /// <summary>Share of the positions of a cut that are padding, 0 to 1.</summary>

@@ -37,7 +37,7 @@ public sealed class LinearCrossEntropy(int chunkTokens = 256, double labelSmooth
             Tensor normaliser = largest.to(float64) + total.to(float64).log();                             // [n,1] float64: logsumexp(z)
             sum.add_(Sum(Losses(normaliser, target.to(float64), mean), weights));
 
-            Tensor logitGradient = LogitGradient(powers, total, y, normaliser, weights?.mul(gradients.Scale), gradients.Scale).to(h.dtype);
+            Tensor logitGradient = LogitGradient(powers, total, y, normaliser, weights?.mul(gradients.Scale) ?? full_like(normaliser, gradients.Scale)).to(h.dtype);
             Tensor hiddenGradient = gradients.Hidden.narrow(0, start, y.shape[0]);
             if (targets.HeadWeight is null)
                 hiddenGradient.add_(logitGradient);
@@ -76,9 +76,8 @@ public sealed class LinearCrossEntropy(int chunkTokens = 256, double labelSmooth
     }
 
     // [n,V], in the memory of the powers. Whatever multiplies a whole row is gathered first, so that one pass does it all.
-    private Tensor LogitGradient(Tensor powers, Tensor total, Tensor y, Tensor normaliser, Tensor? weights, double scale)
+    private Tensor LogitGradient(Tensor powers, Tensor total, Tensor y, Tensor normaliser, Tensor weight)
     {
-        Tensor weight = weights ?? full_like(normaliser, scale);                                                            // [n,1] float64
         Tensor factor = (zLoss == 0 ? weight : weight * normaliser.mul(2 * zLoss).add_(1)) / total;                         // [n,1] float64
         Tensor gradient = powers.mul_(factor.to(powers.dtype));
         if (labelSmoothing != 0)

@@ -63,16 +63,17 @@ public sealed class AdamW : IDisposable
         {
             // No piece holds both what decays and what does not.
             long size = Math.Min(PieceLength, (start < decayed ? decayed : length) - start);
-            Step(new Piece(_arena.Values, _arena.Gradients, _first, _second, start, size), learningRate, decays: start < decayed);
+            StepPiece(start, size, learningRate, decays: start < decayed);
             start += size;
         }
         _arena.PublishValues();
     }
 
-    private void Step(Piece piece, double learningRate, bool decays)
+    private void StepPiece(long start, long size, double learningRate, bool decays)
     {
         using var scope = NewDisposeScope();
-        (Tensor values, Tensor gradient, Tensor first, Tensor second) = piece;
+        Tensor values = _arena.Values.narrow(0, start, size), gradient = _arena.Gradients.narrow(0, start, size);
+        Tensor first = _first.narrow(0, start, size), second = _second.narrow(0, start, size);
         first.mul_(_beta1).add_(gradient, 1 - _beta1);
         second.mul_(_beta2).addcmul_(gradient, gradient, 1 - _beta2);
 
@@ -88,14 +89,5 @@ public sealed class AdamW : IDisposable
     {
         _first.Dispose();
         _second.Dispose();
-    }
-
-    // The same stretch of the four buffers.
-    private readonly record struct Piece(Tensor Values, Tensor Gradients, Tensor First, Tensor Second, long Start, long Length)
-    {
-        public void Deconstruct(out Tensor values, out Tensor gradient, out Tensor first, out Tensor second) =>
-            (values, gradient, first, second) = (Of(Values), Of(Gradients), Of(First), Of(Second));
-
-        private Tensor Of(Tensor buffer) => buffer.narrow(0, Start, Length);
     }
 }

@@ -1,4 +1,5 @@
 using MLNetExtension.Accumulation;
+using MLNetExtension.Batching;
 using MLNetExtension.Data;
 using static TorchSharp.torch;
 
@@ -89,20 +90,12 @@ internal sealed class ParallelGradient : IDisposable
         _threads.Clear();
     }
 
-    // The largest micro-batch left goes to the worker with the least to do. A worker adds its part in the window's order.
+    // By tokens. A worker adds its part in the window's order.
     private static int[][] Deal(IReadOnlyList<IReadOnlyList<TokenExample>> cut, int workers)
     {
-        List<int>[] parts = [.. Enumerable.Range(0, workers).Select(_ => new List<int>())];
-        long[] tokens = new long[workers];
-        foreach (int k in Enumerable.Range(0, cut.Count).OrderByDescending(k => Tokens(cut[k])))
-        {
-            int worker = Array.IndexOf(tokens, tokens.Min());
-            parts[worker].Add(k);
-            tokens[worker] += Tokens(cut[k]);
-        }
-        return [.. parts.Select(part => part.Order().ToArray())];
-
-        static long Tokens(IReadOnlyList<TokenExample> rows) => rows.Sum(row => (long)row.Length);
+        long[] tokens = [.. cut.Select(rows => rows.Sum(row => (long)row.Length))];
+        IEnumerable<int> largestFirst = Enumerable.Range(0, cut.Count).OrderByDescending(k => tokens[k]);
+        return [.. MicroBatchPlanner.Level(largestFirst, workers, k => tokens[k]).Select(part => part.Order().ToArray())];
     }
 
     // Waits for all of them, whatever one of them throws: none may go on writing into a window that is given up.
