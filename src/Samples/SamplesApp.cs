@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
+using MLNetExtension.Estimators;
 using Samples.Commands;
-using Samples.Reporting;
 
 namespace Samples;
 
@@ -61,7 +61,7 @@ public static class SamplesApp
         }
         catch (Exception e)
         {
-            error.WriteLine(NativeLibraryHint.Explain(e) ?? e.ToString());
+            error.WriteLine(TorchSetup.Explain(e) ?? e.ToString());
             return Failure;
         }
     }

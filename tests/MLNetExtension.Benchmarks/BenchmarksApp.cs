@@ -23,7 +23,7 @@ internal static class BenchmarksApp
         ParseResult parsed = CreateRoot().Parse(args);
         if (parsed.Errors.Count > 0)
         {
-            Console.Error.WriteLine($"{OneLine(string.Join(' ', parsed.Errors.Select(error => error.Message)))} (options: ./build.sh bench --help)");
+            Console.Error.WriteLine($"{OneLine(string.Join(' ', parsed.Errors.Select(error => error.Message)))} (options: --help)");
             return 2;
         }
         try
@@ -48,7 +48,12 @@ internal static class BenchmarksApp
         workload.AcceptOnlyFromAmong(StringComparer.OrdinalIgnoreCase, [.. Workload.All.Select(each => each.Name)]);
         Option<int> rounds = AtLeastOne("--rounds", 3, "How often every system has its turn.");
         Option<int> threads = AtLeastOne("--threads", Environment.ProcessorCount, "Threads of every system; default one for each core.");
-        Option<string> python = new("--python") { Description = "A Python that has torch.", HelpName = "FILE", DefaultValueFactory = _ => "/usr/bin/python3" };
+        Option<string?> python = new("--python")
+        {
+            Description = "Also run the PyTorch loop, with the torch of this Python; default /usr/bin/python3.",
+            HelpName = "FILE",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
         Option<string?> json = new("--json") { Description = "Also write the figures to this file.", HelpName = "FILE" };
         // Said now, and not after an hour of measuring.
         json.Validators.Add(result =>
@@ -58,16 +63,19 @@ internal static class BenchmarksApp
                 result.AddError($"--json {file} cannot be written: it is a folder, or its folder does not exist.");
         });
         Option<bool> steps = new("--steps-report") { Description = "Instead of comparing: what a step of ours costs beside the model (workload W2 unless another is named)." };
-        RootCommand root = new("Speed and memory of training, beside a bare PyTorch loop and a plain TorchSharp loop on the same rows and weights.")
+        RootCommand root = new("Speed and memory of training, beside a plain TorchSharp loop on the same libtorch, rows and weights, and where asked for a PyTorch loop.")
         {
             workload, rounds, threads, python, json, steps,
         };
         root.SetAction(async (parsed, cancellation) =>
         {
             IAnsiConsole console = CreateConsole();
-            ChildProcess children = new(parsed.GetValue(threads), parsed.GetRequiredValue(python));
+            string? pythonFile = parsed.GetResult(python) is null ? null : parsed.GetValue(python) ?? "/usr/bin/python3";
+            ChildProcess children = new(parsed.GetValue(threads), pythonFile);
             string? named = parsed.GetValue(workload);
-            console.WriteLine($"{Environment.ProcessorCount} cores, {parsed.GetValue(threads)} threads for every system");
+            console.WriteLine($"{Environment.ProcessorCount} cores, {parsed.GetValue(threads)} threads for every system, libtorch {torch.__version__}");
+            if (pythonFile is not null)
+                console.WriteLine(await PyTorchPeer.Describe(children, cancellation));
             object figures = parsed.GetValue(steps)
                 ? await Steps(console, Workload.Named(named ?? "W2"), children, cancellation)
                 : await Compare(console, named is null ? Workload.All : [Workload.Named(named)], parsed.GetValue(rounds), children, cancellation);

@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Runtime.InteropServices;
 using TorchSharp;
 
 namespace MLNetExtension.Estimators;
@@ -11,15 +12,20 @@ public static class TorchSetup
     /// <summary>The version of TorchSharp that is loaded, such as <c>0.105.2</c>.</summary>
     public static string TorchSharpVersion => VersionOf(typeof(torch).Assembly);
 
-    /// <summary>Says which package is missing or does not fit.</summary>
+    /// <summary>Says what is missing or does not fit.</summary>
     /// <param name="exception">What was thrown, by itself or as the cause of another exception.</param>
     /// <returns>One sentence; null where the exception is about something else.</returns>
-    public static string? Explain(Exception exception)
+    public static string? Explain(Exception exception) => Explain(exception, LoaderError);
+
+    /// <param name="exception">What was thrown.</param>
+    /// <param name="loaderError">What the system's loader says of TorchSharp's native library; empty where it loads.</param>
+    internal static string? Explain(Exception exception, Func<string> loaderError)
     {
         ArgumentNullException.ThrowIfNull(exception);
         for (Exception? e = exception; e is not null; e = e.InnerException)
             if (Describe(e) is { } what)
-                return $"{what}: add the package TorchSharp-cpu (for a GPU: TorchSharp-cuda-linux or TorchSharp-cuda-windows) in the version of TorchSharp, {TorchSharpVersion}, to the application.";
+                return DescribeOlderLinux(loaderError())
+                    ?? $"{what}: add the package TorchSharp-cpu (for a GPU: TorchSharp-cuda-linux or TorchSharp-cuda-windows) in the version of TorchSharp, {TorchSharpVersion}, to the application.";
         return null;
     }
 
@@ -49,6 +55,29 @@ public static class TorchSetup
             "TorchSharp cannot be loaded in the version that was compiled against",
         _ => null,
     };
+
+    // The loader's "version `GLIBCXX_3.4.32' not found": TorchSharp 0.107's native library as it comes asks for GCC 13's, as the build marks it for GCC 12's.
+    private static string? DescribeOlderLinux(string loaderError)
+    {
+        if (!loaderError.Contains("`GLIBCXX_", StringComparison.Ordinal))
+            return null;
+        return loaderError.Contains("`GLIBCXX_3.4.32'", StringComparison.Ordinal)
+            ? $"TorchSharp {TorchSharpVersion} asks for a newer libstdc++ than this Linux has: build the application with the property LoadTorchSharpOnOlderLinux=true, which is the default."
+            : $"TorchSharp {TorchSharpVersion} needs the libstdc++ of GCC 12 or later (Debian 12, Ubuntu 22.04), and this Linux has an older one.";
+    }
+
+    private static string LoaderError()
+    {
+        try
+        {
+            NativeLibrary.Load("LibTorchSharp", typeof(torch).Assembly, null);
+            return "";
+        }
+        catch (Exception e) when (e is DllNotFoundException or BadImageFormatException)
+        {
+            return e.Message;
+        }
+    }
 
     private static bool Names(Exception e, string what) => e.Message.Contains(what, StringComparison.OrdinalIgnoreCase);
 }

@@ -37,7 +37,7 @@ internal static class EvaluateCommand
             IAnsiConsole console = ConsoleFactory.Create(parsed);
             ResultTables.Write(console, metrics);
             if (parsed.GetValue(json) is { } file)
-                AtomicFile.WriteAllText(file, Json.Indented(new EvaluateReport(modelFile, dataFile, metrics, seconds, PackageSources.Read())));
+                AtomicFile.WriteAllText(file, Json.Indented(new EvaluateReport(modelFile, dataFile, metrics, seconds, PackageVersions.Read())));
             return SamplesApp.Success;
         });
         return command;

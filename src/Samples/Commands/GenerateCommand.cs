@@ -52,7 +52,7 @@ internal static class GenerateCommand
             }
             output.WriteLine();
             if (parsed.GetValue(json) is { } file)
-                AtomicFile.WriteAllText(file, Json.Indented(new GenerateReport(modelFile, given, text.ToString(), Stopwatch.GetElapsedTime(start).TotalSeconds, PackageSources.Read())));
+                AtomicFile.WriteAllText(file, Json.Indented(new GenerateReport(modelFile, given, text.ToString(), Stopwatch.GetElapsedTime(start).TotalSeconds, PackageVersions.Read())));
             return SamplesApp.Success;
         });
         return command;

@@ -25,7 +25,7 @@ internal sealed class FinetuneJob(FinetuneSettings settings, IAnsiConsole consol
         RowSet rows = RowFile.Read(settings.DataFile, settings.Columns);
         MLContext mlContext = new WarningLines(console).Show(settings.Device.CreateContext(settings.Seed));
         using var output = new OutputFolder(settings.OutputFolder, name => name is ModelFile or MetricsFile or ModelFolder or AdapterFolder);
-        console.WriteLine($"Packages: {PackageSources.Line()}");
+        console.WriteLine($"Packages: {PackageVersions.Line()}");
         RowSplit split = RowSplit.Create(mlContext, rows, settings.Seed, settings.EvaluationRows, settings.DataFile);
         console.WriteLine(split.Describe());
 
@@ -47,7 +47,7 @@ internal sealed class FinetuneJob(FinetuneSettings settings, IAnsiConsole consol
 
         var report = new FinetuneReport(
             before, split.Evaluate(mlContext, model), summary.Steps, summary.Epochs, summary.TargetTokens, summary.Elapsed.TotalSeconds,
-            summary.TargetTokens / summary.Elapsed.TotalSeconds, PeakMemory.MiB(), PackageSources.Read(), split.Report, settings.ToReport(),
+            summary.TargetTokens / summary.Elapsed.TotalSeconds, PeakMemory.MiB(), PackageVersions.Read(), split.Report, settings.ToReport(),
             SampleWriter.Write(mlContext, model, split.HeldOut, rows.Kind, settings.Seed));
         cancellationToken.ThrowIfCancellationRequested();
         string[] written = Write(mlContext, model, split, output, report);
@@ -77,7 +77,7 @@ internal sealed class FinetuneJob(FinetuneSettings settings, IAnsiConsole consol
             return mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(options).Fit(rows);
         }
         // What the user can put right: a folder that is no model, a model or a target that is not known, a row that has nothing to learn.
-        catch (Exception e) when (e is IOException or InvalidDataException or NotSupportedException or ArgumentException or InvalidOperationException && NativeLibraryHint.Explain(e) is null)
+        catch (Exception e) when (e is IOException or InvalidDataException or NotSupportedException or ArgumentException or InvalidOperationException && TorchSetup.Explain(e) is null)
         {
             throw new UserErrorException(e.Message.Split(" (Parameter")[0]);
         }

@@ -1,6 +1,5 @@
 using Microsoft.ML;
 using MLNetExtension.Estimators;
-using Samples.Reporting;
 using Samples.Text;
 
 namespace Samples.Jobs;
@@ -27,7 +26,7 @@ internal sealed class SavedModel : IDisposable
         {
             model = mlContext.Model.Load(file, out schema);
         }
-        catch (Exception e) when (NativeLibraryHint.Explain(e) is null)
+        catch (Exception e) when (TorchSetup.Explain(e) is null)
         {
             throw new UserErrorException($"{file} is not a model that this program can load: {e.GetBaseException().Message}");
         }

@@ -29,7 +29,7 @@ internal sealed class TrainJob(TrainSettings settings, IAnsiConsole console, Can
         MLContext mlContext = _warnings.Show(settings.Device.CreateContext(settings.Seed));
         using var output = new OutputFolder(settings.OutputFolder, IsOurs);
 
-        console.WriteLine($"Packages: {PackageSources.Line()}");
+        console.WriteLine($"Packages: {PackageVersions.Line()}");
         RowSplit split = RowSplit.Create(mlContext, rows, settings.Seed, settings.EvaluationRows, settings.DataFile);
         console.WriteLine(split.Describe());
 
@@ -59,7 +59,7 @@ internal sealed class TrainJob(TrainSettings settings, IAnsiConsole console, Can
 
         var report = new TrainReport(
             before, after, again, after.Agrees(again), summary.Steps, summary.Epochs, summary.TargetTokens, summary.Elapsed.TotalSeconds,
-            summary.TargetTokens / summary.Elapsed.TotalSeconds, PeakMemory.MiB(), PackageSources.Read(), split.Report, settings.ToReport(), samples);
+            summary.TargetTokens / summary.Elapsed.TotalSeconds, PeakMemory.MiB(), PackageVersions.Read(), split.Report, settings.ToReport(), samples);
         cancellationToken.ThrowIfCancellationRequested();
         Require(summary, report);
         Write(output, report, curve, started);

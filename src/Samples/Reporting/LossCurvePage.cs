@@ -66,7 +66,7 @@ internal static class LossCurvePage
             ("Learning rate, seed", Invariant($"{settings.LearningRate}, {settings.Seed}")),
             ("Rows", Invariant($"{report.Data.TrainingRows:N0} to train on, {report.Data.HeldOutRows:N0} held out, of them {report.Data.EvaluatedRows:N0} evaluated ({report.After.Tokens:N0} tokens)")),
             ("Device, peak memory", Invariant($"{settings.Device}, {report.PeakMemoryMiB:N0} MiB")),
-            .. report.Packages.Select(package => (package.Key, package.Value.ToString())),
+            .. report.Packages.Select(package => (package.Key, package.Value)),
         ];
         return string.Join("\n", facts.Select(fact => $"<dt>{Text(fact.Name)}</dt><dd>{Text(fact.Value)}</dd>"));
     }

@@ -37,7 +37,7 @@ internal sealed record SampleReport(string Prompt, string Generated, string Refe
 internal sealed record TrainReport(
     MetricsReport Before, MetricsReport After, MetricsReport Reloaded, bool ReloadedAgrees,
     int Steps, int Epochs, long TargetTokens, double TrainingSeconds, double TargetTokensPerSecond, double PeakMemoryMiB,
-    IReadOnlyDictionary<string, PackageSource> Packages, DataReport Data, SettingsReport Settings, IReadOnlyList<SampleReport> Samples);
+    IReadOnlyDictionary<string, string> Packages, DataReport Data, SettingsReport Settings, IReadOnlyList<SampleReport> Samples);
 
 /// <summary>How a published model was fine-tuned.</summary>
 internal sealed record FinetuneSettingsReport(
@@ -46,10 +46,10 @@ internal sealed record FinetuneSettingsReport(
 /// <summary>What <c>finetune</c> reports: the content of its metrics.json.</summary>
 internal sealed record FinetuneReport(
     MetricsReport Before, MetricsReport After, int Steps, int Epochs, long TargetTokens, double TrainingSeconds, double TargetTokensPerSecond, double PeakMemoryMiB,
-    IReadOnlyDictionary<string, PackageSource> Packages, DataReport Data, FinetuneSettingsReport Settings, IReadOnlyList<SampleReport> Samples);
+    IReadOnlyDictionary<string, string> Packages, DataReport Data, FinetuneSettingsReport Settings, IReadOnlyList<SampleReport> Samples);
 
 /// <summary>What <c>evaluate</c> reports.</summary>
-internal sealed record EvaluateReport(string Model, string Data, MetricsReport Metrics, double Seconds, IReadOnlyDictionary<string, PackageSource> Packages);
+internal sealed record EvaluateReport(string Model, string Data, MetricsReport Metrics, double Seconds, IReadOnlyDictionary<string, string> Packages);
 
 /// <summary>What <c>generate</c> reports.</summary>
-internal sealed record GenerateReport(string Model, string Prompt, string Generated, double Seconds, IReadOnlyDictionary<string, PackageSource> Packages);
+internal sealed record GenerateReport(string Model, string Prompt, string Generated, double Seconds, IReadOnlyDictionary<string, string> Packages);

@@ -7,11 +7,13 @@ namespace MLNetExtension.Benchmarks.Measuring;
 
 /// <summary>Runs a program that prints its result as one line of JSON. One at a time: two OpenMP programs on the same cores slow each other more than tenfold.</summary>
 /// <param name="threads">Threads that every system is given.</param>
-/// <param name="python">The Python that has torch.</param>
-internal sealed class ChildProcess(int threads, string python)
+/// <param name="python">The Python that has torch; null where no script is to be run.</param>
+internal sealed class ChildProcess(int threads, string? python)
 {
     // Read by libgomp, by OpenBLAS and by MKL when they are loaded.
     private static readonly string[] _threadVariables = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"];
+
+    public bool HasPython => python is not null;
 
     /// <summary>Runs this program again, with hidden arguments.</summary>
     public Task<T> RunSelf<T>(string what, IEnumerable<string> arguments, CancellationToken cancellation)
@@ -25,7 +27,7 @@ internal sealed class ChildProcess(int threads, string python)
 
     /// <summary>Runs a script that lies beside this program.</summary>
     public Task<T> RunPython<T>(string what, string script, IEnumerable<string> arguments, CancellationToken cancellation) =>
-        Run<T>(what, python, [Path.Combine(AppContext.BaseDirectory, script), .. arguments, .. ThreadsArgument], cancellation);
+        Run<T>(what, python!, [Path.Combine(AppContext.BaseDirectory, script), .. arguments, .. ThreadsArgument], cancellation);
 
     private string[] ThreadsArgument => ["--threads", threads.ToString(CultureInfo.InvariantCulture)];
 

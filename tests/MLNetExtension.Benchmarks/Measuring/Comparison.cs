@@ -20,6 +20,8 @@ internal sealed class Comparison(Workload workload, ChildProcess children, Actio
     // Updates of the same optimizer drift apart by rounding, those of another one by far more.
     private const double LastLossTolerance = 1e-3;
 
+    private readonly IReadOnlyList<string> _systems = SystemNames.Compared(children.HasPython);
+
     /// <summary>Runs it.</summary>
     /// <param name="rounds">How often every system has its turn.</param>
     /// <param name="cancellation">Ends the process that is running.</param>
@@ -42,7 +44,7 @@ internal sealed class Comparison(Workload workload, ChildProcess children, Actio
     private async Task CheckFirstLosses(string folder, CancellationToken cancellation)
     {
         Dictionary<string, SystemResult> results = [];
-        foreach (string system in SystemNames.All)
+        foreach (string system in _systems)
         {
             results[system] = await RunSystem(system, folder, check: true, cancellation);
             RequireAgreement("first", results, result => result.FirstLoss, FirstLossTolerance);
@@ -52,13 +54,13 @@ internal sealed class Comparison(Workload workload, ChildProcess children, Actio
 
     private async Task<IReadOnlyDictionary<string, List<Measurement>>> MeasureRounds(string folder, int rounds, CancellationToken cancellation)
     {
-        Dictionary<string, List<Measurement>> measurements = SystemNames.All.ToDictionary(system => system, _ => new List<Measurement>());
+        Dictionary<string, List<Measurement>> measurements = _systems.ToDictionary(system => system, _ => new List<Measurement>());
         for (int round = 1; round <= rounds; round++)
         {
             double peak = await children.RunSelf<double>("The measurement of the matrix-multiply peak", [HiddenCommands.MatrixPeak], cancellation);
             log($"{workload.Name} round {round} of {rounds}: matrix-multiply peak {peak / 1e9:F0} GFLOP/s");
             Dictionary<string, SystemResult> results = [];
-            foreach (string system in SystemNames.All)
+            foreach (string system in _systems)
             {
                 SystemResult result = results[system] = await RunSystem(system, folder, check: false, cancellation);
                 RequireAgreement("first", results, r => r.FirstLoss, FirstLossTolerance);
@@ -76,7 +78,7 @@ internal sealed class Comparison(Workload workload, ChildProcess children, Actio
         string what = $"{system} on {workload.Name}";
         string[] flags = check ? ["--check"] : [];
         return system == SystemNames.PyTorch
-            ? children.RunPython<SystemResult>(what, "Peers/pytorch_loop.py", [folder, .. flags], cancellation)
+            ? children.RunPython<SystemResult>(what, PyTorchPeer.Script, [folder, .. flags], cancellation)
             : children.RunSelf<SystemResult>(what, [HiddenCommands.System, system, folder, .. flags], cancellation);
     }
 

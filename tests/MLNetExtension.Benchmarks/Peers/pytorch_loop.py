@@ -127,10 +127,14 @@ def peak_memory_mib():
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("folder")
+    parser.add_argument("folder", nargs="?")
+    parser.add_argument("--version", action="store_true", help="the version of PyTorch alone")
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--check", action="store_true", help="the first window's loss alone")
     arguments = parser.parse_args()
+    if arguments.version:
+        print(json.dumps(torch.__version__))
+        return
     torch.set_num_threads(arguments.threads)
     with open(f"{arguments.folder}/workload.json") as file:
         workload = json.load(file)

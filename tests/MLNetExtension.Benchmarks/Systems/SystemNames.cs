@@ -7,5 +7,6 @@ internal static class SystemNames
     public const string PyTorch = "pytorch";
     public const string TorchSharp = "torchsharp";
 
-    public static IReadOnlyList<string> All { get; } = [Ours, PyTorch, TorchSharp];
+    /// <param name="python">Whether there is a Python with torch to run the third.</param>
+    public static IReadOnlyList<string> Compared(bool python) => python ? [Ours, TorchSharp, PyTorch] : [Ours, TorchSharp];
 }

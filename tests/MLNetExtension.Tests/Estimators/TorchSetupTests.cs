@@ -33,10 +33,24 @@ public sealed class TorchSetupTests
         }
     }
 
+    // What the loader of Debian 12 and of RHEL 9 says of TorchSharp 0.107's native library as it comes.
+    [TestMethod]
+    [DataRow("libstdc++.so.6: version `GLIBCXX_3.4.32' not found (required by libLibTorchSharp.so)", "LoadTorchSharpOnOlderLinux=true")]
+    [DataRow("libstdc++.so.6: version `GLIBCXX_3.4.30' not found (required by libLibTorchSharp.so)", "GCC 12 or later")]
+    public void A_libstdcxx_that_is_too_old_is_told_from_a_missing_torch(string loaderError, string advice)
+    {
+        string sentence = TorchSetup.Explain(Failures[2], () => loaderError)!;
+        Assert.Contains(advice, sentence);
+        Assert.DoesNotContain("TorchSharp-cpu", sentence);
+        Assert.Contains("TorchSharp-cpu", TorchSetup.Explain(Failures[2], () => "")!);
+        Assert.IsNull(TorchSetup.Explain(new IOException("no space"), () => loaderError));
+    }
+
     [TestMethod]
     public void Failures_of_another_kind_are_left_as_they_are()
     {
-        Exception[] others = [new DllNotFoundException("Unable to load shared library 'sqlite3'"), new NotSupportedException("Stream does not support seeking."), new EntryPointNotFoundException(), new InvalidOperationException("TorchSharp")];
+        Exception[] others = [new DllNotFoundException("Unable to load shared library 'sqlite3'"), new NotSupportedException("Stream does not support seeking."), new EntryPointNotFoundException(), new FileNotFoundException("rows.csv"),
+            new MissingMethodException("Microsoft.ML.Data.Loader", "Load"), new InvalidOperationException("TorchSharp")];
         foreach (var failure in others)
         {
             var options = Tiny.Options();

@@ -10,8 +10,10 @@ internal sealed record SourceFile(string Path, string Text);
 internal static partial class SourceTree
 {
     /// <summary>Named by the build, so that it is found wherever the tests were built to.</summary>
-    public static string Root { get; } = typeof(SourceTree).Assembly
-        .GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == "RepositoryRoot").Value!;
+    public static string Root { get; } = BuildProperty("RepositoryRoot");
+
+    /// <summary>Where the build found the package TorchSharp.</summary>
+    public static string TorchSharpPackage { get; } = BuildProperty("TorchSharpPackage");
 
     /// <summary>Reads the files below a folder whose names end in one of the extensions; what a build leaves there is passed over.</summary>
     public static IReadOnlyList<SourceFile> Files(string folder, params string[] extensions) =>
@@ -22,6 +24,9 @@ internal static partial class SourceTree
             .Where(file => !file.Path.Split('/').Any(part => part is "bin" or "obj"))
             .OrderBy(file => file.Path, StringComparer.Ordinal),
     ];
+
+    private static string BuildProperty(string name) =>
+        typeof(SourceTree).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(metadata => metadata.Key == name).Value!;
 
     /// <summary>The text without comments, and with string literals emptied: what is left is code.</summary>
     public static string Code(string text) => CommentOrLiteral().Replace(text, match => match.Value[0] == '/' ? " " : "\"\"");

@@ -1,4 +1,3 @@
-using System.Text.RegularExpressions;
 using Samples;
 using Samples.Reporting;
 
@@ -58,27 +57,5 @@ public sealed class ReportingTests
     {
         CollectionAssert.AreEqual(new[] { 0, 0.001, 0.002, 0.003 }, Chart.Ticks(0, 0.0031, 3).ToArray());
         CollectionAssert.AreEqual(new[] { 2.0, 3, 4, 5 }, Chart.Ticks(1.7, 5.6, 5).ToArray());
-    }
-
-    [TestMethod]
-    public void A_torch_that_cannot_be_loaded_is_told_in_one_sentence_that_names_the_package()
-    {
-        Exception[] failures =
-        [
-            new TypeInitializationException("TorchSharp.torch", new DllNotFoundException("Unable to load shared library 'LibTorchSharp'")),
-            new NotSupportedException("This application or script uses TorchSharp but doesn't contain a reference to libtorch-cpu"),
-            new EntryPointNotFoundException("Unable to find an entry point named 'THSTensor_new' in DLL 'LibTorchSharp'."),
-            new MissingMethodException("Method not found: 'TorchSharp.torch.Tensor.backward()'"),
-        ];
-        foreach (Exception failure in failures)
-            StringAssert.Matches(NativeLibraryHint.Explain(failure), new Regex("^[^\n]*torch[^\n]*(TorchSharp-cpu|build\\.sh)[^\n]*\\.$", RegexOptions.IgnoreCase));
-    }
-
-    [TestMethod]
-    public void Failures_of_another_kind_are_not_blamed_on_torch()
-    {
-        Assert.IsNull(NativeLibraryHint.Explain(new InvalidOperationException("something else")));
-        Assert.IsNull(NativeLibraryHint.Explain(new MissingMethodException("Microsoft.ML.Data.Loader", "Load")));
-        Assert.IsNull(NativeLibraryHint.Explain(new FileNotFoundException("rows.csv")));
     }
 }

@@ -32,7 +32,7 @@ public sealed class SentencePieceLanguageTokenizer : Tokenizer, ILanguageTokeniz
             using var stream = new MemoryStream(file.Content.ToArray());
             _tokenizer = SentencePieceTokenizer.Create(stream, addBeginningOfSentence: false, addEndOfSentence: false);
         }
-        catch (Exception error) when (error is not (OutOfMemoryException or NotSupportedException))
+        catch (Exception error) when (error is not OutOfMemoryException)
         {
             throw new InvalidDataException($"{file.Name} cannot be read as a SentencePiece model: {error.Message}", error);
         }
