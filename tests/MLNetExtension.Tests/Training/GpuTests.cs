@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Training;
 
-/// <summary>The law, half precision and recomputation on a CUDA device; <c>./build.sh test --gpu</c> runs these, and without a device they count as skipped.</summary>
+/// <summary>The law, half precision and recomputation on a CUDA device; <c>dotnet test -p:TorchRuntime=cuda</c> runs these, and without a device they count as skipped.</summary>
 [TestClass]
 [TestCategory("Gpu")]
 [DoNotParallelize]
