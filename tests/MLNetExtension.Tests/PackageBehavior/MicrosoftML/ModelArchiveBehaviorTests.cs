@@ -1,0 +1,116 @@
+using System.IO.Compression;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+using MLNetExtension.Persistence;
+
+namespace MLNetExtension.Tests.PackageBehavior.MicrosoftML;
+
+/// <summary>
+/// What ML.NET keeps internal of its model archive and its schema shapes does what <see cref="ModelArchiveBridge"/> reaches for it:
+/// <see cref="MLNetExtension.Estimators.CausalLanguageModelTransformer"/> is saved and loaded by it, and <see cref="MLNetExtension.Estimators.OutputColumn"/> describes its columns by it.
+/// </summary>
+[TestClass]
+public sealed class ModelArchiveBehaviorTests
+{
+    private const string LoaderSignature = "PackageBehaviorTests", EntryName = "number";
+
+    // Two language models may stand in one pipeline, and their entries have the same names.
+    [TestMethod]
+    public void Components_of_one_archive_read_back_entries_of_the_same_name_each_its_own()
+    {
+        byte[] saved = Save(new TransformerChain<ITransformer>(new Component(3), new Component(5)));
+
+        using var archive = new ZipArchive(new MemoryStream(saved));
+        string[] names = [.. archive.Entries.Select(entry => entry.FullName.Replace('\\', '/'))];
+        CollectionAssert.IsSubsetOf(new[] { $"TransformerChain/Transform_000/{EntryName}", $"TransformerChain/Transform_001/{EntryName}" }, names);
+        CollectionAssert.AreEqual(new[] { 3, 5 }, ((IEnumerable<ITransformer>)Load(new MLContext(), saved)).Select(component => ((Component)component).Number).ToArray());
+    }
+
+    // MLNetExtension.Persistence.ArchiveReader tells a missing entry from an empty one.
+    [TestMethod]
+    public void An_entry_that_is_not_there_is_not_read()
+    {
+        Assert.IsTrue(((Component)Load(new MLContext(), Save(new Component(3)))).LacksOtherEntry);
+    }
+
+    // MLNetExtension.Estimators.TorchDevice finds the context, and the GPU it asks for, by the catalog.
+    [TestMethod]
+    public void A_loader_is_given_an_environment_inside_the_context_that_shares_its_component_catalog()
+    {
+        var mlContext = new MLContext();
+
+        IHostEnvironment environment = ((Component)Load(mlContext, Save(new Component(3)))).Environment!;
+
+        Assert.IsNotInstanceOfType<MLContext>(environment);
+        Assert.AreSame(mlContext.ComponentCatalog, environment.ComponentCatalog);
+    }
+
+    // ModelArchiveBridge remembers which catalogs it has registered a loader in.
+    [TestMethod]
+    public void A_catalog_keeps_its_loaders_to_itself()
+    {
+        byte[] saved = Save(new Component(3));
+        Load(new MLContext(), saved);
+
+        Assert.ThrowsExactly<FormatException>(() => new MLContext().Model.Load(new MemoryStream(saved), out _));
+    }
+
+    [TestMethod]
+    public void A_column_of_a_schema_shape_is_what_it_was_made_of()
+    {
+        SchemaShape.Column annotation = ModelArchiveBridge.Column("Kind", SchemaShape.Column.VectorKind.Scalar, TextDataViewType.Instance, isKey: false, annotations: null);
+        SchemaShape.Column column = ModelArchiveBridge.Column("Set", SchemaShape.Column.VectorKind.VariableVector, NumberDataViewType.UInt32, isKey: true, new SchemaShape([annotation]));
+
+        Assert.AreEqual(("Set", SchemaShape.Column.VectorKind.VariableVector, true), (column.Name, column.Kind, column.IsKey));
+        Assert.AreEqual(NumberDataViewType.UInt32, column.ItemType);
+        Assert.AreEqual("Kind", column.Annotations.Single().Name);
+        Assert.IsEmpty(annotation.Annotations);
+        Assert.IsNull(default(SchemaShape.Column).Name, "a search by name that finds nothing gives this");
+    }
+
+    private static byte[] Save(ITransformer model)
+    {
+        using var stream = new MemoryStream();
+        new MLContext().Model.Save(model, null, stream);
+        return stream.ToArray();
+    }
+
+    private static ITransformer Load(MLContext mlContext, byte[] saved)
+    {
+        ModelArchiveBridge.RegisterLoader(mlContext, LoaderSignature, Component.Load);
+        return mlContext.Model.Load(new MemoryStream(saved), out _);
+    }
+
+    /// <summary>Adds no column; it is saved with a number.</summary>
+    private sealed class Component(int number) : ITransformer
+    {
+        public int Number => number;
+
+        public IHostEnvironment? Environment { get; private init; }
+
+        public bool LacksOtherEntry { get; private init; }
+
+        public bool IsRowToRowMapper => false;
+
+        public static ITransformer Load(IHostEnvironment environment, object loadContext)
+        {
+            int number = 0;
+            Assert.IsTrue(ModelArchiveBridge.TryReadEntry(loadContext, EntryName, reader => number = reader.ReadInt32()));
+            bool found = ModelArchiveBridge.TryReadEntry(loadContext, "other", _ => Assert.Fail("There is no such entry."));
+            return new Component(number) { Environment = environment, LacksOtherEntry = !found };
+        }
+
+        public void Save(ModelSaveContext ctx)
+        {
+            ModelArchiveBridge.SetLoader(ctx, LoaderSignature, version: 1);
+            ModelArchiveBridge.WriteEntry(ctx, EntryName, writer => writer.Write(number));
+        }
+
+        public DataViewSchema GetOutputSchema(DataViewSchema inputSchema) => inputSchema;
+
+        public IDataView Transform(IDataView input) => input;
+
+        public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) => throw new NotSupportedException();
+    }
+}
