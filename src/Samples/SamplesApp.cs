@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
-using MLNetExtension.Estimators;
+using MLNetExtension;
 using Samples.Commands;
 
 namespace Samples;

@@ -1,3 +1,2 @@
-
 // Two cores, and libtorch's own threads use them: test classes run side by side, the tests of one class in turn.
 [assembly: Parallelize(Workers = 2, Scope = ExecutionScope.ClassLevel)]

@@ -1,8 +1,7 @@
-using MLNetExtension.Accumulation;
 using MLNetExtension.Data;
 using MLNetExtension.Losses;
-using MLNetExtension.Models;
-using MLNetExtension.Training;
+using MLNetExtension.Models.Gpt2;
+using MLNetExtension.Training.Accumulation;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -14,9 +13,9 @@ internal static class Ragged
 {
     public const int Vocabulary = 23;
 
-    public static Gpt2 Model(ScalarType dtype = ScalarType.Float64, int seed = 1, double dropout = 0, int experts = 0, int expertsPerToken = 1)
+    public static Gpt2Model Model(ScalarType dtype = ScalarType.Float64, int seed = 1, double dropout = 0, int experts = 0, int expertsPerToken = 1)
     {
-        Gpt2 model = new(new Gpt2Configuration(Vocabulary, ContextLength: 24, Layers: 2, Heads: 2, Width: 12, dropout, experts, expertsPerToken), seed);
+        Gpt2Model model = new(new Gpt2Configuration(Vocabulary, ContextLength: 24, Layers: 2, Heads: 2, Width: 12, dropout, experts, expertsPerToken), seed);
         model.to(dtype);
         // The untrained head is so close to uniform that gradients say little: spread the weights.
         using (no_grad())
@@ -48,8 +47,8 @@ internal static class Ragged
     /// <summary>The window in micro-batches of equally many rows, in the order given.</summary>
     public static IReadOnlyList<IReadOnlyList<TokenExample>> Cut(IEnumerable<TokenExample> window, int rows) => [.. window.Chunk(rows)];
 
-    /// <summary>Loss and gradient of a window through <see cref="WindowGradient"/>, on a model made anew.</summary>
-    public static (WindowLoss Loss, Tensor Gradient) Accumulate(
+    /// <summary>Loss and gradient of a window through <see cref="BatchGradient"/>, on a model made anew.</summary>
+    public static (BatchLoss Loss, Tensor Gradient) Accumulate(
         IReadOnlyList<IReadOnlyList<TokenExample>> cut,
         LossNormalization normalization = LossNormalization.Token,
         ScalarType dtype = ScalarType.Float64,
@@ -58,8 +57,8 @@ internal static class Ragged
         bool pack = false,
         double dropout = 0)
     {
-        using Gpt2 model = Model(dtype, dropout: dropout);
-        using WindowGradient gradient = new(model, normalization, loss, recompute, pack);
+        using Gpt2Model model = Model(dtype, dropout: dropout);
+        using BatchGradient gradient = new(model, normalization, loss, recompute, pack);
         return (gradient.Accumulate(cut), gradient.Arena.Gradients.clone().to(float64));
     }
 
@@ -69,8 +68,8 @@ internal static class Ragged
     public static (double Loss, Tensor Gradient) FullBatch(
         IReadOnlyList<TokenExample> window, bool divide = true, ScalarType dtype = ScalarType.Float64, double labelSmoothing = 0, double zLoss = 0)
     {
-        using Gpt2 model = Model(dtype);
-        using ParameterArena arena = new(model.named_parameters());
+        using Gpt2Model model = Model(dtype);
+        using FlatParameters arena = new(model.named_parameters());
         (Tensor ids, Tensor targets) = Pad(window);
         Tensor logits = model.call(ids);                                                                       // [B,T,V]
         Tensor counted = targets.ne(TokenExample.IgnoredTarget).to(dtype);                                      // [B,T]

@@ -1,4 +1,3 @@
-using MLNetExtension.Batching;
 using MLNetExtension.Data;
 using MLNetExtension.Losses;
 using MLNetExtension.Models;

@@ -1,3 +1,5 @@
+using MLNetExtension.Models.Custom;
+using MLNetExtension.Models.Lora;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -90,7 +92,7 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     /// <param name="module">From ids [B,T] int64 to logits [B,T,V], where no position's logits depend on later ids. Random numbers that it draws, as in dropout, are its own affair.</param>
     /// <param name="contextLength">Most positions of a row that the module takes. Default: any number.</param>
     /// <exception cref="ArgumentException">The module has no parameters, or does not give logits of that shape.</exception>
-    public static CausalLanguageModel FromModule(nn.Module<Tensor, Tensor> module, int contextLength = int.MaxValue) => new ModuleLanguageModel(module, contextLength);
+    public static CausalLanguageModel FromModule(nn.Module<Tensor, Tensor> module, int contextLength = int.MaxValue) => new CustomLanguageModel(module, contextLength);
 
     /// <summary>Gives the hidden states that the head reads, [B,T] int64 to [B,T,C]; logits, [B,T,V], where <see cref="HeadWeight"/> is null.</summary>
     /// <param name="ids">Token ids, [B,T] int64; T at most <see cref="ContextLength"/>.</param>

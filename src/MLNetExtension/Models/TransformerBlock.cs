@@ -1,3 +1,4 @@
+using MLNetExtension.Models.Lora;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Models;

@@ -1,4 +1,5 @@
 using Microsoft.ML.Tokenizers;
+using MLNetExtension.Tokenization.Bytes;
 using MLNetExtension.Tokenization.HuggingFace;
 
 namespace MLNetExtension.Tokenization;

@@ -1,4 +1,4 @@
-using MLNetExtension.Accumulation;
+using MLNetExtension.Training.Accumulation;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Training;
@@ -39,7 +39,7 @@ internal sealed class BestWeights : IDisposable
 
     /// <summary>Puts the best weights into the model again, where others came after them.</summary>
     /// <param name="arena">The arena of the model.</param>
-    public void Restore(ParameterArena arena)
+    public void Restore(FlatParameters arena)
     {
         if (Values is null || Step == LastStep)
             return;

@@ -1,5 +1,5 @@
-using MLNetExtension.Accumulation;
 using MLNetExtension.Models;
+using MLNetExtension.Training.Accumulation;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -29,7 +29,7 @@ internal sealed class PrecisionScope : IDisposable
 
     /// <summary>Gives the arena the weights as they were before rounding.</summary>
     /// <param name="arena">The arena of the model.</param>
-    public void SetMasters(ParameterArena arena)
+    public void SetMasters(FlatParameters arena)
     {
         foreach (string name in arena.Names)
         {
@@ -42,7 +42,7 @@ internal sealed class PrecisionScope : IDisposable
 
     /// <summary>Gives the model the arena's weights in full precision, and those that are frozen as they were.</summary>
     /// <param name="arena">The arena of the model.</param>
-    public void Restore(ParameterArena arena)
+    public void Restore(FlatParameters arena)
     {
         if (!_half)
             return;

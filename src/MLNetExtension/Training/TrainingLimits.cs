@@ -1,3 +1,5 @@
+using MLNetExtension.Training.Reports;
+
 namespace MLNetExtension.Training;
 
 /// <summary>How far a training has come towards the first of its limits, and whether it is to end.</summary>
@@ -31,10 +33,10 @@ internal sealed class TrainingLimits
     /// <param name="steps">Steps taken.</param>
     /// <param name="elapsed">Time since training began.</param>
     /// <param name="nonFiniteInARow">The last steps that were not finite.</param>
-    public TrainingEnd? End(int steps, TimeSpan elapsed, int nonFiniteInARow) =>
-        nonFiniteInARow >= _nonFiniteSteps ? TrainingEnd.NonFiniteSteps
-        : Progress(steps, elapsed) >= 1 ? TrainingEnd.LimitReached
-        : StopIsRequested ? TrainingEnd.Requested
+    public StopReason? End(int steps, TimeSpan elapsed, int nonFiniteInARow) =>
+        nonFiniteInARow >= _nonFiniteSteps ? StopReason.NonFiniteSteps
+        : Progress(steps, elapsed) >= 1 ? StopReason.LimitReached
+        : StopIsRequested ? StopReason.Requested
         : null;
 
     private static double Share(double done, double? limit) => limit switch

@@ -1,9 +1,10 @@
 using System.Diagnostics;
-using MLNetExtension.Accumulation;
-using MLNetExtension.Batching;
 using MLNetExtension.Data;
 using MLNetExtension.Models;
-using MLNetExtension.Optimization;
+using MLNetExtension.Training.Accumulation;
+using MLNetExtension.Training.Optimization;
+using MLNetExtension.Training.Reports;
+using MLNetExtension.Training.Resume;
 
 namespace MLNetExtension.Training;
 
@@ -55,30 +56,30 @@ public static class TrainingLoop
         long start = Stopwatch.GetTimestamp();
         TimeSpan Elapsed() => before + Stopwatch.GetElapsedTime(start);
 
-        TrainingEnd? end = validationRun.HasStoppedImproving ? TrainingEnd.NoImprovement : limits.End(reached.Steps, before, tally.NonFiniteInARow);
+        StopReason? end = validationRun.HasStoppedImproving ? StopReason.NoImprovement : limits.End(reached.Steps, before, tally.NonFiniteInARow);
         model.train();
         try
         {
             foreach ((int step, int epoch, IReadOnlyList<TokenExample> window) in Windows(examples, options.BatchSize, sampler, reached.Steps))
             {
-                end ??= limits.StopIsRequested ? TrainingEnd.Requested : null;
+                end ??= limits.StopIsRequested ? StopReason.Requested : null;
                 if (end is not null)
                     break;
                 cancellationToken.ThrowIfCancellationRequested();
 
                 long stepStart = Stopwatch.GetTimestamp();
                 double learningRate = schedule.LearningRate(step, Math.Min(1, limits.Progress(step, Elapsed())));
-                (WindowLoss loss, StepOutcome outcome, double padding) = trainingStep.Run(window, learningRate, EpochSampler.DropoutSeed(seed, step));
+                (BatchLoss loss, StepOutcome outcome, double padding) = trainingStep.Run(window, learningRate, EpochSampler.DropoutSeed(seed, step));
                 TimeSpan stepTime = Stopwatch.GetElapsedTime(stepStart);
                 long tokens = window.Sum(e => e.HasTargets ? (long)e.TargetCount : 0);
                 tally.Count(loss, tokens, outcome, epoch);
 
                 end = limits.End(step + 1, Elapsed(), tally.NonFiniteInARow);
-                double? validationLoss = validationRun.Measure(step + 1, isLast: end is not null and not TrainingEnd.Requested);
+                double? validationLoss = validationRun.Measure(step + 1, isLast: end is not null and not StopReason.Requested);
                 TimeSpan elapsed = Elapsed();
                 (reached.Steps, reached.Elapsed, reached.TargetTokens) = (step + 1, elapsed, tally.TargetTokens);
                 if (validationLoss is not null)
-                    end ??= validationRun.HasStoppedImproving ? TrainingEnd.NoImprovement : limits.End(step + 1, elapsed, tally.NonFiniteInARow);
+                    end ??= validationRun.HasStoppedImproving ? StopReason.NoImprovement : limits.End(step + 1, elapsed, tally.NonFiniteInARow);
                 // Never between steps that are not finite: how many came in a row is not written down.
                 if (checkpoints?.IsDue(step + 1) == true && tally.NonFiniteInARow == 0)
                     checkpoints.Write(trainingStep, reached);
@@ -108,7 +109,7 @@ public static class TrainingLoop
                 onStep?.Invoke(report);
             }
             // Before the evaluation that only the stop calls for: a training that goes on from here must not know of it.
-            if (end == TrainingEnd.Requested && tally.NonFiniteInARow == 0)
+            if (end == StopReason.Requested && tally.NonFiniteInARow == 0)
                 checkpoints?.Write(trainingStep, reached);
             validationRun.Measure(reached.Steps, isLast: true);
             validationRun.RestoreBest();

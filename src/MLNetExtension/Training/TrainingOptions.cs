@@ -1,5 +1,5 @@
-using MLNetExtension.Accumulation;
-using MLNetExtension.Models;
+using MLNetExtension.Models.Gpt2;
+using MLNetExtension.Training.Accumulation;
 
 namespace MLNetExtension.Training;
 

@@ -1,10 +1,12 @@
 using System.Globalization;
-using MLNetExtension.Accumulation;
-using MLNetExtension.Batching;
 using MLNetExtension.Data;
 using MLNetExtension.Losses;
 using MLNetExtension.Models;
-using MLNetExtension.Optimization;
+using MLNetExtension.Training.Accumulation;
+using MLNetExtension.Training.Optimization;
+using MLNetExtension.Training.Reports;
+using MLNetExtension.Training.Resume;
+using MLNetExtension.Training.Splitting;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -18,7 +20,7 @@ internal sealed class TrainingStep : IDisposable
     private readonly ParallelGradient _gradient;
     private readonly AdamW _optimizer;
     private readonly IReadOnlyList<int> _workersToTry;
-    private CutPlan _plan;
+    private SplitPlan _plan;
     private bool _calibrate;
 
     /// <summary>Makes a step over a model.</summary>
@@ -37,12 +39,12 @@ internal sealed class TrainingStep : IDisposable
         _precision = new PrecisionScope(model, options.ComputePrecision);
         LinearCrossEntropy loss = new(labelSmoothing: options.LabelSmoothing, zLoss: options.ZLoss);
         RouterBalance balance = new(options.RouterBalanceCoefficient, options.RouterBalanceScope);
-        _gradient = new ParallelGradient(new WindowGradient(model, options.LossNormalization, loss, options.ActivationRecomputation, pack, balance));
+        _gradient = new ParallelGradient(new BatchGradient(model, options.LossNormalization, loss, options.ActivationRecomputation, pack, balance));
         _precision.SetMasters(_gradient.Arena);
         _optimizer = new AdamW(_gradient.Arena, options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay);
-        _plan = new CutPlan(options.MaximumTokensPerMicroBatch ?? CutCalibration.DefaultTokens, options.Workers ?? 1, onCpu ? options.Threads ?? KernelThreads.Available : null, pack);
+        _plan = new SplitPlan(options.MaximumTokensPerMicroBatch ?? MicroBatchTuner.DefaultTokens, options.Workers ?? 1, onCpu ? options.Threads ?? KernelThreads.Available : null, pack);
         _calibrate = calibrate && options.MaximumTokensPerMicroBatch is null;
-        _workersToTry = options.Workers is { } workers ? [workers] : _plan.Threads is { } all && model.CanReplicate ? CutCalibration.WorkersOf(all) : [1];
+        _workersToTry = options.Workers is { } workers ? [workers] : _plan.Threads is { } all && model.CanReplicate ? MicroBatchTuner.WorkersOf(all) : [1];
     }
 
     /// <summary>Goes on from where another training stood; a state that holds nothing yet changes nothing.</summary>
@@ -62,7 +64,7 @@ internal sealed class TrainingStep : IDisposable
     public void Keep(TrainingState state) => state.Keep(_optimizer.Steps, _optimizer.First, _optimizer.Second);
 
     /// <summary>The weights that are trained.</summary>
-    public ParameterArena Arena => _gradient.Arena;
+    public FlatParameters Arena => _gradient.Arena;
 
     /// <summary>What steps them.</summary>
     public AdamW Optimizer => _optimizer;
@@ -77,17 +79,17 @@ internal sealed class TrainingStep : IDisposable
     /// <param name="window">The examples of this step.</param>
     /// <param name="learningRate">Learning rate of this step.</param>
     /// <param name="dropoutSeed">Seed of this step's dropout.</param>
-    public (WindowLoss Loss, StepOutcome Outcome, double PaddingShare) Run(IReadOnlyList<TokenExample> window, double learningRate, long dropoutSeed)
+    public (BatchLoss Loss, StepOutcome Outcome, double PaddingShare) Run(IReadOnlyList<TokenExample> window, double learningRate, long dropoutSeed)
     {
         using var scope = NewDisposeScope();    // in-place calls, too, give a new handle
         if (_calibrate && window.Any(e => e.HasTargets))
         {
-            _plan = CutCalibration.FastestPlan(_gradient, window, _plan, _workersToTry, _options.MemoryLimitMiB);
+            _plan = MicroBatchTuner.FastestPlan(_gradient, window, _plan, _workersToTry, _options.MemoryLimitMiB);
             _calibrate = false;
         }
         // Of the whole step: threads that kernels have just used spin for a while, and would take a core from the next window's workers.
         using KernelThreads? threads = KernelThreads.Of(_plan);
-        (WindowLoss loss, double padding) = Accumulate(window, dropoutSeed);
+        (BatchLoss loss, double padding) = Accumulate(window, dropoutSeed);
         StepOutcome outcome = loss.TargetCount == 0 ? StepOutcome.NoTargets : loss.IsFinite ? StepOutcome.Applied : StepOutcome.NonFinite;
         if (outcome == StepOutcome.Applied)
         {
@@ -99,12 +101,12 @@ internal sealed class TrainingStep : IDisposable
     }
 
     // When memory runs out, the window starts again with half the budget: any cut gives the same gradient, so nothing is lost but time.
-    private (WindowLoss Loss, double PaddingShare) Accumulate(IReadOnlyList<TokenExample> window, long dropoutSeed)
+    private (BatchLoss Loss, double PaddingShare) Accumulate(IReadOnlyList<TokenExample> window, long dropoutSeed)
     {
         while (true)
         {
             IReadOnlyList<IReadOnlyList<TokenExample>> cut = _plan.Cut(window);
-            CutPlan? smaller = null;
+            SplitPlan? smaller = null;
             try
             {
                 return (_gradient.Accumulate(cut, _plan.Workers, dropoutSeed), _plan.Pack ? 0 : MicroBatchPlanner.PaddingShare(cut));

@@ -1,5 +1,5 @@
-using MLNetExtension.Accumulation;
 using MLNetExtension.Models;
+using MLNetExtension.Training.Accumulation;
 
 namespace MLNetExtension.Training;
 
@@ -8,7 +8,7 @@ namespace MLNetExtension.Training;
 /// <param name="model">The model.</param>
 /// <param name="arena">Its weights.</param>
 /// <param name="best">What was measured so far.</param>
-internal sealed class ValidationRun(Validation? validation, CausalLanguageModel model, ParameterArena arena, BestWeights best)
+internal sealed class ValidationRun(Validation? validation, CausalLanguageModel model, FlatParameters arena, BestWeights best)
 {
     /// <summary>Whether patience has run out.</summary>
     public bool HasStoppedImproving => validation?.Patience <= best.WithoutImprovement;

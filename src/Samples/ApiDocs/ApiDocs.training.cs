@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Xml.Linq;
 using Microsoft.ML;
-using MLNetExtension.Estimators;
+using MLNetExtension;
 using MLNetExtension.Generation;
 
 namespace Samples;

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using MLNetExtension.Training;
+using Samples.Comparison;
 using Samples.Jobs;
 using Samples.Reporting;
 
@@ -13,7 +13,7 @@ internal static class CompareAccumulationCommand
         var defaults = new AccumulationComparisonSettings();
         Option<string?> data = new("--data") { Description = "Rows of your own: text (a row a line), .csv or .tsv with a header, or .jsonl. Default: the XML documentation in the SDK's reference packs.", HelpName = "FILE" };
         var columns = new ColumnOptions();
-        Option<IReadOnlyList<WindowCut>?> cuts = Cuts(defaults.Cuts);
+        Option<IReadOnlyList<BatchSplit>?> cuts = Cuts(defaults.Cuts);
         Option<RowOrder> order = OptionFactory.Choice("--order", defaults.Order, "Order of the rows of a window: as they come, or the longest first.");
         Option<int> steps = OptionFactory.Integer("--steps", defaults.Steps, 1, "Optimizer steps of each run.");
         Option<ComparisonPrecision> precision = OptionFactory.Choice("--precision", defaults.Precision, "What is computed in: float64 shows what is exact.");
@@ -61,16 +61,16 @@ internal static class CompareAccumulationCommand
         return command;
     }
 
-    private static Option<IReadOnlyList<WindowCut>?> Cuts(IReadOnlyList<WindowCut> defaults) => new("--cuts")
+    private static Option<IReadOnlyList<BatchSplit>?> Cuts(IReadOnlyList<BatchSplit> defaults) => new("--cuts")
     {
         Description = "How a window is cut, as micro-batches x rows, separated by commas; all cuts have the window's rows. Default: " + string.Join(',', defaults) + ".",
         HelpName = "GxR,GxR,...",
         CustomParser = result =>
         {
-            List<WindowCut> cuts = [];
+            List<BatchSplit> cuts = [];
             foreach (string text in result.Tokens[0].Value.Split(',', StringSplitOptions.TrimEntries))
             {
-                if (WindowCut.TryParse(text, out WindowCut cut))
+                if (BatchSplit.TryParse(text, out BatchSplit cut))
                     cuts.Add(cut);
                 else
                     result.AddError($"--cuts has '{text}'; allowed is micro-batches x rows, such as 1x16,2x8,4x4,16x1.");

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
 using Microsoft.ML;
-using MLNetExtension.Estimators;
 using Samples.Jobs;
 using Samples.Reporting;
 using Samples.Text;

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using MLNetExtension.Adapters;
+using MLNetExtension.Models.Lora;
 using MLNetExtension.Training;
 using Samples.Jobs;
 using Samples.Reporting;

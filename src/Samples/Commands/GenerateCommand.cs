@@ -2,7 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Text;
 using Microsoft.ML;
-using MLNetExtension.Estimators;
+using MLNetExtension;
 using MLNetExtension.Generation;
 using Samples.Jobs;
 using Samples.Reporting;

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using MLNetExtension.Accumulation;
+using MLNetExtension.Training.Accumulation;
 using Samples.Jobs;
 using Samples.Reporting;
 

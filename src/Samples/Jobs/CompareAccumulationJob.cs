@@ -1,7 +1,7 @@
 using MLNetExtension.Data;
-using MLNetExtension.Models;
-using MLNetExtension.Tokenization;
-using MLNetExtension.Training;
+using MLNetExtension.Models.Gpt2;
+using MLNetExtension.Tokenization.Bytes;
+using Samples.Comparison;
 using Samples.Reporting;
 using Samples.Text;
 using Spectre.Console;

@@ -1,6 +1,7 @@
-using MLNetExtension.Models;
-using MLNetExtension.Tokenization;
+using MLNetExtension.Models.Gpt2;
+using MLNetExtension.Tokenization.Bytes;
 using MLNetExtension.Training;
+using Samples.Comparison;
 using Samples.Text;
 
 namespace Samples.Jobs;

@@ -1,6 +1,6 @@
 using Microsoft.ML;
-using MLNetExtension.Estimators;
-using MLNetExtension.Training;
+using MLNetExtension;
+using MLNetExtension.Training.Reports;
 using Samples.Reporting;
 using Samples.Text;
 using Spectre.Console;
@@ -40,7 +40,7 @@ internal sealed class FinetuneJob(FinetuneSettings settings, IAnsiConsole consol
             return Fit(mlContext, options, split.Train);
         });
         TrainingSummary summary = model.Training!;
-        if (summary is { End: TrainingEnd.Requested, Steps: 0 })
+        if (summary is { End: StopReason.Requested, Steps: 0 })
             throw new OperationCanceledException(stopToken);
         if (summary.StoppedByNonFiniteSteps)
             throw new JobFailedException($"Training stopped after {summary.Steps} steps because loss or gradient were no longer finite; nothing was written. A lower --learning-rate may help.");

@@ -1,5 +1,5 @@
-using MLNetExtension.Adapters;
-using MLNetExtension.Estimators;
+using MLNetExtension;
+using MLNetExtension.Models.Lora;
 using MLNetExtension.Training;
 using Samples.Commands;
 using Samples.Reporting;

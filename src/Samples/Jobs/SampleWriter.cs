@@ -1,6 +1,6 @@
 using Microsoft.ML;
+using MLNetExtension;
 using MLNetExtension.Data;
-using MLNetExtension.Estimators;
 using MLNetExtension.Generation;
 using MLNetExtension.Tokenization.Chat;
 using Samples.Reporting;

@@ -1,5 +1,5 @@
 using Microsoft.ML;
-using MLNetExtension.Estimators;
+using MLNetExtension;
 using Samples.Text;
 
 namespace Samples.Jobs;

@@ -1,8 +1,8 @@
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Transforms.Text;
-using MLNetExtension.Estimators;
-using MLNetExtension.Training;
+using MLNetExtension;
+using MLNetExtension.Training.Reports;
 using Samples.Reporting;
 using Samples.Text;
 using Spectre.Console;
@@ -46,7 +46,7 @@ internal sealed class TrainJob(TrainSettings settings, IAnsiConsole console, Can
             return BuildPipeline(mlContext, options, rows.HasPrompts).Fit(split.Train);
         });
         TrainingSummary summary = model.LastTransformer.Training!;
-        if (summary is { End: TrainingEnd.Requested, Steps: 0 })
+        if (summary is { End: StopReason.Requested, Steps: 0 })
             throw new OperationCanceledException(stopToken);
         cancellationToken.ThrowIfCancellationRequested();
         MetricsReport after = split.Evaluate(mlContext, model);

@@ -1,5 +1,5 @@
-using MLNetExtension.Accumulation;
-using MLNetExtension.Estimators;
+using MLNetExtension;
+using MLNetExtension.Training.Accumulation;
 using Samples.Commands;
 using Samples.Reporting;
 using Samples.Text;

@@ -1,4 +1,4 @@
-using MLNetExtension.Training;
+using Samples.Comparison;
 using Spectre.Console;
 
 namespace Samples.Reporting;

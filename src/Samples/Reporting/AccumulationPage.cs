@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Net;
-using MLNetExtension.Training;
+using Samples.Comparison;
 
 namespace Samples.Reporting;
 

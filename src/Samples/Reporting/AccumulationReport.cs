@@ -1,5 +1,5 @@
-using MLNetExtension.Accumulation;
-using MLNetExtension.Training;
+using MLNetExtension.Training.Accumulation;
+using Samples.Comparison;
 
 namespace Samples.Reporting;
 

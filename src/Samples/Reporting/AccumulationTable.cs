@@ -1,6 +1,6 @@
 using System.Globalization;
-using MLNetExtension.Accumulation;
-using MLNetExtension.Training;
+using MLNetExtension.Training.Accumulation;
+using Samples.Comparison;
 using Spectre.Console;
 
 namespace Samples.Reporting;

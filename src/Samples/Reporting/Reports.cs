@@ -1,5 +1,5 @@
-using MLNetExtension.Accumulation;
 using MLNetExtension.Evaluation;
+using MLNetExtension.Training.Accumulation;
 
 namespace Samples.Reporting;
 

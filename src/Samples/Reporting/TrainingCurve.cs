@@ -1,4 +1,4 @@
-using MLNetExtension.Training;
+using MLNetExtension.Training.Reports;
 
 namespace Samples.Reporting;
 

@@ -1,4 +1,4 @@
-using MLNetExtension.Training;
+using MLNetExtension.Training.Reports;
 using Spectre.Console;
 
 namespace Samples.Reporting;

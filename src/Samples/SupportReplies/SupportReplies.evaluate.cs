@@ -1,5 +1,4 @@
 using Microsoft.ML;
-using MLNetExtension.Estimators;
 using MLNetExtension.Evaluation;
 
 namespace Samples;

@@ -1,5 +1,5 @@
 using Microsoft.ML;
-using MLNetExtension.Estimators;
+using MLNetExtension;
 using MLNetExtension.Generation;
 
 namespace Samples;

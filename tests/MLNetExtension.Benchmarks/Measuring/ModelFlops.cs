@@ -1,4 +1,4 @@
-using MLNetExtension.Models;
+using MLNetExtension.Models.Gpt2;
 
 namespace MLNetExtension.Benchmarks.Measuring;
 

@@ -1,13 +1,12 @@
 using System.Diagnostics;
-using MLNetExtension.Accumulation;
-using MLNetExtension.Batching;
 using MLNetExtension.Benchmarks.Workloads;
 using MLNetExtension.Data;
 using MLNetExtension.Losses;
-using MLNetExtension.Models;
-using MLNetExtension.Optimization;
-using MLNetExtension.Tokenization;
+using MLNetExtension.Models.Gpt2;
+using MLNetExtension.Tokenization.Bytes;
 using MLNetExtension.Training;
+using MLNetExtension.Training.Accumulation;
+using MLNetExtension.Training.Optimization;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Benchmarks.Steps;
@@ -24,14 +23,14 @@ internal sealed class StepParts : IDisposable
     public const string Model = "model", Batching = "batching", Bookkeeping = "bookkeeping", Division = "division and norm", Clipping = "clipping", Optimizer = "optimizer", Zeroing = "zeroing";
 
     private readonly TrainingOptions _options = OneWorker();
-    private readonly WindowGradient _gradient;
+    private readonly BatchGradient _gradient;
     private readonly GradientAccumulator _spare;    // counts what nobody reads
     private readonly AdamW _optimizer;
     private readonly Dictionary<string, double> _seconds = [];
 
-    private StepParts(Gpt2 model)
+    private StepParts(Gpt2Model model)
     {
-        _gradient = new WindowGradient(model, _options.LossNormalization, pack: true);
+        _gradient = new BatchGradient(model, _options.LossNormalization, pack: true);
         _spare = new GradientAccumulator(_gradient.Arena, _options.LossNormalization);
         _optimizer = new AdamW(_gradient.Arena, _options.Beta1, _options.Beta2, _options.Epsilon, _options.WeightDecay);
     }
@@ -41,7 +40,7 @@ internal sealed class StepParts : IDisposable
     public static StepPartsResult Measure(Workload workload)
     {
         TokenExample[][] windows = [.. workload.DrawWindows().Select(Workload.Examples)];
-        using Gpt2 whole = new(workload.Configuration, seed: 1), parted = new(workload.Configuration, seed: 1);
+        using Gpt2Model whole = new(workload.Configuration, seed: 1), parted = new(workload.Configuration, seed: 1);
         whole.train();
         parted.train();
         using TrainingStep step = new(whole, OneWorker(), calibrate: true);
@@ -80,7 +79,7 @@ internal sealed class StepParts : IDisposable
             Time(Bookkeeping, () => _spare.Add(nothing));
             _seconds[Model] -= _seconds[Batching] + _seconds[Bookkeeping] - before;
         }
-        WindowLoss loss = Time(Division, _gradient.Finish);
+        BatchLoss loss = Time(Division, _gradient.Finish);
         Time(Clipping, () => GradientClipping.Clip(_gradient.Arena.Gradients, loss.GradientNorm, _options.MaximumGradientNorm));
         Time(Optimizer, () => _optimizer.Step(_options.LearningRate));
         Time(Zeroing, _gradient.Reset);

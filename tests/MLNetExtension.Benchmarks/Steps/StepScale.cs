@@ -2,7 +2,7 @@ using System.Diagnostics;
 using MLNetExtension.Benchmarks.Measuring;
 using MLNetExtension.Benchmarks.Workloads;
 using MLNetExtension.Data;
-using MLNetExtension.Models;
+using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Training;
 
 namespace MLNetExtension.Benchmarks.Steps;
@@ -26,7 +26,7 @@ internal static class StepScale
         int length = workload.Configuration.ContextLength / 2;
         TrainingOptions options = WorkloadFolder.Options;
         options.MaximumTokensPerMicroBatch = RowsPerMicroBatch * length;
-        using Gpt2 model = new(workload.Configuration, seed: 1);
+        using Gpt2Model model = new(workload.Configuration, seed: 1);
         model.train();
         using TrainingStep step = new(model, options, calibrate: false);
         TokenExample[] rows = workload.DrawRows(RowsPerMicroBatch * _counts[^1], length);

@@ -1,6 +1,6 @@
 using MLNetExtension.Benchmarks.Workloads;
 using MLNetExtension.Data;
-using MLNetExtension.Models;
+using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Training;
 
 namespace MLNetExtension.Benchmarks.Systems;
@@ -8,7 +8,7 @@ namespace MLNetExtension.Benchmarks.Systems;
 /// <summary>The library as users get it: its defaults, the token budget sought in the first step.</summary>
 internal sealed class OurTraining : ITrainingSystem
 {
-    private readonly Gpt2 _model;
+    private readonly Gpt2Model _model;
     private readonly TokenExample[][] _windows;
     private readonly TrainingOptions _options = WorkloadFolder.Options;
     private readonly TrainingStep _step;

@@ -1,5 +1,5 @@
 using MLNetExtension.Benchmarks.Workloads;
-using MLNetExtension.Models;
+using MLNetExtension.Models.Gpt2;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -11,7 +11,7 @@ namespace MLNetExtension.Benchmarks.Systems;
 /// </summary>
 internal sealed class TorchSharpLoop : ITrainingSystem
 {
-    private readonly Gpt2 _model;
+    private readonly Gpt2Model _model;
     private readonly AdamW _optimizer;
     private readonly double _maximumNorm;
     private readonly PaddedWindow[] _windows;

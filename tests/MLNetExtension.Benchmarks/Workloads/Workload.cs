@@ -1,5 +1,5 @@
 using MLNetExtension.Data;
-using MLNetExtension.Models;
+using MLNetExtension.Models.Gpt2;
 
 namespace MLNetExtension.Benchmarks.Workloads;
 

@@ -1,6 +1,6 @@
 using System.Text.Json;
-using MLNetExtension.Checkpoints;
-using MLNetExtension.Models;
+using MLNetExtension.Models.Gpt2;
+using MLNetExtension.Safetensors;
 using MLNetExtension.Training;
 
 namespace MLNetExtension.Benchmarks.Workloads;
@@ -21,7 +21,7 @@ internal sealed class WorkloadFolder
     /// <param name="workload">The workload.</param>
     public static void Write(string path, Workload workload)
     {
-        using (Gpt2 model = new(workload.Configuration, seed: 1))
+        using (Gpt2Model model = new(workload.Configuration, seed: 1))
         using (FileStream weights = System.IO.File.Create(WeightsOf(path)))
             ModuleWeights.Save(model, weights);
         WorkloadFile file = new(ModelSizes.From(workload.Configuration), OptimizerSettings.From(Options), workload.RowsPerMicroBatch, workload.WarmupSteps, workload.DrawWindows());
@@ -37,9 +37,9 @@ internal sealed class WorkloadFolder
     public static TrainingOptions Options => new() { LearningRate = 3e-4 };
 
     /// <summary>Makes the model with its starting weights.</summary>
-    public Gpt2 LoadModel()
+    public Gpt2Model LoadModel()
     {
-        Gpt2 model = Gpt2.WithoutWeights(File.Model.ToConfiguration());
+        Gpt2Model model = Gpt2Model.WithoutWeights(File.Model.ToConfiguration());
         using FileStream weights = System.IO.File.OpenRead(WeightsOf(_path));
         ModuleWeights.Load(model, weights, weights.Length);
         model.train();

@@ -1,5 +1,5 @@
 using MLNetExtension.Data;
-using MLNetExtension.Models;
+using MLNetExtension.Models.Gpt2;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Cases;
@@ -12,7 +12,7 @@ internal static class Argmax
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        using Gpt2 model = Ragged.Model();
+        using Gpt2Model model = Ragged.Model();
         double correct = 0;
         foreach (TokenExample row in window)
         {

@@ -1,8 +1,8 @@
-using MLNetExtension.Accumulation;
-using MLNetExtension.Batching;
 using MLNetExtension.Data;
-using MLNetExtension.Models;
+using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Training;
+using MLNetExtension.Training.Accumulation;
+using MLNetExtension.Training.Reports;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -22,7 +22,7 @@ public sealed class ReportedFiguresTests
     // recipe and litgpt: it is dropped. transformers #46731: with label smoothing the gradient grows with the number of micro-batches.
     // Seen to fail with: the report's loss or norm times the micro-batches; the norm taken before the division; every window divided by the first one's targets, or by its
     // micro-batches; the last micro-batch left out; a reset that keeps the loss sums, the targets or the gradients of the window before; z-loss left out of the loss.
-    // Meant to fail with: short windows left out; smoothing left out of loss or gradient, which FreedomOfTheCutTests was seen to catch.
+    // Meant to fail with: short windows left out; smoothing left out of loss or gradient, which AnySplitTests was seen to catch.
     [TestMethod]
     [DataRow(10_000, DisplayName = "a window at once")]
     [DataRow(48, DisplayName = "micro-batches of one to three rows")]
@@ -102,7 +102,7 @@ public sealed class ReportedFiguresTests
     {
         (options.BatchSize, options.MaximumEpochs) = (4, 2);
         (options.LearningRate, options.MinimumLearningRate, options.WeightDecay) = (1e-300, 0, 0);
-        using Gpt2 model = Ragged.Model();
+        using Gpt2Model model = Ragged.Model();
         List<StepReport> steps = [];
         TrainingLoop.Run(model, rows, options, Seed, steps.Add);
         return steps;

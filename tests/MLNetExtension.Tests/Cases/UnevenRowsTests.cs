@@ -1,7 +1,6 @@
-using MLNetExtension.Accumulation;
 using MLNetExtension.Data;
-using MLNetExtension.Models;
-using MLNetExtension.Training;
+using MLNetExtension.Models.Gpt2;
+using MLNetExtension.Training.Accumulation;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -22,8 +21,8 @@ public sealed class UnevenRowsTests
         Random random = new(8);
         TokenExample shorter = Ragged.Example(random, 11, 0, masked: 0), longer = Ragged.Example(random, 101, 1, masked: 0);
 
-        (Tensor together, WindowLoss whole) = Gradient(normalization, [[shorter, longer]]);
-        (Tensor apart, WindowLoss cut) = Gradient(normalization, [[shorter], [longer]]);
+        (Tensor together, BatchLoss whole) = Gradient(normalization, [[shorter, longer]]);
+        (Tensor apart, BatchLoss cut) = Gradient(normalization, [[shorter], [longer]]);
         (Tensor shortMean, _) = Gradient(normalization, [[shorter]]);
         (Tensor longMean, _) = Gradient(normalization, [[longer]]);
 
@@ -60,12 +59,12 @@ public sealed class UnevenRowsTests
         Assert.AreEqual(masked == 0, control < 1e-12);
     }
 
-    private static (Tensor Gradient, WindowLoss Loss) Gradient(LossNormalization normalization, IReadOnlyList<IReadOnlyList<TokenExample>> cut)
+    private static (Tensor Gradient, BatchLoss Loss) Gradient(LossNormalization normalization, IReadOnlyList<IReadOnlyList<TokenExample>> cut)
     {
-        using Gpt2 model = new(new Gpt2Configuration(Ragged.Vocabulary, ContextLength: 101, Layers: 1, Heads: 2, Width: 8), seed: 2);
+        using Gpt2Model model = new(new Gpt2Configuration(Ragged.Vocabulary, ContextLength: 101, Layers: 1, Heads: 2, Width: 8), seed: 2);
         model.to(ScalarType.Float64);
-        using WindowGradient gradient = new(model, normalization);
-        WindowLoss loss = gradient.Accumulate(cut);
+        using BatchGradient gradient = new(model, normalization);
+        BatchLoss loss = gradient.Accumulate(cut);
         return (gradient.Arena.Gradients.clone(), loss);
     }
 }

@@ -1,6 +1,6 @@
 using System.Text;
 using MLNetExtension.Data;
-using MLNetExtension.Tokenization;
+using MLNetExtension.Tokenization.Bytes;
 
 namespace MLNetExtension.Tests.Data;
 

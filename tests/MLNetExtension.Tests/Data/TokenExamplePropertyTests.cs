@@ -2,7 +2,7 @@ using System.Text;
 using FsCheck;
 using FsCheck.Fluent;
 using MLNetExtension.Data;
-using MLNetExtension.Tokenization;
+using MLNetExtension.Tokenization.Bytes;
 
 namespace MLNetExtension.Tests.Data;
 

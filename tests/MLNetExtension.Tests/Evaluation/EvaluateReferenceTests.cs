@@ -1,10 +1,9 @@
 using Microsoft.ML;
 using MLNetExtension.Data;
-using MLNetExtension.Estimators;
 using MLNetExtension.Evaluation;
-using MLNetExtension.Models;
-using MLNetExtension.Persistence;
-using MLNetExtension.Tokenization;
+using MLNetExtension.MLNet.Archive;
+using MLNetExtension.Models.Gpt2;
+using MLNetExtension.Tokenization.Bytes;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Evaluation;
@@ -29,7 +28,7 @@ public sealed class EvaluateReferenceTests
         var mlContext = new MLContext(seed: 1);
         using var model = new CausalLanguageModelTransformer(
             new TrainedLanguageModel(TinyModels.Gpt2(ScalarType.Float32), new ByteLevelTokenizer()), new CausalLanguageModelTrainer.Options(), training: null);
-        using Gpt2 reference = TinyModels.Gpt2();
+        using Gpt2Model reference = TinyModels.Gpt2();
         double loss = 0, tokens = 0, bytes = 0, correct = 0;
         TokenExampleEncoder encoder = new(new ByteLevelTokenizer(), TinyModels.ContextLength);
         foreach (Row row in Rows)
@@ -74,7 +73,7 @@ public sealed class EvaluateReferenceTests
     }
 
     // The whole logits, [T,V], in float64.
-    private static (double Loss, double Correct) ByHand(Gpt2 model, TokenExample example)
+    private static (double Loss, double Correct) ByHand(Gpt2Model model, TokenExample example)
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();

@@ -1,7 +1,7 @@
 using MLNetExtension.Data;
 using MLNetExtension.Evaluation;
-using MLNetExtension.Models;
-using MLNetExtension.Tokenization;
+using MLNetExtension.Models.Gpt2;
+using MLNetExtension.Tokenization.Bytes;
 
 namespace MLNetExtension.Tests.Evaluation;
 
@@ -19,7 +19,7 @@ public sealed class ReportedEvaluationTests
     [DataRow(8)]
     public void The_loss_of_a_set_scored_in_parts_is_that_of_the_set(int parts)
     {
-        using Gpt2 model = TinyModels.Gpt2();
+        using Gpt2Model model = TinyModels.Gpt2();
         TokenExample[] rows = Rows();
         IReadOnlyList<RowScore> whole = new RowScorer(model).Score(rows);
         CausalLanguageModelMetrics expected = Metrics(whole);
@@ -44,7 +44,7 @@ public sealed class ReportedEvaluationTests
     [DataRow(70)]
     public void Every_metric_is_the_same_whatever_the_batch_size(int maximumTokens)
     {
-        using Gpt2 model = TinyModels.Gpt2();
+        using Gpt2Model model = TinyModels.Gpt2();
         CausalLanguageModelMetrics expected = Metrics(new RowScorer(model).Score(Rows())), actual = Metrics(new RowScorer(model, maximumTokens).Score(Rows()));
 
         Assert.AreEqual(expected.Loss, actual.Loss, 1e-12 * expected.Loss);
@@ -59,7 +59,7 @@ public sealed class ReportedEvaluationTests
     [TestMethod]
     public void A_set_whose_targets_are_all_masked_is_an_error_that_counts_its_rows()
     {
-        using Gpt2 model = TinyModels.Gpt2();
+        using Gpt2Model model = TinyModels.Gpt2();
         IReadOnlyList<RowScore> scores = new RowScorer(model).Score([.. Rows().Where(row => row.TargetCount == 0)]);
 
         InvalidOperationException error = Assert.ThrowsExactly<InvalidOperationException>(() => Metrics(scores));

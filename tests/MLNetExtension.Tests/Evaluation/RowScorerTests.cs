@@ -1,7 +1,7 @@
 using MLNetExtension.Data;
 using MLNetExtension.Evaluation;
-using MLNetExtension.Models;
-using MLNetExtension.Tokenization;
+using MLNetExtension.Models.Gpt2;
+using MLNetExtension.Tokenization.Bytes;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -17,7 +17,7 @@ public sealed class RowScorerTests
     [TestMethod]
     public void A_score_is_the_log_softmax_of_the_full_logits_at_the_targets()
     {
-        using Gpt2 model = TinyModels.Gpt2();
+        using Gpt2Model model = TinyModels.Gpt2();
 
         IReadOnlyList<RowScore> scores = new RowScorer(model).Score(Rows);
 
@@ -38,7 +38,7 @@ public sealed class RowScorerTests
     [DataRow(100_000)]
     public void Scores_do_not_depend_on_the_batch_size(int maximumTokens)
     {
-        using Gpt2 model = TinyModels.Gpt2();
+        using Gpt2Model model = TinyModels.Gpt2();
         IReadOnlyList<RowScore> expected = new RowScorer(model).Score(Rows);
 
         IReadOnlyList<RowScore> scores = new RowScorer(model, maximumTokens).Score(Rows);
@@ -55,7 +55,7 @@ public sealed class RowScorerTests
     [TestMethod]
     public void A_row_has_its_score_wherever_it_stands_and_however_often()
     {
-        using Gpt2 model = TinyModels.Gpt2();
+        using Gpt2Model model = TinyModels.Gpt2();
         var scorer = new RowScorer(model, 40);
         IReadOnlyList<RowScore> scores = scorer.Score(Rows);
         TokenExample[] mixed = [.. Rows.Reverse(), Rows[2]];
@@ -69,7 +69,7 @@ public sealed class RowScorerTests
     [TestMethod] // trl #6668 and others: NaN, or a forward pass over nothing
     public void Rows_without_a_target_score_nothing()
     {
-        using Gpt2 model = TinyModels.Gpt2();
+        using Gpt2Model model = TinyModels.Gpt2();
         TokenExample[] rows = [.. Rows.Where(row => row.TargetCount == 0)];
 
         Assert.IsNotEmpty(rows);
@@ -82,8 +82,8 @@ public sealed class RowScorerTests
     [TestMethod]
     public void In_float32_scores_are_those_of_float64_rounded()
     {
-        using Gpt2 exact = TinyModels.Gpt2();
-        using Gpt2 single = TinyModels.Gpt2(ScalarType.Float32);
+        using Gpt2Model exact = TinyModels.Gpt2();
+        using Gpt2Model single = TinyModels.Gpt2(ScalarType.Float32);
 
         double loss = MetricsOf(new RowScorer(single, 40).Score(Rows)).Loss;
 
@@ -94,7 +94,7 @@ public sealed class RowScorerTests
     [TestMethod]
     public void Threads_share_one_scorer()
     {
-        using Gpt2 model = TinyModels.Gpt2();
+        using Gpt2Model model = TinyModels.Gpt2();
         var scorer = new RowScorer(model, 40);
         IReadOnlyList<RowScore> expected = scorer.Score(Rows);
 
@@ -108,7 +108,7 @@ public sealed class RowScorerTests
     [TestMethod] // ML.NET #7219, #6579
     public void Scoring_leaves_no_tensors_behind()
     {
-        using Gpt2 model = TinyModels.Gpt2();
+        using Gpt2Model model = TinyModels.Gpt2();
         var scorer = new RowScorer(model, 40);
         scorer.Score(Rows);
         long before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
@@ -122,7 +122,7 @@ public sealed class RowScorerTests
     [TestMethod]
     public void A_model_can_be_trained_after_it_has_scored()
     {
-        using Gpt2 model = TinyModels.Gpt2();
+        using Gpt2Model model = TinyModels.Gpt2();
         new RowScorer(model).Score(Rows);
 
         model.train();
@@ -135,7 +135,7 @@ public sealed class RowScorerTests
     [TestMethod]
     public void A_model_in_training_mode_is_refused()
     {
-        using Gpt2 model = TinyModels.Gpt2();
+        using Gpt2Model model = TinyModels.Gpt2();
         model.train();
 
         var error = Assert.ThrowsExactly<InvalidOperationException>(() => new RowScorer(model).Score(Rows));
@@ -146,13 +146,13 @@ public sealed class RowScorerTests
     [TestMethod]
     public void A_budget_of_nothing_is_refused()
     {
-        using Gpt2 model = TinyModels.Gpt2();
+        using Gpt2Model model = TinyModels.Gpt2();
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new RowScorer(model, 0));
         Assert.ThrowsExactly<ArgumentNullException>(() => new RowScorer(null!));
     }
 
     /// <summary>The definition, row by row and number by number: logsumexp of the logits less the target's logit; correct where no logit is higher.</summary>
-    private static (double LossSum, int CorrectCount) ByHand(Gpt2 model, TokenExample row)
+    private static (double LossSum, int CorrectCount) ByHand(Gpt2Model model, TokenExample row)
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();

@@ -1,4 +1,4 @@
-using MLNetExtension.Models;
+using MLNetExtension.Models.Gpt2;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -9,9 +9,9 @@ internal static class TinyModels
 {
     public const int ContextLength = 24;
 
-    public static Gpt2 Gpt2(ScalarType dtype = ScalarType.Float64, long seed = 1)
+    public static Gpt2Model Gpt2(ScalarType dtype = ScalarType.Float64, long seed = 1)
     {
-        var model = new Gpt2(new Gpt2Configuration(257, ContextLength, Layers: 2, Heads: 2, Width: 16, Dropout: 0.5), seed);
+        var model = new Gpt2Model(new Gpt2Configuration(257, ContextLength, Layers: 2, Heads: 2, Width: 16, Dropout: 0.5), seed);
         using (no_grad())
         {
             foreach ((string _, TorchSharp.Modules.Parameter parameter) in model.named_parameters())

@@ -1,8 +1,10 @@
 using MLNetExtension.Generation;
 using MLNetExtension.Models;
+using MLNetExtension.Models.Gpt2;
+using MLNetExtension.Models.Llama;
 using MLNetExtension.Tests.Evaluation;
-using MLNetExtension.Tests.Models;
-using MLNetExtension.Tokenization;
+using MLNetExtension.Tests.Models.Llama;
+using MLNetExtension.Tokenization.Bytes;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -25,7 +27,7 @@ public sealed class CachedGenerationTests
     public static IEnumerable<object[]> Models =>
     [
         ["GPT-2", (Func<CausalLanguageModel>)(() => TinyModels.Gpt2())],
-        ["Llama", (Func<CausalLanguageModel>)(() => Llama())],
+        ["Llama", (Func<CausalLanguageModel>)(() => LlamaModel())],
         ["a module", (Func<CausalLanguageModel>)Module],
     ];
 
@@ -99,7 +101,7 @@ public sealed class CachedGenerationTests
         Assert.AreEqual("", First(a: 12, b: 9, end: 10, penalty: 2));
         Assert.AreEqual("b", First(a: -1, b: -1.5, end: -3, penalty: 2));
 
-        using Gpt2 model = TinyModels.Gpt2();
+        using Gpt2Model model = TinyModels.Gpt2();
         Assert.AreEqual(ByHand(model, "abc", 1.5), GeneratorOf(model).Generate("abc", Greedy with { RepetitionPenalty = 1.5 }));
         Assert.AreNotEqual(ByHand(model, "abc", 1.5), ByHand(model, "abc", 1), "the penalty matters");
 
@@ -114,7 +116,7 @@ public sealed class CachedGenerationTests
     [TestMethod]
     public async Task Pieces_come_asynchronously_and_can_be_cancelled()
     {
-        using CausalLanguageModel model = Llama();
+        using CausalLanguageModel model = LlamaModel();
         TextGenerator generator = GeneratorOf(model);
         List<string> pieces = [];
         await foreach (string piece in generator.StreamAsync("abc", Greedy))
@@ -138,7 +140,7 @@ public sealed class CachedGenerationTests
     [TestMethod]
     public void Several_texts_leave_no_tensors_behind()
     {
-        using CausalLanguageModel model = Llama();
+        using CausalLanguageModel model = LlamaModel();
         TextGenerator generator = GeneratorOf(model);
         generator.Generate(Prompts, Greedy);
         long before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
@@ -148,9 +150,9 @@ public sealed class CachedGenerationTests
 
     private static TextGenerator GeneratorOf(CausalLanguageModel model) => new(model, Tokenizer);
 
-    private static Llama Llama()
+    private static LlamaModel LlamaModel()
     {
-        Llama model = TinyLlama.Make(TinyLlama.Configuration with { VocabularySize = 257 });
+        LlamaModel model = TinyLlama.Make(TinyLlama.Configuration with { VocabularySize = 257 });
         model.eval();
         return model;
     }

@@ -1,9 +1,9 @@
 using MLNetExtension.Data;
 using MLNetExtension.Evaluation;
 using MLNetExtension.Generation;
-using MLNetExtension.Models;
+using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Tests.Evaluation;
-using MLNetExtension.Tokenization;
+using MLNetExtension.Tokenization.Bytes;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Generation;
@@ -16,7 +16,7 @@ public sealed class RandomStateTests
     [TestMethod] // ML.NET's own torch mapper reseeds the process
     public void Generating_and_scoring_leave_the_callers_random_state_alone()
     {
-        using Gpt2 model = TinyModels.Gpt2();
+        using Gpt2Model model = TinyModels.Gpt2();
         var generator = new TextGenerator(model, new ByteLevelTokenizer());
         TokenExample row = new TokenExampleEncoder(new ByteLevelTokenizer(), 10).Encode(new TextRow("", "text"), 0);
 

@@ -1,5 +1,5 @@
 using MLNetExtension.Models;
-using MLNetExtension.Tokenization;
+using MLNetExtension.Tokenization.Bytes;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Generation;

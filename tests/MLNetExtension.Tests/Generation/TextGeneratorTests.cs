@@ -1,7 +1,8 @@
 using MLNetExtension.Generation;
 using MLNetExtension.Models;
+using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Tests.Evaluation;
-using MLNetExtension.Tokenization;
+using MLNetExtension.Tokenization.Bytes;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -44,7 +45,7 @@ public sealed class TextGeneratorTests
     [TestMethod]
     public void A_full_context_goes_on_with_the_last_tokens_that_fit()
     {
-        using Gpt2 model = TinyModels.Gpt2();
+        using Gpt2Model model = TinyModels.Gpt2();
         var options = new GenerationOptions { MaximumNewTokens = 3 * TinyModels.ContextLength, Seed = 3 };
 
         foreach (string prompt in new[] { "", "abc", "This prompt alone is longer than the context is." })
@@ -57,7 +58,7 @@ public sealed class TextGeneratorTests
     [TestMethod]
     public void The_same_seed_gives_the_same_text_and_another_seed_another()
     {
-        using Gpt2 model = TinyModels.Gpt2();
+        using Gpt2Model model = TinyModels.Gpt2();
         TextGenerator generator = GeneratorOf(model);
         var options = new GenerationOptions { Seed = 4, MaximumNewTokens = 30 };
         string text = generator.Generate("abc", options);
@@ -70,7 +71,7 @@ public sealed class TextGeneratorTests
     [TestMethod]
     public void Top_k_of_1_and_a_tiny_top_p_are_greedy_whatever_the_seed()
     {
-        using Gpt2 model = TinyModels.Gpt2();
+        using Gpt2Model model = TinyModels.Gpt2();
         TextGenerator generator = GeneratorOf(model);
         string text = generator.Generate("abc", Greedy);
 
@@ -84,7 +85,7 @@ public sealed class TextGeneratorTests
     [TestMethod]
     public void Threads_share_one_generator()
     {
-        using Gpt2 model = TinyModels.Gpt2();
+        using Gpt2Model model = TinyModels.Gpt2();
         TextGenerator generator = GeneratorOf(model);
         string[] expected = [.. Enumerable.Range(0, 8).Select(Text)];
 
@@ -99,7 +100,7 @@ public sealed class TextGeneratorTests
     [TestMethod]
     public void Generating_leaves_no_tensors_behind()
     {
-        using Gpt2 model = TinyModels.Gpt2();
+        using Gpt2Model model = TinyModels.Gpt2();
         TextGenerator generator = GeneratorOf(model);
         generator.Generate("abc", Greedy);
         long before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
@@ -137,7 +138,7 @@ public sealed class TextGeneratorTests
     [TestMethod]
     public void A_model_in_training_mode_is_refused()
     {
-        using Gpt2 model = TinyModels.Gpt2();
+        using Gpt2Model model = TinyModels.Gpt2();
         model.train();
 
         var error = Assert.ThrowsExactly<InvalidOperationException>(() => GeneratorOf(model).Generate("abc"));
@@ -146,7 +147,7 @@ public sealed class TextGeneratorTests
 
     private static TextGenerator GeneratorOf(CausalLanguageModel model) => new(model, Tokenizer);
 
-    private static List<int> ContinueByHand(Gpt2 model, IEnumerable<int> prompt, GenerationOptions options)
+    private static List<int> ContinueByHand(Gpt2Model model, IEnumerable<int> prompt, GenerationOptions options)
     {
         var sampler = new TokenSampler(options);
         List<int> ids = [.. prompt];

@@ -1,5 +1,6 @@
-using MLNetExtension.Checkpoints;
+using MLNetExtension.Formats.HuggingFace;
 using MLNetExtension.Models;
+using MLNetExtension.Safetensors;
 using MLNetExtension.Tests.Repository;
 using static TorchSharp.torch;
 

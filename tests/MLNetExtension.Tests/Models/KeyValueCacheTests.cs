@@ -1,4 +1,5 @@
 using MLNetExtension.Models;
+using MLNetExtension.Tests.Models.Llama;
 using TorchSharp;
 using static TorchSharp.torch;
 

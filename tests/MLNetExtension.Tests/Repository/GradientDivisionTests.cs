@@ -32,10 +32,10 @@ public sealed partial class GradientDivisionTests
     [DataRow("loss.div_(tokens); // the gradient / tokens")]
     public void What_divides_no_gradient_passes(string code) => Assert.IsFalse(Divides(new SourceFile("A.cs", code)));
 
-    private static bool Home(SourceFile file) => file.Path.StartsWith("src/MLNetExtension/Accumulation/", StringComparison.Ordinal);
+    private static bool Home(SourceFile file) => file.Path.StartsWith("src/MLNetExtension/Training/Accumulation/", StringComparison.Ordinal);
 
     // Clipping scales by a quotient of two norms; it is no mean over anything.
-    private static bool Clipping(SourceFile file) => file.Path == "src/MLNetExtension/Optimization/GradientClipping.cs";
+    private static bool Clipping(SourceFile file) => file.Path == "src/MLNetExtension/Training/Optimization/GradientClipping.cs";
 
     private static bool Divides(SourceFile file) => Division().IsMatch(SourceTree.Code(file.Text));
 

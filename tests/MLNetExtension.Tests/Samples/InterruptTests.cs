@@ -1,4 +1,4 @@
-using MLNetExtension.Accumulation;
+using MLNetExtension.Training.Accumulation;
 using Samples.Commands;
 using Samples.Jobs;
 using Samples.Reporting;

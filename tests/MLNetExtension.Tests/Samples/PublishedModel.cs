@@ -1,5 +1,5 @@
-using MLNetExtension.Checkpoints;
-using MLNetExtension.Models;
+using MLNetExtension.Formats.HuggingFace;
+using MLNetExtension.Models.Llama;
 using MLNetExtension.Tests.Tokenization;
 
 namespace MLNetExtension.Tests.Samples;
@@ -11,7 +11,7 @@ internal static class PublishedModel
     public static string Write(string folder)
     {
         var tokenizer = Golden.Tokenizer("qwen2");
-        using var model = new Llama(
+        using var model = new LlamaModel(
             new LlamaConfiguration { VocabularySize = tokenizer.VocabularySize, ContextLength = 128, Layers = 1, Width = 16, FeedForwardWidth = 24, Heads = 2, KeyValueHeads = 1, HeadWidth = 8 }, seed: 3);
         new HuggingFaceModel(model, tokenizer.EndOfTextId).Save(folder, [.. Directory.EnumerateFiles(Golden.FolderOf("qwen2"))]);
         return folder;

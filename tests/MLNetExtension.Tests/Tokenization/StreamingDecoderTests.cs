@@ -1,6 +1,7 @@
 using System.Buffers;
 using Microsoft.ML.Tokenizers;
 using MLNetExtension.Tokenization;
+using MLNetExtension.Tokenization.Bytes;
 
 namespace MLNetExtension.Tests.Tokenization;
 

@@ -1,7 +1,7 @@
-using MLNetExtension.Batching;
 using MLNetExtension.Data;
-using MLNetExtension.Models;
+using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Training;
+using MLNetExtension.Training.Reports;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -58,7 +58,7 @@ public sealed class PlainLoopTests
 
     private static Tensor Train(IReadOnlyList<TokenExample> rows, TrainingOptions options, int nonFinite)
     {
-        using Gpt2 model = Ragged.Model();
+        using Gpt2Model model = Ragged.Model();
         TrainingSummary summary = TrainingLoop.Run(model, rows, options, Seed);
         Assert.AreEqual(nonFinite, summary.NonFiniteSteps);
         Assert.IsFalse(summary.StoppedByNonFiniteSteps);
@@ -69,7 +69,7 @@ public sealed class PlainLoopTests
 
     private static Tensor PlainLoop(IReadOnlyList<TokenExample> rows, TrainingOptions options)
     {
-        using Gpt2 model = Ragged.Model();
+        using Gpt2Model model = Ragged.Model();
         Parameter[] parameters = [.. model.parameters()];
         using optim.Optimizer optimizer = optim.AdamW(
             [Group(parameters.Where(p => p.dim() >= 2), options.WeightDecay), Group(parameters.Where(p => p.dim() < 2), 0)]);
@@ -100,7 +100,7 @@ public sealed class PlainLoopTests
             new(group, lr: 1, beta1: options.Beta1, beta2: options.Beta2, eps: options.Epsilon, weight_decay: decay);
     }
 
-    private static Tensor Loss(Gpt2 model, IReadOnlyList<TokenExample> window, TrainingOptions options)
+    private static Tensor Loss(Gpt2Model model, IReadOnlyList<TokenExample> window, TrainingOptions options)
     {
         (Tensor ids, Tensor targets) = Ragged.Pad(window);
         Tensor logits = model.call(ids).flatten(0, 1);                                         // [B*T,V]
@@ -110,5 +110,5 @@ public sealed class PlainLoopTests
         return sum / counted.sum();
     }
 
-    private static Tensor Weights(Gpt2 model) => cat([.. model.parameters().Select(p => p.detach().flatten())]);
+    private static Tensor Weights(Gpt2Model model) => cat([.. model.parameters().Select(p => p.detach().flatten())]);
 }

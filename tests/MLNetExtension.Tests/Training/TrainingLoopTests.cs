@@ -1,6 +1,7 @@
 using MLNetExtension.Data;
-using MLNetExtension.Models;
+using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Training;
+using MLNetExtension.Training.Reports;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -23,7 +24,7 @@ public sealed class TrainingLoopTests
 
         static (Tensor Weights, int MicroBatches) Train(int maximumTokens)
         {
-            using Gpt2 model = Ragged.Model();
+            using Gpt2Model model = Ragged.Model();
             int microBatches = 0;
             TrainingLoop.Run(
                 model, Ragged.Examples(32), new TrainingOptions { MaximumSteps = 200, MaximumTokensPerMicroBatch = maximumTokens }, seed: 5, step => microBatches += step.MicroBatches);
@@ -46,7 +47,7 @@ public sealed class TrainingLoopTests
     {
         TokenExample[] examples = Ragged.Examples(10);
         List<StepReport> steps = [];
-        using Gpt2 model = Ragged.Model();
+        using Gpt2Model model = Ragged.Model();
         TrainingLoop.Run(model, examples, new TrainingOptions { BatchSize = 4, MaximumEpochs = 1, LearningRate = 1e-300, MinimumLearningRate = 0, WeightDecay = 0 }, seed: 1, steps.Add);
 
         CollectionAssert.AreEqual(new[] { 4, 4, 2 }, steps.Select(s => s.Rows).ToArray());
@@ -63,7 +64,7 @@ public sealed class TrainingLoopTests
     {
         List<StepReport> steps = [];
         TokenExample[] examples = [.. Enumerable.Range(0, 12).Select(row => Ragged.Example(new Random(row), row + 1, row, masked: 0))];
-        using Gpt2 model = Ragged.Model();
+        using Gpt2Model model = Ragged.Model();
         TrainingLoop.Run(model, examples, new TrainingOptions { BatchSize = 1, MaximumEpochs = 3 }, seed: 1, steps.Add);
 
         long[][] lengths = [.. steps.GroupBy(s => s.Epoch).Select(epoch => epoch.Select(s => s.TargetTokens).ToArray())];
@@ -83,7 +84,7 @@ public sealed class TrainingLoopTests
 
         static Tensor Train(int seed)
         {
-            using Gpt2 model = Ragged.Model(dropout: 0.2);
+            using Gpt2Model model = Ragged.Model(dropout: 0.2);
             TrainingLoop.Run(model, Ragged.Examples(8), new TrainingOptions { MaximumSteps = 5, BatchSize = 4 }, seed);
             return Weights(model);
         }
@@ -96,7 +97,7 @@ public sealed class TrainingLoopTests
     {
         using var scope = NewDisposeScope();
         byte[] before = random.get_rng_state().bytes.ToArray();
-        using Gpt2 model = Ragged.Model(dropout: 0.2);
+        using Gpt2Model model = Ragged.Model(dropout: 0.2);
         TrainingLoop.Run(model, Ragged.Examples(8), new TrainingOptions { MaximumSteps = 3 }, seed: 1);
         CollectionAssert.AreEqual(before, random.get_rng_state().bytes.ToArray());
     }
@@ -106,7 +107,7 @@ public sealed class TrainingLoopTests
     public void Every_trainable_parameter_changes()
     {
         using var scope = NewDisposeScope();
-        using Gpt2 model = Ragged.Model();
+        using Gpt2Model model = Ragged.Model();
         Dictionary<string, Tensor> before = model.named_parameters().ToDictionary(p => p.name, p => p.parameter.detach().clone());
         TrainingLoop.Run(model, Ragged.Examples(8), new TrainingOptions { MaximumSteps = 3 }, seed: 1);
         foreach ((string name, TorchSharp.Modules.Parameter parameter) in model.named_parameters())
@@ -118,7 +119,7 @@ public sealed class TrainingLoopTests
     public void A_window_without_targets_makes_no_update_and_is_counted()
     {
         using var scope = NewDisposeScope();
-        using Gpt2 model = Ragged.Model();
+        using Gpt2Model model = Ragged.Model();
         List<StepReport> steps = [];
         TokenExample[] examples = [.. Ragged.Examples(1), .. Enumerable.Range(0, 3).Select(_ => Ragged.WithoutTargets(4))];
         TrainingSummary summary = TrainingLoop.Run(model, examples, new TrainingOptions { BatchSize = 1, MaximumEpochs = 2 }, seed: 1, steps.Add);
@@ -132,7 +133,7 @@ public sealed class TrainingLoopTests
     public void Steps_that_are_not_finite_are_reported_with_their_rows_and_never_applied()
     {
         using var scope = NewDisposeScope();
-        using Gpt2 model = Ragged.Model();
+        using Gpt2Model model = Ragged.Model();
         using (no_grad())
             model.HeadWeight[0].fill_(double.NaN);
         Tensor before = Weights(model);
@@ -169,7 +170,7 @@ public sealed class TrainingLoopTests
     public void Cancelling_stops_before_the_next_step()
     {
         using CancellationTokenSource source = new();
-        using Gpt2 model = Ragged.Model();
+        using Gpt2Model model = Ragged.Model();
         int steps = 0;
         Assert.ThrowsExactly<OperationCanceledException>(() => TrainingLoop.Run(
             model, Ragged.Examples(8), new TrainingOptions { BatchSize = 1, MaximumEpochs = 100 }, seed: 1, _ => { if (++steps == 3) source.Cancel(); }, source.Token));
@@ -179,7 +180,7 @@ public sealed class TrainingLoopTests
     [TestMethod]
     public void Training_leaves_no_tensor_behind()
     {
-        using Gpt2 model = Ragged.Model();
+        using Gpt2Model model = Ragged.Model();
         Run();
         long before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
         Run();
@@ -190,9 +191,9 @@ public sealed class TrainingLoopTests
 
     private static TrainingSummary Run(TrainingOptions options, IReadOnlyList<TokenExample> examples, List<double>? losses = null)
     {
-        using Gpt2 model = Ragged.Model();
+        using Gpt2Model model = Ragged.Model();
         return TrainingLoop.Run(model, examples, options, seed: 1, step => losses?.Add(step.Loss));
     }
 
-    private static Tensor Weights(Gpt2 model) => cat([.. model.parameters().Select(p => p.detach().flatten())]);
+    private static Tensor Weights(Gpt2Model model) => cat([.. model.parameters().Select(p => p.detach().flatten())]);
 }

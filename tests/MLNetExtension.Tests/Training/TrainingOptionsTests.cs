@@ -29,7 +29,7 @@ public sealed class TrainingOptionsTests
         ["MemoryLimitMiB", new TrainingOptions { MemoryLimitMiB = 0 }, "MemoryLimitMiB is 0; allowed is above 0."],
         ["LabelSmoothing", new TrainingOptions { LabelSmoothing = 1 }, "LabelSmoothing is 1;"],
         ["ZLoss", new TrainingOptions { ZLoss = -1 }, "ZLoss is -1;"],
-        ["LossNormalization", new TrainingOptions { LossNormalization = (MLNetExtension.Accumulation.LossNormalization)9 }, "LossNormalization is 9; allowed is Token, MicroBatchMean, Sum."],
+        ["LossNormalization", new TrainingOptions { LossNormalization = (MLNetExtension.Training.Accumulation.LossNormalization)9 }, "LossNormalization is 9; allowed is Token, MicroBatchMean, Sum."],
         ["LearningRate", new TrainingOptions { LearningRate = double.NaN }, "LearningRate is NaN;"],
         ["MinimumLearningRate", new TrainingOptions { LearningRate = 0.001, MinimumLearningRate = 0.01 }, "MinimumLearningRate is 0.01; allowed is from 0 to LearningRate (0.001)."],
         ["Beta2", new TrainingOptions { Beta2 = 1 }, "Beta2 is 1;"],

@@ -1,6 +1,7 @@
 using MLNetExtension.Data;
-using MLNetExtension.Models;
+using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Training;
+using MLNetExtension.Training.Reports;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -17,7 +18,7 @@ public sealed class ValidationTests
     public void Measuring_changes_nothing_in_the_training(int workers)
     {
         double[] falling = [5, 4, 3];
-        using Gpt2 expected = Model(), actual = Model();
+        using Gpt2Model expected = Model(), actual = Model();
         using var scope = NewDisposeScope();
         TrainingOptions options = Options(steps: 9);
         options.Workers = workers;
@@ -41,7 +42,7 @@ public sealed class ValidationTests
     public void The_weights_at_the_end_are_the_best_that_were_measured(ComputePrecision precision)
     {
         double[] losses = [5, 2, 3, double.NaN, 2];
-        using Gpt2 best = Model(), actual = Model();
+        using Gpt2Model best = Model(), actual = Model();
         using var scope = NewDisposeScope();
         // The learning rate of a step hangs on how far off the end is: both are headed for 10 steps, one is stopped after 4.
         using CancellationTokenSource stop = new();
@@ -51,21 +52,21 @@ public sealed class ValidationTests
         List<StepReport> steps = [];
         TrainingSummary summary = TrainingLoop.Run(actual, Examples, Options(10, precision), seed: 1, steps.Add, validation: new Validation(() => losses[measured++], interval: 2));
 
-        Assert.AreEqual((TrainingEnd.LimitReached, 10, 2.0, 4), (summary.End, summary.Steps, summary.ValidationLoss, summary.BestStep));
+        Assert.AreEqual((StopReason.LimitReached, 10, 2.0, 4), (summary.End, summary.Steps, summary.ValidationLoss, summary.BestStep));
         CollectionAssert.AreEqual(new double?[] { null, 5, null, 2, null, 3, null, double.NaN, null, 2 }, steps.Select(step => step.ValidationLoss).ToArray());
         CollectionAssert.AreEqual(Bytes(best), Bytes(actual));
     }
 
     [TestMethod]
-    [DataRow(2, 10, TrainingEnd.NoImprovement)]
-    [DataRow(3, 12, TrainingEnd.NoImprovement)]
-    [DataRow(4, 13, TrainingEnd.LimitReached)]
-    [DataRow(0, 13, TrainingEnd.LimitReached)]
-    [DataRow(null, 13, TrainingEnd.LimitReached)]
-    public void Training_stops_when_patience_runs_out(int? patience, int expectedSteps, TrainingEnd expectedEnd)
+    [DataRow(2, 10, StopReason.NoImprovement)]
+    [DataRow(3, 12, StopReason.NoImprovement)]
+    [DataRow(4, 13, StopReason.LimitReached)]
+    [DataRow(0, 13, StopReason.LimitReached)]
+    [DataRow(null, 13, StopReason.LimitReached)]
+    public void Training_stops_when_patience_runs_out(int? patience, int expectedSteps, StopReason expectedEnd)
     {
         double[] losses = [4, 3, 2, 2, 3, 9, 8];
-        using Gpt2 model = Model();
+        using Gpt2Model model = Model();
         int measured = 0;
         TrainingSummary summary = TrainingLoop.Run(model, Examples, Options(steps: 13), seed: 1, validation: new Validation(() => losses[measured++], interval: 2, patience));
 
@@ -76,7 +77,7 @@ public sealed class ValidationTests
     public void A_stop_is_in_order_and_the_model_is_what_was_learnt()
     {
         using CancellationTokenSource stop = new();
-        using Gpt2 model = Model();
+        using Gpt2Model model = Model();
         List<int> measuredAfter = [];
         int steps = 0;
         TrainingSummary summary = TrainingLoop.Run(model, Examples, Options(steps: 100), seed: 1, step =>
@@ -86,7 +87,7 @@ public sealed class ValidationTests
                 stop.Cancel();
         }, validation: new Validation(() => { measuredAfter.Add(steps); return 1; }, interval: 50), stopToken: stop.Token);
 
-        Assert.AreEqual((TrainingEnd.Requested, 5, 5), (summary.End, summary.Steps, summary.BestStep));
+        Assert.AreEqual((StopReason.Requested, 5, 5), (summary.End, summary.Steps, summary.BestStep));
         CollectionAssert.AreEqual(new[] { 5 }, measuredAfter);
         Assert.IsFalse(model.training);
     }
@@ -94,7 +95,7 @@ public sealed class ValidationTests
     [TestMethod]
     public void The_best_weights_take_the_memory_of_one_copy_and_give_it_back()
     {
-        using Gpt2 model = Model();
+        using Gpt2Model model = Model();
         TrainingLoop.Run(model, Examples, Options(steps: 2), seed: 1);
         long live = Live();
         double loss = 9;
@@ -110,7 +111,7 @@ public sealed class ValidationTests
     [TestMethod]
     public void A_measure_that_fails_ends_the_training_with_its_own_error()
     {
-        using Gpt2 model = Model();
+        using Gpt2Model model = Model();
         Assert.ThrowsExactly<InvalidDataException>(() => TrainingLoop.Run(
             model, Examples, Options(steps: 4), seed: 1, validation: new Validation(() => throw new InvalidDataException(), interval: 1)));
         Assert.IsFalse(model.training);
@@ -118,10 +119,10 @@ public sealed class ValidationTests
 
     private static TokenExample[] Examples => Ragged.Examples(18);
 
-    private static Gpt2 Model() => Ragged.Model(ScalarType.Float32, dropout: 0.1);
+    private static Gpt2Model Model() => Ragged.Model(ScalarType.Float32, dropout: 0.1);
 
     private static TrainingOptions Options(int steps, ComputePrecision precision = ComputePrecision.Float32) =>
         new() { BatchSize = 4, MaximumSteps = steps, WarmupSteps = 3, MaximumTokensPerMicroBatch = 50, ComputePrecision = precision };
 
-    private static byte[] Bytes(Gpt2 model) => cat([.. model.parameters().Select(p => p.detach().flatten())]).bytes.ToArray();
+    private static byte[] Bytes(Gpt2Model model) => cat([.. model.parameters().Select(p => p.detach().flatten())]).bytes.ToArray();
 }

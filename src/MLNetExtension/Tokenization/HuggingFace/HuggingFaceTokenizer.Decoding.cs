@@ -1,4 +1,5 @@
 using System.Buffers;
+using MLNetExtension.Tokenization.Bytes;
 
 namespace MLNetExtension.Tokenization.HuggingFace;
 

@@ -1,5 +1,6 @@
 using System.Text;
 using Microsoft.ML.Tokenizers;
+using MLNetExtension.Tokenization.Bytes;
 using MLNetExtension.Tokenization.Normalization;
 
 namespace MLNetExtension.Tokenization.HuggingFace;

@@ -1,3 +1,5 @@
+using MLNetExtension.Tokenization.Bytes;
+
 namespace MLNetExtension.Tokenization.HuggingFace;
 
 /// <summary>What a byte-level <c>tokenizer.json</c> says, or two older files, or a training.</summary>

@@ -1,3 +1,4 @@
+using MLNetExtension.Tokenization.Bytes;
 using MLNetExtension.Tokenization.HuggingFace;
 
 namespace MLNetExtension.Tokenization.Vocabulary;

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using MLNetExtension.Tokenization.Bytes;
 
 namespace MLNetExtension.Tokenization.Vocabulary;
 

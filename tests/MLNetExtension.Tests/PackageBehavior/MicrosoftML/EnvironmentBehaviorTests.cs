@@ -4,7 +4,7 @@ using Microsoft.ML.Runtime;
 namespace MLNetExtension.Tests.PackageBehavior.MicrosoftML;
 
 /// <summary>
-/// ML.NET's seeded context always draws the same numbers, and its channels pass lines on as they are: <see cref="MLNetExtension.Estimators.CausalLanguageModelTrainer"/> takes its seed from the one
+/// ML.NET's seeded context always draws the same numbers, and its channels pass lines on as they are: <see cref="MLNetExtension.CausalLanguageModelTrainer"/> takes its seed from the one
 /// and writes its lines, which may hold braces, to the other.
 /// </summary>
 [TestClass]

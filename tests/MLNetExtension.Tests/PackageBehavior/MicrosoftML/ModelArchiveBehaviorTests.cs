@@ -2,13 +2,13 @@ using System.IO.Compression;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
-using MLNetExtension.Persistence;
+using MLNetExtension.MLNet.Archive;
 
 namespace MLNetExtension.Tests.PackageBehavior.MicrosoftML;
 
 /// <summary>
 /// What ML.NET keeps internal of its model archive and its schema shapes does what <see cref="ModelArchiveBridge"/> reaches for it:
-/// <see cref="MLNetExtension.Estimators.CausalLanguageModelTransformer"/> is saved and loaded by it, and <see cref="MLNetExtension.Estimators.OutputColumn"/> describes its columns by it.
+/// <see cref="MLNetExtension.CausalLanguageModelTransformer"/> is saved and loaded by it, and <see cref="MLNetExtension.MLNet.Scoring.OutputColumn"/> describes its columns by it.
 /// </summary>
 [TestClass]
 public sealed class ModelArchiveBehaviorTests
@@ -27,14 +27,14 @@ public sealed class ModelArchiveBehaviorTests
         CollectionAssert.AreEqual(new[] { 3, 5 }, ((IEnumerable<ITransformer>)Load(new MLContext(), saved)).Select(component => ((Component)component).Number).ToArray());
     }
 
-    // MLNetExtension.Persistence.ArchiveReader tells a missing entry from an empty one.
+    // MLNetExtension.MLNet.Archive.ArchiveReader tells a missing entry from an empty one.
     [TestMethod]
     public void An_entry_that_is_not_there_is_not_read()
     {
         Assert.IsTrue(((Component)Load(new MLContext(), Save(new Component(3)))).LacksOtherEntry);
     }
 
-    // MLNetExtension.Estimators.TorchDevice finds the context, and the GPU it asks for, by the catalog.
+    // MLNetExtension.MLNet.Trainer.TorchDevice finds the context, and the GPU it asks for, by the catalog.
     [TestMethod]
     public void A_loader_is_given_an_environment_inside_the_context_that_shares_its_component_catalog()
     {

@@ -4,7 +4,7 @@ namespace MLNetExtension.Tests.PackageBehavior.MicrosoftML;
 
 /// <summary>
 /// ML.NET deals the same rows to the same side for the same seed and keeps rows of a key together: the samples (<c>RowSplit</c>, <c>ApiDocs</c>, <c>SupportReplies</c>) split again to evaluate
-/// what they trained, and <see cref="MLNetExtension.Estimators.CausalLanguageModelingCatalog.CrossValidate"/> promises the second.
+/// what they trained, and <see cref="MLNetExtension.CausalLanguageModelingCatalog.CrossValidate"/> promises the second.
 /// </summary>
 [TestClass]
 public sealed class RowSplitBehaviorTests

@@ -3,7 +3,7 @@ using Microsoft.ML;
 namespace MLNetExtension.Tests.PackageBehavior.MicrosoftML;
 
 /// <summary>
-/// ML.NET's own trainers refuse columns with these exceptions in these words: <see cref="MLNetExtension.Estimators.InputSchema"/> speaks as they do, so that one way of catching them does for a whole pipeline.
+/// ML.NET's own trainers refuse columns with these exceptions in these words: <see cref="MLNetExtension.MLNet.Schema.InputSchema"/> speaks as they do, so that one way of catching them does for a whole pipeline.
 /// </summary>
 [TestClass]
 public sealed class SchemaMessageBehaviorTests

@@ -3,8 +3,8 @@ using Microsoft.ML.Data;
 namespace MLNetExtension.Tests.PackageBehavior.MicrosoftML;
 
 /// <summary>
-/// ML.NET's vectors write out their zeros when they are copied, and their editor writes into the caller's storage: <see cref="MLNetExtension.Data.RowReader"/> reads token ids by the first,
-/// <see cref="MLNetExtension.Estimators.RowValues"/> gives log probabilities by the second.
+/// ML.NET's vectors write out their zeros when they are copied, and their editor writes into the caller's storage: <see cref="MLNetExtension.MLNet.Schema.RowReader"/> reads token ids by the first,
+/// <see cref="MLNetExtension.MLNet.Scoring.RowValues"/> gives log probabilities by the second.
 /// </summary>
 [TestClass]
 public sealed class VectorBufferBehaviorTests

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.PackageBehavior.TorchSharp;
 
-/// <summary>TorchSharp's <c>gelu</c> is by default the exact one, x times the normal distribution function: <see cref="MLNetExtension.Models.Activation.Gelu"/>, the default of a new model, is that.</summary>
+/// <summary>TorchSharp's <c>gelu</c> is by default the exact one, x times the normal distribution function: <see cref="MLNetExtension.Models.Layers.Activation.Gelu"/>, the default of a new model, is that.</summary>
 [TestClass]
 public sealed class ActivationBehaviorTests
 {

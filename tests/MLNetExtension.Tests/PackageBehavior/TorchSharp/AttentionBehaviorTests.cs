@@ -5,7 +5,7 @@ namespace MLNetExtension.Tests.PackageBehavior.TorchSharp;
 
 /// <summary>
 /// TorchSharp's <c>scaled_dot_product_attention</c> is the softmax of scaled scores, in values and in gradients, however long rows are and wherever heads lie in memory:
-/// <see cref="MLNetExtension.Models.CausalAttention"/> calls it for every row without dropout.
+/// <see cref="MLNetExtension.Models.Layers.CausalAttention"/> calls it for every row without dropout.
 /// </summary>
 [TestClass]
 public sealed class AttentionBehaviorTests

@@ -5,7 +5,7 @@ namespace MLNetExtension.Tests.PackageBehavior.TorchSharp;
 
 /// <summary>
 /// TorchSharp's autograd adds into the gradient tensor that a parameter was given and goes on from a gradient that it is handed: exact accumulation in
-/// <see cref="MLNetExtension.Accumulation.ParameterArena"/> and <see cref="MLNetExtension.Training.MicroBatchGradient"/> rests on both.
+/// <see cref="MLNetExtension.Training.Accumulation.FlatParameters"/> and <see cref="MLNetExtension.Training.Accumulation.MicroBatchGradient"/> rests on both.
 /// </summary>
 [TestClass]
 public sealed class AutogradBehaviorTests

@@ -5,7 +5,7 @@ namespace MLNetExtension.Tests.PackageBehavior.TorchSharp;
 
 /// <summary>
 /// TorchSharp's dispose scopes own what is made in them on their thread, moved tensors go one scope up, detached ones belong to none, and the live count of a thread tells:
-/// <see cref="MLNetExtension.Training.MicroBatchGradient"/>, <see cref="MLNetExtension.Models.KeyValueCache"/> and every type that keeps a tensor rely on the first, the tests for leaks on the last.
+/// <see cref="MLNetExtension.Training.Accumulation.MicroBatchGradient"/>, <see cref="MLNetExtension.Models.KeyValueCache"/> and every type that keeps a tensor rely on the first, the tests for leaks on the last.
 /// </summary>
 [TestClass]
 public sealed class DisposeScopeBehaviorTests
@@ -81,7 +81,7 @@ public sealed class DisposeScopeBehaviorTests
         Assert.AreEqual(before, Live);
     }
 
-    // MLNetExtension.Training.WorkerThread computes micro-batches beside the thread that holds the scope of the step.
+    // MLNetExtension.Training.Accumulation.WorkerThread computes micro-batches beside the thread that holds the scope of the step.
     [TestMethod]
     public void A_scope_does_not_own_what_another_thread_makes()
     {

@@ -1,10 +1,12 @@
+using MLNetExtension.Models.Gpt2;
+using MLNetExtension.Models.Llama;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.PackageBehavior.TorchSharp;
 
 /// <summary>
-/// TorchSharp draws from the generator that it is given and from no other, and a seed starts that one anew: <see cref="MLNetExtension.Models.SeededDropout"/> recomputes a mask by it, and
-/// <see cref="MLNetExtension.Models.Gpt2"/> and <see cref="MLNetExtension.Models.Llama"/> make weights that a seed repeats. The generator of the process is shared, so these tests run alone.
+/// TorchSharp draws from the generator that it is given and from no other, and a seed starts that one anew: <see cref="MLNetExtension.Models.Layers.SeededDropout"/> recomputes a mask by it, and
+/// <see cref="Gpt2Model"/> and <see cref="LlamaModel"/> make weights that a seed repeats. The generator of the process is shared, so these tests run alone.
 /// </summary>
 [TestClass]
 [DoNotParallelize]

@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using MLNetExtension.Training;
+using MLNetExtension.Training.Splitting;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.PackageBehavior.TorchSharp;
@@ -8,7 +8,7 @@ namespace MLNetExtension.Tests.PackageBehavior.TorchSharp;
 [TestClass]
 public sealed class TensorBehaviorTests
 {
-    // MLNetExtension.Training.MicroBatchGradient adds the gradients of tokens that occur more than once, MLNetExtension.Models.MixtureOfExperts a token's experts,
+    // MLNetExtension.Training.Accumulation.MicroBatchGradient adds the gradients of tokens that occur more than once, MLNetExtension.Models.Layers.MixtureOfExperts a token's experts,
     // MLNetExtension.Losses.RouterBalanceLoss counts, MLNetExtension.Losses.LinearCrossEntropy copies.
     [TestMethod]
     public void Rows_that_are_named_twice_are_added_twice()
@@ -26,7 +26,7 @@ public sealed class TensorBehaviorTests
         CollectionAssert.AreEqual(new double[] { 1, 2, 8, 8, 6, 7 }, rows.data<double>().ToArray());
     }
 
-    // A number that widened a tensor would take half-precision models out of half precision (MLNetExtension.Models.LowRankAdapter, Activation, RmsNorm); AdaptableLinear sums in the wider
+    // A number that widened a tensor would take half-precision models out of half precision (MLNetExtension.Models.Lora.LowRankAdapter, Activation, RmsNorm); AdaptableLinear sums in the wider
     // of two types; CausalAttention and KeyValueCache index by what arange gives.
     [TestMethod]
     public void A_number_leaves_a_tensors_type_alone_and_the_wider_of_two_tensors_decides()
@@ -42,7 +42,7 @@ public sealed class TensorBehaviorTests
         Assert.AreEqual(@bool, arange(3L, 5L).gt(ones(2, dtype: int64) - 1).dtype);
     }
 
-    // Another handle would be one more tensor to free: MLNetExtension.Models.WeightInitializer, Gpt2Initializer, MLNetExtension.Optimization.AdamW, MLNetExtension.Training.BestWeights.
+    // Another handle would be one more tensor to free: MLNetExtension.Models.Layers.WeightInitializer, Gpt2Initializer, MLNetExtension.Training.Optimization.AdamW, MLNetExtension.Training.BestWeights.
     [TestMethod]
     public void An_operation_in_place_returns_the_tensor_that_it_was_called_on()
     {
@@ -55,7 +55,7 @@ public sealed class TensorBehaviorTests
         Assert.AreSame(one, one.requires_grad_());
     }
 
-    // MLNetExtension.Training.OutOfMemory knows it by its type and its words; a step is then taken again in smaller micro-batches.
+    // MLNetExtension.Training.Splitting.OutOfMemory knows it by its type and its words; a step is then taken again in smaller micro-batches.
     [TestMethod]
     public void Memory_that_cannot_be_had_is_an_external_exception_that_says_so()
     {

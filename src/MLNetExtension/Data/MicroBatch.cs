@@ -1,0 +1,92 @@
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Data;
+
+/// <summary>
+/// Rows that pass through the model together. B rows, T positions, N targets in all. Padded rows lie side by side, [B,T], filled up at their right
+/// end; packed rows lie one after another in a single sequence, [1,T]. Targets are named by their positions, so prompts and padding never reach the head.
+/// </summary>
+public sealed class MicroBatch : IDisposable
+{
+    private MicroBatch(Layout layout, IReadOnlyList<TokenExample> examples, Device device)
+    {
+        int count = examples.Sum(e => e.TargetCount);
+        long[] ids = new long[layout.Rows * layout.Length];
+        long[] positions = new long[count], targets = new long[count], rows = new long[count];
+        double[] weights = new double[count];
+        int n = 0, start = 0;
+        for (int b = 0; b < examples.Count; b++)
+        {
+            TokenExample example = examples[b];
+            for (int t = 0; t < example.Length; t++)
+            {
+                ids[start + t] = example.Ids[t];
+                if (example.Targets[t] == TokenExample.IgnoredTarget)
+                    continue;
+                (positions[n], targets[n], rows[n], weights[n]) = (start + t, example.Targets[t], b, example.Weight);
+                n++;
+            }
+            start += layout.Packed ? example.Length : layout.Length;
+        }
+
+        Ids = tensor(ids, [layout.Rows, layout.Length], device: device);
+        TargetPositions = tensor(positions, device: device);
+        Targets = tensor(targets, device: device);
+        TargetRows = tensor(rows, device: device);
+        TargetWeights = examples.All(e => e.Weight == 1) ? null : tensor(weights, device: device);
+        TargetCount = count;
+        TargetWeight = examples.Sum(e => e.Weight * e.TargetCount);
+        (RowLengths, IsPacked) = ([.. examples.Select(e => e.Length)], layout.Packed);
+    }
+
+    /// <summary>Token ids, [B,T] int64, 0 where padded; or packed, [1,T].</summary>
+    public Tensor Ids { get; }
+
+    /// <summary>Where the targets are in the flattened ids, [N] int64. Row by row, in order.</summary>
+    public Tensor TargetPositions { get; }
+
+    /// <summary>The target ids, [N] int64.</summary>
+    public Tensor Targets { get; }
+
+    /// <summary>The row b of each target, [N] int64.</summary>
+    public Tensor TargetRows { get; }
+
+    /// <summary>The weight of each target, [N] float64; null where all are 1.</summary>
+    public Tensor? TargetWeights { get; }
+
+    /// <summary>N, known on the host.</summary>
+    public long TargetCount { get; }
+
+    /// <summary>Summed weights of the targets: N where all are 1.</summary>
+    public double TargetWeight { get; }
+
+    /// <summary>Lengths of the rows, in their order.</summary>
+    public IReadOnlyList<int> RowLengths { get; }
+
+    /// <summary>Whether the rows lie one after another, not side by side.</summary>
+    public bool IsPacked { get; }
+
+    /// <summary>Lays rows side by side, padded to the longest of them, and copies them to the device.</summary>
+    /// <param name="examples">At least one example.</param>
+    /// <param name="device">Where the tensors go.</param>
+    public static MicroBatch Collate(IReadOnlyList<TokenExample> examples, Device device) =>
+        new(new Layout(examples.Count, examples.Max(e => e.Length), Packed: false), examples, device);
+
+    /// <summary>Lays rows one after another into a single sequence, without padding, and copies them to the device.</summary>
+    /// <param name="examples">At least one example.</param>
+    /// <param name="device">Where the tensors go.</param>
+    public static MicroBatch Pack(IReadOnlyList<TokenExample> examples, Device device) =>
+        new(new Layout(1, examples.Sum(e => e.Length), Packed: true), examples, device);
+
+    /// <summary>Frees the tensors.</summary>
+    public void Dispose()
+    {
+        Ids.Dispose();
+        TargetPositions.Dispose();
+        Targets.Dispose();
+        TargetRows.Dispose();
+        TargetWeights?.Dispose();
+    }
+
+    private readonly record struct Layout(int Rows, int Length, bool Packed);
+}

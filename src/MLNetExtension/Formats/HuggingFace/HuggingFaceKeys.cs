@@ -1,0 +1,36 @@
+namespace MLNetExtension.Formats.HuggingFace;
+
+/// <summary>Keys of <c>config.json</c> that say nothing about what a causal language model computes, and those that would if they had another value.</summary>
+internal static class HuggingFaceKeys
+{
+    /// <summary>
+    /// Names, ids of special tokens, types of stored weights, how Hugging Face's own code runs a model or generates with it, other heads than the language model's.
+    /// The routers' balance loss is among them: whether training adds it is a choice of training.
+    /// </summary>
+    public static IReadOnlySet<string> Harmless { get; } = new HashSet<string>(
+    [
+        "_name_or_path", "name_or_path", "architectures", "transformers_version", "torch_dtype", "dtype", "tokenizer_class", "_commit_hash", "unsloth_version", "unsloth_fixed",
+        "is_llama_config", "transformers.js_config",
+        "bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "unk_token_id", "decoder_start_token_id", "prefix",
+        "use_cache", "return_dict", "output_hidden_states", "output_attentions", "torchscript", "use_bfloat16", "gradient_checkpointing", "chunk_size_feed_forward",
+        "_attn_implementation", "_attn_implementation_autoset", "attn_implementation", "pretraining_tp", "n_ctx", "is_decoder",
+        "id2label", "label2id", "num_labels", "_num_labels", "problem_type", "finetuning_task", "task_specific_params",
+        "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout", "classifier_dropout",
+        "max_length", "min_length", "do_sample", "early_stopping", "num_beams", "num_beam_groups", "diversity_penalty", "temperature", "top_k", "top_p", "typical_p",
+        "repetition_penalty", "length_penalty", "no_repeat_ngram_size", "encoder_no_repeat_ngram_size", "bad_words_ids", "num_return_sequences", "output_scores",
+        "return_dict_in_generate", "forced_bos_token_id", "forced_eos_token_id", "remove_invalid_values", "exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens",
+        "output_router_logits", "router_aux_loss_coef",
+    ]);
+
+    /// <summary>Keys, and the one value, as JSON, that is what the networks here compute.</summary>
+    public static IReadOnlyDictionary<string, string> OnlyValue { get; } = new Dictionary<string, string>
+    {
+        ["is_encoder_decoder"] = "false",
+        ["add_cross_attention"] = "false",
+        ["tie_encoder_decoder"] = "false",
+        ["pruned_heads"] = "{}",
+        ["partial_rotary_factor"] = "1.0",
+        ["rope_interleaved"] = "false",
+        ["use_mrope"] = "false",
+    };
+}

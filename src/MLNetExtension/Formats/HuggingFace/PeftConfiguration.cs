@@ -1,0 +1,102 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using MLNetExtension.Models.Lora;
+
+namespace MLNetExtension.Formats.HuggingFace;
+
+/// <summary>PEFT's <c>adapter_config.json</c>.</summary>
+internal static class PeftConfiguration
+{
+    public const string FileName = "adapter_config.json";
+
+    private const string AllLinear = "all-linear";
+
+    /// <summary>
+    /// Keys that change nothing in what adapters compute: names, who made them and how they began. <c>fan_in_fan_out</c> is among them, because whether a weight is stored inputs first is known from
+    /// the model; so is what an option takes that must be off.
+    /// </summary>
+    private static readonly HashSet<string> Harmless =
+    [
+        "auto_mapping", "base_model_name_or_path", "revision", "inference_mode", "peft_version", "fan_in_fan_out", "megatron_core", "loftq_config", "eva_config", "corda_config", "qalora_group_size",
+        "runtime_config",
+    ];
+
+    /// <summary>Keys, and the one value, as JSON, of adapters as they are computed here. Null is taken for it too.</summary>
+    private static readonly Dictionary<string, string> OnlyValue = new()
+    {
+        ["peft_type"] = "\"LORA\"",
+        ["task_type"] = "\"CAUSAL_LM\"",
+        ["bias"] = "\"none\"",
+        ["use_dora"] = "false",
+        ["use_qalora"] = "false",
+        ["lora_bias"] = "false",
+        ["rank_pattern"] = "{}",
+        ["alpha_pattern"] = "{}",
+        ["modules_to_save"] = "null",
+        ["exclude_modules"] = "null",
+        ["layers_to_transform"] = "null",
+        ["layers_pattern"] = "null",
+        ["layer_replication"] = "null",
+        ["trainable_token_indices"] = "null",
+        ["target_parameters"] = "null",
+        ["megatron_config"] = "null",
+        ["alora_invocation_tokens"] = "null",
+        ["arrow_config"] = "null",
+        ["ensure_weight_tying"] = "false",
+    };
+
+    // Others, such as "pissa" and "olora", change the model's own weights when adapters begin.
+    private static readonly string[] HarmlessBeginnings = ["true", "false", "\"gaussian\""];
+
+    /// <summary>Reads the options.</summary>
+    /// <param name="json">The file's object.</param>
+    /// <param name="where">What it is called in errors.</param>
+    /// <returns>The options; their target modules are empty where a regular expression names them.</returns>
+    /// <exception cref="InvalidDataException">A key is missing or has a value of the wrong kind.</exception>
+    /// <exception cref="NotSupportedException">A key asks for what is not supported; the message names it.</exception>
+    public static LoraOptions Read(JsonElement json, string where)
+    {
+        if (json.ValueKind != JsonValueKind.Object)
+            throw new InvalidDataException($"{where} is not a JSON object.");
+        ConfigurationReader reader = new(json, where);
+        foreach ((string key, string value) in OnlyValue)
+            reader.MustBe(key, value);
+        reader.MustBeOneOf("init_lora_weights", HarmlessBeginnings);
+        LoraOptions options = new()
+        {
+            Rank = reader.Whole("r"),
+            Alpha = reader.Number("lora_alpha"),
+            Dropout = reader.Number("lora_dropout", 0),
+            RankStabilized = reader.Flag("use_rslora", false),
+            TargetModules = reader.TextOrTexts("target_modules") switch
+            {
+                { IsList: true, Texts: var names } => names,
+                { Texts: [AllLinear] } => ["*"],
+                _ => [],
+            },
+        };
+        reader.RefuseOthers(Harmless);
+        return options;
+    }
+
+    /// <summary>Writes the options.</summary>
+    /// <param name="options">The options.</param>
+    /// <param name="targets">Names that PEFT understands.</param>
+    /// <param name="transposed">Whether the layers' weights are stored inputs first.</param>
+    /// <param name="baseModel">What the model is called; null for nothing.</param>
+    public static JsonObject Write(LoraOptions options, IEnumerable<string> targets, bool transposed, string? baseModel) => new()
+    {
+        ["base_model_name_or_path"] = baseModel,
+        ["bias"] = "none",
+        ["fan_in_fan_out"] = transposed,
+        ["inference_mode"] = true,
+        ["init_lora_weights"] = true,
+        ["lora_alpha"] = options.Alpha,
+        ["lora_dropout"] = options.Dropout,
+        ["peft_type"] = "LORA",
+        ["r"] = options.Rank,
+        ["target_modules"] = new JsonArray([.. targets.Select(name => (JsonNode)name)]),
+        ["task_type"] = "CAUSAL_LM",
+        ["use_rslora"] = options.RankStabilized,
+    };
+}

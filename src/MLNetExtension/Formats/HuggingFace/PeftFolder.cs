@@ -1,0 +1,119 @@
+using System.Text.Json;
+using MLNetExtension.Models.Lora;
+using MLNetExtension.Safetensors;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Formats.HuggingFace;
+
+/// <summary>Adapters in a folder as PEFT writes and reads them, checked against a model before anything is made of them.</summary>
+internal sealed class PeftFolder
+{
+    private const string WeightsName = "adapter_model.safetensors";
+    private const string PickleName = "adapter_model.bin";
+    private const string Prefix = "base_model.model.", SuffixA = ".lora_A.weight", SuffixB = ".lora_B.weight";
+
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
+    private readonly SafetensorsFile _weights;
+
+    private PeftFolder(SafetensorsFile weights, LoraOptions options, IReadOnlyList<AdaptableModule> modules) => (_weights, Options, Modules) = (weights, options, modules);
+
+    /// <summary>What the adapters are like.</summary>
+    public LoraOptions Options { get; }
+
+    /// <summary>The layers that have one.</summary>
+    public IReadOnlyList<AdaptableModule> Modules { get; }
+
+    /// <summary>Reads the configuration and checks the weights' names, shapes and types.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="modules">The linear layers of the model.</param>
+    public static PeftFolder Open(string folder, IReadOnlyList<AdaptableModule> modules)
+    {
+        string path = Path.Combine(folder, PeftConfiguration.FileName), weightsPath = Path.Combine(folder, WeightsName);
+        if (!File.Exists(path))
+            throw new FileNotFoundException($"The folder {folder} lacks {PeftConfiguration.FileName}.", path);
+        if (!File.Exists(weightsPath) && File.Exists(Path.Combine(folder, PickleName)))
+            SafetensorsFolder.RefusePickle(Path.Combine(folder, PickleName), expected: WeightsName);
+        if (!File.Exists(weightsPath))
+            throw new FileNotFoundException($"The folder {folder} lacks {WeightsName}.", weightsPath);
+
+        LoraOptions options = JsonFile.Read(path, json => PeftConfiguration.Read(json, path));
+        SafetensorsFile weights = SafetensorsFile.Open(weightsPath);
+        HashSet<string> names = [.. weights.Entries.Select(entry => entry.Name)];
+        IReadOnlyList<AdaptableModule> held = [.. modules.Where(module => names.Contains(NameOfA(module)) || names.Contains(NameOfB(module)))];
+        if (options.TargetModules.Count == 0)
+            options = options with { TargetModules = [.. held.Select(module => module.Name)] };
+        try
+        {
+            options.Validate();
+            PeftFolder files = new(weights, options, AdaptableModule.Select(modules, options.TargetModules));
+            files.Check(modules);
+            return files;
+        }
+        catch (ArgumentException exception)
+        {
+            throw new InvalidDataException($"{path}: {exception.Message}", exception);
+        }
+    }
+
+    /// <summary>Fills adapters from the file.</summary>
+    /// <param name="adapters">Those of <see cref="Modules"/>.</param>
+    public void Fill(IReadOnlyList<(AdaptableModule Module, LowRankAdapter Adapter)> adapters)
+    {
+        Dictionary<string, Tensor> tensors = Tensors(adapters).ToDictionary();
+        using FileStream stream = _weights.Read();
+        foreach (SafetensorsEntry entry in _weights.Entries)
+        {
+            stream.Position = _weights.DataStart + entry.Begin;
+            TensorBytes.Read(tensors[entry.Name], entry.Type, stream);
+        }
+    }
+
+    /// <summary>Writes adapters; the configuration comes last.</summary>
+    /// <param name="folder">The folder; made if it is not there.</param>
+    /// <param name="options">What they are like.</param>
+    /// <param name="adapters">The adapters.</param>
+    /// <param name="baseModel">What the model is called; null for nothing.</param>
+    public static void Write(string folder, LoraOptions options, IReadOnlyList<(AdaptableModule Module, LowRankAdapter Adapter)> adapters, string? baseModel)
+    {
+        // PEFT knows no '*': whole names say the same.
+        bool wild = options.TargetModules.Any(pattern => pattern.Contains('*'));
+        IEnumerable<string> targets = wild ? adapters.Select(pair => pair.Module.Name) : options.TargetModules;
+        using AtomicFolder written = new(folder, last: PeftConfiguration.FileName, stale: name => name == PickleName);
+        written.Write(WeightsName, stream => SafetensorsWriter.Write([.. Tensors(adapters).Select(pair => (pair.Key, pair.Value))], stream));
+        written.Write(PeftConfiguration.FileName, stream =>
+            JsonSerializer.Serialize(stream, PeftConfiguration.Write(options, targets, adapters.Any(pair => pair.Module.IsTransposed), baseModel), Indented));
+        written.Complete();
+    }
+
+    private void Check(IReadOnlyList<AdaptableModule> all)
+    {
+        Dictionary<string, SafetensorsEntry> entries = _weights.Entries.ToDictionary(entry => entry.Name);
+        foreach (AdaptableModule module in Modules)
+        {
+            Check(entries, NameOfA(module), [Options.Rank, module.Linear.Inputs]);
+            Check(entries, NameOfB(module), [module.Rows, Options.Rank]);
+        }
+        if (entries.Count > 0)
+            throw new InvalidDataException($"{_weights.Path} holds the tensor '{entries.Keys.Min(StringComparer.Ordinal)}', which is of no adapter that {PeftConfiguration.FileName} names. {AdaptableModule.Known(all)}");
+    }
+
+    private void Check(Dictionary<string, SafetensorsEntry> entries, string name, long[] shape)
+    {
+        string expected = $"[{string.Join(", ", shape)}]";
+        if (!entries.Remove(name, out SafetensorsEntry? entry))
+            throw new InvalidDataException($"{_weights.Path} lacks the tensor '{name}', {expected}.");
+        if (!entry.Shape.SequenceEqual(shape) || entry.Type is not (ScalarType.Float64 or ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16))
+            throw new InvalidDataException($"{_weights.Path}: the tensor '{name}' is {entry.Description}, expected {expected} of F64, F32, F16 or BF16.");
+    }
+
+    private static IEnumerable<KeyValuePair<string, Tensor>> Tensors(IReadOnlyList<(AdaptableModule Module, LowRankAdapter Adapter)> adapters) => adapters.SelectMany(pair => new[]
+    {
+        KeyValuePair.Create(NameOfA(pair.Module), (Tensor)pair.Adapter.A),
+        KeyValuePair.Create(NameOfB(pair.Module), (Tensor)pair.Adapter.B),
+    });
+
+    private static string NameOfA(AdaptableModule module) => Prefix + module.Name + SuffixA;
+
+    private static string NameOfB(AdaptableModule module) => Prefix + module.Name + SuffixB;
+}

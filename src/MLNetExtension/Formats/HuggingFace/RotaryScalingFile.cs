@@ -1,0 +1,91 @@
+using System.Text.Json.Nodes;
+using MLNetExtension.Models.Layers;
+using MLNetExtension.Models.Llama;
+
+namespace MLNetExtension.Formats.HuggingFace;
+
+/// <summary>
+/// Rotary frequencies in <c>config.json</c>: <c>rope_theta</c> beside <c>rope_scaling</c>, or, in later files, both in <c>rope_parameters</c>.
+/// </summary>
+internal static class RotaryScalingFile
+{
+    private static readonly Dictionary<string, Func<ConfigurationReader, int, RotaryScaling?>> Readers = new()
+    {
+        ["default"] = (_, _) => null,
+        ["linear"] = (reader, _) => new RotaryScaling.Linear(Factor(reader)),
+        ["dynamic"] = (reader, _) => new RotaryScaling.Dynamic(Factor(reader)),
+        ["llama3"] = (reader, _) => new RotaryScaling.Llama3(
+            Factor(reader), reader.Number("low_freq_factor"), reader.Number("high_freq_factor"), reader.Whole("original_max_position_embeddings")),
+        ["yarn"] = (reader, contextLength) => new RotaryScaling.Yarn(
+            Factor(reader), reader.Whole("original_max_position_embeddings", contextLength), reader.Number("beta_fast", 32), reader.Number("beta_slow", 1),
+            reader.NumberOrNull("attention_factor"), reader.Flag("truncate", true)),
+    };
+
+    private static readonly HashSet<string> None = [];
+
+    public static (double Theta, RotaryScaling? Scaling) Read(ConfigurationReader reader, double usualTheta, int contextLength)
+    {
+        double theta = reader.Number("rope_theta", usualTheta);
+        ConfigurationReader? older = reader.Object("rope_scaling"), newer = reader.Object("rope_parameters");
+        if (older is not null && newer is not null)
+            throw new InvalidDataException($"{reader.Where}: 'rope_scaling' and 'rope_parameters' are both given; expected one of them.");
+        if ((newer ?? older) is not { } scaling)
+            return (theta, null);
+        if (newer is not null)
+        {
+            theta = newer.Number("rope_theta", theta);
+            newer.MustBe("partial_rotary_factor", "1.0");
+        }
+
+        string? type = scaling.Text("rope_type"), formerType = scaling.Text("type");
+        if (type is not null && formerType is not null && type != formerType)
+            throw new InvalidDataException($"{scaling.Where}: 'rope_type' is '{type}' and 'type' is '{formerType}'; expected one of them.");
+        RotaryScaling? read = scaling.Choice(type is null && formerType is not null ? "type" : "rope_type", Readers, newer is null ? null : "default")(scaling, contextLength);
+        scaling.RefuseOthers(None);
+        return (theta, read);
+    }
+
+    public static void Write(LlamaConfiguration configuration, JsonObject json)
+    {
+        json["rope_theta"] = configuration.RotaryBase;
+        json["rope_scaling"] = configuration.RotaryScaling switch
+        {
+            null => null,
+            RotaryScaling.Linear linear => new JsonObject { ["rope_type"] = "linear", ["factor"] = linear.Factor },
+            RotaryScaling.Dynamic dynamic => new JsonObject { ["rope_type"] = "dynamic", ["factor"] = dynamic.Factor },
+            RotaryScaling.Llama3 llama3 => new JsonObject
+            {
+                ["rope_type"] = "llama3",
+                ["factor"] = llama3.Factor,
+                ["low_freq_factor"] = llama3.LowFrequencyFactor,
+                ["high_freq_factor"] = llama3.HighFrequencyFactor,
+                ["original_max_position_embeddings"] = llama3.OriginalContextLength,
+            },
+            RotaryScaling.Yarn yarn => Yarn(yarn),
+            _ => throw new NotSupportedException($"Rotary scaling of the class {configuration.RotaryScaling.GetType().Name} has no form in Hugging Face's files."),
+        };
+    }
+
+    private static JsonObject Yarn(RotaryScaling.Yarn yarn)
+    {
+        JsonObject json = new()
+        {
+            ["rope_type"] = "yarn",
+            ["factor"] = yarn.Factor,
+            ["original_max_position_embeddings"] = yarn.OriginalContextLength,
+            ["beta_fast"] = yarn.FastTurns,
+            ["beta_slow"] = yarn.SlowTurns,
+        };
+        if (yarn.AttentionFactor is { } factor)
+            json["attention_factor"] = factor;
+        if (!yarn.WholeIndices)
+            json["truncate"] = false;
+        return json;
+    }
+
+    private static double Factor(ConfigurationReader reader)
+    {
+        double factor = reader.Number("factor");
+        return factor > 0 ? factor : throw new InvalidDataException($"{reader.Where}: 'factor' is {factor}, expected more than 0.");
+    }
+}

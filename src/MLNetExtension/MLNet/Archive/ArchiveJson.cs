@@ -1,0 +1,18 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace MLNetExtension.MLNet.Archive;
+
+/// <summary>How the JSON entries of an archive are written: fields too (ML.NET's options are fields), enumerations by name.</summary>
+internal static class ArchiveJson
+{
+    public static JsonSerializerOptions Options { get; } = new()
+    {
+        IncludeFields = true,
+        WriteIndented = true,
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        Converters = { new JsonStringEnumConverter() },
+        RespectRequiredConstructorParameters = true,
+        RespectNullableAnnotations = true,
+    };
+}

@@ -1,0 +1,159 @@
+using System.Text.Json.Nodes;
+using MLNetExtension.Formats.HuggingFace;
+using MLNetExtension.Models;
+using MLNetExtension.Models.Gpt2;
+using MLNetExtension.Models.Lora;
+using MLNetExtension.Safetensors;
+using MLNetExtension.Tokenization;
+using MLNetExtension.Tokenization.Bytes;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.MLNet.Archive;
+
+/// <summary>A trained network with all that is needed to use it: tokenizer, configuration, adapters. Owns the network.</summary>
+internal sealed class TrainedLanguageModel : IDisposable
+{
+    private const string DescriptionEntry = "model.json", WeightsEntry = "weights.safetensors";
+    private const string ConfigurationEntry = "config.json", GenerationEntry = "generation_config.json";
+
+    private readonly HuggingFaceModel? _published;
+    private bool _disposed;
+
+    /// <param name="network">Becomes this object's: it is detached from every dispose scope, and disposed with this object.</param>
+    /// <param name="tokenizer">Gives ids below the network's vocabulary size.</param>
+    /// <param name="adapters">The network's adapters; null where it has none.</param>
+    public TrainedLanguageModel(Gpt2Model network, ILanguageTokenizer tokenizer, LoraAdapters? adapters = null)
+        : this(network, tokenizer, null, adapters)
+    {
+    }
+
+    /// <param name="published">Becomes this object's, like its network.</param>
+    /// <param name="tokenizer">Gives ids below the network's vocabulary size.</param>
+    /// <param name="adapters">The network's adapters; null where it has none.</param>
+    public TrainedLanguageModel(HuggingFaceModel published, ILanguageTokenizer tokenizer, LoraAdapters? adapters = null)
+        : this(published.Model, tokenizer, published, adapters)
+    {
+    }
+
+    private TrainedLanguageModel(CausalLanguageModel network, ILanguageTokenizer tokenizer, HuggingFaceModel? published, LoraAdapters? adapters)
+    {
+        // A caller may train inside a dispose scope of his own; the model outlives it.
+        foreach (var tensor in network.parameters().Concat(network.buffers()))
+            tensor.DetachFromDisposeScope();
+        network.eval();
+        (Network, Tokenizer, _published, Adapters) = (network, tokenizer, published, adapters);
+    }
+
+    public CausalLanguageModel Network
+    {
+        get
+        {
+            ThrowIfDisposed();
+            return field;
+        }
+    }
+
+    public ILanguageTokenizer Tokenizer { get; }
+
+    /// <summary>Ids that end a text, by what the model was published with, besides the tokenizer's end-of-text.</summary>
+    public IReadOnlyList<int> EndIds => _published?.EndOfTextIds ?? [];
+
+    /// <summary>The network's adapters; null where it has none, or has none any more.</summary>
+    public LoraAdapters? Adapters { get; private set; }
+
+    /// <summary>Adds the adapters to the network's own weights.</summary>
+    public void MergeAdapters()
+    {
+        ThrowIfDisposed();
+        Adapters?.Merge();
+        Adapters = null;
+    }
+
+    /// <summary>Writes configuration, tokenizer and weights as entries of their own.</summary>
+    public void Save(ArchiveWriter archive)
+    {
+        var files = Tokenizer.Files;
+        bool hasFiles = files.Count > 0;
+        archive.WriteJson(DescriptionEntry, new ModelDescription(
+            _published is null ? ModelDescription.Gpt2 : ModelDescription.HuggingFace,
+            _published is null ? ((Gpt2Model)Network).Configuration : null,
+            hasFiles ? ModelDescription.Files : ModelDescription.ByteLevel,
+            hasFiles ? [.. files.Select(file => file.Name)] : null,
+            Adapters?.Options));
+        if (_published is not null)
+        {
+            archive.WriteJson(ConfigurationEntry, _published.Configuration);
+            archive.WriteJson(GenerationEntry, _published.GenerationConfiguration);
+        }
+        foreach (var file in files)
+            archive.Write(file.Name, stream => stream.Write(file.Content.Span));
+        // Under the names of our modules, adapters included.
+        archive.Write(WeightsEntry, stream => ModuleWeights.Save(Network, stream));
+    }
+
+    /// <summary>Reads what <see cref="Save"/> wrote.</summary>
+    /// <param name="archive">Where to read.</param>
+    /// <param name="device">Where the network is to be.</param>
+    /// <exception cref="InvalidDataException">An entry is missing or damaged; the message names it.</exception>
+    public static TrainedLanguageModel Load(ArchiveReader archive, Device device)
+    {
+        var description = archive.ReadJson<ModelDescription>(DescriptionEntry);
+        description.Check(DescriptionEntry);
+        ILanguageTokenizer tokenizer = description.TokenizerFiles is { } names ? TokenizerFolder.Load([.. names.Select(name => ReadFile(archive, name))]) : new ByteLevelTokenizer();
+        var published = description.Configuration is null
+            ? HuggingFaceModel.WithoutWeights(archive.ReadJson<JsonObject>(ConfigurationEntry), archive.ReadJson<JsonObject>(GenerationEntry))
+            : null;
+        var network = published?.Model ?? Gpt2Model.WithoutWeights(description.Configuration!);
+        try
+        {
+            var adapters = description.Adapters is null ? null : HuggingFaceAdapters.Attach(network, description.Adapters, seed: 0);
+            archive.Read(WeightsEntry, (stream, length) => ModuleWeights.Load(network, stream, length));
+            network.to(device);
+            return new TrainedLanguageModel(network, tokenizer, published, adapters);
+        }
+        catch
+        {
+            network.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Writes a folder that Hugging Face's tools read: network and tokenizer.</summary>
+    /// <param name="folder">The folder; made if it is not there.</param>
+    /// <exception cref="InvalidOperationException">The network has adapters.</exception>
+    /// <exception cref="NotSupportedException">Hugging Face's files have no way to say what this network computes.</exception>
+    public void SaveAsHuggingFace(string folder)
+    {
+        if (Adapters is not null)
+            throw new InvalidOperationException("The model has low-rank adapters, which its published form has no place for: merge them first, or save them by themselves.");
+        var files = _published ?? new HuggingFaceModel(Network, Tokenizer.EndOfTextId);
+        files.Save(folder, Tokenizer.Files.Select(file => KeyValuePair.Create<string, Action<Stream>>(file.Name, stream => stream.Write(file.Content.Span))));
+    }
+
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
+    public void ThrowIfDisposed()
+    {
+        if (_disposed)
+            throw new ObjectDisposedException("CausalLanguageModelTransformer", "The causal language model has been disposed; a prediction engine disposes the model it was made with.");
+    }
+
+    public void Dispose()
+    {
+        if (_disposed)
+            return;
+        Network.Dispose();
+        _disposed = true;
+    }
+
+    private static TokenizerFile ReadFile(ArchiveReader archive, string name)
+    {
+        byte[] content = [];
+        archive.Read(name, (stream, length) =>
+        {
+            content = new byte[length];
+            stream.ReadExactly(content);
+        });
+        return new TokenizerFile(name, content);
+    }
+}

@@ -1,0 +1,39 @@
+using Microsoft.ML;
+
+namespace MLNetExtension;
+
+/// <summary>The trainers of causal language models.</summary>
+public sealed class CausalLanguageModelingTrainers
+{
+    private readonly MLContext _mlContext;
+
+    internal CausalLanguageModelingTrainers(MLContext mlContext) => _mlContext = mlContext;
+
+    /// <summary>A trainer of a GPT-2 network on bytes, from scratch, that learns every token of a text column.</summary>
+    /// <param name="textColumnName">The column of text to learn. Default: <c>Text</c>.</param>
+    /// <param name="batchSize">Rows per optimizer step, at least 1. Default: 8.</param>
+    /// <param name="learningRate">The highest learning rate, above 0. Default: 3e-3.</param>
+    /// <param name="maximumEpochs">How often to go through the data, at least 1. Default: 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An argument is out of its range.</exception>
+    public CausalLanguageModelTrainer CausalLanguageModel(
+        string textColumnName = CausalLanguageModelTrainer.Defaults.TextColumnName,
+        int batchSize = CausalLanguageModelTrainer.Defaults.BatchSize,
+        double learningRate = CausalLanguageModelTrainer.Defaults.LearningRate,
+        int maximumEpochs = CausalLanguageModelTrainer.Defaults.MaximumEpochs) =>
+        CausalLanguageModel(new CausalLanguageModelTrainer.Options
+        {
+            TextColumnName = textColumnName,
+            BatchSize = batchSize,
+            LearningRate = learningRate,
+            MaximumEpochs = maximumEpochs,
+        });
+
+    /// <summary>A trainer with every setting open: prompt and completion columns, the network's size, schedule, limits and reports.</summary>
+    /// <param name="options">Copied: later changes to it have no effect.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range; the message names it.</exception>
+    public CausalLanguageModelTrainer CausalLanguageModel(CausalLanguageModelTrainer.Options options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return new CausalLanguageModelTrainer(_mlContext, options);
+    }
+}

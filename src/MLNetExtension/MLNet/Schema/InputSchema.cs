@@ -1,0 +1,79 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+
+namespace MLNetExtension.MLNet.Schema;
+
+/// <summary>Checks that columns are there and of the right type, with ML.NET's exceptions and in its words.</summary>
+internal static class InputSchema
+{
+    /// <summary>Checks the columns of a schema shape that rows are read from.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing, or of another type.</exception>
+    public static void Check(SchemaShape inputSchema, RowReaderColumns columns)
+    {
+        foreach (var (role, name, type) in Expected(columns))
+        {
+            var column = inputSchema.FirstOrDefault(column => column.Name == name);
+            if (column.Name is null)
+                throw Missing(nameof(inputSchema), role, name);
+            bool isVector = column.Kind != SchemaShape.Column.VectorKind.Scalar;
+            if (column.IsKey || isVector != type is VectorDataViewType || !column.ItemType.Equals(ItemType(type)))
+                throw Mismatch(nameof(inputSchema), role, name, type, Describe(column.Kind, column.ItemType, column.IsKey));
+        }
+    }
+
+    /// <summary>Checks the columns of a schema that rows are read from; <c>parameter</c> is the caller's name for it, for the exception.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing, or of another type.</exception>
+    public static void Check(DataViewSchema inputSchema, RowReaderColumns columns, string parameter = "inputSchema")
+    {
+        foreach (var (role, name, type) in Expected(columns))
+            Find(inputSchema, parameter, role, name, type);
+    }
+
+    /// <summary>Finds a column of this type, where a vector may have any size; <c>parameter</c> is the caller's name for the schema, for the exception.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such column.</exception>
+    public static DataViewSchema.Column Find(DataViewSchema schema, string parameter, string role, string name, DataViewType expected)
+    {
+        var column = schema.GetColumnOrNull(name) ?? throw Missing(parameter, role, name);
+        return Accepts(expected, column.Type) ? column : throw Mismatch(parameter, role, name, expected, Describe(column.Type));
+    }
+
+    private static IEnumerable<(string Role, string Name, DataViewType Type)> Expected(RowReaderColumns columns)
+    {
+        foreach (var (role, name) in columns.Roles)
+            yield return (role, name, role == RowReaderColumns.TokenIdsRole ? new VectorDataViewType(NumberDataViewType.Int32) : TextDataViewType.Instance);
+        if (columns.Weight is not null)
+            yield return (RowReaderColumns.WeightRole, columns.Weight, NumberDataViewType.Single);
+    }
+
+    private static bool Accepts(DataViewType expected, DataViewType found) =>
+        found.Equals(expected) || (expected is VectorDataViewType && found is VectorDataViewType vector && vector.ItemType.Equals(ItemType(expected)));
+
+    private static DataViewType ItemType(DataViewType type) => type is VectorDataViewType vector ? vector.ItemType : type;
+
+    private static ArgumentOutOfRangeException Missing(string parameter, string role, string name) =>
+        new(parameter, $"Could not find {role} column '{name}'");
+
+    private static ArgumentOutOfRangeException Mismatch(string parameter, string role, string name, DataViewType expected, string found) =>
+        new(parameter, $"Schema mismatch for {role} column '{name}': expected {Expectation(expected)}, got {found}");
+
+    private static string Expectation(DataViewType type) =>
+        type is VectorDataViewType vector ? $"Vector<{vector.ItemType}> or VarVector<{vector.ItemType}>" : type.ToString()!;
+
+    private static string Describe(DataViewType type) => type switch
+    {
+        VectorDataViewType { IsKnownSize: true } vector => Describe(SchemaShape.Column.VectorKind.Vector, vector.ItemType, vector.ItemType is KeyDataViewType),
+        VectorDataViewType vector => Describe(SchemaShape.Column.VectorKind.VariableVector, vector.ItemType, vector.ItemType is KeyDataViewType),
+        _ => type.ToString()!,
+    };
+
+    private static string Describe(SchemaShape.Column.VectorKind kind, DataViewType itemType, bool isKey)
+    {
+        string item = isKey && itemType is not KeyDataViewType ? $"Key<{itemType}>" : itemType.ToString()!;
+        return kind switch
+        {
+            SchemaShape.Column.VectorKind.Vector => $"Vector<{item}>",
+            SchemaShape.Column.VectorKind.VariableVector => $"VarVector<{item}>",
+            _ => item,
+        };
+    }
+}

@@ -1,0 +1,68 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using MLNetExtension.MLNet.Archive;
+
+namespace MLNetExtension.MLNet.Scoring;
+
+/// <summary>One column that the trained model adds.</summary>
+/// <param name="Kind">What it holds.</param>
+/// <param name="Name">What it is called.</param>
+internal sealed record OutputColumn(OutputKind Kind, string Name)
+{
+    public DataViewType Type => Kind == OutputKind.TokenLogProbabilities ? new VectorDataViewType(ItemType) : ItemType;
+
+    /// <summary>The column as the estimator promises it.</summary>
+    public SchemaShape.Column Shape => ModelArchiveBridge.Column(Name, VectorKind, ItemType, isKey: false, ScoreAnnotations.Shape);
+
+    private SchemaShape.Column.VectorKind VectorKind =>
+        Kind == OutputKind.TokenLogProbabilities ? SchemaShape.Column.VectorKind.VariableVector : SchemaShape.Column.VectorKind.Scalar;
+
+    private PrimitiveDataViewType ItemType => Kind switch
+    {
+        OutputKind.LossSum or OutputKind.Perplexity or OutputKind.TokenLogProbabilities => NumberDataViewType.Single,
+        OutputKind.GeneratedText => TextDataViewType.Instance,
+        _ => NumberDataViewType.Int32,
+    };
+
+    /// <summary>The columns, in the order in which they are added.</summary>
+    /// <remarks>A model that was saved before a column existed may have given its name to another one: the earlier column keeps it, and the later one is left out.</remarks>
+    public static IReadOnlyList<OutputColumn> Of(CausalLanguageModelTrainer.Options options) =>
+        [.. Named(options).DistinctBy(column => column.Name)];
+
+    /// <summary>Every kind of column with its name, in their order.</summary>
+    public static IEnumerable<OutputColumn> Named(CausalLanguageModelTrainer.Options options) =>
+    [
+        new(OutputKind.LossSum, options.LossSumColumnName),
+        new(OutputKind.TokenCount, options.TokenCountColumnName),
+        new(OutputKind.ByteCount, options.ByteCountColumnName),
+        new(OutputKind.CorrectCount, options.CorrectCountColumnName),
+        new(OutputKind.Perplexity, options.PerplexityColumnName),
+        new(OutputKind.TokenLogProbabilities, options.TokenLogProbabilitiesColumnName),
+        new(OutputKind.GeneratedText, options.GeneratedTextColumnName),
+    ];
+}
+
+/// <summary>What an added column holds.</summary>
+internal enum OutputKind
+{
+    /// <summary>The row's summed loss, in nats; needs the network.</summary>
+    LossSum,
+
+    /// <summary>The number of its target tokens; needs the tokenizer alone.</summary>
+    TokenCount,
+
+    /// <summary>The number of UTF-8 bytes that those spell; needs the tokenizer alone.</summary>
+    ByteCount,
+
+    /// <summary>How many target tokens the model thinks the likeliest; needs the network.</summary>
+    CorrectCount,
+
+    /// <summary>The exponential of the row's mean loss, not a number where it has no target token; needs the network.</summary>
+    Perplexity,
+
+    /// <summary>The natural logarithm of each target token's probability, in the row's order; needs the network.</summary>
+    TokenLogProbabilities,
+
+    /// <summary>What the model writes after the row's prompt or text; runs the network for every token written.</summary>
+    GeneratedText,
+}

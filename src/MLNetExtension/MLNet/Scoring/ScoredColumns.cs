@@ -1,0 +1,50 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using MLNetExtension.Data;
+using MLNetExtension.Evaluation;
+using MLNetExtension.MLNet.Schema;
+
+namespace MLNetExtension.MLNet.Scoring;
+
+/// <summary>The names of the columns that an evaluation adds up.</summary>
+/// <param name="LossSum">Of a row's summed loss, Single.</param>
+/// <param name="TokenCount">Of its number of target tokens, Int32.</param>
+/// <param name="ByteCount">Of the number of bytes that these spell, Int32.</param>
+/// <param name="CorrectCount">Of the number of those that the model thinks the likeliest, Int32.</param>
+/// <param name="Weight">Of the row's weight, Single; null where every row weighs 1.</param>
+internal sealed record ScoredColumns(string LossSum, string TokenCount, string ByteCount, string CorrectCount, string? Weight)
+{
+    /// <summary>Reads the columns back from any data that has them, row by row, and adds them up.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
+    /// <exception cref="InvalidOperationException">There is nothing to add up, or a weight is negative or not finite.</exception>
+    public CausalLanguageModelMetrics Sum(IDataView data)
+    {
+        var lossSumColumn = InputSchema.Find(data.Schema, nameof(data), "loss sum", LossSum, NumberDataViewType.Single);
+        var tokenCountColumn = InputSchema.Find(data.Schema, nameof(data), "token count", TokenCount, NumberDataViewType.Int32);
+        var byteCountColumn = InputSchema.Find(data.Schema, nameof(data), "byte count", ByteCount, NumberDataViewType.Int32);
+        var correctCountColumn = InputSchema.Find(data.Schema, nameof(data), "correct count", CorrectCount, NumberDataViewType.Int32);
+        DataViewSchema.Column[] weightColumns = Weight is null ? []
+            : [InputSchema.Find(data.Schema, nameof(data), RowReaderColumns.WeightRole, Weight, NumberDataViewType.Single)];
+        using var cursor = data.GetRowCursor([lossSumColumn, tokenCountColumn, byteCountColumn, correctCountColumn, .. weightColumns]);
+        var lossSum = cursor.GetGetter<float>(lossSumColumn);
+        var tokenCount = cursor.GetGetter<int>(tokenCountColumn);
+        var byteCount = cursor.GetGetter<int>(byteCountColumn);
+        var correctCount = cursor.GetGetter<int>(correctCountColumn);
+        var weight = Weight is null ? null : cursor.GetGetter<float>(weightColumns[0]);
+        var sums = new MetricsAccumulator();
+        for (long row = 0; cursor.MoveNext(); row++)
+        {
+            var score = new RowScore(Value(lossSum), Value(tokenCount), Value(byteCount), Value(correctCount));
+            sums.Add(score, weight is null ? 1 : ExampleWeight.Check(Value(weight), Weight!, row));
+        }
+        return sums.ToMetrics();
+    }
+
+    private static T Value<T>(ValueGetter<T> getter)
+        where T : struct
+    {
+        T value = default;
+        getter(ref value);
+        return value;
+    }
+}

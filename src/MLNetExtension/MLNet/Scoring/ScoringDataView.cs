@@ -1,0 +1,31 @@
+using Microsoft.ML;
+using MLNetExtension.MLNet.Schema;
+
+namespace MLNetExtension.MLNet.Scoring;
+
+/// <summary>The input with the added columns; nothing is read or computed before a cursor asks.</summary>
+internal sealed class ScoringDataView(IDataView source, ColumnBinding binding, RowScoring scoring) : IDataView
+{
+    public DataViewSchema Schema => binding.OutputSchema;
+
+    public bool CanShuffle => source.CanShuffle;
+
+    public long? GetRowCount() => source.GetRowCount();
+
+    public DataViewRowCursor GetRowCursor(IEnumerable<DataViewSchema.Column> columnsNeeded, Random? rand = null)
+    {
+        bool[] active = binding.Active(columnsNeeded);
+        return Wrap(source.GetRowCursor(binding.Needed(active), rand), active);
+    }
+
+    public DataViewRowCursor[] GetRowCursorSet(IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null)
+    {
+        bool[] active = binding.Active(columnsNeeded);
+        return [.. source.GetRowCursorSet(binding.Needed(active), n, rand).Select(cursor => Wrap(cursor, active))];
+    }
+
+    private DataViewRowCursor Wrap(DataViewRowCursor cursor, bool[] active) =>
+        binding.AnyOutput(active) && binding.Passed(active).All(column => HeldColumn.CanHold(column.Type))
+            ? new LookAheadCursor(cursor, binding, scoring, active)
+            : new SingleRowCursor(cursor, new ScoredRow(cursor, binding, scoring, active), active);
+}

@@ -1,0 +1,101 @@
+using Microsoft.ML;
+using Microsoft.ML.Runtime;
+using MLNetExtension.Data;
+using MLNetExtension.MLNet.Schema;
+using MLNetExtension.MLNet.Scoring;
+using MLNetExtension.MLNet.Trainer;
+using MLNetExtension.Training;
+using MLNetExtension.Training.Resume;
+
+namespace MLNetExtension;
+
+/// <summary>Trains a causal language model with exact gradient accumulation: a GPT-2 network on bytes or tokens from scratch, or a published model, all of it or low-rank adapters.</summary>
+/// <remarks>
+/// <para>Input: a text column, every token of which is learnt, or a prompt and a completion column, of which the completion is learnt, or a vector column of token
+/// ids, every one of which is learnt, or a column of chats, of which what the assistant says is learnt; and, where rows are weighted, a column with their weights. Output of the trained model: see
+/// <see cref="CausalLanguageModelTransformer"/>.</para>
+/// <para>The device is the CPU, or the GPU that <see cref="MLContext.GpuDeviceId"/> names. Progress is written to <c>MLContext.Log</c>, and to .NET's metrics under the
+/// meter <c>MLNetExtension</c>. The same seed gives the same model each time; TorchSharp's global random state is left alone, and fitting draws nothing from that of
+/// the <see cref="MLContext"/>.</para>
+/// </remarks>
+public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLanguageModelTransformer>
+{
+    private readonly MLContext _mlContext;
+    private readonly IHost _host;
+    private readonly Options _options;
+    private readonly int _seed;
+
+    internal CausalLanguageModelTrainer(MLContext mlContext, Options options)
+    {
+        options.ValidateAll();
+        _mlContext = mlContext;
+        _host = ((IHostEnvironment)mlContext).Register(nameof(CausalLanguageModelTrainer));
+        _options = options.Copy();
+        // Drawn once, so that fitting twice gives the same model twice, and kept with the options, so that a saved model tells it.
+        _options.Seed = _seed = options.Seed ?? _host.Rand.Next();
+    }
+
+    /// <summary>Trains a model.</summary>
+    /// <param name="input">Read once, in order; its rows are kept in memory as token ids.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
+    /// <exception cref="InvalidOperationException">No row has a target token and a weight; or a row has a weight or a token id that is not allowed; or the GPU asked for is not there and <see cref="MLContext.FallbackToCpu"/>
+    /// is false; or torch's native library is missing, see <see cref="TorchSetup"/>; or <see cref="Options.CheckpointFolder"/> holds another training.</exception>
+    /// <exception cref="InvalidDataException">The checkpoint to go on from is damaged, or a file of <see cref="Options.PretrainedFolder"/> or <see cref="Options.TokenizerFolder"/>.</exception>
+    /// <exception cref="NotSupportedException">The pretrained model is of a kind that is not supported; the message names it.</exception>
+    /// <exception cref="OperationCanceledException"><see cref="Options.CancellationToken"/> asked for it.</exception>
+    public CausalLanguageModelTransformer Fit(IDataView input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        InputSchema.Check(input.Schema, _options.Inputs);
+        return TorchSetup.Run(() => Train(input));
+    }
+
+    /// <summary>Gives the columns of the trained model's output.</summary>
+    /// <param name="inputSchema">Has the columns that are read.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
+    public SchemaShape GetOutputSchema(SchemaShape inputSchema)
+    {
+        ArgumentNullException.ThrowIfNull(inputSchema);
+        InputSchema.Check(inputSchema, _options.Inputs);
+        var columns = inputSchema.ToDictionary(column => column.Name);
+        foreach (var output in OutputColumn.Of(_options))
+            columns[output.Name] = output.Shape;
+        return new SchemaShape(columns.Values);
+    }
+
+    private CausalLanguageModelTransformer Train(IDataView input)
+    {
+        using var channel = _host.Start("Training");
+        var device = TorchDevice.For(_mlContext, channel);
+        var start = StartingModel.Open(_options);
+        var encoder = new TokenExampleEncoder(start.Tokenizer, start.ContextLength);
+        var rows = RowReader.ReadAll(input, _options.Inputs, encoder, _options.CancellationToken);
+        if (rows.Examples.Count == 0)
+            throw new InvalidOperationException(TrainingReport.NothingToLearn(rows, _options));
+        var validation = ValidationRows.Read(_options, encoder);
+
+        var checkpoints = _options.CheckpointFolder is { } folder
+            ? TrainingCheckpoints.Open(folder, _options.CheckpointInterval, ResumeSettings.Of(_options, rows, validation?.Rows))
+            : null;
+
+        var model = start.Make(device, _seed);
+        try
+        {
+            var network = model.Network;
+            var report = new TrainingReport(channel, _options);
+            report.Start(device, network, start.ContextLength, rows, validation?.Rows);
+            if (checkpoints?.ResumesFrom is { } step)
+                report.Resume(step);
+            var summary = TrainingLoop.Run(
+                network, rows.Examples, _options, _seed, report.Step, _options.CancellationToken,
+                validation: validation?.Of(network), stopToken: _options.StopToken, checkpoints: checkpoints);
+            report.End(summary);
+            return new CausalLanguageModelTransformer(model, _options.ForModel(), summary);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+}

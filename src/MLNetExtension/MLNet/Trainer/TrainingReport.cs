@@ -1,0 +1,113 @@
+using System.Globalization;
+using Microsoft.ML;
+using Microsoft.ML.Runtime;
+using MLNetExtension.MLNet.Schema;
+using MLNetExtension.Models;
+using MLNetExtension.Training;
+using MLNetExtension.Training.Reports;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.MLNet.Trainer;
+
+/// <summary>Writes the lines about a training that users read in <c>MLContext.Log</c>.</summary>
+internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTrainer.Options options)
+{
+    private static readonly CultureInfo Invariant = CultureInfo.InvariantCulture;
+    private int _tokensPerMicroBatch;
+    private double _bestLoss = double.PositiveInfinity;
+
+    /// <summary>Says what is trained on what, and which rows are not learnt whole.</summary>
+    public void Start(Device device, CausalLanguageModel network, int contextLength, RowReaderResult rows, RowReaderResult? validation)
+    {
+        long parameters = network.parameters().Sum(parameter => parameter.NumberOfElements);
+        long trained = network.parameters().Where(parameter => parameter.requires_grad).Sum(parameter => parameter.NumberOfElements);
+        string precision = options.ComputePrecision == ComputePrecision.Float32 ? "float32" : $"{options.ComputePrecision.ToString().ToLowerInvariant()} with weights in float32";
+        Info(string.Create(Invariant, $"Training on {device} in {precision}: {parameters:N0} parameters{(trained == parameters ? "" : $", {trained:N0} of them trained")} "
+            + $"({network.Blocks.Count} layers of width {network.TokenEmbedding.shape[1]}, context of {contextLength} tokens); "
+            + $"{rows.Rows:N0} rows, {rows.TargetTokens:N0} target tokens."));
+        WarnOfIncomplete(rows, contextLength, "rows");
+        if (validation is not null)
+        {
+            Info(string.Create(Invariant, $"Validating every {options.EvaluationInterval} steps on {validation.Rows:N0} rows, {validation.TargetTokens:N0} target tokens; ")
+                + (options.Patience is > 0 ? $"training stops after {options.Patience} evaluations without a lower loss." : "the best weights are kept."));
+            WarnOfIncomplete(validation, contextLength, "validation rows");
+        }
+        Info($"Packages: MLNetExtension {VersionOf<TrainingReport>()}, Microsoft.ML {VersionOf<MLContext>()}, TorchSharp {TorchSetup.TorchSharpVersion} on libtorch {__version__}.");
+    }
+
+    /// <summary>Says where training goes on.</summary>
+    public void Resume(int step) => Info(string.Create(Invariant, $"Training goes on after step {step}, from the checkpoint in '{options.CheckpointFolder}'."));
+
+    /// <summary>Passes a step on, and writes a line where one is due.</summary>
+    public void Step(StepReport step)
+    {
+        options.Progress?.Report(step);
+        if (step.Outcome == StepOutcome.NonFinite)
+            Warning(string.Create(Invariant, $"Step {step.Step}: loss or gradient is not finite; the step is not applied. Its rows: {string.Join(", ", step.ExamplePositions)}."));
+        if (step.TokensPerMicroBatch < _tokensPerMicroBatch)
+            Warning(string.Create(Invariant, $"Step {step.Step}: memory ran out; micro-batches now hold at most {step.TokensPerMicroBatch:N0} tokens. The result is the same."));
+        else if (_tokensPerMicroBatch == 0)
+            Info(string.Create(Invariant, $"Micro-batches hold at most {step.TokensPerMicroBatch:N0} tokens{(step.Workers == 1 ? "" : $"; {step.Workers} of them are computed side by side")}."));
+        _tokensPerMicroBatch = step.TokensPerMicroBatch;
+        if (step.Step % options.ReportInterval == 0)
+            Info(string.Create(Invariant, $"Step {step.Step} of epoch {step.Epoch}, {step.Progress:P0} done: loss {step.Loss:F4} nats per token, learning rate {step.LearningRate:G3}, "
+                + $"gradient norm {step.GradientNorm:G3}, {step.TokensPerSecond:N0} target tokens per second, {Left(step)}."));
+        if (step.ValidationLoss is { } loss)
+            ReportValidation(step.Step, loss);
+    }
+
+    /// <summary>Says what the training came to.</summary>
+    public void End(TrainingSummary summary)
+    {
+        double seconds = summary.Elapsed.TotalSeconds;
+        Info(string.Create(Invariant, $"Trained {summary.Steps} steps of {summary.Epochs} epochs, {summary.TargetTokens:N0} target tokens in {seconds:F1} seconds; "
+            + $"last loss {summary.LastLoss:F4} nats per token."));
+        if (summary.End == StopReason.Requested)
+            Info("Training was stopped as asked; the model is what was learnt until then.");
+        if (summary.End == StopReason.NoImprovement)
+            Info($"Training was stopped: {options.Patience} evaluations in a row had no lower validation loss.");
+        if (summary.ValidationLoss is { } loss)
+            Info(string.Create(Invariant, $"The model has the weights of step {summary.BestStep}, whose validation loss was the lowest: {loss:F4} nats per token."));
+        if (summary.StoppedByNonFiniteSteps)
+            Warning(string.Create(Invariant, $"Training stopped early: {options.MaximumNonFiniteSteps} steps in a row were not finite. The model is that of the last finite step."));
+    }
+
+    public static string NothingToLearn(RowReaderResult rows, CausalLanguageModelTrainer.Options options)
+    {
+        string columns = string.Join(" and ", options.Inputs.Roles.Select(column => $"'{column.Name}'"));
+        string weighted = options.ExampleWeightColumnName is null ? "" : " and a weight above 0";
+        return rows.Rows == 0
+            ? $"There is nothing to learn: the training data has no rows (columns {columns})."
+            : string.Create(Invariant, $"There is nothing to learn: none of the {rows.Rows} rows of columns {columns} has a target token within {options.ContextLength} tokens{weighted}.");
+    }
+
+    public static string NothingToMeasure(RowReaderResult rows, CausalLanguageModelTrainer.Options options) => rows.Rows == 0
+        ? $"There is nothing to measure: {nameof(options.ValidationSet)} has no rows."
+        : string.Create(Invariant, $"There is nothing to measure: none of the {rows.Rows} rows of {nameof(options.ValidationSet)} has a target token within {options.ContextLength} tokens.");
+
+    private void ReportValidation(int step, double loss)
+    {
+        string verdict = loss < _bestLoss ? "the lowest so far" : string.Create(Invariant, $"the lowest was {_bestLoss:F4}");
+        Info(string.Create(Invariant, $"Step {step}: validation loss {loss:F4} nats per token, {verdict}."));
+        _bestLoss = Math.Min(_bestLoss, double.IsNaN(loss) ? double.PositiveInfinity : loss);
+    }
+
+    private void WarnOfIncomplete(RowReaderResult rows, int contextLength, string what)
+    {
+        if (rows.Truncated > 0)
+            Warning(string.Create(Invariant, $"{rows.Truncated:N0} of {rows.Rows:N0} {what} are cut at {contextLength} tokens (option ContextLength)."));
+        if (rows.WithoutTargets > 0)
+            Warning(string.Create(Invariant, $"{rows.WithoutTargets:N0} of {rows.Rows:N0} {what} are skipped: they have no target token, because the prompt alone fills the context."));
+        if (rows.WithoutWeight > 0)
+            Info(string.Create(Invariant, $"{rows.WithoutWeight:N0} of {rows.Rows:N0} {what} are left out: their weight is 0 (column '{options.ExampleWeightColumnName}')."));
+    }
+
+    private static string VersionOf<T>() => TorchSetup.VersionOf(typeof(T).Assembly);
+
+    private static string Left(StepReport step) =>
+        step.Remaining is { } left ? string.Create(Invariant, $"{left.TotalSeconds:F0} seconds left") : "time left unknown";
+
+    private void Info(string line) => channel.Info(MessageSensitivity.None, line);
+
+    private void Warning(string line) => channel.Warning(MessageSensitivity.None, line);
+}

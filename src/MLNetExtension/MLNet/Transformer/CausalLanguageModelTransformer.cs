@@ -1,0 +1,143 @@
+using MLNetExtension.Formats.HuggingFace;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+using MLNetExtension.Generation;
+using MLNetExtension.MLNet.Archive;
+using MLNetExtension.MLNet.Schema;
+using MLNetExtension.MLNet.Scoring;
+using MLNetExtension.MLNet.Trainer;
+using MLNetExtension.MLNet.Transformer;
+using MLNetExtension.Training.Reports;
+
+namespace MLNetExtension;
+
+/// <summary>
+/// A trained causal language model: adds to every row its summed loss, the number of its target tokens, of the bytes these spell and of those that the model
+/// thinks the likeliest, its perplexity, the log probability of each target token, and what the model writes after it.
+/// </summary>
+/// <remarks>
+/// <para>It owns the network: dispose it, or what owns it, such as a <see cref="PredictionEngine{TSrc, TDst}"/> made with it. Using it afterwards throws
+/// <see cref="ObjectDisposedException"/>. Any number of threads may use it at once, each with its own cursor or prediction engine.</para>
+/// <para>The data it gives is computed when read, and only the columns that are asked for: counts of tokens and bytes never run the network, and no text is
+/// generated but where its column is read. A cursor reads ahead and scores rows in micro-batches. A row without a target token has the loss 0 and the
+/// perplexity NaN, ML.NET's missing value.</para>
+/// <para>The added columns carry ML.NET's score annotations, with the column kind <c>CausalLanguageModeling</c>.</para>
+/// </remarks>
+public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
+{
+    private const string LoaderSignature = "CausalLanguageModel";
+    private const string OptionsEntry = "options.json";
+
+    /// <summary>Most positions that are scored together, where the options say nothing.</summary>
+    internal const int DefaultScoringTokens = 4096;
+
+    private readonly TrainedLanguageModel _model;
+    private readonly CausalLanguageModelTrainer.Options _options;
+    private readonly RowScoring _scoring;
+
+    // The model becomes this object's.
+    internal CausalLanguageModelTransformer(TrainedLanguageModel model, CausalLanguageModelTrainer.Options options, TrainingSummary? training)
+    {
+        (_model, _options, Training) = (model, options, training);
+        _scoring = new RowScoring(model, options);
+    }
+
+    /// <summary>What the training came to; null for a model that was loaded.</summary>
+    public TrainingSummary? Training { get; }
+
+    /// <summary>The column that holds the prompt, or the whole text where there are no prompts; null where rows are token ids.</summary>
+    internal string? PromptColumnName => _options.Inputs.PromptOrText;
+
+    internal IEnumerable<string> InputColumnNames => _options.Inputs.Roles.Select(column => column.Name);
+
+    bool ITransformer.IsRowToRowMapper => true;
+
+    /// <summary>The input's columns and the added ones.</summary>
+    /// <param name="inputSchema">Has the columns that the model was trained on, but for the weight.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
+    public DataViewSchema GetOutputSchema(DataViewSchema inputSchema) => Bind(inputSchema).OutputSchema;
+
+    /// <summary>Adds the columns to data; nothing is computed yet.</summary>
+    /// <param name="input">Has the columns that the model was trained on, but for the weight.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
+    public IDataView Transform(IDataView input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        return new ScoringDataView(input, Bind(input.Schema), _scoring);
+    }
+
+    IRowToRowMapper ITransformer.GetRowToRowMapper(DataViewSchema inputSchema) => new CausalLanguageModelRowMapper(Bind(inputSchema), _scoring);
+
+    void ICanSaveModel.Save(ModelSaveContext ctx)
+    {
+        ModelArchiveBridge.SetLoader(ctx, LoaderSignature, ArchiveManifest.CurrentVersion);
+        var archive = new ArchiveWriter(ctx);
+        archive.WriteJson(OptionsEntry, _options);
+        _model.Save(archive);
+        archive.Complete();
+    }
+
+    /// <summary>Writes the model into a folder as models are published: configuration, weights and tokenizer, for this library and for others.</summary>
+    /// <param name="folder">The folder; made if it is not there. Files of the same names are replaced once everything is written.</param>
+    /// <exception cref="InvalidOperationException">The model has low-rank adapters: <see cref="MergeAdapters"/>, or <see cref="SaveAdapters"/>.</exception>
+    /// <exception cref="NotSupportedException">The published form has no way to say what this model computes.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
+    public void SaveAsHuggingFace(string folder)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        _model.ThrowIfDisposed();
+        _model.SaveAsHuggingFace(folder);
+    }
+
+    /// <summary>Writes the low-rank adapters in PEFT's layout: <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>.</summary>
+    /// <param name="folder">The folder; made if it is not there.</param>
+    /// <exception cref="InvalidOperationException">The model has no adapters.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
+    public void SaveAdapters(string folder)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        _model.ThrowIfDisposed();
+        var adapters = _model.Adapters
+            ?? throw new InvalidOperationException($"The model has no low-rank adapters: it was trained without {nameof(CausalLanguageModelTrainer.Options.Lora)}, or they have been merged.");
+        HuggingFaceAdapters.Save(adapters, folder, _options.PretrainedFolder);
+    }
+
+    /// <summary>Adds the low-rank adapters to the weights, after which the model computes what it did, as fast as one without; does nothing where it has none. Not while others use the model.</summary>
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
+    public void MergeAdapters() => _model.MergeAdapters();
+
+    /// <summary>Frees the network.</summary>
+    public void Dispose() => _model.Dispose();
+
+    internal static void RegisterLoader(IHostEnvironment environment) => ModelArchiveBridge.RegisterLoader(environment, LoaderSignature, Load);
+
+    internal void ThrowIfDisposed() => _model.ThrowIfDisposed();
+
+    internal TextGenerator CreateTextGenerator()
+    {
+        _model.ThrowIfDisposed();
+        return _scoring.Generator;
+    }
+
+    internal IReadOnlyList<int>? ChatPrompt(string prompt) => _scoring.ChatPrompt(prompt);
+
+    // Called by ML.NET with its own load context, whose type it keeps internal.
+    private static ITransformer Load(IHostEnvironment environment, object loadContext) => TorchSetup.Run<ITransformer>(() =>
+    {
+        var archive = new ArchiveReader(loadContext);
+        var options = archive.ReadJson<CausalLanguageModelTrainer.Options>(OptionsEntry);
+        using var channel = environment.Start("Loading causal language model");
+        return new CausalLanguageModelTransformer(TrainedLanguageModel.Load(archive, TorchDevice.For(environment, channel)), options, training: null);
+    });
+
+    private ColumnBinding Bind(DataViewSchema inputSchema)
+    {
+        ArgumentNullException.ThrowIfNull(inputSchema);
+        _model.ThrowIfDisposed();
+        // As in ML.NET, weights are for training and evaluating: scoring reads none.
+        return new ColumnBinding(inputSchema, _options.Inputs with { Weight = null }, OutputColumn.Of(_options));
+    }
+}

@@ -1,0 +1,74 @@
+using MLNetExtension.Models.Layers;
+using MLNetExtension.Models.Lora;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Models.Gpt2;
+
+/// <summary>A pre-norm transformer block: x + attention(norm(x)), then x + feed-forward(norm(x)). B rows, T positions, C width, H heads.</summary>
+internal sealed class Gpt2Block : TransformerBlock
+{
+    private readonly int _heads;
+    private readonly LayerNorm ln_1, ln_2;
+    private readonly AdaptableLinear c_attn, c_proj;
+    private readonly FeedForward? mlp;
+    private readonly MixtureOfExperts? moe;
+    private readonly SeededDropout dropout, attentionDropout;
+
+    public Gpt2Block(Gpt2Configuration configuration, Gpt2Initializer initializer)
+        : base(nameof(Gpt2Block))
+    {
+        int width = configuration.Width;
+        _heads = configuration.Heads;
+        ln_1 = nn.LayerNorm(width, configuration.NormEpsilon);
+        c_attn = initializer.Linear(width, 3 * width);
+        c_proj = initializer.ResidualLinear(width, width);
+        ln_2 = nn.LayerNorm(width, configuration.NormEpsilon);
+        if (configuration.Experts > 0)
+            moe = Mixture(configuration, initializer);
+        else
+            mlp = new FeedForward(configuration, initializer);
+        dropout = new SeededDropout(configuration.Dropout);
+        attentionDropout = new SeededDropout(configuration.AttentionDropout);
+        RegisterComponents();
+    }
+
+    public override bool HasRouter => moe is not null;
+
+    public override Routing? Routing => moe?.Routing;
+
+    public override void Reseed(long seed)
+    {
+        base.Reseed(seed);
+        dropout.Reseed(seed);
+        attentionDropout.Reseed(~seed);
+    }
+
+    /// <summary>[B,T,C] to [B,T,C].</summary>
+    /// <param name="input">Hidden states, [B,T,C].</param>
+    /// <param name="layout">How rows lie in them.</param>
+    public override Tensor forward(Tensor input, SequenceLayout layout)
+    {
+        Tensor mixed = layout.PerRow(c_attn.call(ln_1.call(input)), projected => Attention(projected, layout.Cache));
+        Tensor hidden = input + dropout.call(c_proj.call(mixed));
+        Tensor normalized = ln_2.call(hidden);
+        return hidden + dropout.call(moe?.call(normalized, layout) ?? mlp!.call(normalized));
+    }
+
+    // [B,T,3C] to [B,T,C].
+    private Tensor Attention(Tensor projected, KeyValueCache? cache)
+    {
+        long rows = projected.shape[0], length = projected.shape[1], width = projected.shape[2] / 3;
+        Tensor[] qkv = projected.view(rows, length, 3, _heads, width / _heads).permute(2, 0, 3, 1, 4).unbind(0);   // 3 of [B,H,T,C/H]
+        Tensor mixed = cache is null
+            ? CausalAttention.Attend(qkv[0], qkv[1], qkv[2], dropout: attentionDropout)
+            : CausalAttention.AttendCached(this, cache, qkv[0], qkv[1], qkv[2]);                                   // [B,H,T,C/H]
+        return mixed.transpose(1, 2).reshape(rows, length, width);
+    }
+
+    private static MixtureOfExperts Mixture(Gpt2Configuration configuration, Gpt2Initializer initializer) => new(
+        initializer.Linear(configuration.Width, configuration.Experts),
+        [.. Enumerable.Range(0, configuration.Experts).Select(_ => new FeedForward(configuration, initializer))],
+        configuration.ExpertsPerToken,
+        weightsSumToOne: false);
+}

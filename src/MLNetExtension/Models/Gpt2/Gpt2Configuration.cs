@@ -1,0 +1,35 @@
+using MLNetExtension.Models.Layers;
+
+namespace MLNetExtension.Models.Gpt2;
+
+/// <summary>Sizes of a GPT-2.</summary>
+/// <param name="VocabularySize">V, the number of token ids.</param>
+/// <param name="ContextLength">Most positions of a row.</param>
+/// <param name="Layers">Number of blocks.</param>
+/// <param name="Heads">Attention heads of a block; divides <paramref name="Width"/>.</param>
+/// <param name="Width">C, the length of a hidden state.</param>
+/// <param name="Dropout">Share of the embedding's and each branch's outputs that training zeroes, 0 to below 1.</param>
+/// <param name="Experts">Feed-forward networks of a block, of which a router picks some for each token; 0 for a single one without a router.</param>
+/// <param name="ExpertsPerToken">How many of them a token passes through, 1 to <paramref name="Experts"/>.</param>
+/// <param name="FeedForwardWidth">Inner width of a feed-forward network; 0 for four times <paramref name="Width"/>.</param>
+/// <param name="Activation">The feed-forward networks' activation.</param>
+/// <param name="NormEpsilon">What layer norms add to the variance.</param>
+/// <param name="AttentionDropout">Share of the attention probabilities that training zeroes, 0 to below 1. Above 0, training forms them, [B,H,T,T], instead of using a fused kernel.</param>
+/// <param name="TiedHead">Whether the head is the token embedding itself.</param>
+public sealed record Gpt2Configuration(
+    int VocabularySize,
+    int ContextLength,
+    int Layers,
+    int Heads,
+    int Width,
+    double Dropout = 0,
+    int Experts = 0,
+    int ExpertsPerToken = 1,
+    int FeedForwardWidth = 0,
+    Activation Activation = Activation.Gelu,
+    double NormEpsilon = 1e-5,
+    double AttentionDropout = 0,
+    bool TiedHead = true)
+{
+    internal int InnerWidth => FeedForwardWidth == 0 ? 4 * Width : FeedForwardWidth;
+}

@@ -1,0 +1,91 @@
+using MLNetExtension.Models.Layers;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Models.Gpt2;
+
+/// <summary>
+/// GPT-2 (Radford et al. 2019): learned positions, pre-norm blocks, GELU, a head that is the token embedding itself unless untied.
+/// B rows, T positions, C width, V vocabulary.
+/// </summary>
+public sealed class Gpt2Model : CausalLanguageModel
+{
+    private readonly Parameter wte, wpe;
+    private readonly Parameter? lm_head;
+    private readonly ModuleList<Gpt2Block> h;
+    private readonly LayerNorm ln_f;
+    private readonly SeededDropout dropout;
+
+    /// <summary>Makes a model with random weights, on the CPU, float32. The caller's random state is left alone.</summary>
+    /// <param name="configuration">Its sizes.</param>
+    /// <param name="seed">The same seed gives the same weights.</param>
+    public Gpt2Model(Gpt2Configuration configuration, long seed)
+        : this(configuration, new Generator((ulong)seed))
+    {
+    }
+
+    private Gpt2Model(Gpt2Configuration configuration, Generator? generator)
+        : base(nameof(Gpt2Model))
+    {
+        using (generator)
+        {
+            Gpt2Initializer initializer = new(configuration.Layers, generator);
+            Configuration = configuration;
+            wte = initializer.Matrix(configuration.VocabularySize, configuration.Width);
+            wpe = initializer.Matrix(configuration.ContextLength, configuration.Width);
+            h = nn.ModuleList([.. Enumerable.Range(0, configuration.Layers).Select(_ => new Gpt2Block(configuration, initializer))]);
+            Blocks = [.. h];
+            ln_f = nn.LayerNorm(configuration.Width, configuration.NormEpsilon);
+            if (!configuration.TiedHead)
+                lm_head = initializer.Matrix(configuration.VocabularySize, configuration.Width);
+            dropout = new SeededDropout(configuration.Dropout);
+        }
+        RegisterComponents();
+    }
+
+    /// <summary>Sizes of this model.</summary>
+    public Gpt2Configuration Configuration { get; }
+
+    /// <inheritdoc/>
+    public override int VocabularySize => Configuration.VocabularySize;
+
+    /// <inheritdoc/>
+    public override int ContextLength => Configuration.ContextLength;
+
+    /// <inheritdoc/>
+    public override Tensor HeadWeight => lm_head ?? wte;
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<TransformerBlock> Blocks { get; }
+
+    /// <summary>Makes a model whose weights hold nothing yet, for a loader that sets every one of them.</summary>
+    /// <param name="configuration">Its sizes.</param>
+    /// <param name="dtype">Type of its weights.</param>
+    public static Gpt2Model WithoutWeights(Gpt2Configuration configuration, ScalarType dtype = ScalarType.Float32)
+    {
+        Gpt2Model model = new(configuration, generator: null);
+        return dtype == ScalarType.Float32 ? model : model.to(dtype);
+    }
+
+    /// <inheritdoc/>
+    public override bool CanCache => true;
+
+    /// <inheritdoc/>
+    public override bool CanReplicate => true;
+
+    /// <inheritdoc/>
+    protected override CausalLanguageModel WithoutWeights() => WithoutWeights(Configuration);
+
+    /// <inheritdoc/>
+    public override Tensor TokenEmbedding => wte;
+
+    /// <inheritdoc/>
+    public override Tensor EnterBlocks(Tensor tokens, SequenceLayout layout) => dropout.call(tokens + layout.Positions(wpe, tokens.shape[1]));   // [B,T,C] + [T,C] or [B,T,C]
+
+    /// <inheritdoc/>
+    public override Tensor Normalize(Tensor hidden) => ln_f.call(hidden);
+
+    /// <inheritdoc/>
+    public override void ReseedEmbedding(long seed) => dropout.Reseed(seed);
+}

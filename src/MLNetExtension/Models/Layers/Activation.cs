@@ -1,0 +1,40 @@
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Models.Layers;
+
+/// <summary>The function between the two matrices of a feed-forward network.</summary>
+public enum Activation
+{
+    /// <summary>x times the normal distribution function of x (Hendrycks and Gimpel 2016).</summary>
+    Gelu,
+
+    /// <summary>GELU's approximation by a hyperbolic tangent, as GPT-2 was trained with (Hendrycks and Gimpel 2016, section 2).</summary>
+    GeluTanh,
+
+    /// <summary>x times the logistic function of x, also called swish.</summary>
+    Silu,
+
+    /// <summary>The greater of x and 0.</summary>
+    Relu,
+}
+
+/// <summary>Computes an <see cref="Activation"/>.</summary>
+internal static class Activations
+{
+    /// <summary>Applies the function to each element.</summary>
+    public static Tensor Apply(this Activation activation, Tensor input) => activation switch
+    {
+        Activation.Gelu => nn.functional.gelu(input),
+        Activation.GeluTanh => GeluTanh(input),
+        Activation.Silu => nn.functional.silu(input),
+        Activation.Relu => nn.functional.relu(input),
+        _ => throw new ArgumentOutOfRangeException(nameof(activation), activation, "This is no activation."),
+    };
+
+    // 0.5 (1 + tanh u) is the logistic function of 2u, so that x sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)) is the formula in fewer steps.
+    private static Tensor GeluTanh(Tensor x)
+    {
+        double scale = 2 * Math.Sqrt(2 / Math.PI);
+        return x * ((x.square() * (scale * 0.044715) + scale) * x).sigmoid();
+    }
+}

@@ -1,0 +1,65 @@
+using MLNetExtension.Models.Lora;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Models.Layers;
+
+/// <summary>
+/// A feed-forward network chosen for each token by a router (Shazeer et al. 2017; Fedus, Zoph and Shazeer 2021, "Switch Transformer"): the K likeliest
+/// experts of a token, weighted by the router's probabilities. No expert has a capacity, so no token is dropped and a row's result does not depend
+/// on the rows beside it. P positions, n of them real, C width, E experts.
+/// </summary>
+internal sealed class MixtureOfExperts : nn.Module<Tensor, SequenceLayout, Tensor>
+{
+    private readonly int _perToken;
+    private readonly bool _weightsSumToOne;
+    private readonly AdaptableLinear router;
+    private readonly ModuleList<nn.Module<Tensor, Tensor>> experts;
+
+    /// <summary>Joins a router and experts.</summary>
+    /// <param name="router">C to E.</param>
+    /// <param name="experts">E networks, each [...,C] to [...,C].</param>
+    /// <param name="perToken">K, how many experts a token passes through.</param>
+    /// <param name="weightsSumToOne">Whether a token's weights are its experts' probabilities among the K chosen (Jiang et al. 2024, "Mixtral") or among all E.</param>
+    public MixtureOfExperts(AdaptableLinear router, nn.Module<Tensor, Tensor>[] experts, int perToken, bool weightsSumToOne)
+        : base(nameof(MixtureOfExperts))
+    {
+        _perToken = perToken;
+        _weightsSumToOne = weightsSumToOne;
+        this.router = router;
+        this.experts = nn.ModuleList(experts);
+        RegisterComponents();
+    }
+
+    /// <summary>What the router decided in the last forward pass of training; null before one.</summary>
+    public Routing? Routing { get; private set; }
+
+    /// <summary>[B,T,C] to [B,T,C]; zero where padded.</summary>
+    /// <param name="input">Hidden states, [B,T,C].</param>
+    /// <param name="layout">How rows lie in them.</param>
+    public override Tensor forward(Tensor input, SequenceLayout layout)
+    {
+        Tensor? real = layout.RealPositions(input.device);
+        Tensor positions = input.flatten(0, 1);                                                         // [P,C]
+        Tensor tokens = real is null ? positions : positions.index_select(0, real);                     // [n,C]
+        Tensor probabilities = nn.functional.softmax(router.call(tokens), 1);                           // [n,E]
+        (Tensor weights, Tensor selected) = probabilities.topk(_perToken, 1);                           // [n,K]
+        if (_weightsSumToOne)
+            weights = weights / weights.sum(dim: 1, keepdim: true);
+        if (training)
+            Routing = new Routing(probabilities, selected);
+
+        Tensor mixed = zeros_like(tokens);
+        for (int e = 0; e < experts.Count; e++)
+        {
+            Tensor chosen = selected.eq(e).nonzero();                                                   // [m,2]: token, rank
+            if (chosen.shape[0] == 0)
+                continue;
+            Tensor token = chosen.select(1, 0);
+            Tensor weight = weights.flatten().index_select(0, token * _perToken + chosen.select(1, 1)).unsqueeze(1);
+            mixed = mixed.index_add(0, token, experts[e].call(tokens.index_select(0, token)) * weight, 1);
+        }
+        Tensor result = real is null ? mixed : zeros_like(positions).index_add(0, real, mixed, 1);
+        return result.view(input.shape);
+    }
+}

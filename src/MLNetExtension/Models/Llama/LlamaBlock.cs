@@ -1,0 +1,52 @@
+using MLNetExtension.Models.Layers;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Models.Llama;
+
+/// <summary>A pre-norm transformer block: x + attention(norm(x)), then x + feed-forward(norm(x)), where the feed-forward network may be one of several experts. B rows, T positions, C width.</summary>
+internal sealed class LlamaBlock : TransformerBlock
+{
+    private readonly RmsNorm attention_norm, feed_forward_norm;
+    private readonly LlamaAttention attention;
+    private readonly GatedFeedForward? mlp;
+    private readonly MixtureOfExperts? moe;
+
+    public LlamaBlock(LlamaConfiguration configuration, int layer, RotaryEmbedding rotary, WeightInitializer initializer)
+        : base(nameof(LlamaBlock))
+    {
+        attention_norm = new RmsNorm(configuration.Width, configuration.NormEpsilon, initializer.Dtype);
+        attention = new LlamaAttention(configuration, layer, rotary, initializer);
+        feed_forward_norm = new RmsNorm(configuration.Width, configuration.NormEpsilon, initializer.Dtype);
+        if (configuration.Experts > 0)
+            moe = Mixture(configuration, initializer);
+        else
+            mlp = new GatedFeedForward(configuration, initializer);
+        RegisterComponents();
+    }
+
+    public override bool HasRouter => moe is not null;
+
+    public override Routing? Routing => moe?.Routing;
+
+    public override void Reseed(long seed)
+    {
+        base.Reseed(seed);
+        attention.Reseed(seed);
+    }
+
+    /// <summary>[B,T,C] to [B,T,C].</summary>
+    /// <param name="input">Hidden states, [B,T,C].</param>
+    /// <param name="layout">How rows lie in them.</param>
+    public override Tensor forward(Tensor input, SequenceLayout layout)
+    {
+        Tensor hidden = input + attention.call(attention_norm.call(input), layout);
+        Tensor normalized = feed_forward_norm.call(hidden);
+        return hidden + (moe?.call(normalized, layout) ?? mlp!.call(normalized));
+    }
+
+    private static MixtureOfExperts Mixture(LlamaConfiguration configuration, WeightInitializer initializer) => new(
+        initializer.Linear(configuration.Width, configuration.Experts),
+        [.. Enumerable.Range(0, configuration.Experts).Select(_ => new GatedFeedForward(configuration, initializer))],
+        configuration.ExpertsPerToken,
+        weightsSumToOne: true);
+}

@@ -1,0 +1,113 @@
+using MLNetExtension.Models.Layers;
+
+namespace MLNetExtension.Models.Llama;
+
+/// <summary>Sizes and options of a Llama or of one of its relatives, which are the same network with other options.</summary>
+public sealed record LlamaConfiguration
+{
+    /// <summary>V, the number of token ids.</summary>
+    public required int VocabularySize { get; init; }
+
+    /// <summary>Most positions of a row.</summary>
+    public required int ContextLength { get; init; }
+
+    /// <summary>Number of blocks.</summary>
+    public required int Layers { get; init; }
+
+    /// <summary>C, the length of a hidden state.</summary>
+    public required int Width { get; init; }
+
+    /// <summary>Inner width of a feed-forward network.</summary>
+    public required int FeedForwardWidth { get; init; }
+
+    /// <summary>Attention heads of a block.</summary>
+    public required int Heads { get; init; }
+
+    /// <summary>Heads of keys and values of a block; divides <see cref="Heads"/>. Default: as many.</summary>
+    public int KeyValueHeads
+    {
+        get => field == 0 ? Heads : field;
+        init;
+    }
+
+    /// <summary>D, the width of a head; even. Default: <see cref="Width"/> / <see cref="Heads"/>.</summary>
+    public int HeadWidth
+    {
+        get => field == 0 ? Width / Heads : field;
+        init;
+    }
+
+    /// <summary>Which relative it is, by the name that Hugging Face's files give it: what its files look like, not what it computes. Default llama.</summary>
+    public string ModelType { get; init; } = "llama";
+
+    /// <summary>The feed-forward networks' activation. Default <see cref="Activation.Silu"/>.</summary>
+    public Activation Activation { get; init; } = Activation.Silu;
+
+    /// <summary>What norms add to the mean square. Default 1e-6.</summary>
+    public double NormEpsilon { get; init; } = 1e-6;
+
+    /// <summary>Whether the head is the token embedding itself. Default false.</summary>
+    public bool TiedHead { get; init; }
+
+    /// <summary>Whether the projections to queries, keys and values have biases. Default false.</summary>
+    public bool QueryKeyValueBias { get; init; }
+
+    /// <summary>Whether the projection that joins the heads has a bias. Default false.</summary>
+    public bool AttentionOutputBias { get; init; }
+
+    /// <summary>Whether the feed-forward networks have biases. Default false.</summary>
+    public bool FeedForwardBias { get; init; }
+
+    /// <summary>Whether queries and keys are normed head by head before they are rotated. Default false.</summary>
+    public bool QueryKeyNorm { get; init; }
+
+    /// <summary>Base of the rotary frequencies. Default 10000.</summary>
+    public double RotaryBase { get; init; } = 10000;
+
+    /// <summary>How the rotary frequencies are changed for rows longer than those first trained on; null for not at all. Default null.</summary>
+    public RotaryScaling? RotaryScaling { get; init; }
+
+    /// <summary>Blocks, counted from 0, whose queries and keys are not rotated: they see no positions but through the causal mask. Default none.</summary>
+    public IReadOnlyList<int> UnrotatedLayers { get; init; } = [];
+
+    /// <summary>How many positions one attends to in the blocks of <see cref="SlidingLayers"/>, itself included; null for all. Default null.</summary>
+    public int? SlidingWindow { get; init; }
+
+    /// <summary>Blocks, counted from 0, that <see cref="SlidingWindow"/> holds for; null for all. Default null.</summary>
+    public IReadOnlyList<int>? SlidingLayers { get; init; }
+
+    /// <summary>Share of the attention probabilities that training zeroes, 0 to below 1. Above 0, training forms them, [B,H,T,T]. Default 0.</summary>
+    public double AttentionDropout { get; init; }
+
+    /// <summary>Feed-forward networks of a block, of which a router picks some for each token; 0 for a single one without a router. Default 0.</summary>
+    public int Experts { get; init; }
+
+    /// <summary>How many experts a token passes through. Default 2.</summary>
+    public int ExpertsPerToken { get; init; } = 2;
+
+    /// <summary>Standard deviation that weights start with. Default 0.02.</summary>
+    public double InitialStandardDeviation { get; init; } = 0.02;
+
+    internal bool IsRotated(int layer) => !UnrotatedLayers.Contains(layer);
+
+    internal int? WindowOf(int layer) => SlidingLayers is null || SlidingLayers.Contains(layer) ? SlidingWindow : null;
+
+    /// <exception cref="ArgumentException">The numbers do not go together.</exception>
+    internal void Validate()
+    {
+        Require(VocabularySize > 0 && ContextLength > 0 && Layers > 0 && Width > 0 && FeedForwardWidth > 0 && Heads > 0, "sizes must be positive");
+        Require(HeadWidth > 0 && HeadWidth % 2 == 0, $"{nameof(HeadWidth)} is {HeadWidth}, expected a positive even number: coordinates are rotated in pairs");
+        Require(KeyValueHeads > 0 && Heads % KeyValueHeads == 0, $"{nameof(KeyValueHeads)} is {KeyValueHeads}, which does not divide the {Heads} {nameof(Heads)}");
+        Require(SlidingWindow is null or > 0, $"{nameof(SlidingWindow)} is {SlidingWindow}, expected a positive number");
+        Require(AttentionDropout is >= 0 and < 1, $"{nameof(AttentionDropout)} is {AttentionDropout}, expected 0 to below 1");
+        Require(Experts == 0 || (ExpertsPerToken > 0 && ExpertsPerToken <= Experts), $"{nameof(ExpertsPerToken)} is {ExpertsPerToken}, expected 1 to {Experts}");
+        Require(Experts == 0 || !FeedForwardBias, "experts have no biases");
+        Require(RotaryBase > 1, $"{nameof(RotaryBase)} is {RotaryBase}, expected more than 1");
+    }
+
+    private static void Require(bool condition, string what)
+    {
+        if (!condition)
+            throw new ArgumentException($"This configuration of a Llama is not one: {what}.");
+    }
+}

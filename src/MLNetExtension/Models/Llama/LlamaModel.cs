@@ -1,0 +1,99 @@
+using MLNetExtension.Models.Layers;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Models.Llama;
+
+/// <summary>
+/// Llama (Touvron et al. 2023) and its relatives Mistral, Qwen 2 and 3, SmolLM 3 and Mixtral, which differ in options: rotary positions, RMS norms, gated feed-forward networks,
+/// grouped-query attention. B rows, T positions, C width, V vocabulary.
+/// </summary>
+public sealed class LlamaModel : CausalLanguageModel
+{
+    private readonly Parameter embed_tokens;
+    private readonly Parameter? lm_head;
+    private readonly ModuleList<LlamaBlock> layers;
+    private readonly RmsNorm norm;
+    private readonly RotaryEmbedding _rotary;
+
+    /// <summary>Makes a model with random weights, on the CPU, float32. The caller's random state is left alone.</summary>
+    /// <param name="configuration">Its sizes and options.</param>
+    /// <param name="seed">The same seed gives the same weights.</param>
+    /// <exception cref="ArgumentException">The configuration's numbers do not go together.</exception>
+    public LlamaModel(LlamaConfiguration configuration, long seed)
+        : this(configuration, new Generator((ulong)seed), ScalarType.Float32)
+    {
+    }
+
+    private LlamaModel(LlamaConfiguration configuration, Generator? generator, ScalarType dtype)
+        : base(nameof(LlamaModel))
+    {
+        using (generator)
+        {
+            configuration.Validate();
+            Configuration = configuration;
+            WeightInitializer initializer = new(configuration.InitialStandardDeviation, generator, dtype);
+            _rotary = new RotaryEmbedding(configuration.HeadWidth, configuration.RotaryBase, configuration.RotaryScaling);
+            embed_tokens = initializer.Matrix(configuration.VocabularySize, configuration.Width);
+            layers = nn.ModuleList([.. Enumerable.Range(0, configuration.Layers).Select(layer => new LlamaBlock(configuration, layer, _rotary, initializer))]);
+            Blocks = [.. layers];
+            norm = new RmsNorm(configuration.Width, configuration.NormEpsilon, dtype);
+            if (!configuration.TiedHead)
+                lm_head = initializer.Matrix(configuration.VocabularySize, configuration.Width);
+        }
+        RegisterComponents();
+    }
+
+    /// <summary>Sizes and options of this model.</summary>
+    public LlamaConfiguration Configuration { get; }
+
+    /// <inheritdoc/>
+    public override int VocabularySize => Configuration.VocabularySize;
+
+    /// <inheritdoc/>
+    public override int ContextLength => Configuration.ContextLength;
+
+    /// <inheritdoc/>
+    public override Tensor HeadWeight => lm_head ?? embed_tokens;
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<TransformerBlock> Blocks { get; }
+
+    /// <summary>Makes a model whose weights hold nothing yet, for a loader that sets every one of them.</summary>
+    /// <param name="configuration">Its sizes and options.</param>
+    /// <param name="dtype">Type of its weights.</param>
+    /// <exception cref="ArgumentException">The configuration's numbers do not go together.</exception>
+    public static LlamaModel WithoutWeights(LlamaConfiguration configuration, ScalarType dtype = ScalarType.Float32) => new(configuration, generator: null, dtype);
+
+    /// <inheritdoc/>
+    public override bool CanCache => true;
+
+    /// <inheritdoc/>
+    public override bool CanReplicate => true;
+
+    /// <inheritdoc/>
+    protected override CausalLanguageModel WithoutWeights() => WithoutWeights(Configuration);
+
+    /// <inheritdoc/>
+    public override Tensor TokenEmbedding => embed_tokens;
+
+    /// <inheritdoc/>
+    public override Tensor EnterBlocks(Tensor tokens, SequenceLayout layout) => tokens;
+
+    /// <inheritdoc/>
+    public override Tensor Normalize(Tensor hidden) => norm.call(hidden);
+
+    /// <inheritdoc/>
+    public override void ReseedEmbedding(long seed)
+    {
+        // The embedding has no dropout.
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+            _rotary.Dispose();
+        base.Dispose(disposing);
+    }
+}

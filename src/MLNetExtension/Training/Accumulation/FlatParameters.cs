@@ -1,0 +1,192 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Training.Accumulation;
+
+/// <summary>
+/// Every trainable parameter as a view into one contiguous buffer, and its gradient as a view into another: dividing, clipping, stepping and
+/// zeroing are then a few calls on one tensor, whatever the number of parameters. P is the number of trainable scalars.
+/// </summary>
+/// <remarks>
+/// <para>What accumulates: autograd adds into <see cref="Gradients"/> in place, because each parameter's <c>grad</c> is a view of it; it is reset by <see cref="ZeroGradients"/> alone.
+/// Where the model computes in half precision, its parameters and their gradients view half-precision buffers instead: <see cref="CollectGradients"/> adds those gradients to
+/// the float32 sum after every micro-batch, so that no sum over micro-batches is ever rounded to half precision, and <see cref="PublishValues"/> rounds the stepped values once.</para>
+/// <para>Matrices come first and vectors after them, so that weight decay, which by custom spares biases and norms, acts on one leading piece.
+/// Move a model to its device before making its arena: moving it later would part its parameters from the buffers.</para>
+/// </remarks>
+public sealed class FlatParameters : IDisposable
+{
+    private readonly Slot[] _slots;
+    private readonly Tensor? _computedValues, _computedGradients;    // [P], where the model computes in half precision
+
+    /// <summary>Moves the parameters of a model that train into a new arena; their values stay as they are.</summary>
+    /// <param name="parameters">Names and parameters. A tied parameter, met under a second name, is stored once. Those that need no gradient stay outside.</param>
+    /// <exception cref="ArgumentException">There is nothing to train, or the parameters differ in dtype or device.</exception>
+    public FlatParameters(IEnumerable<(string name, Parameter parameter)> parameters)
+        : this(parameters, shared: null)
+    {
+    }
+
+    private FlatParameters(IEnumerable<(string name, Parameter parameter)> parameters, FlatParameters? shared)
+    {
+        _slots = [.. parameters
+            .Where(p => p.parameter.requires_grad)
+            .DistinctBy(p => p.parameter.Handle)
+            .OrderBy(p => p.parameter.dim() >= 2 ? 0 : 1)
+            .Select(p => new Slot(p.name, p.parameter))];
+        if (_slots.Length == 0)
+            throw new ArgumentException("No parameter of the model needs a gradient: there is nothing to train.", nameof(parameters));
+        Parameter first = _slots[0].Parameter;
+        foreach (Slot slot in _slots)
+        {
+            if (slot.Parameter.dtype != first.dtype || slot.Parameter.device.ToString() != first.device.ToString())
+                throw new ArgumentException(
+                    $"All trained parameters must share a dtype and a device: '{_slots[0].Name}' is {first.dtype} on {first.device}, '{slot.Name}' is {slot.Parameter.dtype} on {slot.Parameter.device}.", nameof(parameters));
+        }
+
+        Length = _slots.Sum(slot => slot.Parameter.numel());
+        DecayedLength = _slots.Where(slot => slot.Parameter.dim() >= 2).Sum(slot => slot.Parameter.numel());
+        Names = [.. _slots.Select(slot => slot.Name)];
+
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        bool half = first.dtype is ScalarType.BFloat16 or ScalarType.Float16;
+        ScalarType master = half ? ScalarType.Float32 : first.dtype;
+        Values = (shared?.Values.view(-1) ?? empty(Length, dtype: master, device: first.device)).DetachFromDisposeScope();
+        Gradients = zeros(Length, dtype: master, device: first.device).DetachFromDisposeScope();
+        if (half)
+        {
+            _computedValues = (shared?._computedValues!.view(-1) ?? empty(Length, dtype: first.dtype, device: first.device)).DetachFromDisposeScope();
+            _computedGradients = zeros(Length, dtype: first.dtype, device: first.device).DetachFromDisposeScope();
+        }
+
+        long offset = 0;
+        foreach (Slot slot in _slots)
+        {
+            Tensor value = View(_computedValues ?? Values, offset, slot.Shape);
+            if (shared is null)
+                value.copy_(slot.Parameter);
+            slot.Parameter.set_(value);
+            slot.Gradient = View(_computedGradients ?? Gradients, offset, slot.Shape).DetachFromDisposeScope();
+            slot.Parameter.grad = slot.Gradient;
+            slot.Offset = offset;
+            offset += slot.Parameter.numel();
+        }
+        if (half && shared is null)
+            Values.copy_(_computedValues!);
+    }
+
+    /// <summary>P, the number of trainable scalars.</summary>
+    public long Length { get; }
+
+    /// <summary>How many leading scalars belong to matrices, the ones that weight decay acts on.</summary>
+    public long DecayedLength { get; }
+
+    /// <summary>Names of the parameters in the arena's order.</summary>
+    public IReadOnlyList<string> Names { get; }
+
+    /// <summary>The parameters' values, [P], float32 or float64; where the model computes in half precision, the master copy.</summary>
+    public Tensor Values { get; }
+
+    /// <summary>The accumulated gradient, [P], in the dtype of <see cref="Values"/>.</summary>
+    public Tensor Gradients { get; }
+
+    /// <summary>Makes an arena for a replica of the model: it views the values of this one and has gradients of its own, so that another thread can accumulate beside this one.</summary>
+    /// <param name="replica">Names and parameters of the replica, in the model's order.</param>
+    /// <exception cref="ArgumentException">They are not those of this arena.</exception>
+    public FlatParameters Share(IEnumerable<(string name, Parameter parameter)> replica)
+    {
+        (string name, Parameter parameter)[] parameters = [.. replica];
+        FlatParameters arena = new(parameters, shared: this);
+        if (arena._slots.Select(slot => slot.Name).SequenceEqual(Names) && arena._slots.Zip(_slots).All(pair => pair.First.Shape.SequenceEqual(pair.Second.Shape)))
+            return arena;
+        arena.Dispose();
+        throw new ArgumentException($"A replica has the parameters of its model, in their order: {string.Join(", ", Names)}.", nameof(replica));
+    }
+
+    /// <summary>Whether a parameter is of this arena, and so is trained.</summary>
+    /// <param name="parameter">Any parameter of the model.</param>
+    public bool Trains(Tensor parameter) => _slots.Any(slot => slot.Parameter.Handle == parameter.Handle);
+
+    /// <summary>The gradient buffer that belongs to a parameter, in the parameter's shape and dtype.</summary>
+    /// <param name="parameter">A parameter of this arena.</param>
+    /// <exception cref="KeyNotFoundException">The parameter is not of this arena.</exception>
+    public Tensor GradientOf(Tensor parameter) =>
+        _slots.FirstOrDefault(slot => slot.Parameter.Handle == parameter.Handle)?.Gradient
+            ?? throw new KeyNotFoundException($"A parameter of shape [{string.Join(", ", parameter.shape)}] is not of this arena.");
+
+    /// <summary>Sets the master copy of a parameter's value, in full precision.</summary>
+    /// <param name="name">Name of the parameter.</param>
+    /// <param name="value">Its value, in its shape.</param>
+    public void SetMaster(string name, Tensor value)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        Slot slot = _slots.Single(slot => slot.Name == name);
+        View(Values, slot.Offset, slot.Shape).copy_(value);
+        PublishValues();
+    }
+
+    /// <summary>Gives the master copy of a parameter's value, in full precision.</summary>
+    /// <param name="name">Name of the parameter.</param>
+    /// <returns>A view of <see cref="Values"/> in the parameter's shape.</returns>
+    public Tensor Master(string name)
+    {
+        Slot slot = _slots.Single(slot => slot.Name == name);
+        return View(Values, slot.Offset, slot.Shape);
+    }
+
+    /// <summary>Adds a micro-batch's half-precision gradients to the sum and zeroes them; does nothing where the sum itself receives them.</summary>
+    public void CollectGradients()
+    {
+        if (_computedGradients is null)
+            return;
+        using var scope = NewDisposeScope();
+        Gradients.add_(_computedGradients);
+        _computedGradients.zero_();
+    }
+
+    /// <summary>Rounds the stepped values to the half precision that the model computes in; does nothing where it computes with the values themselves.</summary>
+    public void PublishValues()
+    {
+        if (_computedValues is null)
+            return;
+        using var scope = NewDisposeScope();
+        _computedValues.copy_(Values);
+    }
+
+    /// <summary>Sets the accumulated gradient to zero, for the next window.</summary>
+    public void ZeroGradients()
+    {
+        using var scope = NewDisposeScope();
+        Gradients.zero_();
+        _computedGradients?.zero_();
+    }
+
+    /// <summary>Frees the buffers' handles; parameters keep the memory that they view.</summary>
+    public void Dispose()
+    {
+        foreach (Slot slot in _slots)
+            slot.Gradient?.Dispose();
+        _computedGradients?.Dispose();
+        _computedValues?.Dispose();
+        Gradients.Dispose();
+        Values.Dispose();
+    }
+
+    private static Tensor View(Tensor buffer, long offset, long[] shape) => buffer.narrow(0, offset, shape.Aggregate(1L, (product, size) => product * size)).view(shape);
+
+    private sealed class Slot(string name, Parameter parameter)
+    {
+        public string Name { get; } = name;
+
+        public Parameter Parameter { get; } = parameter;
+
+        // Kept, because a model that moves on to another precision leaves its parameters here disposed.
+        public long[] Shape { get; } = parameter.shape;
+
+        public Tensor? Gradient { get; set; }
+
+        public long Offset { get; set; }
+    }
+}

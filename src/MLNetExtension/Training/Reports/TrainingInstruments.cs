@@ -1,0 +1,46 @@
+using System.Diagnostics.Metrics;
+
+namespace MLNetExtension.Training.Reports;
+
+/// <summary>What a training reports to .NET's metrics: <c>dotnet-counters monitor --counters MLNetExtension</c> shows it, OpenTelemetry exports it.</summary>
+/// <remarks>Units are UCUM's, as OpenTelemetry asks; nats have none there and stand in braces, as counts do.</remarks>
+internal static class TrainingInstruments
+{
+    /// <summary>The meter's name.</summary>
+    public const string MeterName = "MLNetExtension";
+
+    private static readonly Meter Meter = new(MeterName, typeof(TrainingInstruments).Assembly.GetName().Version?.ToString(3));
+
+    private static readonly Gauge<double> Loss =
+        Meter.CreateGauge<double>("mlnetextension.training.loss", "{nat}", "Loss of the last optimizer step's window, per target token.");
+
+    private static readonly Gauge<double> ValidationLoss =
+        Meter.CreateGauge<double>("mlnetextension.training.validation_loss", "{nat}", "Loss on the validation rows when last measured, per target token.");
+
+    private static readonly Gauge<double> GradientNorm =
+        Meter.CreateGauge<double>("mlnetextension.training.gradient_norm", "1", "L2 norm of the last window's gradient, before clipping.");
+
+    private static readonly Gauge<double> LearningRate =
+        Meter.CreateGauge<double>("mlnetextension.training.learning_rate", "1", "Learning rate of the last optimizer step.");
+
+    private static readonly Counter<long> TargetTokens =
+        Meter.CreateCounter<long>("mlnetextension.training.target_tokens", "{token}", "Target tokens learnt from; padding and prompts are not counted.");
+
+    private static readonly Histogram<double> StepDuration =
+        Meter.CreateHistogram<double>("mlnetextension.training.step.duration", "s", "Duration of an optimizer step, from its first micro-batch to the update of the weights.");
+
+    /// <summary>Records a step; costs next to nothing where nobody listens.</summary>
+    public static void Record(StepReport step)
+    {
+        if (step.Outcome != StepOutcome.NoTargets)
+        {
+            Loss.Record(step.Loss);
+            GradientNorm.Record(step.GradientNorm);
+        }
+        if (step.ValidationLoss is { } loss)
+            ValidationLoss.Record(loss);
+        LearningRate.Record(step.LearningRate);
+        TargetTokens.Add(step.TargetTokens);
+        StepDuration.Record(step.StepTime.TotalSeconds);
+    }
+}

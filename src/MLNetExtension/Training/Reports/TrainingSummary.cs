@@ -1,0 +1,38 @@
+namespace MLNetExtension.Training.Reports;
+
+/// <summary>What a training came to; of one that went on from a state, what it added.</summary>
+public sealed record TrainingSummary
+{
+    /// <summary>Optimizer steps, those without an update included.</summary>
+    public required int Steps { get; init; }
+
+    /// <summary>Passes over the rows that were begun.</summary>
+    public required int Epochs { get; init; }
+
+    /// <summary>Target tokens seen.</summary>
+    public required long TargetTokens { get; init; }
+
+    /// <summary>Duration.</summary>
+    public required TimeSpan Elapsed { get; init; }
+
+    /// <summary>Loss of the last window in nats per target token; NaN where there was none.</summary>
+    public required double LastLoss { get; init; }
+
+    /// <summary>Steps whose window held no target token.</summary>
+    public required int StepsWithoutTargets { get; init; }
+
+    /// <summary>Steps that were not applied because loss or gradient were not finite.</summary>
+    public required int NonFiniteSteps { get; init; }
+
+    /// <summary>Why training ended.</summary>
+    public required StopReason End { get; init; }
+
+    /// <summary>Whether training ended early because too many steps in a row were not finite.</summary>
+    public bool StoppedByNonFiniteSteps => End == StopReason.NonFiniteSteps;
+
+    /// <summary>The lowest validation loss, in nats per target token: that of the weights which the model has now; null where there was no validation.</summary>
+    public double? ValidationLoss { get; init; }
+
+    /// <summary>The step after which it was measured, from 1; null where there was no validation.</summary>
+    public int? BestStep { get; init; }
+}

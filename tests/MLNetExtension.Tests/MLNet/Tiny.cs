@@ -1,0 +1,67 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+
+namespace MLNetExtension.Tests.MLNet;
+
+/// <summary>A model small enough to train in a moment, and rows for it.</summary>
+internal static class Tiny
+{
+    public static readonly string[] Texts =
+        ["The quick brown fox.", "A lazy dog", "", "Jumps over 12 dogs!", "naïve café", "the fox", "a much longer line of text than all the others here", "dog"];
+
+    public static CausalLanguageModelTrainer.Options Options(int steps = 3) => new()
+    {
+        Layers = 1,
+        Heads = 2,
+        Width = 16,
+        ContextLength = 64,
+        BatchSize = 4,
+        WarmupSteps = 1,
+        MaximumSteps = steps,
+        Seed = 5,
+    };
+
+    public static IDataView Rows(MLContext mlContext, params IEnumerable<string> texts) =>
+        mlContext.Data.LoadFromEnumerable(texts.Select((text, i) => new Row { Number = i, Text = text, Vector = [i, -i] }).ToList());
+
+    public static CausalLanguageModelTransformer Train(MLContext mlContext, CausalLanguageModelTrainer.Options? options = null) =>
+        mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(options ?? Options()).Fit(Rows(mlContext, Texts));
+
+    public static List<Scored> Score(MLContext mlContext, ITransformer model, IDataView data) =>
+        [.. mlContext.Data.CreateEnumerable<Scored>(model.Transform(data), reuseRowObject: false)];
+
+    internal sealed class Row
+    {
+        public float Number { get; set; }
+
+        public string Text { get; set; } = "";
+
+        [VectorType(2)]
+        public float[] Vector { get; set; } = [];
+    }
+
+    internal sealed class Scored
+    {
+        public float Number { get; set; }
+
+        public string Text { get; set; } = "";
+
+        [VectorType(2)]
+        public float[] Vector { get; set; } = [];
+
+        public float LossSum { get; set; }
+
+        public int TokenCount { get; set; }
+
+        public int ByteCount { get; set; }
+    }
+
+    internal sealed class Prediction
+    {
+        public float LossSum { get; set; }
+
+        public int TokenCount { get; set; }
+
+        public int ByteCount { get; set; }
+    }
+}

@@ -1,0 +1,199 @@
+using Microsoft.ML;
+using MLNetExtension.Formats.HuggingFace;
+using MLNetExtension.Generation;
+using MLNetExtension.Models;
+using MLNetExtension.Models.Gpt2;
+using MLNetExtension.Models.Llama;
+using MLNetExtension.Models.Lora;
+using MLNetExtension.Tests.Samples;
+using MLNetExtension.Tests.Tokenization;
+using MLNetExtension.Training;
+
+namespace MLNetExtension.Tests.MLNet.Trainer;
+
+/// <summary>Published models as what a training begins with.</summary>
+[TestClass]
+public sealed class PretrainedTests
+{
+    private static readonly GenerationOptions Greedy = new() { Temperature = 0, MaximumNewTokens = 8 };
+
+    // Seen to fail with: the tokenizer's files left out of the archive, or of the folder; weights changed on loading.
+    [TestMethod]
+    [DataRow("gpt2")]
+    [DataRow("llama3")]
+    [DataRow("qwen2")]
+    public void A_published_model_is_trained_on_saved_and_published_again(string style)
+    {
+        using TemporaryFolder folder = new();
+        string published = Publish(folder["published"], style);
+        MLContext mlContext = new(seed: 1);
+        using var untrained = Fit(mlContext, Options(published, steps: 0));
+        using var trained = Fit(mlContext, Options(published, steps: 12));
+        Assert.IsLessThan(0.95 * Loss(mlContext, untrained), Loss(mlContext, trained));
+
+        mlContext.Model.Save(trained, Rows(mlContext).Schema, folder["model.zip"]);
+        using var loaded = (IDisposable)new MLContext().LoadLanguageModel(folder["model.zip"], out ITransformer model);
+        CollectionAssert.AreEqual(LossSums(mlContext, trained), LossSums(mlContext, model));
+        Assert.AreEqual(mlContext.CausalLanguageModeling.CreateTextGenerator(trained).Generate("a", Greedy), mlContext.CausalLanguageModeling.CreateTextGenerator(model).Generate("a", Greedy));
+
+        ((CausalLanguageModelTransformer)model).SaveAsHuggingFace(folder["again"]);
+        using var again = Fit(mlContext, Options(folder["again"], steps: 0));
+        CollectionAssert.AreEqual(LossSums(mlContext, trained), LossSums(mlContext, again));
+        CollectionAssert.AreEqual(File.ReadAllBytes(Path.Combine(published, "tokenizer.json")), File.ReadAllBytes(Path.Combine(folder["again"], "tokenizer.json")));
+    }
+
+    // Seen to fail with: adapters left out of what the archive says of the model.
+    [TestMethod]
+    [DataRow(ComputePrecision.Float32)]
+    [DataRow(ComputePrecision.BFloat16)]
+    public void Adapters_alone_are_trained_and_go_with_the_model(ComputePrecision precision)
+    {
+        using TemporaryFolder folder = new();
+        string published = Publish(folder["published"], "qwen2");
+        MLContext mlContext = new(seed: 1);
+        var options = Options(published, steps: 12);
+        (options.Lora, options.ComputePrecision) = (new LoraOptions { Rank = 4, TargetModules = ["q_proj", "down_proj"] }, precision);
+        using var untrained = Fit(mlContext, Options(published, steps: 0));
+        using var trained = Fit(mlContext, options);
+        Assert.IsLessThan(Loss(mlContext, untrained), Loss(mlContext, trained));
+
+        mlContext.Model.Save(trained, Rows(mlContext).Schema, folder["model.zip"]);
+        using (var loaded = (IDisposable)new MLContext().LoadLanguageModel(folder["model.zip"], out ITransformer model))
+            CollectionAssert.AreEqual(LossSums(mlContext, trained), LossSums(mlContext, model));
+
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(() => trained.SaveAsHuggingFace(folder["merged"])).Message, "merge");
+        trained.SaveAdapters(folder["adapters"]);
+        using (HuggingFaceModel plain = HuggingFaceModel.Load(published))
+            Assert.HasCount(4, HuggingFaceAdapters.Load(plain.Model, folder["adapters"]).ModuleNames);
+
+        double[] before = LossSums(mlContext, trained);
+        trained.MergeAdapters();
+        double tolerance = precision == ComputePrecision.Float32 ? 1e-5 : 2e-2;
+        foreach ((double apart, double merged) in before.Zip(LossSums(mlContext, trained)))
+            Assert.AreEqual(apart, merged, tolerance * Math.Max(1, apart));
+        trained.SaveAsHuggingFace(folder["merged"]);
+        using HuggingFaceModel reloaded = HuggingFaceModel.Load(folder["merged"]);
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(() => trained.SaveAdapters(folder["adapters"])).Message, "no low-rank adapters");
+    }
+
+    // Seen to fail with: the whole chat learnt.
+    [TestMethod]
+    [DataRow("llama3")]
+    [DataRow("qwen2")]
+    public void What_the_assistant_says_is_learnt_and_given_as_an_answer(string style)
+    {
+        using TemporaryFolder folder = new();
+        MLContext mlContext = new(seed: 1);
+        var options = Options(Publish(folder["published"], style), steps: 60);
+        options.TextColumnName = "unused";
+        options.MessagesColumnName = nameof(Chat.Messages);
+        options.GeneratedText = Greedy;
+        IDataView chats = mlContext.Data.LoadFromEnumerable(Enumerable.Range(0, 4).Select(_ => new Chat
+        {
+            Messages = """[{"role":"user","content":"so?"},{"role":"assistant","content":"yes it is"}]""",
+        }).ToList());
+        using var model = mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(options).Fit(chats);
+
+        int answer = Golden.Tokenizer(style).EncodeText("yes it is").Count;
+        foreach (Answer row in mlContext.Data.CreateEnumerable<Answer>(model.Transform(chats), reuseRowObject: false))
+        {
+            Assert.AreEqual(answer + 1, row.TokenCount, "the words and the mark that ends the turn");
+            Assert.AreEqual("yes it is", row.GeneratedText);
+        }
+        Assert.AreEqual("yes it is", mlContext.CausalLanguageModeling.CreateTextGenerator(model).Generate("so?", Greedy));
+    }
+
+    [TestMethod]
+    public void A_network_is_trained_from_scratch_on_the_tokens_of_a_folder()
+    {
+        using TemporaryFolder folder = new();
+        MLContext mlContext = new(seed: 1);
+        var options = Tiny.Options();
+        options.TokenizerFolder = Golden.FolderOf("gpt2");
+        using var model = Tiny.Train(mlContext, options);
+        int[] counts = [.. Tiny.Score(mlContext, model, Tiny.Rows(mlContext, Tiny.Texts)).Select(row => row.TokenCount)];
+        CollectionAssert.AreEqual(Tiny.Texts.Select(text => Golden.Tokenizer("gpt2").EncodeText(text).Count + 1).ToArray(), counts);
+
+        mlContext.Model.Save(model, Tiny.Rows(mlContext).Schema, folder["model.zip"]);
+        using var loaded = (IDisposable)new MLContext().LoadLanguageModel(folder["model.zip"], out ITransformer again);
+        CollectionAssert.AreEqual(counts, Tiny.Score(mlContext, again, Tiny.Rows(mlContext, Tiny.Texts)).Select(row => row.TokenCount).ToArray());
+    }
+
+    [TestMethod]
+    public void What_cannot_be_trained_on_is_said_in_one_sentence()
+    {
+        using TemporaryFolder folder = new();
+        MLContext mlContext = new(seed: 1);
+        StringAssert.Contains(Assert.ThrowsExactly<DirectoryNotFoundException>(() => Fit(mlContext, Options(folder["nowhere"], 1))).Message, "nowhere");
+
+        string small = Publish(folder["small"], "gpt2", vocabulary: 100);
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => Fit(mlContext, Options(small, 1))).Message, "but the model's vocabulary only 100");
+
+        var both = Options(folder["nowhere"], 1);
+        both.TokenizerFolder = folder["other"];
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Fit(mlContext, both));
+
+        var kinds = Tiny.Options();
+        (kinds.MessagesColumnName, kinds.TokenIdsColumnName) = ("Messages", "Ids");
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Tiny.Train(mlContext, kinds)).Message, "name one of them");
+
+        var chats = Tiny.Options();
+        chats.MessagesColumnName = nameof(Chat.Messages);
+        IDataView rows = mlContext.Data.LoadFromEnumerable(new[] { new Chat { Messages = """[{"role":"assistant","content":"x"}]""" } });
+        StringAssert.Contains(Assert.ThrowsExactly<NotSupportedException>(() => mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(chats).Fit(rows)).Message, "chat template");
+    }
+
+    private static CausalLanguageModelTrainer.Options Options(string folder, int steps) => new()
+    {
+        PretrainedFolder = folder,
+        ContextLength = 1000,
+        BatchSize = 4,
+        LearningRate = 1e-2,
+        WarmupSteps = 0,
+        MaximumSteps = steps,
+        Seed = 5,
+    };
+
+    private static string Publish(string folder, string style, int? vocabulary = null)
+    {
+        int size = vocabulary ?? Golden.Tokenizer(style).VocabularySize + 3;
+        using CausalLanguageModel model = style == "gpt2"
+            ? new Gpt2Model(new Gpt2Configuration(size, ContextLength: 64, Layers: 2, Heads: 2, Width: 16), seed: 3)
+            : new LlamaModel(
+                new LlamaConfiguration { VocabularySize = size, ContextLength = 64, Layers = 2, Width = 16, FeedForwardWidth = 24, Heads = 4, KeyValueHeads = 2, HeadWidth = 4 }, seed: 3);
+        HuggingFaceModel published = new(model, Golden.Tokenizer(style).EndOfTextId);
+        published.Save(folder, [.. Directory.EnumerateFiles(Golden.FolderOf(style))]);
+        return folder;
+    }
+
+    private static CausalLanguageModelTransformer Fit(MLContext mlContext, CausalLanguageModelTrainer.Options options) =>
+        mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(options).Fit(Rows(mlContext));
+
+    private static IDataView Rows(MLContext mlContext) => Tiny.Rows(mlContext, Tiny.Texts);
+
+    private static double Loss(MLContext mlContext, ITransformer model) => mlContext.CausalLanguageModeling.Evaluate(model.Transform(Rows(mlContext))).Loss;
+
+    private static double[] LossSums(MLContext mlContext, ITransformer model) => [.. Tiny.Score(mlContext, model, Rows(mlContext)).Select(row => (double)row.LossSum)];
+
+    private sealed class Chat
+    {
+        public string Messages { get; set; } = "";
+    }
+
+    private sealed class Answer
+    {
+        public int TokenCount { get; set; }
+
+        public string GeneratedText { get; set; } = "";
+    }
+}
+
+/// <summary>Loading as a program does that only loads.</summary>
+internal static class LoadingExtensions
+{
+    public static ITransformer LoadLanguageModel(this MLContext mlContext, string path, out ITransformer model)
+    {
+        mlContext.CausalLanguageModeling.RegisterLoader();
+        return model = mlContext.Model.Load(path, out _);
+    }
+}

@@ -1,0 +1,121 @@
+using MLNetExtension.Data;
+using MLNetExtension.Models;
+using MLNetExtension.Models.Gpt2;
+using MLNetExtension.Training;
+using MLNetExtension.Training.Accumulation;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Tests.Training.Accumulation;
+
+/// <summary>transformers #48690, NeMo Automodel #3359, ms-swift #5823: the balance loss grew with the number of micro-batches or ranks. ms-swift #5375: it was added twice.</summary>
+[TestClass]
+public sealed class RouterBalanceTests
+{
+    private const int Experts = 4;
+    private const double Coefficient = 0.3;
+
+    [TestMethod]
+    [DataRow(8, 1, false, false, DisplayName = "1x8")]
+    [DataRow(3, 1, false, false, DisplayName = "3 rows at a time")]
+    [DataRow(1, 1, false, false, DisplayName = "8x1")]
+    [DataRow(3, 2, false, false, DisplayName = "two experts for each token")]
+    [DataRow(3, 2, true, false, DisplayName = "packed")]
+    [DataRow(3, 2, false, true, DisplayName = "recomputed")]
+    public void Over_a_window_loss_and_gradient_are_those_of_the_papers_formula_for_every_cut(int rows, int perToken, bool pack, bool recompute)
+    {
+        using var scope = NewDisposeScope();
+        TokenExample[] window = Ragged.Examples();
+        (double expectedLoss, Tensor expected) = PaperFormula(window, perToken);
+        (BatchLoss loss, Tensor gradient) = Run(window, rows, perToken, RouterBalanceScope.Window, Coefficient, pack, recompute);
+
+        Assert.AreEqual(expectedLoss, loss.Mean, 1e-12 * expectedLoss);
+        Assert.IsLessThan(1e-12, Ragged.RelativeError(gradient, expected));
+    }
+
+    // The control: over micro-batches the shares differ from cut to cut, and so does the gradient.
+    [TestMethod]
+    public void Over_micro_batches_the_gradient_depends_on_the_cut()
+    {
+        using var scope = NewDisposeScope();
+        TokenExample[] window = Ragged.Examples();
+        Tensor whole = Run(window, 8, 1, RouterBalanceScope.MicroBatch).Gradient, rowByRow = Run(window, 1, 1, RouterBalanceScope.MicroBatch).Gradient;
+        Assert.IsLessThan(1e-12, Ragged.RelativeError(whole, PaperFormula(window, 1).Gradient));
+        Assert.IsGreaterThan(1e-3, Ragged.RelativeError(rowByRow, whole));
+    }
+
+    // Experts used alike cost alpha for each block; the loss of 8 micro-batches must not be 8 times that of one.
+    [TestMethod]
+    [DataRow(RouterBalanceScope.Window)]
+    [DataRow(RouterBalanceScope.MicroBatch)]
+    public void The_balance_loss_does_not_grow_with_the_number_of_micro_batches(RouterBalanceScope balanceScope)
+    {
+        using var scope = NewDisposeScope();
+        TokenExample[] window = Ragged.Examples(8, shortest: 20);
+        double one = Balance(8), eight = Balance(1);
+        Assert.AreEqual(one, eight, 0.25 * one);
+        Assert.IsGreaterThan(0.9 * 2 * Coefficient, one);
+
+        double Balance(int rows) =>
+            Run(window, rows, 1, balanceScope).Loss.Mean - Run(window, rows, 1, balanceScope, coefficient: 0).Loss.Mean;
+    }
+
+    [TestMethod]
+    public void Padding_is_routed_nowhere()
+    {
+        using var scope = NewDisposeScope();
+        using Gpt2Model model = Ragged.Model(experts: Experts);
+        model.train();
+        TokenExample[] window = Ragged.Examples(4);
+        using MicroBatch microBatch = MicroBatch.Collate(window, CPU);
+        SequenceLayout layout = SequenceLayout.Padded(microBatch.RowLengths);
+        model.Blocks[0].call(model.Embed(microBatch.Ids, layout), layout);
+        Assert.AreEqual(window.Sum(e => e.Length), model.Blocks[0].Routing!.Probabilities.shape[0]);
+    }
+
+    [TestMethod]
+    public void A_model_with_experts_trains_every_one_of_its_parameters()
+    {
+        using var scope = NewDisposeScope();
+        using Gpt2Model model = Ragged.Model(ScalarType.Float32, experts: Experts, expertsPerToken: 2);
+        var before = model.named_parameters().ToDictionary(p => p.name, p => p.parameter.detach().clone());
+        List<double> losses = [];
+        TrainingLoop.Run(model, Ragged.Examples(16), new TrainingOptions { MaximumSteps = 40, WarmupSteps = 2 }, seed: 1, step => losses.Add(step.Loss));
+        Assert.IsLessThan(losses[0] - 0.3, losses[^1]);
+        foreach (var (name, parameter) in model.named_parameters())
+            Assert.IsGreaterThan(0, (parameter - before[name]).abs().max().ToDouble(), name);
+    }
+
+    // Equations 4 to 6 over all real tokens of the window at once, differentiated by autograd in one padded batch.
+    private static (double Loss, Tensor Gradient) PaperFormula(TokenExample[] window, int perToken)
+    {
+        using Gpt2Model model = Ragged.Model(experts: Experts, expertsPerToken: perToken);
+        model.train();
+        using FlatParameters arena = new(model.named_parameters());
+        (Tensor ids, Tensor targets) = Ragged.Pad(window);
+        SequenceLayout layout = SequenceLayout.Padded([.. window.Select(e => e.Length)]);
+        Tensor hidden = model.Embed(ids, layout);
+        Tensor balance = zeros([], dtype: float64);
+        foreach (TransformerBlock block in model.Blocks)
+        {
+            hidden = block.call(hidden, layout);
+            Tensor probabilities = block.Routing!.Probabilities;
+            Tensor share = nn.functional.one_hot(block.Routing.Selected, Experts).to(float64).sum(dim: 1).mean([0]);        // [E]
+            balance = balance + (share * probabilities.mean([0])).sum() * Experts * Coefficient;
+        }
+        Tensor logits = nn.functional.linear(model.Normalize(hidden), model.HeadWeight);
+        Tensor loss = nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index: TokenExample.IgnoredTarget, reduction: nn.Reduction.Sum)
+            / window.Sum(e => e.TargetCount) + balance;
+        loss.backward();
+        return (loss.ToDouble(), arena.Gradients.clone());
+    }
+
+    private static (BatchLoss Loss, Tensor Gradient) Run(
+        TokenExample[] window, int rows, int perToken, RouterBalanceScope scope, double coefficient = Coefficient, bool pack = false, bool recompute = false)
+    {
+        using Gpt2Model model = Ragged.Model(experts: Experts, expertsPerToken: perToken);
+        model.train();
+        using BatchGradient gradient = new(model, LossNormalization.Token, recompute: recompute, pack: pack, balance: new RouterBalance(coefficient, scope));
+        return (gradient.Accumulate(Ragged.Cut(window, rows)), gradient.Arena.Gradients.clone());
+    }
+}

@@ -1,0 +1,60 @@
+using MLNetExtension.Data;
+using MLNetExtension.Models.Gpt2;
+using MLNetExtension.Training;
+using MLNetExtension.Training.Reports;
+using MLNetExtension.Training.Resume;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Tests.Training.Resume;
+
+/// <summary>transformers #46628, #39215, accelerate #4071: resuming in the middle of an epoch diverged.</summary>
+[TestClass]
+public sealed class ResumeTests
+{
+    // 5 windows an epoch, the last one short: interrupted in an epoch, at its end, and twice.
+    [TestMethod]
+    [DataRow(7)]
+    [DataRow(5)]
+    [DataRow(3, 11)]
+    public void A_resumed_training_equals_an_uninterrupted_one_bit_for_bit(params int[] interruptions)
+    {
+        using var scope = NewDisposeScope();
+        List<StepReport> whole = [], parts = [];
+        using Gpt2Model expected = Ragged.Model(ScalarType.Float32, dropout: 0.1), actual = Ragged.Model(ScalarType.Float32, dropout: 0.1);
+        TrainingLoop.Run(expected, Examples, Options, seed: 1, whole.Add);
+
+        using TrainingState state = new();
+        foreach (int interruption in interruptions)
+        {
+            using CancellationTokenSource source = new();
+            Assert.ThrowsExactly<OperationCanceledException>(() => TrainingLoop.Run(actual, Examples, Options, seed: 1, step =>
+            {
+                parts.Add(step);
+                if (step.Step == interruption)
+                    source.Cancel();
+            }, source.Token, state));
+            Assert.AreEqual(interruption, state.Steps);
+        }
+        TrainingLoop.Run(actual, Examples, Options, seed: 1, parts.Add, state: state);
+
+        CollectionAssert.AreEqual(whole.Select(step => (step.Step, step.Epoch, step.Loss, step.LearningRate)).ToArray(), parts.Select(step => (step.Step, step.Epoch, step.Loss, step.LearningRate)).ToArray());
+        CollectionAssert.AreEqual(whole.Select(step => step.TotalTargetTokens).ToArray(), parts.Select(step => step.TotalTargetTokens).ToArray());
+        CollectionAssert.AreEqual(Bytes(expected), Bytes(actual));
+    }
+
+    [TestMethod]
+    public void A_state_of_another_model_is_refused()
+    {
+        using Gpt2Model one = Ragged.Model(), other = Ragged.Model(experts: 2);
+        using TrainingState state = new();
+        TrainingLoop.Run(one, Examples, Options, seed: 1, state: state);
+        ArgumentException error = Assert.ThrowsExactly<ArgumentException>(() => TrainingLoop.Run(other, Examples, Options, seed: 1, state: state));
+        StringAssert.Contains(error.Message, "trained parameters");
+    }
+
+    private static TokenExample[] Examples => Ragged.Examples(18);
+
+    private static TrainingOptions Options => new() { BatchSize = 4, MaximumSteps = 14, WarmupSteps = 3, MaximumTokensPerMicroBatch = 50 };
+
+    private static byte[] Bytes(Gpt2Model model) => cat([.. model.parameters().Select(p => p.detach().flatten())]).bytes.ToArray();
+}
