@@ -11,7 +11,7 @@ namespace MLNetExtension.Data;
 /// <param name="tokenizer">The tokenizer that the template was made with; counts bytes.</param>
 /// <param name="contextLength">Most positions of an example; what goes past it is cut off and <see cref="TokenExample.WasTruncated"/> says
 /// so.</param>
-public sealed class ChatExampleEncoder(ChatTemplate template, ILanguageTokenizer tokenizer, int contextLength)
+internal sealed class ChatExampleEncoder(ChatTemplate template, ILanguageTokenizer tokenizer, int contextLength)
 {
     /// <summary>The id that ends a turn.</summary>
     public int EndOfTurnId => template.EndOfTurnId;

@@ -4,7 +4,7 @@ using MLNetExtension.Tokenization.Chat;
 namespace MLNetExtension.Data;
 
 /// <summary>Reads a chat from JSON text: <c>[{"role": "user", "content": "..."}, ...]</c>.</summary>
-public static class ChatMessages
+internal static class ChatMessages
 {
     private static readonly string[] Keys = ["role", "content"];
 

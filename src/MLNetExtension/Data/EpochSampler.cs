@@ -3,7 +3,7 @@ namespace MLNetExtension.Data;
 /// <summary>The order in which an epoch visits the examples: a pure function of seed and epoch, so that resuming is arithmetic.</summary>
 /// <param name="count">Number of examples.</param>
 /// <param name="seed">Seed of the whole training.</param>
-public sealed class EpochSampler(int count, int seed)
+internal sealed class EpochSampler(int count, int seed)
 {
     /// <summary>Gives the order of an epoch, a permutation of 0 to count - 1.</summary>
     /// <param name="epoch">The epoch, from 0. Epochs differ in their order.</param>

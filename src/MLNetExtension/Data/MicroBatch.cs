@@ -6,7 +6,7 @@ namespace MLNetExtension.Data;
 /// Rows that pass through the model together. B rows, T positions, N targets in all. Padded rows lie side by side, [B,T], filled up at their right
 /// end; packed rows lie one after another in a single sequence, [1,T]. Targets are named by their positions, so prompts and padding never reach the head.
 /// </summary>
-public sealed class MicroBatch : IDisposable
+internal sealed class MicroBatch : IDisposable
 {
     private MicroBatch(Layout layout, IReadOnlyList<TokenExample> examples, Device device)
     {

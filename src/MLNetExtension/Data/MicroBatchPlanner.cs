@@ -1,7 +1,7 @@
 namespace MLNetExtension.Data;
 
 /// <summary>Cuts a window into micro-batches. Any cut gives the same gradient, so this one is chosen for memory and little padding alone.</summary>
-public static class MicroBatchPlanner
+internal static class MicroBatchPlanner
 {
     /// <summary>Groups rows of like length until a group, padded to its longest row, would pass the budget.</summary>
     /// <param name="window">The examples of one optimizer step. Those without a target are left out: no forward pass could learn from them.</param>

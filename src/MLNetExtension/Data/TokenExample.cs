@@ -1,7 +1,7 @@
 namespace MLNetExtension.Data;
 
 /// <summary>A row as token ids with its targets, shifted here once and nowhere else: the model reads <c>Ids[t]</c> and is asked for <c>Targets[t]</c>.</summary>
-public sealed class TokenExample
+internal sealed class TokenExample
 {
     /// <summary>The target of a position that no loss counts.</summary>
     public const int IgnoredTarget = -100;

@@ -11,7 +11,7 @@ namespace MLNetExtension.Data;
 /// </summary>
 /// <param name="tokenizer">Encodes prompt and completion, each by itself, so that the boundary between them is a token boundary.</param>
 /// <param name="contextLength">Most positions of an example; what goes past it is cut off and <see cref="TokenExample.WasTruncated"/> says so.</param>
-public sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int contextLength)
+internal sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int contextLength)
 {
     // Made when the first chat comes: most tokenizers know none.
     private readonly Lazy<ChatExampleEncoder> _chats = new(() => tokenizer is HuggingFaceTokenizer chatty

@@ -5,4 +5,4 @@ namespace MLNetExtension.Evaluation;
 /// <param name="TokenCount">The number of target tokens.</param>
 /// <param name="ByteCount">The number of UTF-8 bytes that the target tokens spell.</param>
 /// <param name="CorrectCount">The number of target tokens that the model thinks the likeliest of all.</param>
-public readonly record struct RowScore(double LossSum, int TokenCount, int ByteCount, int CorrectCount = 0);
+internal readonly record struct RowScore(double LossSum, int TokenCount, int ByteCount, int CorrectCount = 0);

@@ -12,7 +12,7 @@ namespace MLNetExtension.Evaluation;
 /// <para>Any number of threads may score with one model at the same time, each with its own scorer or all with one. For this the scorer changes nothing: the model's owner
 /// puts it into evaluation mode, once, and the scorer refuses a model that is not, since there dropout would make losses random. No random numbers are drawn.</para>
 /// </remarks>
-public sealed class RowScorer
+internal sealed class RowScorer
 {
     private readonly CausalLanguageModel _model;
     private readonly int _maximumTokens;

@@ -15,7 +15,7 @@ namespace MLNetExtension.Generation;
 /// <para>Choices are drawn on the host from random numbers of their own, so torch's random state is left alone. Any number of threads may generate from one model
 /// at the same time; the model's owner puts it into evaluation mode, once, and a model that is not is refused.</para>
 /// </remarks>
-public sealed class TextGenerator
+internal sealed class TextGenerator
 {
     private readonly CausalLanguageModel _model;
     private readonly ILanguageTokenizer _tokenizer;

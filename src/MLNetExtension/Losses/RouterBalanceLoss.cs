@@ -10,7 +10,7 @@ namespace MLNetExtension.Losses;
 /// f_e is a count and carries no gradient, so the loss is linear in the probabilities and falls apart into a sum over tokens: given the shares of a whole window, its
 /// micro-batches' sums add up to the window's loss, however it is cut. That is the idea of Qiu et al. 2025, arXiv 2501.11873, made exact.
 /// </remarks>
-public static class RouterBalanceLoss
+internal static class RouterBalanceLoss
 {
     /// <summary>Counts how often each expert was chosen.</summary>
     /// <param name="selected">Chosen experts, [n,K] int64.</param>

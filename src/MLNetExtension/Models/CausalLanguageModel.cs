@@ -10,7 +10,7 @@ namespace MLNetExtension.Models;
 /// A causal language model in the parts that training needs apart: embedding, blocks, final norm, head.
 /// B rows, T positions, C width, V vocabulary. As a module it maps ids [B,T] int64 to logits [B,T,V].
 /// </summary>
-public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
+internal abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
 {
     /// <summary>Names the module.</summary>
     /// <param name="name">The module's name.</param>

@@ -12,7 +12,7 @@ namespace MLNetExtension.Models;
 /// <para>It belongs to one sequence of calls of <see cref="CausalLanguageModel.Hidden(Tensor, KeyValueCache)"/> of one model and to one thread at a time; any number of them may share a model.
 /// It outlives dispose scopes and frees its tensors when it is disposed of.</para>
 /// </remarks>
-public sealed class KeyValueCache : IDisposable
+internal sealed class KeyValueCache : IDisposable
 {
     private const long SmallestCapacity = 64;
 

@@ -6,7 +6,7 @@ namespace MLNetExtension.Models;
 /// How rows lie in the positions that pass through a model together: side by side and padded, [B,T], or packed one after
 /// another into a single sequence, [1,T], where attention stays within each row and positions start anew with it; or going on from positions that a cache holds.
 /// </summary>
-public sealed class SequenceLayout
+internal sealed class SequenceLayout
 {
     private readonly long[]? _packed;
     private readonly IReadOnlyList<int>? _padded;

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Models;
 
 /// <summary>A block of a transformer, [B,T,C] to [B,T,C] in a given layout. Given the same seed and input it computes the same again, dropout included.</summary>
-public abstract class TransformerBlock : nn.Module<Tensor, SequenceLayout, Tensor>
+internal abstract class TransformerBlock : nn.Module<Tensor, SequenceLayout, Tensor>
 {
     private AdaptableLinear[]? _linears;
 

@@ -9,7 +9,7 @@ using MLNetExtension.Training.Resume;
 namespace MLNetExtension.Training;
 
 /// <summary>Walks over the examples, window by window and epoch by epoch, until a limit is reached.</summary>
-public static class TrainingLoop
+internal static class TrainingLoop
 {
     // Seeking the fastest budget costs about a dozen steps.
     private const int StepsWorthCalibrating = 200;

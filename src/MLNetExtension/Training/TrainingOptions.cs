@@ -119,7 +119,7 @@ public class TrainingOptions
 
     /// <summary>Sizes of the model for a vocabulary.</summary>
     /// <param name="vocabularySize">Number of token ids.</param>
-    public Gpt2Configuration ModelConfiguration(int vocabularySize) => new(vocabularySize, ContextLength, Layers, Heads, Width, Dropout, Experts, ExpertsPerToken);
+    internal Gpt2Configuration ModelConfiguration(int vocabularySize) => new(vocabularySize, ContextLength, Layers, Heads, Width, Dropout, Experts, ExpertsPerToken);
 
     /// <summary>Checks every option.</summary>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range; the message names option, value and range.</exception>

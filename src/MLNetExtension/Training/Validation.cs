@@ -1,7 +1,7 @@
 namespace MLNetExtension.Training;
 
 /// <summary>How a training measures itself on rows that it does not learn from. The weights it ends with are the best that were measured.</summary>
-public sealed class Validation
+internal sealed class Validation
 {
     /// <summary>Describes what is measured and how often.</summary>
     /// <param name="loss">Gives the loss of the model that is trained, in nats per target token: sum over sum. While it runs, the model is in evaluation mode; it must leave weights and random

@@ -9,7 +9,7 @@ namespace Samples.Comparison;
 /// Trains the same model from the same weights on the same windows under several policies and cuts, beside the full batch: one micro-batch that
 /// holds the whole window, divided by its targets. Shows what <see cref="LossNormalization.Token"/> keeps and the other policies do not.
 /// </summary>
-public static class AccumulationComparison
+internal static class AccumulationComparison
 {
     /// <summary>Trains all runs in step with each other, on the CPU, so that memory does not grow with the number of steps.</summary>
     /// <param name="configuration">Sizes of the model; without dropout, whose random numbers depend on the cut.</param>

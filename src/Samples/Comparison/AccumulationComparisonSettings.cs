@@ -3,7 +3,7 @@ using MLNetExtension.Training.Accumulation;
 namespace Samples.Comparison;
 
 /// <summary>The order in which a window's rows are laid into micro-batches.</summary>
-public enum RowOrder
+internal enum RowOrder
 {
     /// <summary>As they come from the shuffled rows.</summary>
     Random,
@@ -13,7 +13,7 @@ public enum RowOrder
 }
 
 /// <summary>The numbers that a comparison computes in.</summary>
-public enum ComparisonPrecision
+internal enum ComparisonPrecision
 {
     /// <summary>float64, in which what is exact agrees to about 1e-15.</summary>
     Float64,
@@ -23,7 +23,7 @@ public enum ComparisonPrecision
 }
 
 /// <summary>What an <see cref="AccumulationComparison"/> compares. Steps are AdamW's at a constant learning rate, and no gradient is clipped: clipping would hide how long each policy's gradient is.</summary>
-public sealed record AccumulationComparisonSettings
+internal sealed record AccumulationComparisonSettings
 {
     /// <summary>The cuts of a window; all of the same number of rows, which is that of the window. Default 1x16, 2x8, 4x4, 16x1; at least one.</summary>
     public IReadOnlyList<BatchSplit> Cuts { get; init; } = [new(1, 16), new(2, 8), new(4, 4), new(16, 1)];

@@ -3,7 +3,7 @@ using MLNetExtension.Training.Accumulation;
 namespace Samples.Comparison;
 
 /// <summary>How one policy and one cut fared against the full batch.</summary>
-public sealed record AccumulationRun
+internal sealed record AccumulationRun
 {
     // A single window of ragged rows is noisy.
     private const int LastWindows = 10;
@@ -41,4 +41,4 @@ public sealed record AccumulationRun
 /// <param name="Steps">Steps in all.</param>
 /// <param name="Loss">Loss of the full batch's run on this step's window, in nats per target token.</param>
 /// <param name="Elapsed">Time since the comparison began.</param>
-public readonly record struct AccumulationProgress(int Step, int Steps, double Loss, TimeSpan Elapsed);
+internal readonly record struct AccumulationProgress(int Step, int Steps, double Loss, TimeSpan Elapsed);

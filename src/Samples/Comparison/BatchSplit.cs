@@ -5,7 +5,7 @@ namespace Samples.Comparison;
 /// <summary>How a window is cut: into equal micro-batches, written <c>4x4</c> for four micro-batches of four rows each.</summary>
 /// <param name="MicroBatches">G, the number of micro-batches, at least 1.</param>
 /// <param name="RowsPerMicroBatch">Rows of each, at least 1.</param>
-public readonly record struct BatchSplit(int MicroBatches, int RowsPerMicroBatch)
+internal readonly record struct BatchSplit(int MicroBatches, int RowsPerMicroBatch)
 {
     /// <summary>Rows of the window.</summary>
     public long Rows => (long)MicroBatches * RowsPerMicroBatch;

@@ -12,7 +12,7 @@ namespace MLNetExtension.Tests.Generation;
 
 /// <summary>Text generated with what the model keeps of it, and several texts side by side.</summary>
 [TestClass]
-public sealed class CachedGenerationTests
+internal sealed class CachedGenerationTests
 {
     private const int EndOfText = ByteLevelTokenizer.EndOfTextId;
     private static readonly ByteLevelTokenizer Tokenizer = new();

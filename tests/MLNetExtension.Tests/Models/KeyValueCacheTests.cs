@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Tests.Models;
 
 [TestClass]
-public sealed class KeyValueCacheTests
+internal sealed class KeyValueCacheTests
 {
     private static readonly Random Ids = new(11);
 

@@ -8,7 +8,7 @@ using TorchSharp;
 namespace MLNetExtension.Tests.Samples;
 
 [TestClass]
-public sealed class AccumulationComparisonTests
+internal sealed class AccumulationComparisonTests
 {
     private static readonly Gpt2Configuration Model = new(Ragged.Vocabulary, ContextLength: 24, Layers: 1, Heads: 2, Width: 8);
 

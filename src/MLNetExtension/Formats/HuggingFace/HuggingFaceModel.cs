@@ -17,7 +17,7 @@ namespace MLNetExtension.Formats.HuggingFace;
 /// Pickle files are never read: they can run any program.</para>
 /// <para>Tokenizer files lie in the same folder and are not this class's business: <see cref="Save(string, IReadOnlyList{string}?, long)"/> carries given files along.</para>
 /// </remarks>
-public sealed class HuggingFaceModel : IDisposable
+internal sealed class HuggingFaceModel : IDisposable
 {
     private const string GenerationFileName = "generation_config.json";
     private const long UsualFileBytes = 5_000_000_000;

@@ -7,7 +7,7 @@ namespace MLNetExtension;
 /// <summary>Recognises a torch that is not set up, and says in one sentence what is missing.</summary>
 /// <remarks>TorchSharp finds its native library when it is first used, and fails then with whatever the loader throws: wrapped in a
 /// <see cref="TypeInitializationException"/>, as a <see cref="DllNotFoundException"/>, or as a page-long <see cref="NotSupportedException"/>.</remarks>
-public static class TorchSetup
+internal static class TorchSetup
 {
     /// <summary>The version of TorchSharp that is loaded, such as <c>0.105.2</c>.</summary>
     public static string TorchSharpVersion => VersionOf(typeof(torch).Assembly);

@@ -16,7 +16,7 @@ namespace MLNetExtension.Models.Gpt2;
 /// <param name="NormEpsilon">What layer norms add to the variance.</param>
 /// <param name="AttentionDropout">Share of the attention probabilities that training zeroes, 0 to below 1. Above 0, training forms them, [B,H,T,T], instead of using a fused kernel.</param>
 /// <param name="TiedHead">Whether the head is the token embedding itself.</param>
-public sealed record Gpt2Configuration(
+internal sealed record Gpt2Configuration(
     int VocabularySize,
     int ContextLength,
     int Layers,

@@ -9,7 +9,7 @@ namespace MLNetExtension.Models.Gpt2;
 /// GPT-2 (Radford et al. 2019): learned positions, pre-norm blocks, GELU, a head that is the token embedding itself unless untied.
 /// B rows, T positions, C width, V vocabulary.
 /// </summary>
-public sealed class Gpt2Model : CausalLanguageModel
+internal sealed class Gpt2Model : CausalLanguageModel
 {
     private readonly Parameter wte, wpe;
     private readonly Parameter? lm_head;

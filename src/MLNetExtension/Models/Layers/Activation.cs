@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Models.Layers;
 
 /// <summary>The function between the two matrices of a feed-forward network.</summary>
-public enum Activation
+internal enum Activation
 {
     /// <summary>x times the normal distribution function of x (Hendrycks and Gimpel 2016).</summary>
     Gelu,

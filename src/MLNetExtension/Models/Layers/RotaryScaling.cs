@@ -1,7 +1,7 @@
 namespace MLNetExtension.Models.Layers;
 
 /// <summary>How rotary frequencies are changed so that a model reads rows longer than those it was first trained on.</summary>
-public abstract record RotaryScaling
+internal abstract record RotaryScaling
 {
     private protected RotaryScaling()
     {

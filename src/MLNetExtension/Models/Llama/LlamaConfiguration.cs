@@ -3,7 +3,7 @@ using MLNetExtension.Models.Layers;
 namespace MLNetExtension.Models.Llama;
 
 /// <summary>Sizes and options of a Llama or of one of its relatives, which are the same network with other options.</summary>
-public sealed record LlamaConfiguration
+internal sealed record LlamaConfiguration
 {
     /// <summary>V, the number of token ids.</summary>
     public required int VocabularySize { get; init; }

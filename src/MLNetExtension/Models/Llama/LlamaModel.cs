@@ -8,7 +8,7 @@ namespace MLNetExtension.Models.Llama;
 /// Llama (Touvron et al. 2023) and its relatives Mistral, Qwen 2 and 3, SmolLM 3 and Mixtral, which differ in options: rotary positions, RMS norms, gated feed-forward networks,
 /// grouped-query attention. B rows, T positions, C width, V vocabulary.
 /// </summary>
-public sealed class LlamaModel : CausalLanguageModel
+internal sealed class LlamaModel : CausalLanguageModel
 {
     private readonly Parameter embed_tokens;
     private readonly Parameter? lm_head;

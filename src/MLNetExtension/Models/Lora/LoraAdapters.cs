@@ -11,7 +11,7 @@ namespace MLNetExtension.Models.Lora;
 /// <para>The adapters belong to the model and are freed with it. They are float32, or float64 in a model of that type: a model in bfloat16 keeps its weights so, and what is trained is float32 still.</para>
 /// <para>What saves the model's own weights does not save adapters: save these too, or merge them before.</para>
 /// </remarks>
-public sealed class LoraAdapters
+internal sealed class LoraAdapters
 {
     private readonly CausalLanguageModel _model;
     private readonly IReadOnlyList<(AdaptableModule Module, LowRankAdapter Adapter)> _adapters;

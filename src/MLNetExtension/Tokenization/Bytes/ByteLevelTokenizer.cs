@@ -16,7 +16,7 @@ namespace MLNetExtension.Tokenization.Bytes;
 /// <para>Where a maximum number of tokens is given, characters stay whole: up to three tokens fewer than asked for may come back.</para>
 /// <para>It has no state, and any number of threads may use one.</para>
 /// </remarks>
-public sealed class ByteLevelTokenizer : Tokenizer, ILanguageTokenizer
+internal sealed class ByteLevelTokenizer : Tokenizer, ILanguageTokenizer
 {
     /// <summary>The id of the end-of-text token.</summary>
     public const int EndOfTextId = 256;

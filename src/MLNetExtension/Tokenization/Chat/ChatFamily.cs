@@ -1,7 +1,7 @@
 namespace MLNetExtension.Tokenization.Chat;
 
 /// <summary>The layouts of a chat that this library knows.</summary>
-public enum ChatFamily
+internal enum ChatFamily
 {
     /// <summary>ChatML, as Qwen has it: <c>&lt;|im_start|&gt;role</c>, a line break, the content, <c>&lt;|im_end|&gt;</c>, a line break.</summary>
     ChatML,

@@ -3,7 +3,7 @@ namespace MLNetExtension.Tokenization.Chat;
 /// <summary>One message of a chat.</summary>
 /// <param name="Role">Who speaks: one of <see cref="Roles"/>.</param>
 /// <param name="Content">What is said.</param>
-public sealed record ChatMessage(string Role, string Content)
+internal sealed record ChatMessage(string Role, string Content)
 {
     /// <summary>The role whose messages a model learns.</summary>
     public const string Assistant = "assistant";

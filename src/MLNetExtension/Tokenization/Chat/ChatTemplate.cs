@@ -11,7 +11,7 @@ namespace MLNetExtension.Tokenization.Chat;
 /// line break, which that would fuse with the header's.</para>
 /// <para>Any number of threads may use one.</para>
 /// </remarks>
-public sealed class ChatTemplate
+internal sealed class ChatTemplate
 {
     private readonly HuggingFaceTokenizer _tokenizer;
 

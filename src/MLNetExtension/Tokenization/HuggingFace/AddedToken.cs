@@ -5,4 +5,4 @@ namespace MLNetExtension.Tokenization.HuggingFace;
 /// <param name="Content">The characters that are looked for.</param>
 /// <param name="IsSpecial">Whether it is a mark (the end of a text, the beginning of a turn) and not part of what the text says.</param>
 /// <param name="IsNormalized">Whether it is looked for in the normalized text, and not in the text as it came.</param>
-public sealed record AddedToken(int Id, string Content, bool IsSpecial = true, bool IsNormalized = false);
+internal sealed record AddedToken(int Id, string Content, bool IsSpecial = true, bool IsNormalized = false);

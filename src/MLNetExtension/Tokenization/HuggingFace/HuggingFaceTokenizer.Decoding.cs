@@ -3,7 +3,7 @@ using MLNetExtension.Tokenization.Bytes;
 
 namespace MLNetExtension.Tokenization.HuggingFace;
 
-public sealed partial class HuggingFaceTokenizer
+internal sealed partial class HuggingFaceTokenizer
 {
     /// <inheritdoc/>
     public int ByteCount(int id) => BytesOf(id).Length;

@@ -3,7 +3,7 @@ using Microsoft.ML.Tokenizers;
 
 namespace MLNetExtension.Tokenization.HuggingFace;
 
-public sealed partial class HuggingFaceTokenizer
+internal sealed partial class HuggingFaceTokenizer
 {
     /// <inheritdoc/>
     /// <exception cref="ArgumentNullException"><paramref name="text"/> is null.</exception>

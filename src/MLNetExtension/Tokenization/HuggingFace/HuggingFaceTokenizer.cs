@@ -18,7 +18,7 @@ namespace MLNetExtension.Tokenization.HuggingFace;
 /// surrogate is spelt in three bytes and comes back. Python's clean-up of spaces before punctuation is never done.</para>
 /// <para>It does not change once it is made, and any number of threads may use one.</para>
 /// </remarks>
-public sealed partial class HuggingFaceTokenizer : Tokenizer, ILanguageTokenizer
+internal sealed partial class HuggingFaceTokenizer : Tokenizer, ILanguageTokenizer
 {
     private readonly TokenizerDefinition _definition;
     private readonly WordEncoder _words;

@@ -11,7 +11,7 @@ namespace MLNetExtension.Tokenization.HuggingFace;
 /// ML.NET's <c>RegexPreTokenizer</c> drops what lies between matches, and its expressions count chars, not code points: an emoji before a word would
 /// be split off where the model was trained with the two as one.
 /// </remarks>
-public sealed class PatternPreTokenizer : PreTokenizer
+internal sealed class PatternPreTokenizer : PreTokenizer
 {
     private readonly Regex[] _steps;
 

@@ -1,7 +1,7 @@
 namespace MLNetExtension.Tokenization.HuggingFace;
 
 /// <summary>The patterns by which the families of byte-level models split text into words, as their files spell them.</summary>
-public static class SplitPatterns
+internal static class SplitPatterns
 {
     /// <summary>GPT-2, and the <c>ByteLevel</c> pre-tokenizer with its own pattern.</summary>
     public const string Gpt2 = @"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";

@@ -4,7 +4,7 @@ using System.Text;
 namespace MLNetExtension.Tokenization.HuggingFace;
 
 /// <summary>GPT-2's two files, which came before <c>tokenizer.json</c>: the tokens and the merges. What they leave out is what GPT-2 does.</summary>
-public static class VocabularyAndMerges
+internal static class VocabularyAndMerges
 {
     /// <summary>The usual name of the file of tokens.</summary>
     public const string VocabularyFileName = "vocab.json";

@@ -9,7 +9,7 @@ namespace MLNetExtension.Tokenization.Normalization;
 /// setting of the application; and it refuses lone surrogates, which are left alone here.</para>
 /// <para>Source: Unicode Standard Annex 15, "Unicode Normalization Forms".</para>
 /// </remarks>
-public sealed class CanonicalComposition : Normalizer
+internal sealed class CanonicalComposition : Normalizer
 {
     // Every character below U+0300 is in form C, and none of them composes with one before it.
     private const char FirstThatMayChange = '\u0300';

@@ -9,7 +9,7 @@ namespace MLNetExtension.Tokenization.SentencePiece;
 /// ML.NET does the encoding and the decoding; this class names the ids of beginning and end and counts bytes. Where the model sets a space in front
 /// of a text, the first token spells it, and <see cref="ByteCount"/> counts it.
 /// </remarks>
-public sealed class SentencePieceLanguageTokenizer : Tokenizer, ILanguageTokenizer
+internal sealed class SentencePieceLanguageTokenizer : Tokenizer, ILanguageTokenizer
 {
     /// <summary>The file's usual name.</summary>
     public const string FileName = "tokenizer.model";

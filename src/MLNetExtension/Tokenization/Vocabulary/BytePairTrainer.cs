@@ -38,7 +38,7 @@ public sealed partial class BytePairTrainer
     /// <exception cref="FormatException">The pattern is not one that this library reads.</exception>
     /// <exception cref="InvalidDataException">A special token is spelt like a token of bytes.</exception>
     /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled.</exception>
-    public HuggingFaceTokenizer Train(IEnumerable<string> texts, IProgress<BytePairTrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+    public ILanguageTokenizer Train(IEnumerable<string> texts, IProgress<BytePairTrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(texts);
         int maximumMerges = _options.VocabularySize - ByteCount - _options.SpecialTokens.Length;

@@ -4,7 +4,7 @@ namespace MLNetExtension.Training.Optimization;
 /// <param name="peak">Learning rate at the end of the warm-up.</param>
 /// <param name="minimum">Learning rate at the end of training.</param>
 /// <param name="warmupSteps">Steps of the warm-up, 0 for none.</param>
-public sealed class LearningRateSchedule(double peak, double minimum, int warmupSteps)
+internal sealed class LearningRateSchedule(double peak, double minimum, int warmupSteps)
 {
     /// <summary>Gives the learning rate of a step.</summary>
     /// <param name="step">The step, from 0.</param>

@@ -7,7 +7,7 @@ namespace MLNetExtension.Training.Resume;
 /// <summary>Writes down every so many steps where a training stands, and lets a later run go on from there as if nothing had happened in between.</summary>
 /// <remarks>A checkpoint holds weights and AdamW's running means in full precision, the counts, and what validation found. Order of rows, schedule and dropout are functions of seed and step.
 /// What follows is the uninterrupted training bit for bit where <see cref="TrainingOptions.MaximumTokensPerMicroBatch"/> is set and steps or epochs are the limit.</remarks>
-public sealed class TrainingCheckpoints
+internal sealed class TrainingCheckpoints
 {
     private const string StateFile = "state.json", TensorsFile = "tensors.safetensors";
     private const string Weights = "weights", FirstMoment = "first_moment", SecondMoment = "second_moment", Best = "best_weights";

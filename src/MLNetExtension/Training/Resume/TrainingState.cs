@@ -10,7 +10,7 @@ namespace MLNetExtension.Training.Resume;
 /// Give a new state to <see cref="TrainingLoop.Run"/>; when that ends, by itself, by cancellation or by an exception, the state says where it stood. Given again with the same model,
 /// examples, options and seed, training goes on from there. A run is repeated bit for bit only where <see cref="TrainingOptions.MaximumTokensPerMicroBatch"/> is set and steps or epochs, not time, are its limit.
 /// </remarks>
-public sealed class TrainingState : IDisposable
+internal sealed class TrainingState : IDisposable
 {
     /// <summary>Optimizer steps taken, those without an update included.</summary>
     public int Steps { get; internal set; }

@@ -13,7 +13,7 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Tests.Formats.HuggingFace;
 
 [TestClass]
-public sealed class HuggingFaceModelTests
+internal sealed class HuggingFaceModelTests
 {
     public static IEnumerable<object[]> Names => GoldenLogitsTests.Names;
 

@@ -72,7 +72,7 @@ public sealed class BytePairTrainerTests
     public void Progress_is_told_up_to_the_end()
     {
         var reports = new Reports();
-        HuggingFaceTokenizer tokenizer = new BytePairTrainer(new() { VocabularySize = 400 }).Train([Golden.Corpus], reports);
+        var tokenizer = (HuggingFaceTokenizer)new BytePairTrainer(new() { VocabularySize = 400 }).Train([Golden.Corpus], reports);
         Assert.AreEqual(new BytePairTrainingProgress(1, Golden.Corpus.Length, 143, 143), reports.Seen[^1]);
         Assert.AreEqual(100, reports.Seen[0].Merges);
         Assert.HasCount(143, Merges(tokenizer));
@@ -98,7 +98,7 @@ public sealed class BytePairTrainerTests
         Assert.ThrowsExactly<OperationCanceledException>(() => new BytePairTrainer().Train(["a"], cancellationToken: new CancellationToken(canceled: true)));
     }
 
-    private static HuggingFaceTokenizer Train(IEnumerable<string> texts, BytePairTrainer.Options? options = null) => new BytePairTrainer(options).Train(texts);
+    private static HuggingFaceTokenizer Train(IEnumerable<string> texts, BytePairTrainer.Options? options = null) => (HuggingFaceTokenizer)new BytePairTrainer(options).Train(texts);
 
     private static string[] Merges(HuggingFaceTokenizer tokenizer)
     {

@@ -13,7 +13,7 @@ namespace MLNetExtension.Tests.Training.Accumulation;
 public sealed class AnySplitTests
 {
     /// <summary>One draw of what may vary.</summary>
-    public sealed record Case(int Seed, int Rows, int Longest, bool Weighted, double LabelSmoothing, double ZLoss, bool Pack, bool Recompute, int CutSeed)
+    internal sealed record Case(int Seed, int Rows, int Longest, bool Weighted, double LabelSmoothing, double ZLoss, bool Pack, bool Recompute, int CutSeed)
     {
         public TokenExample[] Window()
         {
