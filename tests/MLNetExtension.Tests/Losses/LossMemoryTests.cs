@@ -5,6 +5,7 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Tests.Losses;
 
 [TestClass]
+[TestCategory("Alone")]
 [DoNotParallelize]
 public sealed class LossMemoryTests
 {

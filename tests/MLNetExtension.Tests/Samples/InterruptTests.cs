@@ -11,6 +11,8 @@ namespace MLNetExtension.Tests.Samples;
 public sealed class InterruptTests
 {
     [TestMethod]
+    [TestCategory("Alone")]
+    [DoNotParallelize]
     public void A_training_that_is_broken_off_leaves_nothing()
     {
         using TemporaryFolder folder = new();

@@ -4,6 +4,7 @@ using Microsoft.ML;
 namespace MLNetExtension.Tests.MLNet.Scoring;
 
 [TestClass]
+[TestCategory("Alone")]
 [DoNotParallelize] // the memory is the process's
 public sealed class PredictionMemoryTests
 {

@@ -88,6 +88,7 @@ public sealed class WorkersTests
 
     // Meant to fail with: the calling thread's number not put back.
     [TestMethod]
+    [TestCategory("Alone")]
     [DoNotParallelize]
     public void Workers_leave_the_number_of_threads_as_it_was()
     {
@@ -113,6 +114,7 @@ public sealed class WorkersTests
 
     // libtorch takes over the process's number on a thread's first parallel call, whatever was set there before. Seen to fail with: the number set before that.
     [TestMethod]
+    [TestCategory("Alone")]
     [DoNotParallelize]
     public void A_worker_keeps_to_its_cores()
     {
