@@ -44,12 +44,12 @@ internal static class Ragged
     public static TokenExample WithoutTargets(int length) =>
         new(new int[length], [.. Enumerable.Repeat(TokenExample.IgnoredTarget, length)], 0, 0);
 
-    /// <summary>The window in micro-batches of equally many rows, in the order given.</summary>
-    public static IReadOnlyList<IReadOnlyList<TokenExample>> Cut(IEnumerable<TokenExample> window, int rows) => [.. window.Chunk(rows)];
+    /// <summary>The batch in micro-batches of equally many rows, in the order given.</summary>
+    public static IReadOnlyList<IReadOnlyList<TokenExample>> Split(IEnumerable<TokenExample> batch, int rows) => [.. batch.Chunk(rows)];
 
-    /// <summary>Loss and gradient of a window through <see cref="BatchGradient"/>, on a model made anew.</summary>
+    /// <summary>Loss and gradient of a batch through <see cref="BatchGradient"/>, on a model made anew.</summary>
     public static (BatchLoss Loss, Tensor Gradient) Accumulate(
-        IReadOnlyList<IReadOnlyList<TokenExample>> cut,
+        IReadOnlyList<IReadOnlyList<TokenExample>> microBatches,
         LossNormalization normalization = LossNormalization.Token,
         ScalarType dtype = ScalarType.Float64,
         ITokenLoss? loss = null,
@@ -59,36 +59,36 @@ internal static class Ragged
     {
         using Gpt2Model model = Model(dtype, dropout: dropout);
         using BatchGradient gradient = new(model, normalization, loss, recompute, pack);
-        return (gradient.Accumulate(cut), gradient.Arena.Gradients.clone().to(float64));
+        return (gradient.Accumulate(microBatches), gradient.Parameters.Gradients.clone().to(float64));
     }
 
     /// <summary>
     /// The same, written out by other means: whole logits, torch's own cross entropy and autograd, one padded batch, one division.
     /// </summary>
     public static (double Loss, Tensor Gradient) FullBatch(
-        IReadOnlyList<TokenExample> window, bool divide = true, ScalarType dtype = ScalarType.Float64, double labelSmoothing = 0, double zLoss = 0)
+        IReadOnlyList<TokenExample> batch, bool divide = true, ScalarType dtype = ScalarType.Float64, double labelSmoothing = 0, double zLoss = 0)
     {
         using Gpt2Model model = Model(dtype);
-        using FlatParameters arena = new(model.named_parameters());
-        (Tensor ids, Tensor targets) = Pad(window);
+        using FlatParameters parameters = new(model.named_parameters());
+        (Tensor ids, Tensor targets) = Pad(batch);
         Tensor logits = model.call(ids);                                                                       // [B,T,V]
         Tensor counted = targets.ne(TokenExample.IgnoredTarget).to(dtype);                                      // [B,T]
-        Tensor weights = counted * tensor([.. window.Select(e => e.Weight)], dtype: dtype).unsqueeze(1);         // [B,T]
+        Tensor weights = counted * tensor([.. batch.Select(e => e.Weight)], dtype: dtype).unsqueeze(1);         // [B,T]
         Tensor losses = nn.functional.cross_entropy(
             logits.flatten(0, 1), targets.flatten(), ignore_index: TokenExample.IgnoredTarget, reduction: nn.Reduction.None, label_smoothing: labelSmoothing).view(targets.shape);
         Tensor sum = ((losses + logits.logsumexp(-1).square() * zLoss) * weights).sum();
         Tensor loss = divide ? sum / weights.sum() : sum;
         loss.backward();
-        return (loss.ToDouble(), arena.Gradients.clone().to(float64));
+        return (loss.ToDouble(), parameters.Gradients.clone().to(float64));
     }
 
     /// <summary>Ids and targets, each [B,T] int64, padded with 0 and -100.</summary>
-    public static (Tensor Ids, Tensor Targets) Pad(IReadOnlyList<TokenExample> window)
+    public static (Tensor Ids, Tensor Targets) Pad(IReadOnlyList<TokenExample> batch)
     {
-        int length = window.Max(e => e.Length);
-        long[] ids = [.. window.SelectMany(e => Enumerable.Range(0, length).Select(t => t < e.Length ? (long)e.Ids[t] : 0))];
-        long[] targets = [.. window.SelectMany(e => Enumerable.Range(0, length).Select(t => t < e.Length ? e.Targets[t] : (long)TokenExample.IgnoredTarget))];
-        return (tensor(ids, [window.Count, length]), tensor(targets, [window.Count, length]));
+        int length = batch.Max(e => e.Length);
+        long[] ids = [.. batch.SelectMany(e => Enumerable.Range(0, length).Select(t => t < e.Length ? (long)e.Ids[t] : 0))];
+        long[] targets = [.. batch.SelectMany(e => Enumerable.Range(0, length).Select(t => t < e.Length ? e.Targets[t] : (long)TokenExample.IgnoredTarget))];
+        return (tensor(ids, [batch.Count, length]), tensor(targets, [batch.Count, length]));
     }
 
     /// <summary>Relative L2 distance of a vector from a reference.</summary>

@@ -4,12 +4,12 @@ using MLNetExtension.Tokenization.Chat;
 namespace MLNetExtension.Data;
 
 /// <summary>
-/// Turns chats into token examples in which only what the assistant says is learnt: its words and the mark that ends its turn. Everything else is
+/// Turns chats into token examples in which only what the assistant says is trained on: its words and the mark that ends its turn. Everything else is
 /// read and never asked for.
 /// </summary>
 /// <param name="template">Lays out the chat.</param>
 /// <param name="tokenizer">The tokenizer that the template was made with; counts bytes.</param>
-/// <param name="contextLength">Most positions of an example; what goes past it is cut off and <see cref="TokenExample.WasTruncated"/> says
+/// <param name="contextLength">Maximum length of an example in tokens; what goes past it is left out and <see cref="TokenExample.WasTruncated"/> says
 /// so.</param>
 internal sealed class ChatExampleEncoder(ChatTemplate template, ILanguageTokenizer tokenizer, int contextLength)
 {
@@ -46,9 +46,9 @@ internal sealed class ChatExampleEncoder(ChatTemplate template, ILanguageTokeniz
         for (int t = 0; t < length; t++)
         {
             ids[t] = chat.Ids[t];
-            bool learns = chat.IsLearnt[t + 1];
-            targets[t] = learns ? chat.Ids[t + 1] : TokenExample.IgnoredTarget;
-            if (learns)
+            bool isTarget = chat.IsLearnt[t + 1];
+            targets[t] = isTarget ? chat.Ids[t + 1] : TokenExample.IgnoredTarget;
+            if (isTarget)
                 bytes += tokenizer.ByteCount(chat.Ids[t + 1]);
         }
 

@@ -1,38 +1,38 @@
 namespace MLNetExtension.Data;
 
-/// <summary>Cuts a window into micro-batches. Any cut gives the same gradient, so this one is chosen for memory and little padding alone.</summary>
+/// <summary>Splits a batch into micro-batches. Any split gives the same gradient, so this one is chosen for memory and little padding alone.</summary>
 internal static class MicroBatchPlanner
 {
     /// <summary>Groups rows of like length until a group, padded to its longest row, would pass the budget.</summary>
-    /// <param name="window">The examples of one optimizer step. Those without a target are left out: no forward pass could learn from them.</param>
+    /// <param name="batch">The examples of one optimizer step. Those without a target are left out: they have no gradient.</param>
     /// <param name="maximumTokens">Most positions of a micro-batch, padding included. A longer row stands alone.</param>
     /// <returns>Groups of examples, the longest rows first, so that memory peaks at the start of a step.</returns>
-    public static IReadOnlyList<IReadOnlyList<TokenExample>> Cut(IReadOnlyList<TokenExample> window, int maximumTokens)
+    public static IReadOnlyList<IReadOnlyList<TokenExample>> Split(IReadOnlyList<TokenExample> batch, int maximumTokens)
     {
-        List<IReadOnlyList<TokenExample>> cut = [];
+        List<IReadOnlyList<TokenExample>> microBatches = [];
         List<TokenExample> group = [];
-        foreach (TokenExample example in window.Where(e => e.HasTargets).OrderByDescending(e => e.Length))
+        foreach (TokenExample example in batch.Where(e => e.HasTargets).OrderByDescending(e => e.Length))
         {
             // Rows come longest first, so the first row of a group gives its padded length.
             if (group.Count > 0 && (group.Count + 1) * group[0].Length > maximumTokens)
             {
-                cut.Add(group);
+                microBatches.Add(group);
                 group = [];
             }
             group.Add(example);
         }
         if (group.Count > 0)
-            cut.Add(group);
-        return cut;
+            microBatches.Add(group);
+        return microBatches;
     }
 
     /// <summary>Groups rows that are to be packed: groups of nearly as many tokens each, so that workers who share them finish together.</summary>
-    /// <param name="window">The examples of one optimizer step. Those without a target are left out: no forward pass could learn from them.</param>
+    /// <param name="batch">The examples of one optimizer step. Those without a target are left out: they have no gradient.</param>
     /// <param name="maximumTokens">Most tokens of a group. A longer row stands alone.</param>
     /// <param name="workers">How many share the groups, at least 1: the number of groups is a multiple of it, where there are rows enough.</param>
-    public static IReadOnlyList<IReadOnlyList<TokenExample>> CutPacked(IReadOnlyList<TokenExample> window, int maximumTokens, int workers = 1)
+    public static IReadOnlyList<IReadOnlyList<TokenExample>> SplitPacked(IReadOnlyList<TokenExample> batch, int maximumTokens, int workers = 1)
     {
-        TokenExample[] rows = [.. window.Where(e => e.HasTargets).OrderByDescending(e => e.Length)];
+        TokenExample[] rows = [.. batch.Where(e => e.HasTargets).OrderByDescending(e => e.Length)];
         long tokens = rows.Sum(e => (long)e.Length);
         long least = (tokens + maximumTokens - 1) / maximumTokens;
         for (long count = (least + workers - 1) / workers * workers; count < rows.Length; count += workers)
@@ -61,11 +61,11 @@ internal static class MicroBatchPlanner
         return shares;
     }
 
-    /// <summary>Share of the positions of a cut that are padding, 0 to 1.</summary>
-    /// <param name="cut">Groups of examples, each padded to its longest.</param>
-    public static double PaddingShare(IReadOnlyList<IReadOnlyList<TokenExample>> cut)
+    /// <summary>Share of the positions of a split that are padding, 0 to 1.</summary>
+    /// <param name="microBatches">Groups of examples, each padded to its longest.</param>
+    public static double PaddingShare(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches)
     {
-        long computed = cut.Sum(group => (long)group.Count * group.Max(e => e.Length));
-        return computed == 0 ? 0 : 1 - cut.Sum(group => group.Sum(e => (long)e.Length)) / (double)computed;
+        long computed = microBatches.Sum(group => (long)group.Count * group.Max(e => e.Length));
+        return computed == 0 ? 0 : 1 - microBatches.Sum(group => group.Sum(e => (long)e.Length)) / (double)computed;
     }
 }

@@ -56,6 +56,6 @@ internal sealed class TokenExample
     /// <summary>What the example's summed loss and its number of targets are multiplied by.</summary>
     public double Weight { get; }
 
-    /// <summary>Whether there is anything to learn here: a target, and a weight above 0.</summary>
+    /// <summary>Whether a training can use the example: it has a target, and a weight above 0.</summary>
     public bool HasTargets => TargetCount > 0 && Weight > 0;
 }

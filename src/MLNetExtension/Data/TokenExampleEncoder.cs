@@ -10,7 +10,7 @@ namespace MLNetExtension.Data;
 /// teaches the model where a text ends. A tokenizer without a beginning-of-text has the end of the text before it there. Prompt tokens are read and never asked for.
 /// </summary>
 /// <param name="tokenizer">Encodes prompt and completion, each by itself, so that the boundary between them is a token boundary.</param>
-/// <param name="contextLength">Most positions of an example; what goes past it is cut off and <see cref="TokenExample.WasTruncated"/> says so.</param>
+/// <param name="contextLength">Maximum length of an example in tokens; what goes past it is left out and <see cref="TokenExample.WasTruncated"/> says so.</param>
 internal sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int contextLength)
 {
     // Made when the first chat comes: most tokenizers know none.
@@ -82,6 +82,6 @@ internal sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int cont
 
     private IReadOnlyList<int> Encode(string text) => tokenizer.EncodeText(text);
 
-    // A cut may fall inside a character, whose first bytes decode to nothing that has their length: bytes of tokens are counted, not decoded.
+    // A truncation may fall inside a character, whose first bytes decode to nothing that has their length: bytes of tokens are counted, not decoded.
     private int BytesOf(IEnumerable<int> ids) => ids.Sum(tokenizer.ByteCount);
 }

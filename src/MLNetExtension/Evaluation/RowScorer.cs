@@ -50,7 +50,7 @@ internal sealed class RowScorer
 
         // The planner leaves rows without a target out and puts the others in an order of its own.
         var scores = new Dictionary<TokenExample, TokenScores>(ReferenceEqualityComparer.Instance);
-        foreach (IReadOnlyList<TokenExample> rows in MicroBatchPlanner.Cut(examples, _maximumTokens))
+        foreach (IReadOnlyList<TokenExample> rows in MicroBatchPlanner.Split(examples, _maximumTokens))
             AddScores(rows, scores);
 
         return [.. examples.Select(row => scores.GetValueOrDefault(row, TokenScores.None))];

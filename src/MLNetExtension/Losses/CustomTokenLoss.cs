@@ -4,7 +4,7 @@ namespace MLNetExtension.Losses;
 
 /// <summary>
 /// A loss that a user writes as a function of logits, or of hidden states and the head's weight; autograd differentiates it. The function returns a sum and a count and
-/// never an average: what the sum is divided by is the window's business, so any loss of this form accumulates exactly.
+/// never an average: what the sum is divided by is the batch's business, so any loss of this form accumulates exactly.
 /// N targets, n of them in a chunk, C width, V vocabulary.
 /// </summary>
 public sealed class CustomTokenLoss : ITokenLoss

@@ -7,8 +7,8 @@ namespace MLNetExtension.Losses;
 /// went to expert e and P_e the mean probability that the router gave it. Smallest, alpha K, where experts are used alike. n tokens, E experts, K for each token.
 /// </summary>
 /// <remarks>
-/// f_e is a count and carries no gradient, so the loss is linear in the probabilities and falls apart into a sum over tokens: given the shares of a whole window, its
-/// micro-batches' sums add up to the window's loss, however it is cut. That is the idea of Qiu et al. 2025, arXiv 2501.11873, made exact.
+/// f_e is a count and carries no gradient, so the loss is linear in the probabilities and falls apart into a sum over tokens: given the shares of a whole batch, its
+/// micro-batches' sums add up to the batch's loss, however it is split. That is the idea of Qiu et al. 2025, arXiv 2501.11873, made exact.
 /// </remarks>
 internal static class RouterBalanceLoss
 {

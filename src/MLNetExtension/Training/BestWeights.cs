@@ -38,15 +38,15 @@ internal sealed class BestWeights : IDisposable
     }
 
     /// <summary>Puts the best weights into the model again, where others came after them.</summary>
-    /// <param name="arena">The arena of the model.</param>
-    public void Restore(FlatParameters arena)
+    /// <param name="parameters">The flat parameters of the model.</param>
+    public void Restore(FlatParameters parameters)
     {
         if (Values is null || Step == LastStep)
             return;
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        arena.Values.copy_(Values);
-        arena.PublishValues();
+        parameters.Values.copy_(Values);
+        parameters.PublishValues();
     }
 
     /// <summary>Goes on from what another training measured.</summary>

@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Training;
 
 /// <summary>
-/// Puts a model into the precision that it trains in and back. Its weights in full precision go into the arena, which keeps them meanwhile; frozen weights are kept here. A model whose frozen
+/// Puts a model into the precision that it trains in and back. Its weights in full precision go into the flat parameters, which keeps them meanwhile; frozen weights are kept here. A model whose frozen
 /// weights are in half precision already stays as it is: what is trained beside them has a precision of its own.
 /// </summary>
 internal sealed class PrecisionScope : IDisposable
@@ -27,22 +27,22 @@ internal sealed class PrecisionScope : IDisposable
         model.to(ScalarType.BFloat16);
     }
 
-    /// <summary>Gives the arena the weights as they were before rounding.</summary>
-    /// <param name="arena">The arena of the model.</param>
-    public void SetMasters(FlatParameters arena)
+    /// <summary>Gives the flat parameters the weights as they were before rounding.</summary>
+    /// <param name="parameters">The flat parameters of the model.</param>
+    public void SetMasters(FlatParameters parameters)
     {
-        foreach (string name in arena.Names)
+        foreach (string name in parameters.Names)
         {
             if (!_masters.Remove(name, out Tensor? master))
                 continue;
-            arena.SetMaster(name, master);
+            parameters.SetMaster(name, master);
             master.Dispose();
         }
     }
 
-    /// <summary>Gives the model the arena's weights in full precision, and those that are frozen as they were.</summary>
-    /// <param name="arena">The arena of the model.</param>
-    public void Restore(FlatParameters arena)
+    /// <summary>Gives the model the flat parameters' weights in full precision, and those that are frozen as they were.</summary>
+    /// <param name="parameters">The flat parameters of the model.</param>
+    public void Restore(FlatParameters parameters)
     {
         if (!_half)
             return;
@@ -50,7 +50,7 @@ internal sealed class PrecisionScope : IDisposable
         using var _ = no_grad();
         _model.to(ScalarType.Float32);
         foreach ((string name, Parameter parameter) in _model.named_parameters())
-            parameter.copy_(_masters.TryGetValue(name, out Tensor? frozen) ? frozen : arena.Master(name));
+            parameter.copy_(_masters.TryGetValue(name, out Tensor? frozen) ? frozen : parameters.Master(name));
     }
 
     /// <summary>Frees the copies of the weights.</summary>

@@ -8,7 +8,7 @@ using MLNetExtension.Training.Resume;
 
 namespace MLNetExtension.Training;
 
-/// <summary>Walks over the examples, window by window and epoch by epoch, until a limit is reached.</summary>
+/// <summary>Walks over the examples, batch by batch and epoch by epoch, until a limit is reached.</summary>
 internal static class TrainingLoop
 {
     // Seeking the fastest budget costs about a dozen steps.
@@ -16,7 +16,7 @@ internal static class TrainingLoop
 
     /// <summary>Trains a model in place, on the device where it is, and leaves it in evaluation mode.</summary>
     /// <param name="model">The model; every parameter that needs a gradient is trained.</param>
-    /// <param name="examples">What it learns from. A short last window is divided by its own targets; nothing is dropped.</param>
+    /// <param name="examples">What it learns from. A short last batch is divided by its own targets; nothing is dropped.</param>
     /// <param name="options">How; validated by whoever made them.</param>
     /// <param name="seed">Seed of the order of rows and of dropout; the same seed on the same machine gives the same model.</param>
     /// <param name="onStep">Called after every step.</param>
@@ -51,7 +51,7 @@ internal static class TrainingLoop
         trainingStep.Restore(reached);
         checkpoints?.Restore(trainingStep, reached);
         TrainingTally tally = new(reached.TargetTokens);
-        ValidationRun validationRun = new(validation, model, trainingStep.Arena, reached.Best);
+        ValidationRun validationRun = new(validation, model, trainingStep.Parameters, reached.Best);
         TimeSpan before = reached.Elapsed;
         long start = Stopwatch.GetTimestamp();
         TimeSpan Elapsed() => before + Stopwatch.GetElapsedTime(start);
@@ -60,7 +60,7 @@ internal static class TrainingLoop
         model.train();
         try
         {
-            foreach ((int step, int epoch, IReadOnlyList<TokenExample> window) in Windows(examples, options.BatchSize, sampler, reached.Steps))
+            foreach ((int step, int epoch, IReadOnlyList<TokenExample> batch) in Batches(examples, options.BatchSize, sampler, reached.Steps))
             {
                 end ??= limits.StopIsRequested ? StopReason.Requested : null;
                 if (end is not null)
@@ -69,9 +69,9 @@ internal static class TrainingLoop
 
                 long stepStart = Stopwatch.GetTimestamp();
                 double learningRate = schedule.LearningRate(step, Math.Min(1, limits.Progress(step, Elapsed())));
-                (BatchLoss loss, StepOutcome outcome, double padding) = trainingStep.Run(window, learningRate, EpochSampler.DropoutSeed(seed, step));
+                (BatchLoss loss, StepOutcome outcome, double padding) = trainingStep.Run(batch, learningRate, EpochSampler.DropoutSeed(seed, step));
                 TimeSpan stepTime = Stopwatch.GetElapsedTime(stepStart);
-                long tokens = window.Sum(e => e.HasTargets ? (long)e.TargetCount : 0);
+                long tokens = batch.Sum(e => e.HasTargets ? (long)e.TargetCount : 0);
                 tally.Count(loss, tokens, outcome, epoch);
 
                 end = limits.End(step + 1, Elapsed(), tally.NonFiniteInARow);
@@ -93,7 +93,7 @@ internal static class TrainingLoop
                     LearningRate = learningRate,
                     GradientNorm = loss.GradientNorm,
                     TargetTokens = tokens,
-                    Rows = window.Count,
+                    Rows = batch.Count,
                     MicroBatches = loss.MicroBatches,
                     Accuracy = loss.Accuracy,
                     PaddingShare = padding,
@@ -103,7 +103,7 @@ internal static class TrainingLoop
                     Elapsed = elapsed,
                     TotalTargetTokens = tally.TargetTokens,
                     ValidationLoss = validationLoss,
-                    ExamplePositions = outcome == StepOutcome.NonFinite ? [.. window.Select(e => e.Position)] : [],
+                    ExamplePositions = outcome == StepOutcome.NonFinite ? [.. batch.Select(e => e.Position)] : [],
                 };
                 TrainingInstruments.Record(report);
                 onStep?.Invoke(report);
@@ -124,7 +124,7 @@ internal static class TrainingLoop
     }
 
     // Endless: the limits end the walk. Where a step stands in its epoch is arithmetic, so a walk can begin anywhere.
-    private static IEnumerable<(int Step, int Epoch, IReadOnlyList<TokenExample> Window)> Windows(
+    private static IEnumerable<(int Step, int Epoch, IReadOnlyList<TokenExample> Batch)> Batches(
         IReadOnlyList<TokenExample> examples, int batchSize, EpochSampler sampler, int firstStep)
     {
         int stepsPerEpoch = (examples.Count + batchSize - 1) / batchSize;

@@ -30,8 +30,8 @@ public class TrainingOptions
     /// <summary>Coefficient of the routers' load-balancing loss. Default 0.01, at least 0.</summary>
     public double RouterBalanceCoefficient = 0.01;
 
-    /// <summary>Over what the routers' loads are balanced. Default <see cref="RouterBalanceScope.Window"/>.</summary>
-    public RouterBalanceScope RouterBalanceScope = RouterBalanceScope.Window;
+    /// <summary>Over what the routers' loads are balanced. Default <see cref="RouterBalanceScope.Batch"/>.</summary>
+    public RouterBalanceScope RouterBalanceScope = RouterBalanceScope.Batch;
 
     /// <summary>Rows of an optimizer step, that is of an accumulation window. Default 8, at least 1.</summary>
     public int BatchSize = 8;

@@ -12,7 +12,7 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Training;
 
-/// <summary>One optimizer step: accumulate the window's gradient, divided once; clip; step; zero.</summary>
+/// <summary>One optimizer step: accumulate the batch's gradient, divided once; clip; step; zero.</summary>
 internal sealed class TrainingStep : IDisposable
 {
     private readonly TrainingOptions _options;
@@ -40,8 +40,8 @@ internal sealed class TrainingStep : IDisposable
         LinearCrossEntropy loss = new(labelSmoothing: options.LabelSmoothing, zLoss: options.ZLoss);
         RouterBalance balance = new(options.RouterBalanceCoefficient, options.RouterBalanceScope);
         _gradient = new ParallelGradient(new BatchGradient(model, options.LossNormalization, loss, options.ActivationRecomputation, pack, balance));
-        _precision.SetMasters(_gradient.Arena);
-        _optimizer = new AdamW(_gradient.Arena, options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay);
+        _precision.SetMasters(_gradient.Parameters);
+        _optimizer = new AdamW(_gradient.Parameters, options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay);
         _plan = new SplitPlan(options.MaximumTokensPerMicroBatch ?? MicroBatchTuner.DefaultTokens, options.Workers ?? 1, onCpu ? options.Threads ?? KernelThreads.Available : null, pack);
         _calibrate = calibrate && options.MaximumTokensPerMicroBatch is null;
         _workersToTry = options.Workers is { } workers ? [workers] : _plan.Threads is { } all && model.CanReplicate ? MicroBatchTuner.WorkersOf(all) : [1];
@@ -54,8 +54,8 @@ internal sealed class TrainingStep : IDisposable
     {
         if (state.Moments is not { } moments)
             return;
-        if (moments.First.numel() != _gradient.Arena.Length)
-            throw new ArgumentException($"The training state is of a model with {moments.First.numel()} trained parameters; this one has {_gradient.Arena.Length}.", nameof(state));
+        if (moments.First.numel() != _gradient.Parameters.Length)
+            throw new ArgumentException($"The training state is of a model with {moments.First.numel()} trained parameters; this one has {_gradient.Parameters.Length}.", nameof(state));
         _optimizer.Restore(state.Updates, moments.First, moments.Second);
     }
 
@@ -64,7 +64,7 @@ internal sealed class TrainingStep : IDisposable
     public void Keep(TrainingState state) => state.Keep(_optimizer.Steps, _optimizer.First, _optimizer.Second);
 
     /// <summary>The weights that are trained.</summary>
-    public FlatParameters Arena => _gradient.Arena;
+    public FlatParameters Parameters => _gradient.Parameters;
 
     /// <summary>What steps them.</summary>
     public AdamW Optimizer => _optimizer;
@@ -75,43 +75,43 @@ internal sealed class TrainingStep : IDisposable
     /// <summary>How many micro-batches are computed side by side, as things stand.</summary>
     public int Workers => _plan.Workers;
 
-    /// <summary>Learns from a window.</summary>
-    /// <param name="window">The examples of this step.</param>
+    /// <summary>Learns from a batch.</summary>
+    /// <param name="batch">The examples of this step.</param>
     /// <param name="learningRate">Learning rate of this step.</param>
     /// <param name="dropoutSeed">Seed of this step's dropout.</param>
-    public (BatchLoss Loss, StepOutcome Outcome, double PaddingShare) Run(IReadOnlyList<TokenExample> window, double learningRate, long dropoutSeed)
+    public (BatchLoss Loss, StepOutcome Outcome, double PaddingShare) Run(IReadOnlyList<TokenExample> batch, double learningRate, long dropoutSeed)
     {
         using var scope = NewDisposeScope();    // in-place calls, too, give a new handle
-        if (_calibrate && window.Any(e => e.HasTargets))
+        if (_calibrate && batch.Any(e => e.HasTargets))
         {
-            _plan = MicroBatchTuner.FastestPlan(_gradient, window, _plan, _workersToTry, _options.MemoryLimitMiB);
+            _plan = MicroBatchTuner.FastestPlan(_gradient, batch, _plan, _workersToTry, _options.MemoryLimitMiB);
             _calibrate = false;
         }
-        // Of the whole step: threads that kernels have just used spin for a while, and would take a core from the next window's workers.
+        // Of the whole step: threads that kernels have just used spin for a while, and would take a core from the next batch's workers.
         using KernelThreads? threads = KernelThreads.Of(_plan);
-        (BatchLoss loss, double padding) = Accumulate(window, dropoutSeed);
+        (BatchLoss loss, double padding) = Accumulate(batch, dropoutSeed);
         StepOutcome outcome = loss.TargetCount == 0 ? StepOutcome.NoTargets : loss.IsFinite ? StepOutcome.Applied : StepOutcome.NonFinite;
         if (outcome == StepOutcome.Applied)
         {
-            GradientClipping.Clip(_gradient.Arena.Gradients, loss.GradientNorm, _options.MaximumGradientNorm);
+            GradientClipping.Clip(_gradient.Parameters.Gradients, loss.GradientNorm, _options.MaximumGradientNorm);
             _optimizer.Step(learningRate);
         }
         _gradient.Reset();
         return (loss, outcome, padding);
     }
 
-    // When memory runs out, the window starts again with half the budget: any cut gives the same gradient, so nothing is lost but time.
-    private (BatchLoss Loss, double PaddingShare) Accumulate(IReadOnlyList<TokenExample> window, long dropoutSeed)
+    // When memory runs out, the batch starts again with half the budget: any split gives the same gradient, so nothing is lost but time.
+    private (BatchLoss Loss, double PaddingShare) Accumulate(IReadOnlyList<TokenExample> batch, long dropoutSeed)
     {
         while (true)
         {
-            IReadOnlyList<IReadOnlyList<TokenExample>> cut = _plan.Cut(window);
+            IReadOnlyList<IReadOnlyList<TokenExample>> microBatches = _plan.Split(batch);
             SplitPlan? smaller = null;
             try
             {
-                return (_gradient.Accumulate(cut, _plan.Workers, dropoutSeed), _plan.Pack ? 0 : MicroBatchPlanner.PaddingShare(cut));
+                return (_gradient.Accumulate(microBatches, _plan.Workers, dropoutSeed), _plan.Pack ? 0 : MicroBatchPlanner.PaddingShare(microBatches));
             }
-            catch (Exception exception) when (OutOfMemory.IsSaidBy(exception) && (smaller = _plan.Smaller(window)) is not null)
+            catch (Exception exception) when (OutOfMemory.IsSaidBy(exception) && (smaller = _plan.Smaller(batch)) is not null)
             {
                 _plan = smaller!.Value;
                 _gradient.Reset();
@@ -123,7 +123,7 @@ internal sealed class TrainingStep : IDisposable
     /// <summary>Frees what training needs; the model keeps its trained weights, in float32 where it trained in less.</summary>
     public void Dispose()
     {
-        _precision.Restore(_gradient.Arena);
+        _precision.Restore(_gradient.Parameters);
         _precision.Dispose();
         _optimizer.Dispose();
         _gradient.Dispose();

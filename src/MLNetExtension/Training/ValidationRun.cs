@@ -6,9 +6,9 @@ namespace MLNetExtension.Training;
 /// <summary>Measures a model while it is trained, keeps its best weights and says when it has stopped getting better.</summary>
 /// <param name="validation">What to measure; null: nothing.</param>
 /// <param name="model">The model.</param>
-/// <param name="arena">Its weights.</param>
+/// <param name="parameters">Its weights.</param>
 /// <param name="best">What was measured so far.</param>
-internal sealed class ValidationRun(Validation? validation, CausalLanguageModel model, FlatParameters arena, BestWeights best)
+internal sealed class ValidationRun(Validation? validation, CausalLanguageModel model, FlatParameters parameters, BestWeights best)
 {
     /// <summary>Whether patience has run out.</summary>
     public bool HasStoppedImproving => validation?.Patience <= best.WithoutImprovement;
@@ -26,7 +26,7 @@ internal sealed class ValidationRun(Validation? validation, CausalLanguageModel 
         try
         {
             double loss = validation.Loss();
-            best.Offer(loss, step, arena.Values);
+            best.Offer(loss, step, parameters.Values);
             return loss;
         }
         finally
@@ -39,6 +39,6 @@ internal sealed class ValidationRun(Validation? validation, CausalLanguageModel 
     public void RestoreBest()
     {
         if (validation is not null)
-            best.Restore(arena);
+            best.Restore(parameters);
     }
 }

@@ -25,7 +25,7 @@ internal sealed class ComparedTraining : IDisposable
         _model = new Gpt2Model(configuration, settings.Seed);
         _model.to(settings.Precision == ComparisonPrecision.Float64 ? ScalarType.Float64 : ScalarType.Float32);
         _gradient = new BatchGradient(_model, normalization);
-        _optimizer = new AdamW(_gradient.Arena);
+        _optimizer = new AdamW(_gradient.Parameters);
     }
 
     /// <summary>Loss of the latest window in nats per target token.</summary>
@@ -39,7 +39,7 @@ internal sealed class ComparedTraining : IDisposable
         using var scope = NewDisposeScope();
         _windows.Add(_gradient.Accumulate([.. window.Chunk(_cut.RowsPerMicroBatch)]));
         if (_windows.Count == 1)
-            _gradientRelativeError = RelativeDistance(_gradient.Arena.Gradients, fullBatch._gradient.Arena.Gradients);
+            _gradientRelativeError = RelativeDistance(_gradient.Parameters.Gradients, fullBatch._gradient.Parameters.Gradients);
     }
 
     /// <summary>Takes the step, makes ready for the next window, and compares the weights with the full batch's.</summary>
@@ -50,7 +50,7 @@ internal sealed class ComparedTraining : IDisposable
         using var scope = NewDisposeScope();
         _optimizer.Step(learningRate);
         _gradient.Reset();
-        _weightDistances.Add(RelativeDistance(_gradient.Arena.Values, fullBatch._gradient.Arena.Values));
+        _weightDistances.Add(RelativeDistance(_gradient.Parameters.Values, fullBatch._gradient.Parameters.Values));
     }
 
     /// <summary>What the training came to.</summary>

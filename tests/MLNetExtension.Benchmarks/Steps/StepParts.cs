@@ -31,8 +31,8 @@ internal sealed class StepParts : IDisposable
     private StepParts(Gpt2Model model)
     {
         _gradient = new BatchGradient(model, _options.LossNormalization, pack: true);
-        _spare = new GradientAccumulator(_gradient.Arena, _options.LossNormalization);
-        _optimizer = new AdamW(_gradient.Arena, _options.Beta1, _options.Beta2, _options.Epsilon, _options.WeightDecay);
+        _spare = new GradientAccumulator(_gradient.Parameters, _options.LossNormalization);
+        _optimizer = new AdamW(_gradient.Parameters, _options.Beta1, _options.Beta2, _options.Epsilon, _options.WeightDecay);
     }
 
     /// <summary>Measures in this process.</summary>
@@ -68,7 +68,7 @@ internal sealed class StepParts : IDisposable
     private void Step(TokenExample[] window, int tokensPerMicroBatch)
     {
         using var scope = NewDisposeScope();
-        IReadOnlyList<IReadOnlyList<TokenExample>> cut = Time(Batching, () => MicroBatchPlanner.CutPacked(window, tokensPerMicroBatch));
+        IReadOnlyList<IReadOnlyList<TokenExample>> cut = Time(Batching, () => MicroBatchPlanner.SplitPacked(window, tokensPerMicroBatch));
         LossSum nothing = new(zeros([], dtype: float64), 1, zeros([], dtype: float64));
         foreach (IReadOnlyList<TokenExample> rows in cut)
         {
@@ -80,7 +80,7 @@ internal sealed class StepParts : IDisposable
             _seconds[Model] -= _seconds[Batching] + _seconds[Bookkeeping] - before;
         }
         BatchLoss loss = Time(Division, _gradient.Finish);
-        Time(Clipping, () => GradientClipping.Clip(_gradient.Arena.Gradients, loss.GradientNorm, _options.MaximumGradientNorm));
+        Time(Clipping, () => GradientClipping.Clip(_gradient.Parameters.Gradients, loss.GradientNorm, _options.MaximumGradientNorm));
         Time(Optimizer, () => _optimizer.Step(_options.LearningRate));
         Time(Zeroing, _gradient.Reset);
     }

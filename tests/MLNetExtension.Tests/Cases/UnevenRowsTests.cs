@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Cases;
 
-/// <summary>Rows of unequal length in one window: the case that the whole matter began with.</summary>
+/// <summary>Rows of unequal length in one batch: the case that the whole matter began with.</summary>
 [TestClass]
 public sealed class UnevenRowsTests
 {
@@ -22,12 +22,12 @@ public sealed class UnevenRowsTests
         TokenExample shorter = Ragged.Example(random, 11, 0, masked: 0), longer = Ragged.Example(random, 101, 1, masked: 0);
 
         (Tensor together, BatchLoss whole) = Gradient(normalization, [[shorter, longer]]);
-        (Tensor apart, BatchLoss cut) = Gradient(normalization, [[shorter], [longer]]);
+        (Tensor apart, BatchLoss split) = Gradient(normalization, [[shorter], [longer]]);
         (Tensor shortMean, _) = Gradient(normalization, [[shorter]]);
         (Tensor longMean, _) = Gradient(normalization, [[longer]]);
 
-        Assert.AreEqual(112, cut.TargetCount);
-        Assert.AreEqual(whole.Mean, cut.Mean, 1e-12 * whole.Mean);
+        Assert.AreEqual(112, split.TargetCount);
+        Assert.AreEqual(whole.Mean, split.Mean, 1e-12 * whole.Mean);
         if (normalization == LossNormalization.Token)
         {
             Assert.IsLessThan(1e-12, Ragged.RelativeError(apart, together));
@@ -41,7 +41,7 @@ public sealed class UnevenRowsTests
     }
 
     // llm.c and nanoGPT divide by the micro-batches, which is exact only where every position is a target and every row is full.
-    // Seen to fail with: the policy ignored. Meant to fail with: a division by positions, or by rows, for one by targets. The control is the even window, on which those pass too.
+    // Seen to fail with: the policy ignored. Meant to fail with: a division by positions, or by rows, for one by targets. The control is the even batch, on which those pass too.
     [TestMethod]
     [DataRow(0.0, DisplayName = "every position a target")]
     [DataRow(0.7, DisplayName = "most targets masked")]
@@ -49,22 +49,22 @@ public sealed class UnevenRowsTests
     {
         using var scope = NewDisposeScope();
         Random random = new(9);
-        TokenExample[] window = [.. Enumerable.Range(0, 6).Select(row => Ragged.Example(random, 16, row, masked))];
-        Tensor expected = Ragged.FullBatch(window).Gradient;
+        TokenExample[] batch = [.. Enumerable.Range(0, 6).Select(row => Ragged.Example(random, 16, row, masked))];
+        Tensor expected = Ragged.FullBatch(batch).Gradient;
 
-        double error = Ragged.RelativeError(Ragged.Accumulate(Ragged.Cut(window, 2)).Gradient, expected);
-        double control = Ragged.RelativeError(Ragged.Accumulate(Ragged.Cut(window, 2), LossNormalization.MicroBatchMean).Gradient, expected);
+        double error = Ragged.RelativeError(Ragged.Accumulate(Ragged.Split(batch, 2)).Gradient, expected);
+        double control = Ragged.RelativeError(Ragged.Accumulate(Ragged.Split(batch, 2), LossNormalization.MicroBatchMean).Gradient, expected);
 
         Assert.IsLessThan(1e-12, error);
         Assert.AreEqual(masked == 0, control < 1e-12);
     }
 
-    private static (Tensor Gradient, BatchLoss Loss) Gradient(LossNormalization normalization, IReadOnlyList<IReadOnlyList<TokenExample>> cut)
+    private static (Tensor Gradient, BatchLoss Loss) Gradient(LossNormalization normalization, IReadOnlyList<IReadOnlyList<TokenExample>> microBatches)
     {
         using Gpt2Model model = new(new Gpt2Configuration(Ragged.Vocabulary, ContextLength: 101, Layers: 1, Heads: 2, Width: 8), seed: 2);
         model.to(ScalarType.Float64);
         using BatchGradient gradient = new(model, normalization);
-        BatchLoss loss = gradient.Accumulate(cut);
-        return (gradient.Arena.Gradients.clone(), loss);
+        BatchLoss loss = gradient.Accumulate(microBatches);
+        return (gradient.Parameters.Gradients.clone(), loss);
     }
 }

@@ -5,15 +5,15 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Data;
 
-/// <summary>Orders, cuts and layouts over whatever windows and budgets there may be.</summary>
+/// <summary>Orders, splits and layouts over whatever batches and budgets there may be.</summary>
 [TestClass]
 public sealed class BatchingPropertyTests
 {
     // Rows of any length, some masked whole, some of weight 0, a few weighted.
-    private static readonly Gen<TokenExample[]> Windows =
+    private static readonly Gen<TokenExample[]> Batches =
         from seed in Gen.Choose(0, 1_000_000)
         from rows in Gen.Choose(0, 12)
-        select Window(new Random(seed), rows);
+        select Batch(new Random(seed), rows);
 
     // Seen to fail with: the epoch left out; no shuffle.
     [TestMethod]
@@ -40,59 +40,59 @@ public sealed class BatchingPropertyTests
 
     // Seen to fail with: rows without targets kept; the last group dropped; the budget passed, or not used, by a row; rows not ordered, or shortest first.
     [TestMethod]
-    public void A_cut_holds_every_row_that_has_targets_once_longest_first_in_groups_as_large_as_the_budget_lets_them_be() => Check(
-        from window in Windows
+    public void A_split_holds_every_row_that_has_targets_once_longest_first_in_groups_as_large_as_the_budget_lets_them_be() => Check(
+        from batch in Batches
         from budget in Gen.Choose(1, 120)
-        select (window, budget),
+        select (batch, budget),
         draw =>
         {
-            IReadOnlyList<IReadOnlyList<TokenExample>> cut = MicroBatchPlanner.Cut(draw.window, draw.budget);
-            TokenExample[] rows = [.. cut.SelectMany(group => group)];
+            IReadOnlyList<IReadOnlyList<TokenExample>> microBatches = MicroBatchPlanner.Split(draw.batch, draw.budget);
+            TokenExample[] rows = [.. microBatches.SelectMany(group => group)];
             return rows.Length == rows.Distinct().Count()
-                && rows.ToHashSet().SetEquals(draw.window.Where(e => e.TargetCount > 0 && e.Weight > 0))
+                && rows.ToHashSet().SetEquals(draw.batch.Where(e => e.TargetCount > 0 && e.Weight > 0))
                 && rows.Zip(rows.Skip(1)).All(pair => pair.First.Length >= pair.Second.Length)
-                && cut.All(group => group.Count == 1 || group.Count * group[0].Length <= draw.budget)
-                && cut.SkipLast(1).All(group => (group.Count + 1) * group[0].Length > draw.budget);
+                && microBatches.All(group => group.Count == 1 || group.Count * group[0].Length <= draw.budget)
+                && microBatches.SkipLast(1).All(group => (group.Count + 1) * group[0].Length > draw.budget);
         });
 
     // The spread: the group of the longest sum received a row when it had the fewest tokens, so it leads no other by more than that row.
     [TestMethod]
-    public void A_packed_cut_holds_every_row_that_has_targets_once_in_even_groups_within_the_budget() => Check(
-        from window in Windows
+    public void A_packed_split_holds_every_row_that_has_targets_once_in_even_groups_within_the_budget() => Check(
+        from batch in Batches
         from budget in Gen.Choose(1, 120)
         from workers in Gen.Choose(1, 4)
-        select (window, budget, workers),
+        select (batch, budget, workers),
         draw =>
         {
-            IReadOnlyList<IReadOnlyList<TokenExample>> cut = MicroBatchPlanner.CutPacked(draw.window, draw.budget, draw.workers);
-            TokenExample[] rows = [.. cut.SelectMany(group => group)];
-            int[] tokens = [.. cut.Select(group => group.Sum(e => e.Length))];
+            IReadOnlyList<IReadOnlyList<TokenExample>> microBatches = MicroBatchPlanner.SplitPacked(draw.batch, draw.budget, draw.workers);
+            TokenExample[] rows = [.. microBatches.SelectMany(group => group)];
+            int[] tokens = [.. microBatches.Select(group => group.Sum(e => e.Length))];
             return rows.Length == rows.Distinct().Count()
-                && rows.ToHashSet().SetEquals(draw.window.Where(e => e.TargetCount > 0 && e.Weight > 0))
-                && cut.All(group => group.Count == 1 || group.Sum(e => e.Length) <= draw.budget)
-                && (cut.Count == rows.Length || cut.Count % draw.workers == 0)
-                && cut.All(group => group.Sum(e => e.Length) - group.Min(e => e.Length) <= tokens.Min());
+                && rows.ToHashSet().SetEquals(draw.batch.Where(e => e.TargetCount > 0 && e.Weight > 0))
+                && microBatches.All(group => group.Count == 1 || group.Sum(e => e.Length) <= draw.budget)
+                && (microBatches.Count == rows.Length || microBatches.Count % draw.workers == 0)
+                && microBatches.All(group => group.Sum(e => e.Length) - group.Min(e => e.Length) <= tokens.Min());
         });
 
     [TestMethod]
-    public void A_packed_cut_has_no_more_groups_than_the_budget_asks_for()
+    public void A_packed_split_has_no_more_groups_than_the_budget_asks_for()
     {
-        TokenExample[] window = [.. Enumerable.Range(0, 12).Select(row => Ragged.Example(new Random(row), 10, row, masked: 0))];
-        Assert.HasCount(3, MicroBatchPlanner.CutPacked(window, maximumTokens: 40));
-        Assert.HasCount(4, MicroBatchPlanner.CutPacked(window, maximumTokens: 40, workers: 2));
-        Assert.HasCount(12, MicroBatchPlanner.CutPacked(window, maximumTokens: 1, workers: 5));
+        TokenExample[] batch = [.. Enumerable.Range(0, 12).Select(row => Ragged.Example(new Random(row), 10, row, masked: 0))];
+        Assert.HasCount(3, MicroBatchPlanner.SplitPacked(batch, maximumTokens: 40));
+        Assert.HasCount(4, MicroBatchPlanner.SplitPacked(batch, maximumTokens: 40, workers: 2));
+        Assert.HasCount(12, MicroBatchPlanner.SplitPacked(batch, maximumTokens: 1, workers: 5));
     }
 
     // Seen to fail with: padding left out.
     [TestMethod]
     public void The_padding_share_is_counted_position_by_position() => Check(
-        from window in Windows
+        from batch in Batches
         from budget in Gen.Choose(1, 120)
-        select MicroBatchPlanner.Cut(window, budget),
-        cut =>
+        select MicroBatchPlanner.Split(batch, budget),
+        microBatches =>
         {
             int filled = 0, empty = 0;
-            foreach (IReadOnlyList<TokenExample> group in cut)
+            foreach (IReadOnlyList<TokenExample> group in microBatches)
             {
                 foreach (TokenExample row in group)
                 {
@@ -100,31 +100,31 @@ public sealed class BatchingPropertyTests
                         _ = t < row.Length ? filled++ : empty++;
                 }
             }
-            return Math.Abs(MicroBatchPlanner.PaddingShare(cut) - (cut.Count == 0 ? 0 : (double)empty / (filled + empty))) < 1e-15;
+            return Math.Abs(MicroBatchPlanner.PaddingShare(microBatches) - (microBatches.Count == 0 ? 0 : (double)empty / (filled + empty))) < 1e-15;
         });
 
     // unsloth-zoo #1066: targets at packed boundaries were subtracted twice. Seen to fail with: a target fewer at every boundary; every target given
     // to the first row; weights dropped, or dropped where the first row's is 1; the count taken unweighted.
     [TestMethod]
-    public void Padded_and_packed_rows_hold_the_same_targets_at_the_same_tokens() => Check(Windows.Where(window => window.Length > 0), window =>
+    public void Padded_and_packed_rows_hold_the_same_targets_at_the_same_tokens() => Check(Batches.Where(batch => batch.Length > 0), batch =>
     {
         using var scope = NewDisposeScope();
-        using MicroBatch padded = MicroBatch.Collate(window, CPU), packed = MicroBatch.Pack(window, CPU);
+        using MicroBatch padded = MicroBatch.Collate(batch, CPU), packed = MicroBatch.Pack(batch, CPU);
         long[][] sides = [.. new[] { padded, packed }.Select(batch =>
             cat([batch.Targets, batch.TargetRows, batch.Ids.flatten().index_select(0, batch.TargetPositions)]).data<long>().ToArray())];
-        long[] expected = [.. Targets(window, (e, t, row) => e.Targets[t]), .. Targets(window, (e, t, row) => row), .. Targets(window, (e, t, row) => e.Ids[t])];
-        double[] weights = Targets(window, (e, t, row) => e.Weight);
+        long[] expected = [.. Targets(batch, (e, t, row) => e.Targets[t]), .. Targets(batch, (e, t, row) => row), .. Targets(batch, (e, t, row) => e.Ids[t])];
+        double[] weights = Targets(batch, (e, t, row) => e.Weight);
         return sides[0].SequenceEqual(expected) && sides[1].SequenceEqual(expected)
             && new[] { padded, packed }.All(batch => batch.TargetCount == weights.Length
                 && Math.Abs(batch.TargetWeight - weights.Sum()) < 1e-12
                 && (batch.TargetWeights?.data<double>().ToArray() ?? [.. weights.Select(_ => 1.0)]).SequenceEqual(weights))
-            && packed.Ids.numel() == window.Sum(e => e.Length) && padded.Ids.numel() == window.Length * window.Max(e => e.Length);
+            && packed.Ids.numel() == batch.Sum(e => e.Length) && padded.Ids.numel() == batch.Length * batch.Max(e => e.Length);
     });
 
-    private static T[] Targets<T>(TokenExample[] window, Func<TokenExample, int, int, T> choose) =>
-        [.. window.SelectMany((e, row) => Enumerable.Range(0, e.Length).Where(t => e.Targets[t] != TokenExample.IgnoredTarget).Select(t => choose(e, t, row)))];
+    private static T[] Targets<T>(TokenExample[] batch, Func<TokenExample, int, int, T> choose) =>
+        [.. batch.SelectMany((e, row) => Enumerable.Range(0, e.Length).Where(t => e.Targets[t] != TokenExample.IgnoredTarget).Select(t => choose(e, t, row)))];
 
-    private static TokenExample[] Window(Random random, int rows) =>
+    private static TokenExample[] Batch(Random random, int rows) =>
         [.. Enumerable.Range(0, rows).Select(row => random.Next(6) == 0
             ? Ragged.WithoutTargets(random.Next(1, 25))
             : Ragged.Example(random, random.Next(1, 25), row, masked: random.NextDouble(), weight: random.Next(3) == 0 ? random.Next(4) / 2.0 : 1))];

@@ -13,7 +13,7 @@ public sealed class ChatExampleTests
 
     private static readonly HuggingFaceTokenizer Tokenizer = Golden.Tokenizer("llama3");
 
-    // Seen to fail with targets that are not shifted, and with the end of the user's turn learnt.
+    // Seen to fail with targets that are not shifted, and with the end of the user's turn trained on.
     [TestMethod]
     public void Targets_are_the_next_tokens_of_the_assistant_s_turns()
     {
@@ -33,12 +33,12 @@ public sealed class ChatExampleTests
     {
         TokenExample whole = Encoder(1000).Encode(ChatMessages.Parse(Json, 0), 0);
         TokenExample exact = Encoder(whole.Length).Encode(ChatMessages.Parse(Json, 0), 0);
-        TokenExample cut = Encoder(whole.Length - 1).Encode(ChatMessages.Parse(Json, 0), 0);
+        TokenExample truncated = Encoder(whole.Length - 1).Encode(ChatMessages.Parse(Json, 0), 0);
 
         Assert.IsFalse(exact.WasTruncated);
-        Assert.IsTrue(cut.WasTruncated);
-        CollectionAssert.AreEqual(whole.Targets[..^1], cut.Targets);
-        Assert.AreEqual(whole.TargetCount - 1, cut.TargetCount);
+        Assert.IsTrue(truncated.WasTruncated);
+        CollectionAssert.AreEqual(whole.Targets[..^1], truncated.Targets);
+        Assert.AreEqual(whole.TargetCount - 1, truncated.TargetCount);
     }
 
     [TestMethod]

@@ -7,27 +7,27 @@ namespace MLNetExtension.Tests.Data;
 public sealed class MicroBatchTests
 {
     [TestMethod]
-    public void A_cut_holds_every_row_with_targets_once_and_keeps_to_the_budget()
+    public void A_split_holds_every_row_with_targets_once_and_keeps_to_the_budget()
     {
-        TokenExample[] window = [.. Ragged.Examples(40), Ragged.WithoutTargets(9)];
-        IReadOnlyList<IReadOnlyList<TokenExample>> cut = MicroBatchPlanner.Cut(window, maximumTokens: 60);
+        TokenExample[] batch = [.. Ragged.Examples(40), Ragged.WithoutTargets(9)];
+        IReadOnlyList<IReadOnlyList<TokenExample>> microBatches = MicroBatchPlanner.Split(batch, maximumTokens: 60);
 
-        CollectionAssert.AreEquivalent(window.Where(e => e.TargetCount > 0).ToArray(), cut.SelectMany(group => group).ToArray());
-        foreach (IReadOnlyList<TokenExample> group in cut)
+        CollectionAssert.AreEquivalent(batch.Where(e => e.TargetCount > 0).ToArray(), microBatches.SelectMany(group => group).ToArray());
+        foreach (IReadOnlyList<TokenExample> group in microBatches)
             Assert.IsLessThanOrEqualTo(60, group.Count * group.Max(e => e.Length));
-        Assert.IsGreaterThanOrEqualTo(1, cut.Count(group => group.Count > 1));
+        Assert.IsGreaterThanOrEqualTo(1, microBatches.Count(group => group.Count > 1));
     }
 
     [TestMethod]
     public void A_row_longer_than_the_budget_stands_alone() =>
-        Assert.HasCount(3, MicroBatchPlanner.Cut([.. Enumerable.Range(0, 3).Select(row => Ragged.Example(new Random(1), 20, row))], maximumTokens: 10));
+        Assert.HasCount(3, MicroBatchPlanner.Split([.. Enumerable.Range(0, 3).Select(row => Ragged.Example(new Random(1), 20, row))], maximumTokens: 10));
 
     [TestMethod]
     public void Grouping_rows_of_like_length_pads_less_than_taking_them_as_they_come()
     {
-        TokenExample[] window = Ragged.Examples(32);
-        double grouped = MicroBatchPlanner.PaddingShare(MicroBatchPlanner.Cut(window, maximumTokens: 96));
-        double asTheyCome = MicroBatchPlanner.PaddingShare(Ragged.Cut(window, 4));
+        TokenExample[] batch = Ragged.Examples(32);
+        double grouped = MicroBatchPlanner.PaddingShare(MicroBatchPlanner.Split(batch, maximumTokens: 96));
+        double asTheyCome = MicroBatchPlanner.PaddingShare(Ragged.Split(batch, 4));
         Assert.IsLessThan(asTheyCome / 2, grouped);
     }
 

@@ -42,7 +42,7 @@ public sealed class TokenExampleEncoderTests
     [DataRow(4, 2, 2, DisplayName = "within the completion")]
     [DataRow(5, 3, 3, DisplayName = "just before the closing end-of-text")]
     [DataRow(2, 0, 0, DisplayName = "within the prompt")]
-    public void What_passes_the_context_is_cut_off_and_said(int contextLength, int targets, int bytes)
+    public void What_passes_the_context_is_truncated_and_said(int contextLength, int targets, int bytes)
     {
         TokenExample example = Encode("pq", "abc", contextLength);
         Assert.AreEqual(contextLength, example.Length);
@@ -52,7 +52,7 @@ public sealed class TokenExampleEncoderTests
     }
 
     [TestMethod]
-    public void A_cut_inside_a_character_counts_the_bytes_that_are_there() => Assert.AreEqual(2, Encode("", "a€", contextLength: 2).TargetBytes);
+    public void A_truncation_inside_a_character_counts_the_bytes_that_are_there() => Assert.AreEqual(2, Encode("", "a€", contextLength: 2).TargetBytes);
 
     [TestMethod]
     public void A_row_that_just_fits_is_whole()

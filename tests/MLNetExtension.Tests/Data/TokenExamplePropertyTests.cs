@@ -13,7 +13,7 @@ public sealed class TokenExamplePropertyTests
     private const int Ignored = TokenExample.IgnoredTarget;
 
     // transformers #46204: targets counted before the shift are one too many a row. Seen to fail with: one target more; ids for targets, unshifted; a mask one token
-    // longer or shorter than the prompt; the bytes of the whole text where a row is cut; masked targets counted.
+    // longer or shorter than the prompt; the bytes of the whole text where a row is truncated; masked targets counted.
     [TestMethod]
     public void For_any_text_and_context_targets_are_the_ids_one_position_on_and_the_prompts_are_masked() => Prop.ForAll(
         (from prompt in ArbMap.Default.GeneratorFor<string>().Select(text => text ?? "")
@@ -45,11 +45,11 @@ public sealed class TokenExamplePropertyTests
     public void A_weight_that_is_negative_or_not_finite_is_refused_naming_the_row(double weight) =>
         StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new TokenExample([1], [1], 0, 17, weight: weight)).Message, "row 17");
 
-    // Seen to fail with: a weight of 0 taken for something to learn.
+    // Seen to fail with: a weight of 0 taken for one that counts.
     [TestMethod]
     [DataRow(1.0, 5, true)]
     [DataRow(0.0, 5, false)]
     [DataRow(1.0, Ignored, false)]
-    public void There_is_something_to_learn_where_a_target_counts_and_weighs(double weight, int target, bool expected) =>
+    public void An_example_has_targets_where_one_is_not_ignored_and_the_weight_is_above_zero(double weight, int target, bool expected) =>
         Assert.AreEqual(expected, new TokenExample([1], [target], 0, 0, weight: weight).HasTargets);
 }

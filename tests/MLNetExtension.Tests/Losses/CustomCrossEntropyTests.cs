@@ -21,14 +21,14 @@ public sealed class CustomCrossEntropyTests
     {
         using var scope = NewDisposeScope();
         Random random = new(5);
-        TokenExample[] window = [.. Enumerable.Range(0, 7).Select(row => Ragged.Example(random, random.Next(1, 25), row, weight: random.Next(1, 4) / 2.0))];
-        (BatchLoss expected, Tensor expectedGradient) = Ragged.Accumulate(Ragged.Cut(window, 3), normalization);
+        TokenExample[] batch = [.. Enumerable.Range(0, 7).Select(row => Ragged.Example(random, random.Next(1, 25), row, weight: random.Next(1, 4) / 2.0))];
+        (BatchLoss expected, Tensor expectedGradient) = Ragged.Accumulate(Ragged.Split(batch, 3), normalization);
 
         CustomTokenLoss ofLogits = CustomTokenLoss.OfLogits((logits, targets, weights) => Sum(logits, targets, weights), chunkTokens: 5);
         CustomTokenLoss ofHidden = CustomTokenLoss.OfHidden((hidden, head, targets) => Sum(nn.functional.linear(hidden, head), targets.Targets, targets.Weights));
         foreach (CustomTokenLoss loss in new[] { ofLogits, ofHidden })
         {
-            (BatchLoss actual, Tensor gradient) = Ragged.Accumulate(Ragged.Cut(window, 3), normalization, loss: loss);
+            (BatchLoss actual, Tensor gradient) = Ragged.Accumulate(Ragged.Split(batch, 3), normalization, loss: loss);
             Assert.AreEqual(expected.Sum, actual.Sum, 1e-12 * expected.Sum);
             Assert.AreEqual(expected.TargetCount, actual.TargetCount, 1e-12 * expected.TargetCount);
             Assert.AreEqual(expected.Objective, actual.Objective, 1e-12 * expected.Objective);
@@ -41,9 +41,9 @@ public sealed class CustomCrossEntropyTests
     public void Where_a_custom_loss_counts_no_hits_the_accuracy_is_not_a_number()
     {
         CustomTokenLoss loss = CustomTokenLoss.OfLogits((logits, targets, weights) => Sum(logits, targets, weights));
-        BatchLoss window = Ragged.Accumulate(Ragged.Cut(Ragged.Examples(2), 1), loss: loss).Loss;
-        Assert.IsTrue(double.IsNaN(window.Accuracy));
-        Assert.IsTrue(window.IsFinite);
+        BatchLoss batch = Ragged.Accumulate(Ragged.Split(Ragged.Examples(2), 1), loss: loss).Loss;
+        Assert.IsTrue(double.IsNaN(batch.Accuracy));
+        Assert.IsTrue(batch.IsFinite);
     }
 
     private static LossSum Sum(Tensor logits, Tensor targets, Tensor? weights)

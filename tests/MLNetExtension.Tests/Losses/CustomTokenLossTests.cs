@@ -10,34 +10,34 @@ namespace MLNetExtension.Tests.Losses;
 [TestClass]
 public sealed class CustomTokenLossTests
 {
-    // Cross entropy written by a user: the law makes it the full batch's, whatever the cut.
+    // Cross entropy written by a user: the law makes it the full batch's, whatever the split.
     [TestMethod]
     [DataRow(8)]
     [DataRow(1)]
     public void A_custom_loss_of_logits_obeys_the_law(int rows)
     {
         using var scope = NewDisposeScope();
-        TokenExample[] window = Ragged.Examples();
-        (double expectedLoss, Tensor expected) = Ragged.FullBatch(window);
+        TokenExample[] batch = Ragged.Examples();
+        (double expectedLoss, Tensor expected) = Ragged.FullBatch(batch);
 
         CustomTokenLoss loss = CustomTokenLoss.OfLogits(
             (logits, targets, _) => new LossSum(nn.functional.cross_entropy(logits, targets, reduction: nn.Reduction.Sum), targets.shape[0]), chunkTokens: 5);
-        var (windowLoss, gradient) = Ragged.Accumulate(Ragged.Cut(window, rows), loss: loss);
+        var (batchLoss, gradient) = Ragged.Accumulate(Ragged.Split(batch, rows), loss: loss);
 
-        Assert.AreEqual(expectedLoss, windowLoss.Mean, 1e-12 * expectedLoss);
+        Assert.AreEqual(expectedLoss, batchLoss.Mean, 1e-12 * expectedLoss);
         Assert.IsLessThan(1e-12, Ragged.RelativeError(gradient, expected));
     }
 
     // A loss of hidden states alone: it leaves the head without a gradient.
     [TestMethod]
-    public void A_custom_loss_of_hidden_states_gives_the_same_gradient_for_every_cut()
+    public void A_custom_loss_of_hidden_states_gives_the_same_gradient_for_every_split()
     {
         using var scope = NewDisposeScope();
-        TokenExample[] window = Ragged.Examples();
+        TokenExample[] batch = Ragged.Examples();
         CustomTokenLoss loss = CustomTokenLoss.OfHidden((hidden, _, targets) => new LossSum(hidden.pow(3).sum(), targets.TargetCount));
 
-        Tensor whole = Ragged.Accumulate(Ragged.Cut(window, 8), loss: loss).Gradient;
-        Tensor rowByRow = Ragged.Accumulate(Ragged.Cut(window, 1), loss: loss).Gradient;
+        Tensor whole = Ragged.Accumulate(Ragged.Split(batch, 8), loss: loss).Gradient;
+        Tensor rowByRow = Ragged.Accumulate(Ragged.Split(batch, 1), loss: loss).Gradient;
 
         Assert.IsGreaterThan(0, whole.norm().ToDouble());
         Assert.IsLessThan(1e-12, Ragged.RelativeError(rowByRow, whole));

@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Training;
 
-/// <summary>Whole trainings against a loop written with torch's own parts: one padded batch a window, torch's cross entropy and AdamW, no arena, no cut.</summary>
+/// <summary>Whole trainings against a loop written with torch's own parts: one padded batch a step, torch's cross entropy and AdamW, no flat parameters, no split.</summary>
 [TestClass]
 public sealed class PlainLoopTests
 {
@@ -32,22 +32,22 @@ public sealed class PlainLoopTests
         ZLoss = 0.01,
     };
 
-    // transformers #38837, #39659, ms-swift #10084 (a short last window scaled by the configured number of micro-batches, 0.4992 for 0.9984), torchtune and litgpt (dropped).
-    // Seen to fail with: every window divided by the first one's targets; short windows left out; gradients clipped that are short enough; a bias correction, a warm-up or a progress
+    // transformers #38837, #39659, ms-swift #10084 (a short last batch scaled by the configured number of micro-batches, 0.4992 for 0.9984), torchtune and litgpt (dropped).
+    // Seen to fail with: every batch divided by the first one's targets; short batches left out; gradients clipped that are short enough; a bias correction, a warm-up or a progress
     // off by one; decay without the learning rate. Meant to fail with: the norm that is clipped taken before the division; clipping left out; an option left at its default.
     [TestMethod]
-    public void Weights_after_a_training_are_those_of_a_plain_loop_over_whole_windows()
+    public void Weights_after_a_training_are_those_of_a_plain_loop_over_whole_batches()
     {
         using var scope = NewDisposeScope();
         TokenExample[] rows = Ragged.Examples(10, shortest: 2);
         Assert.IsLessThan(1e-11, Ragged.RelativeError(Train(rows, Options(4, 3), 0), PlainLoop(rows, Options(4, 3))));
     }
 
-    // trl #6668, OLMo-core #657, NeMo Automodel #3796: a window whose targets are all masked gave NaN. One row here has no target, one a weight that overflows.
-    // Seen to fail with: every window divided by the first one's targets. Meant to fail with: an update without targets (momentum and decay move weights); a step applied although its loss is not finite; gradients kept where a step is not
+    // trl #6668, OLMo-core #657, NeMo Automodel #3796: a batch whose targets are all masked gave NaN. One row here has no target, one a weight that overflows.
+    // Seen to fail with: every batch divided by the first one's targets. Meant to fail with: an update without targets (momentum and decay move weights); a step applied although its loss is not finite; gradients kept where a step is not
     // applied; steps that are not finite counted over the training instead of in a row.
     [TestMethod]
-    public void Windows_without_targets_or_with_an_infinite_loss_leave_the_training_as_if_they_were_not_there()
+    public void Batches_without_targets_or_with_an_infinite_loss_leave_the_training_as_if_they_were_not_there()
     {
         using var scope = NewDisposeScope();
         TokenExample[] rows = [.. Ragged.Examples(5, shortest: 2), Ragged.WithoutTargets(7), Ragged.Example(new Random(1), 9, 6, masked: 0, weight: double.MaxValue)];
@@ -74,21 +74,21 @@ public sealed class PlainLoopTests
         using optim.Optimizer optimizer = optim.AdamW(
             [Group(parameters.Where(p => p.dim() >= 2), options.WeightDecay), Group(parameters.Where(p => p.dim() < 2), 0)]);
         EpochSampler sampler = new(rows.Count, Seed);
-        TokenExample[][] windows = [.. Enumerable.Range(0, options.MaximumEpochs!.Value)
-            .SelectMany(epoch => sampler.Order(epoch).Chunk(options.BatchSize)).Select(window => window.Select(row => rows[row]).ToArray())];
+        TokenExample[][] batches = [.. Enumerable.Range(0, options.MaximumEpochs!.Value)
+            .SelectMany(epoch => sampler.Order(epoch).Chunk(options.BatchSize)).Select(batch => batch.Select(row => rows[row]).ToArray())];
 
-        for (int step = 0; step < windows.Length; step++)
+        for (int step = 0; step < batches.Length; step++)
         {
-            if (!windows[step].Any(e => e.TargetCount > 0 && e.Weight < double.MaxValue))
+            if (!batches[step].Any(e => e.TargetCount > 0 && e.Weight < double.MaxValue))
                 continue;
             using var scope = NewDisposeScope();
             optimizer.zero_grad();
-            Loss(model, windows[step], options).backward();
+            Loss(model, batches[step], options).backward();
             double norm = cat([.. parameters.Select(p => p.grad!.flatten())]).norm().ToDouble();
             foreach (Parameter parameter in parameters)
                 parameter.grad!.mul_(Math.Min(1, options.MaximumGradientNorm / norm));
 
-            double cosine = (1 + Math.Cos(Math.PI * step / windows.Length)) / 2;
+            double cosine = (1 + Math.Cos(Math.PI * step / batches.Length)) / 2;
             double rate = options.MinimumLearningRate + (options.LearningRate - options.MinimumLearningRate) * cosine;
             foreach (optim.ILearningRateController group in optimizer.ParamGroups)
                 group.LearningRate = rate * Math.Min(1, (step + 1.0) / (options.WarmupSteps + 1));
@@ -100,9 +100,9 @@ public sealed class PlainLoopTests
             new(group, lr: 1, beta1: options.Beta1, beta2: options.Beta2, eps: options.Epsilon, weight_decay: decay);
     }
 
-    private static Tensor Loss(Gpt2Model model, IReadOnlyList<TokenExample> window, TrainingOptions options)
+    private static Tensor Loss(Gpt2Model model, IReadOnlyList<TokenExample> batch, TrainingOptions options)
     {
-        (Tensor ids, Tensor targets) = Ragged.Pad(window);
+        (Tensor ids, Tensor targets) = Ragged.Pad(batch);
         Tensor logits = model.call(ids).flatten(0, 1);                                         // [B*T,V]
         Tensor counted = targets.flatten().ne(TokenExample.IgnoredTarget).to(float64);          // [B*T]
         Tensor sum = nn.functional.cross_entropy(logits, targets.flatten(), reduction: nn.Reduction.Sum, label_smoothing: options.LabelSmoothing)

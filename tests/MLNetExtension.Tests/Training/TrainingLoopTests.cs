@@ -10,9 +10,9 @@ namespace MLNetExtension.Tests.Training;
 [TestClass]
 public sealed class TrainingLoopTests
 {
-    // 8 rows a window; the budget alone cuts it: 10,000 tokens take it whole, 1 token gives a row a micro-batch.
+    // 8 rows a batch; the budget alone splits it: 10,000 tokens take it whole, 1 token gives a row a micro-batch.
     [TestMethod]
-    public void Two_hundred_steps_cut_1x8_and_8x1_end_with_the_same_weights()
+    public void Two_hundred_steps_split_1x8_and_8x1_end_with_the_same_weights()
     {
         using var scope = NewDisposeScope();
         (Tensor whole, int wholeCuts) = Train(maximumTokens: 10_000);
@@ -40,10 +40,10 @@ public sealed class TrainingLoopTests
         Assert.IsLessThan(losses[0] / 2, losses[^1]);
     }
 
-    // torchtune and litgpt dropped a short last window; transformers #38837 divided it by the configured number of micro-batches.
-    // Seen to fail with: windows below the batch size left out; one target too many a row; the sums of the window before kept. What the gradient is divided by is for PlainLoopTests to see.
+    // torchtune and litgpt dropped a short last batch; transformers #38837 divided it by the configured number of micro-batches.
+    // Seen to fail with: batches below the batch size left out; one target too many a row; the sums of the batch before kept. What the gradient is divided by is for PlainLoopTests to see.
     [TestMethod]
-    public void A_short_last_window_is_kept_and_divided_by_its_own_targets()
+    public void A_short_last_batch_is_kept_and_divided_by_its_own_targets()
     {
         TokenExample[] examples = Ragged.Examples(10);
         List<StepReport> steps = [];
@@ -53,7 +53,7 @@ public sealed class TrainingLoopTests
         CollectionAssert.AreEqual(new[] { 4, 4, 2 }, steps.Select(s => s.Rows).ToArray());
         Assert.AreEqual(examples.Sum(e => (long)e.TargetCount), steps.Sum(s => s.TargetTokens));
 
-        // With weights that stand still, the token-weighted mean of the windows' losses is the loss of all rows together.
+        // With weights that stand still, the token-weighted mean of the batches' losses is the loss of all rows together.
         double expected = Ragged.FullBatch(examples).Loss;
         Assert.AreEqual(expected, steps.Sum(s => s.Loss * s.TargetTokens) / steps.Sum(s => s.TargetTokens), 1e-12 * expected);
     }
@@ -114,9 +114,9 @@ public sealed class TrainingLoopTests
             Assert.IsGreaterThan(0, (parameter - before[name]).abs().max().ToDouble(), name);
     }
 
-    // trl #6668, OLMo-core #657, NeMo Automodel #3796: NaN, or a loss of 0 reported. Seen to fail with: the loss divided by the targets of the window before.
+    // trl #6668, OLMo-core #657, NeMo Automodel #3796: NaN, or a loss of 0 reported. Seen to fail with: the loss divided by the targets of the batch before.
     [TestMethod]
-    public void A_window_without_targets_makes_no_update_and_is_counted()
+    public void A_batch_without_targets_makes_no_update_and_is_counted()
     {
         using var scope = NewDisposeScope();
         using Gpt2Model model = Ragged.Model();

@@ -35,7 +35,7 @@ public sealed class ValidationTests
         CollectionAssert.AreEqual(Bytes(expected), Bytes(actual));
     }
 
-    // Seen to fail with: the last weights kept; the kept copy a view of the arena.
+    // Seen to fail with: the last weights kept; the kept copy a view of the flat parameters.
     [TestMethod]
     [DataRow(ComputePrecision.Float32)]
     [DataRow(ComputePrecision.BFloat16)]
@@ -74,7 +74,7 @@ public sealed class ValidationTests
     }
 
     [TestMethod]
-    public void A_stop_is_in_order_and_the_model_is_what_was_learnt()
+    public void A_requested_stop_ends_training_after_the_step_and_keeps_its_weights()
     {
         using CancellationTokenSource stop = new();
         using Gpt2Model model = Model();

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Training.Accumulation;
 
-/// <summary>The gradient of a window, cut in any way, in the arena of its model: backward of the sum for every micro-batch, then one division.</summary>
+/// <summary>The gradient of a batch, split in any way, in the flat parameters of its model: backward of the sum for every micro-batch, then one division.</summary>
 internal sealed class BatchGradient : IDisposable
 {
     private readonly CausalLanguageModel _model;
@@ -24,21 +24,21 @@ internal sealed class BatchGradient : IDisposable
     }
 
     private BatchGradient(
-        CausalLanguageModel model, FlatParameters arena, LossNormalization normalization, ITokenLoss? loss, bool recompute, bool pack, RouterBalance? balance, CausalLanguageModel? replica = null)
+        CausalLanguageModel model, FlatParameters parameters, LossNormalization normalization, ITokenLoss? loss, bool recompute, bool pack, RouterBalance? balance, CausalLanguageModel? replica = null)
     {
-        (_model, Arena, _normalization, _recompute, _pack, _replica) = (model, arena, normalization, recompute, pack, replica);
-        _accumulator = new GradientAccumulator(Arena, normalization);
+        (_model, Parameters, _normalization, _recompute, _pack, _replica) = (model, parameters, normalization, recompute, pack, replica);
+        _accumulator = new GradientAccumulator(Parameters, normalization);
         _loss = loss ?? new LinearCrossEntropy();
         _balance = balance ?? new RouterBalance(0, RouterBalanceScope.MicroBatch);
-        _microBatchGradient = new MicroBatchGradient(model, Arena, _loss, _balance, recompute);
+        _microBatchGradient = new MicroBatchGradient(model, Parameters, _loss, _balance, recompute);
         // A second forward pass is for shares of experts alone: a model without routers must not pay for it.
         CountsRoutingFirst = _balance.CountsFirst && model.Blocks.Any(block => block.HasRouter);
     }
 
     /// <summary>The model's parameters and their gradients.</summary>
-    public FlatParameters Arena { get; }
+    public FlatParameters Parameters { get; }
 
-    /// <summary>Whether <see cref="CountRouting"/> must see the whole window before its first gradient.</summary>
+    /// <summary>Whether <see cref="CountRouting"/> must see the whole batch before its first gradient.</summary>
     public bool CountsRoutingFirst { get; }
 
     /// <summary>Makes another of its kind over a replica of the model: the same weights, a gradient buffer of its own.</summary>
@@ -46,47 +46,47 @@ internal sealed class BatchGradient : IDisposable
     public BatchGradient Replicate()
     {
         CausalLanguageModel replica = _model.Replicate();
-        return new BatchGradient(replica, Arena.Share(replica.named_parameters()), _normalization, _loss, _recompute, _pack, _balance.Replicate(), replica);
+        return new BatchGradient(replica, Parameters.Share(replica.named_parameters()), _normalization, _loss, _recompute, _pack, _balance.Replicate(), replica);
     }
 
-    /// <summary>Accumulates the gradient of a window into the arena, which must be zero before.</summary>
-    /// <param name="cut">The window's examples in micro-batches; a micro-batch without a target is passed over.</param>
+    /// <summary>Accumulates the gradient of a batch into the flat parameters, which must be zero before.</summary>
+    /// <param name="microBatches">The batch's examples in micro-batches; a micro-batch without a target is passed over.</param>
     /// <param name="dropoutSeed">Seed of dropout.</param>
-    public BatchLoss Accumulate(IReadOnlyList<IReadOnlyList<TokenExample>> cut, long dropoutSeed = 0)
+    public BatchLoss Accumulate(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, long dropoutSeed = 0)
     {
-        int[] all = [.. Enumerable.Range(0, cut.Count)];
+        int[] all = [.. Enumerable.Range(0, microBatches.Count)];
         if (CountsRoutingFirst)
-            CountRouting(cut, all, dropoutSeed);
-        Add(cut, all, dropoutSeed);
+            CountRouting(microBatches, all, dropoutSeed);
+        Add(microBatches, all, dropoutSeed);
         return Finish();
     }
 
-    /// <summary>Counts what routers decide in some micro-batches of a window.</summary>
-    /// <param name="cut">All micro-batches of the window.</param>
+    /// <summary>Counts what routers decide in some micro-batches of a batch.</summary>
+    /// <param name="microBatches">All micro-batches of the batch.</param>
     /// <param name="part">Which of them.</param>
-    /// <param name="dropoutSeed">Seed of dropout in the window.</param>
-    public void CountRouting(IReadOnlyList<IReadOnlyList<TokenExample>> cut, int[] part, long dropoutSeed)
+    /// <param name="dropoutSeed">Seed of dropout in the batch.</param>
+    public void CountRouting(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, int[] part, long dropoutSeed)
     {
         _balance.Begin();
         foreach (int k in part)
-            Visit(cut[k], unchecked(dropoutSeed + k), _microBatchGradient.CountRouting);
+            Visit(microBatches[k], unchecked(dropoutSeed + k), _microBatchGradient.CountRouting);
     }
 
-    /// <summary>Adds up what workers have counted of a window and tells each of them the sums.</summary>
-    /// <param name="workers">All workers of the window.</param>
+    /// <summary>Adds up what workers have counted of a batch and tells each of them the sums.</summary>
+    /// <param name="workers">All workers of the batch.</param>
     public static void ShareRouting(IReadOnlyList<BatchGradient> workers) => RouterBalance.Share([.. workers.Select(worker => worker._balance)]);
 
-    /// <summary>Adds some micro-batches of a window.</summary>
-    /// <param name="cut">All micro-batches of the window.</param>
+    /// <summary>Adds some micro-batches of a batch.</summary>
+    /// <param name="microBatches">All micro-batches of the batch.</param>
     /// <param name="part">Which of them.</param>
-    /// <param name="dropoutSeed">Seed of dropout in the window.</param>
-    public void Add(IReadOnlyList<IReadOnlyList<TokenExample>> cut, int[] part, long dropoutSeed)
+    /// <param name="dropoutSeed">Seed of dropout in the batch.</param>
+    public void Add(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, int[] part, long dropoutSeed)
     {
         foreach (int k in part)
-            Add(cut[k], unchecked(dropoutSeed + k));
+            Add(microBatches[k], unchecked(dropoutSeed + k));
     }
 
-    /// <summary>Adds a micro-batch to the window; one without a target is passed over.</summary>
+    /// <summary>Adds a micro-batch to the batch; one without a target is passed over.</summary>
     /// <param name="examples">Its rows.</param>
     /// <param name="dropoutSeed">Seed of dropout in it.</param>
     public void Add(IReadOnlyList<TokenExample> examples, long dropoutSeed) => Visit(examples, dropoutSeed, (microBatch, seed) =>
@@ -97,14 +97,14 @@ internal sealed class BatchGradient : IDisposable
             _accumulator.AddAuxiliary(auxiliary, loss.TargetCount);
     });
 
-    /// <summary>Adds what another rank has summed of the same window.</summary>
+    /// <summary>Adds what another rank has summed of the same batch.</summary>
     /// <param name="other">The other rank.</param>
     public void Merge(BatchGradient other) => _accumulator.Merge(other._accumulator);
 
-    /// <summary>Divides the window's gradient, once.</summary>
+    /// <summary>Divides the batch's gradient, once.</summary>
     public BatchLoss Finish() => _accumulator.Finish();
 
-    /// <summary>Makes ready for the next window.</summary>
+    /// <summary>Makes ready for the next batch.</summary>
     public void Reset() => _accumulator.Reset();
 
     /// <summary>Frees the buffers; the model keeps its weights.</summary>
@@ -112,14 +112,14 @@ internal sealed class BatchGradient : IDisposable
     {
         _balance.Dispose();
         _accumulator.Dispose();
-        Arena.Dispose();
+        Parameters.Dispose();
         _replica?.Dispose();
     }
 
     private void Visit(IReadOnlyList<TokenExample> examples, long dropoutSeed, Action<MicroBatch, long> visit)
     {
         using var scope = NewDisposeScope();
-        Device device = Arena.Values.device;
+        Device device = Parameters.Values.device;
         using var microBatch = _pack ? MicroBatch.Pack(examples, device) : MicroBatch.Collate(examples, device);
         if (microBatch.TargetWeight > 0)
             visit(microBatch, dropoutSeed);

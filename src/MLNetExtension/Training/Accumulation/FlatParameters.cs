@@ -12,15 +12,15 @@ namespace MLNetExtension.Training.Accumulation;
 /// Where the model computes in half precision, its parameters and their gradients view half-precision buffers instead: <see cref="CollectGradients"/> adds those gradients to
 /// the float32 sum after every micro-batch, so that no sum over micro-batches is ever rounded to half precision, and <see cref="PublishValues"/> rounds the stepped values once.</para>
 /// <para>Matrices come first and vectors after them, so that weight decay, which by custom spares biases and norms, acts on one leading piece.
-/// Move a model to its device before making its arena: moving it later would part its parameters from the buffers.</para>
+/// Move a model to its device first: a later move gives its parameters memory of their own, outside of the buffers.</para>
 /// </remarks>
 public sealed class FlatParameters : IDisposable
 {
     private readonly Slot[] _slots;
     private readonly Tensor? _computedValues, _computedGradients;    // [P], where the model computes in half precision
 
-    /// <summary>Moves the parameters of a model that train into a new arena; their values stay as they are.</summary>
-    /// <param name="parameters">Names and parameters. A tied parameter, met under a second name, is stored once. Those that need no gradient stay outside.</param>
+    /// <summary>Moves the trained parameters of a model into new buffers; their values stay as they are.</summary>
+    /// <param name="parameters">Names and parameters. A tied parameter, which appears under two names, is stored once. Parameters that need no gradient are left alone.</param>
     /// <exception cref="ArgumentException">There is nothing to train, or the parameters differ in dtype or device.</exception>
     public FlatParameters(IEnumerable<(string name, Parameter parameter)> parameters)
         : this(parameters, shared: null)
@@ -82,7 +82,7 @@ public sealed class FlatParameters : IDisposable
     /// <summary>How many leading scalars belong to matrices, the ones that weight decay acts on.</summary>
     public long DecayedLength { get; }
 
-    /// <summary>Names of the parameters in the arena's order.</summary>
+    /// <summary>Names of the parameters, in the order in which the buffers hold them.</summary>
     public IReadOnlyList<string> Names { get; }
 
     /// <summary>The parameters' values, [P], float32 or float64; where the model computes in half precision, the master copy.</summary>
@@ -91,29 +91,29 @@ public sealed class FlatParameters : IDisposable
     /// <summary>The accumulated gradient, [P], in the dtype of <see cref="Values"/>.</summary>
     public Tensor Gradients { get; }
 
-    /// <summary>Makes an arena for a replica of the model: it views the values of this one and has gradients of its own, so that another thread can accumulate beside this one.</summary>
+    /// <summary>Makes flat parameters for a replica of the model: they view the same values and have gradients of their own, so that another thread can accumulate at the same time.</summary>
     /// <param name="replica">Names and parameters of the replica, in the model's order.</param>
-    /// <exception cref="ArgumentException">They are not those of this arena.</exception>
+    /// <exception cref="ArgumentException">Names or shapes differ from those of this model.</exception>
     public FlatParameters Share(IEnumerable<(string name, Parameter parameter)> replica)
     {
-        (string name, Parameter parameter)[] parameters = [.. replica];
-        FlatParameters arena = new(parameters, shared: this);
-        if (arena._slots.Select(slot => slot.Name).SequenceEqual(Names) && arena._slots.Zip(_slots).All(pair => pair.First.Shape.SequenceEqual(pair.Second.Shape)))
-            return arena;
-        arena.Dispose();
+        FlatParameters shared = new(replica, shared: this);
+        bool sameNames = shared.Names.SequenceEqual(Names);
+        if (sameNames && shared._slots.Zip(_slots).All(pair => pair.First.Shape.SequenceEqual(pair.Second.Shape)))
+            return shared;
+        shared.Dispose();
         throw new ArgumentException($"A replica has the parameters of its model, in their order: {string.Join(", ", Names)}.", nameof(replica));
     }
 
-    /// <summary>Whether a parameter is of this arena, and so is trained.</summary>
+    /// <summary>Whether a parameter is one of these, and so is trained.</summary>
     /// <param name="parameter">Any parameter of the model.</param>
     public bool Trains(Tensor parameter) => _slots.Any(slot => slot.Parameter.Handle == parameter.Handle);
 
-    /// <summary>The gradient buffer that belongs to a parameter, in the parameter's shape and dtype.</summary>
-    /// <param name="parameter">A parameter of this arena.</param>
-    /// <exception cref="KeyNotFoundException">The parameter is not of this arena.</exception>
+    /// <summary>The gradient of a parameter: a view of its piece of the buffer, in the parameter's shape and dtype.</summary>
+    /// <param name="parameter">A trained parameter.</param>
+    /// <exception cref="KeyNotFoundException">The parameter is not one of these.</exception>
     public Tensor GradientOf(Tensor parameter) =>
         _slots.FirstOrDefault(slot => slot.Parameter.Handle == parameter.Handle)?.Gradient
-            ?? throw new KeyNotFoundException($"A parameter of shape [{string.Join(", ", parameter.shape)}] is not of this arena.");
+            ?? throw new KeyNotFoundException($"A parameter of shape [{string.Join(", ", parameter.shape)}] is not one of the flat parameters.");
 
     /// <summary>Sets the master copy of a parameter's value, in full precision.</summary>
     /// <param name="name">Name of the parameter.</param>
@@ -155,7 +155,7 @@ public sealed class FlatParameters : IDisposable
         _computedValues.copy_(Values);
     }
 
-    /// <summary>Sets the accumulated gradient to zero, for the next window.</summary>
+    /// <summary>Sets the accumulated gradient to zero, for the next batch.</summary>
     public void ZeroGradients()
     {
         using var scope = NewDisposeScope();

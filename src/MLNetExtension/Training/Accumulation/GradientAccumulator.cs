@@ -4,36 +4,36 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Training.Accumulation;
 
 /// <summary>
-/// Sums losses and gradients over the micro-batches of a window and divides the gradient once, at the end, by all target tokens of the window.
+/// Sums losses and gradients over the micro-batches of a batch and divides the gradient once, at the end, by all target tokens of the batch.
 /// No other place of the library divides a gradient.
 /// </summary>
 /// <remarks>
-/// What accumulates: the arena's gradients, by the backward passes; the loss sums and counts, by <see cref="Add"/>. What resets them: <see cref="Reset"/>.
-/// A window is: <see cref="Scale"/>, backward and <see cref="Add"/> for each micro-batch that has targets; <see cref="Finish"/>; step; <see cref="Reset"/>.
+/// What accumulates: the flat parameters' gradients, by the backward passes; the loss sums and counts, by <see cref="Add"/>. What resets them: <see cref="Reset"/>.
+/// A batch is: <see cref="Scale"/>, backward and <see cref="Add"/> for each micro-batch that has targets; <see cref="Finish"/>; step; <see cref="Reset"/>.
 /// </remarks>
 public sealed class GradientAccumulator : IDisposable
 {
-    private readonly FlatParameters _arena;
+    private readonly FlatParameters _parameters;
     private readonly LossNormalization _normalization;
     private readonly Tensor _sums;         // [3] float64 on the device: summed loss, objective, correct targets
     private double _targetCount;
     private int _microBatches;
 
-    /// <summary>Makes an accumulator over an arena.</summary>
-    /// <param name="arena">Holds the gradients.</param>
-    /// <param name="normalization">What a window is divided by.</param>
-    public GradientAccumulator(FlatParameters arena, LossNormalization normalization)
+    /// <summary>Makes an accumulator over flat parameters.</summary>
+    /// <param name="parameters">Holds the gradients.</param>
+    /// <param name="normalization">What a batch is divided by.</param>
+    public GradientAccumulator(FlatParameters parameters, LossNormalization normalization)
     {
-        _arena = arena;
+        _parameters = parameters;
         _normalization = normalization;
-        _sums = zeros(3, dtype: float64, device: arena.Values.device).DetachFromDisposeScope();
+        _sums = zeros(3, dtype: float64, device: parameters.Values.device).DetachFromDisposeScope();
     }
 
     /// <summary>What the gradient of a micro-batch's summed loss is multiplied by in its backward pass: 1, except for the mean of means.</summary>
     /// <param name="targetCount">m_k, the targets of the micro-batch, above 0.</param>
     public double Scale(double targetCount) => _normalization == LossNormalization.MicroBatchMean ? 1 / targetCount : 1;
 
-    /// <summary>Takes note of a micro-batch whose scaled gradient its backward pass has added to the arena.</summary>
+    /// <summary>Takes note of a micro-batch whose scaled gradient its backward pass has added to the flat parameters.</summary>
     /// <param name="loss">Its unscaled sum and its targets.</param>
     public void Add(LossSum loss)
     {
@@ -45,12 +45,12 @@ public sealed class GradientAccumulator : IDisposable
             _sums[2].add_(correct);
         else
             _sums[2].fill_(double.NaN);
-        _arena.CollectGradients();
+        _parameters.CollectGradients();
         _targetCount += loss.TargetCount;
         _microBatches++;
     }
 
-    /// <summary>Adds an auxiliary loss of the window, whose scaled gradient is in the arena: it shares the window's targets, so it brings none of its own.</summary>
+    /// <summary>Adds an auxiliary loss of the batch, whose scaled gradient is in the flat parameters: it shares the batch's targets, so it brings none of its own.</summary>
     /// <param name="sum">Its unscaled sum, a scalar: per token, as the loss itself.</param>
     /// <param name="targetCount">m_k, the targets of the micro-batch that it belongs to.</param>
     public void AddAuxiliary(Tensor sum, double targetCount)
@@ -61,19 +61,19 @@ public sealed class GradientAccumulator : IDisposable
         _sums[1].add_(sum, Scale(targetCount));
     }
 
-    /// <summary>Adds what another accumulator, that of another rank or device, has summed of the same window: sums and counts, never means.</summary>
-    /// <param name="other">Its arena holds the same parameters.</param>
+    /// <summary>Adds what another accumulator, that of another rank or device, has summed of the same batch: sums and counts, never means.</summary>
+    /// <param name="other">Its flat parameters holds the same parameters.</param>
     public void Merge(GradientAccumulator other)
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        _arena.Gradients.add_(other._arena.Gradients.to(_arena.Gradients.device));
+        _parameters.Gradients.add_(other._parameters.Gradients.to(_parameters.Gradients.device));
         _sums.add_(other._sums.to(_sums.device));
         _targetCount += other._targetCount;
         _microBatches += other._microBatches;
     }
 
-    /// <summary>Divides the accumulated gradient, once, and reads the window's figures: the one host synchronisation of a step.</summary>
+    /// <summary>Divides the accumulated gradient, once, and reads the batch's figures: the one host synchronisation of a step.</summary>
     /// <returns>The figures. Without targets nothing is divided, and the gradient is zero as it was.</returns>
     public BatchLoss Finish()
     {
@@ -81,24 +81,24 @@ public sealed class GradientAccumulator : IDisposable
         using var scope = NewDisposeScope();
         double divisor = Divisor();
         if (divisor != 1)
-            _arena.Gradients.div_(divisor);
+            _parameters.Gradients.div_(divisor);
 
-        Tensor norm = _arena.Gradients.norm().to(float64);
+        Tensor norm = _parameters.Gradients.norm().to(float64);
         double[] figures = cat([_sums, norm.reshape(1)]).cpu().data<double>().ToArray();
         return new BatchLoss(figures[0], _targetCount, _microBatches, figures[1] / divisor, figures[2], figures[3]);
     }
 
-    /// <summary>Starts the next window: loss sums, counts and gradients become zero.</summary>
+    /// <summary>Starts the next batch: loss sums, counts and gradients become zero.</summary>
     public void Reset()
     {
         using var scope = NewDisposeScope();
         _sums.zero_();
         _targetCount = 0;
         _microBatches = 0;
-        _arena.ZeroGradients();
+        _parameters.ZeroGradients();
     }
 
-    /// <summary>Frees the loss sums; the arena stays.</summary>
+    /// <summary>Frees the loss sums; the flat parameters stays.</summary>
     public void Dispose() => _sums.Dispose();
 
     private double Divisor() => _microBatches == 0 ? 1 : _normalization switch

@@ -9,9 +9,9 @@ namespace MLNetExtension.Training.Accumulation;
 /// Forward and backward of one micro-batch. The head works on detached hidden states at the targets alone; what it finds goes back through the
 /// body from there, in one piece, or block by block where activations are recomputed. Routers add their balance loss on the way. N targets, C width.
 /// </summary>
-internal sealed class MicroBatchGradient(CausalLanguageModel model, FlatParameters arena, ITokenLoss loss, RouterBalance balance, bool recompute)
+internal sealed class MicroBatchGradient(CausalLanguageModel model, FlatParameters parameters, ITokenLoss loss, RouterBalance balance, bool recompute)
 {
-    /// <summary>Adds the scaled gradient of a micro-batch's summed loss to the arena.</summary>
+    /// <summary>Adds the scaled gradient of a micro-batch's summed loss to the flat parameters.</summary>
     /// <param name="microBatch">At least one target.</param>
     /// <param name="scale">What the gradient is multiplied by.</param>
     /// <param name="dropoutSeed">Seed of dropout in this micro-batch.</param>
@@ -93,7 +93,7 @@ internal sealed class MicroBatchGradient(CausalLanguageModel model, FlatParamete
         Tensor gradient = zeros_like(detached);
         LossSum sum = loss.Backward(
             new TokenTargets(detached, model.HeadWeight, microBatch.Targets, microBatch.TargetWeights, microBatch.TargetWeight),
-            new TokenGradients(gradient, model.HeadWeight is { } head && arena.Trains(head) ? arena.GradientOf(head) : null, pass.Scale));
+            new TokenGradients(gradient, model.HeadWeight is { } head && parameters.Trains(head) ? parameters.GradientOf(head) : null, pass.Scale));
         Backward(states, gradient, auxiliary, pass.Scale);
         return sum;
     }
@@ -112,13 +112,13 @@ internal sealed class MicroBatchGradient(CausalLanguageModel model, FlatParamete
     {
         Tensor ids = pass.MicroBatch.Ids, embedding = model.TokenEmbedding;
         Tensor tokens = embedding.detach().index_select(0, ids.flatten()).view(ids.shape[0], ids.shape[1], -1);
-        return arena.Trains(embedding) ? tokens.requires_grad_() : tokens;
+        return parameters.Trains(embedding) ? tokens.requires_grad_() : tokens;
     }
 
     private void AddTokenGradient(Pass pass, Tensor tokens)
     {
         if (tokens.requires_grad)
-            arena.GradientOf(model.TokenEmbedding).index_add_(0, pass.MicroBatch.Ids.flatten(), tokens.grad!.flatten(0, 1), 1);
+            parameters.GradientOf(model.TokenEmbedding).index_add_(0, pass.MicroBatch.Ids.flatten(), tokens.grad!.flatten(0, 1), 1);
     }
 
     private Tensor Enter(Pass pass, Tensor tokens)

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Training.Accumulation;
 
 /// <summary>
-/// The gradient of a window by several workers. Each is a thread of its own with a replica of the model: the weights are shared, the gradient buffer is its own. Every worker sums
+/// The gradient of a batch by several workers. Each is a thread of its own with a replica of the model: the weights are shared, the gradient buffer is its own. Every worker sums
 /// its part of the micro-batches, then the sums are added up and divided once, exactly as if one had summed them all. Parts are dealt by size alone, so a run is repeated bit for bit.
 /// </summary>
 /// <remarks>On a CPU this is faster than one worker whose kernels use all cores: kernels of small models are too short to be shared out, and every one ends with a wait.</remarks>
@@ -19,32 +19,32 @@ internal sealed class ParallelGradient : IDisposable
     public ParallelGradient(BatchGradient gradient) => _gradients = [gradient];
 
     /// <summary>The model's parameters and their gradients.</summary>
-    public FlatParameters Arena => _gradients[0].Arena;
+    public FlatParameters Parameters => _gradients[0].Parameters;
 
-    /// <summary>Accumulates the gradient of a window into the arena, which must be zero before.</summary>
-    /// <param name="cut">The window's examples in micro-batches; a micro-batch without a target is passed over.</param>
+    /// <summary>Accumulates the gradient of a batch into the flat parameters, which must be zero before.</summary>
+    /// <param name="microBatches">The batch's examples in micro-batches; a micro-batch without a target is passed over.</param>
     /// <param name="workers">How many micro-batches are computed side by side, at least 1, each with as many threads as libtorch uses on the calling thread.</param>
     /// <param name="dropoutSeed">Seed of dropout.</param>
-    public BatchLoss Accumulate(IReadOnlyList<IReadOnlyList<TokenExample>> cut, int workers = 1, long dropoutSeed = 0)
+    public BatchLoss Accumulate(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, int workers = 1, long dropoutSeed = 0)
     {
-        if (Math.Min(workers, cut.Count) <= 1)
-            return _gradients[0].Accumulate(cut, dropoutSeed);
+        if (Math.Min(workers, microBatches.Count) <= 1)
+            return _gradients[0].Accumulate(microBatches, dropoutSeed);
 
         Employ(workers);
-        workers = Math.Min(workers, cut.Count);
-        int[][] parts = Deal(cut, workers);
+        workers = Math.Min(workers, microBatches.Count);
+        int[][] parts = Deal(microBatches, workers);
         if (_gradients[0].CountsRoutingFirst)
         {
-            Each(parts, (gradient, part) => gradient.CountRouting(cut, part, dropoutSeed));
+            Each(parts, (gradient, part) => gradient.CountRouting(microBatches, part, dropoutSeed));
             BatchGradient.ShareRouting(_gradients[..workers]);
         }
-        Each(parts, (gradient, part) => gradient.Add(cut, part, dropoutSeed));
+        Each(parts, (gradient, part) => gradient.Add(microBatches, part, dropoutSeed));
         foreach (BatchGradient other in _gradients[1..workers])
             _gradients[0].Merge(other);
         return _gradients[0].Finish();
     }
 
-    /// <summary>Makes ready for the next window.</summary>
+    /// <summary>Makes ready for the next batch.</summary>
     public void Reset() => _gradients.ForEach(gradient => gradient.Reset());
 
     /// <summary>Frees what workers beyond a number hold.</summary>
@@ -88,15 +88,15 @@ internal sealed class ParallelGradient : IDisposable
         _threads.Clear();
     }
 
-    // By tokens. A worker adds its part in the window's order.
-    private static int[][] Deal(IReadOnlyList<IReadOnlyList<TokenExample>> cut, int workers)
+    // By tokens. A worker adds its part in the batch's order.
+    private static int[][] Deal(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, int workers)
     {
-        long[] tokens = [.. cut.Select(rows => rows.Sum(row => (long)row.Length))];
-        IEnumerable<int> largestFirst = Enumerable.Range(0, cut.Count).OrderByDescending(k => tokens[k]);
+        long[] tokens = [.. microBatches.Select(rows => rows.Sum(row => (long)row.Length))];
+        IEnumerable<int> largestFirst = Enumerable.Range(0, microBatches.Count).OrderByDescending(k => tokens[k]);
         return [.. MicroBatchPlanner.Level(largestFirst, workers, k => tokens[k]).Select(part => part.Order().ToArray())];
     }
 
-    // Waits for all of them, whatever one of them throws: none may go on writing into a window that is given up.
+    // Waits for all of them, whatever one of them throws: none may go on writing into a batch that is given up.
     private void Each(int[][] parts, Action<BatchGradient, int[]> action)
     {
         Task[] others = [.. parts.Skip(1).Select((part, k) => _threads[k].Start(() => action(_gradients[k + 1], part)))];

@@ -6,20 +6,20 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Training.Accumulation;
 
 /// <summary>
-/// The router balance loss of a window, as a sum that the window's targets divide like every other: m_k targets in micro-batch k, M in the window, n_k and n tokens.
-/// The shares of the window are reset by <see cref="Begin"/>.
+/// The router balance loss of a batch, as a sum that the batch's targets divide like every other: m_k targets in micro-batch k, M in the batch, n_k and n tokens.
+/// The shares of the batch are reset by <see cref="Begin"/>.
 /// </summary>
 /// <param name="coefficient">alpha.</param>
 /// <param name="scope">Over what loads are balanced.</param>
 internal sealed class RouterBalance(double coefficient, RouterBalanceScope scope) : IDisposable
 {
-    private readonly Dictionary<int, Tensor> _counts = [];     // block -> [E] float64, of the window
+    private readonly Dictionary<int, Tensor> _counts = [];     // block -> [E] float64, of the batch
     private double _targets, _tokens;
 
-    /// <summary>Whether the window's shares must be counted before its first backward pass.</summary>
-    public bool CountsFirst => coefficient != 0 && scope == RouterBalanceScope.Window;
+    /// <summary>Whether the batch's shares must be counted before its first backward pass.</summary>
+    public bool CountsFirst => coefficient != 0 && scope == RouterBalanceScope.Batch;
 
-    /// <summary>Starts a window.</summary>
+    /// <summary>Starts a batch.</summary>
     public void Begin()
     {
         Dispose();
@@ -45,7 +45,7 @@ internal sealed class RouterBalance(double coefficient, RouterBalanceScope scope
     /// <summary>Makes one that has counted nothing yet.</summary>
     public RouterBalance Replicate() => new(coefficient, scope);
 
-    /// <summary>Adds up what workers have counted, each its part of a window, and gives each the sums.</summary>
+    /// <summary>Adds up what workers have counted, each its part of a batch, and gives each the sums.</summary>
     /// <param name="workers">All of them.</param>
     public static void Share(IReadOnlyList<RouterBalance> workers)
     {
@@ -71,14 +71,14 @@ internal sealed class RouterBalance(double coefficient, RouterBalanceScope scope
     /// <param name="routing">What its router has just decided; null for a block without one.</param>
     /// <param name="targets">m_k.</param>
     /// <returns>
-    /// A scalar, float64, with a gradient: (M / n) alpha E sum_e f_e sum_t p_te, with the window's shares, or m_k alpha E sum_e f_e P_e with the micro-batch's. Null where there is none.
+    /// A scalar, float64, with a gradient: (M / n) alpha E sum_e f_e sum_t p_te, with the batch's shares, or m_k alpha E sum_e f_e P_e with the micro-batch's. Null where there is none.
     /// </returns>
     public Tensor? Sum(int block, Routing? routing, double targets)
     {
         if (routing is null || coefficient == 0)
             return null;
         double tokens = routing.Probabilities.shape[0];
-        if (scope == RouterBalanceScope.Window)
+        if (scope == RouterBalanceScope.Batch)
             return RouterBalanceLoss.Sum(routing.Probabilities, _counts[block] / _tokens) * (coefficient * _targets / _tokens);
         Tensor shares = RouterBalanceLoss.Counts(routing.Selected, routing.Probabilities.shape[1]) / tokens;
         return RouterBalanceLoss.Sum(routing.Probabilities, shares) * (coefficient * targets / tokens);

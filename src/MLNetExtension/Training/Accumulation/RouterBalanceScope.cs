@@ -1,13 +1,16 @@
+using System.Text.Json.Serialization;
+
 namespace MLNetExtension.Training.Accumulation;
 
-/// <summary>Over what a router's loads are to be balanced.</summary>
+/// <summary>The tokens over which the loads of a router's experts are balanced.</summary>
 public enum RouterBalanceScope
 {
     /// <summary>
-    /// Over the whole window: loss and gradient are the same for every cut. Costs a second forward pass, because the shares must be known before the first backward pass. The default.
+    /// The whole batch: loss and gradient are the same for every split. Costs a second forward pass, because the shares must be known before the first backward pass. The default.
     /// </summary>
-    Window,
+    [JsonStringEnumMemberName("Window")]    // its name in models and checkpoints of earlier versions
+    Batch,
 
-    /// <summary>Over each micro-batch, weighted by its targets: the usual form, which depends on the cut but grows with neither the number of micro-batches nor that of ranks.</summary>
+    /// <summary>Each micro-batch, weighted by its targets: the usual form, which depends on the split but grows with neither the number of micro-batches nor that of ranks.</summary>
     MicroBatch,
 }

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Training.Optimization;
 
 /// <summary>
-/// AdamW (Loshchilov and Hutter 2019, "Decoupled weight decay regularization", algorithm 2) on an arena, in pieces, whatever parameters those belong to.
+/// AdamW (Loshchilov and Hutter 2019, "Decoupled weight decay regularization", algorithm 2) on flat parameters, in pieces, whatever parameters those belong to.
 /// Matrices decay; biases and norms do not.
 /// </summary>
 public sealed class AdamW : IDisposable
@@ -12,21 +12,21 @@ public sealed class AdamW : IDisposable
     // A step reads every piece about ten times: pieces that stay in the caches halve its time (124 million parameters: 214 ms whole, 114 ms in pieces).
     private const long PieceLength = 1 << 18;
 
-    private readonly FlatParameters _arena;
+    private readonly FlatParameters _parameters;
     private readonly double _beta1, _beta2, _epsilon, _weightDecay;
     private readonly Tensor _first, _second;    // [P]: running means of the gradient and of its square
 
     /// <summary>Makes an optimizer with fresh state.</summary>
-    /// <param name="arena">What it steps.</param>
+    /// <param name="parameters">What it steps.</param>
     /// <param name="beta1">Decay of the mean of gradients, 0 to below 1.</param>
     /// <param name="beta2">Decay of the mean of squared gradients, 0 to below 1.</param>
     /// <param name="epsilon">Added to the denominator.</param>
     /// <param name="weightDecay">Share of a weight, times the learning rate, that a step takes away.</param>
-    public AdamW(FlatParameters arena, double beta1 = 0.9, double beta2 = 0.95, double epsilon = 1e-8, double weightDecay = 0.1)
+    public AdamW(FlatParameters parameters, double beta1 = 0.9, double beta2 = 0.95, double epsilon = 1e-8, double weightDecay = 0.1)
     {
-        (_arena, _beta1, _beta2, _epsilon, _weightDecay) = (arena, beta1, beta2, epsilon, weightDecay);
-        _first = zeros_like(arena.Values).DetachFromDisposeScope();
-        _second = zeros_like(arena.Values).DetachFromDisposeScope();
+        (_parameters, _beta1, _beta2, _epsilon, _weightDecay) = (parameters, beta1, beta2, epsilon, weightDecay);
+        _first = zeros_like(parameters.Values).DetachFromDisposeScope();
+        _second = zeros_like(parameters.Values).DetachFromDisposeScope();
     }
 
     /// <summary>Number of steps taken.</summary>
@@ -51,14 +51,14 @@ public sealed class AdamW : IDisposable
         _second.copy_(second);
     }
 
-    /// <summary>Takes a step against the arena's gradient, which serves as scratch space and is spoilt by it.</summary>
+    /// <summary>Takes a step against the flat parameters' gradient, which serves as scratch space and is spoilt by it.</summary>
     /// <param name="learningRate">The learning rate of this step.</param>
     public void Step(double learningRate)
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         Steps++;
-        long length = _arena.Length, decayed = _weightDecay == 0 ? 0 : _arena.DecayedLength;
+        long length = _parameters.Length, decayed = _weightDecay == 0 ? 0 : _parameters.DecayedLength;
         for (long start = 0; start < length;)
         {
             // No piece holds both what decays and what does not.
@@ -66,13 +66,13 @@ public sealed class AdamW : IDisposable
             StepPiece(start, size, learningRate, decays: start < decayed);
             start += size;
         }
-        _arena.PublishValues();
+        _parameters.PublishValues();
     }
 
     private void StepPiece(long start, long size, double learningRate, bool decays)
     {
         using var scope = NewDisposeScope();
-        Tensor values = _arena.Values.narrow(0, start, size), gradient = _arena.Gradients.narrow(0, start, size);
+        Tensor values = _parameters.Values.narrow(0, start, size), gradient = _parameters.Gradients.narrow(0, start, size);
         Tensor first = _first.narrow(0, start, size), second = _second.narrow(0, start, size);
         first.mul_(_beta1).add_(gradient, 1 - _beta1);
         second.mul_(_beta2).addcmul_(gradient, gradient, 1 - _beta2);

@@ -6,7 +6,7 @@ public enum StepOutcome
     /// <summary>The weights were updated.</summary>
     Applied,
 
-    /// <summary>The window held no target token: there was nothing to learn and no update.</summary>
+    /// <summary>The batch held no target token: there was no update.</summary>
     NoTargets,
 
     /// <summary>Loss or gradient were not finite: no update, the weights are those of the last good step.</summary>
@@ -28,25 +28,25 @@ public sealed record StepReport
     /// <summary>What became of the step.</summary>
     public required StepOutcome Outcome { get; init; }
 
-    /// <summary>Loss of the window in nats per target token, before the update; NaN without targets.</summary>
+    /// <summary>Loss of the batch in nats per target token, before the update; NaN without targets.</summary>
     public required double Loss { get; init; }
 
-    /// <summary>Share of the window's targets that the model thought the likeliest token, before the update; NaN without targets.</summary>
+    /// <summary>Share of the batch's targets that the model thought the likeliest token, before the update; NaN without targets.</summary>
     public required double Accuracy { get; init; }
 
     /// <summary>Learning rate of the step.</summary>
     public required double LearningRate { get; init; }
 
-    /// <summary>L2 norm of the window's gradient, before clipping.</summary>
+    /// <summary>L2 norm of the batch's gradient, before clipping.</summary>
     public required double GradientNorm { get; init; }
 
-    /// <summary>Target tokens of the window.</summary>
+    /// <summary>Target tokens of the batch.</summary>
     public required long TargetTokens { get; init; }
 
-    /// <summary>Rows of the window.</summary>
+    /// <summary>Rows of the batch.</summary>
     public required int Rows { get; init; }
 
-    /// <summary>Micro-batches that the window was cut into.</summary>
+    /// <summary>Micro-batches that the batch was split into.</summary>
     public required int MicroBatches { get; init; }
 
     /// <summary>Share of the positions computed that were padding, 0 to 1.</summary>
@@ -70,7 +70,7 @@ public sealed record StepReport
     /// <summary>Loss on the validation rows after this step, in nats per target token; null where it was not measured.</summary>
     public double? ValidationLoss { get; init; }
 
-    /// <summary>Rows of the data that a window which was not finite held; else empty.</summary>
+    /// <summary>Rows of the data that a batch which was not finite held; else empty.</summary>
     public IReadOnlyList<long> ExamplePositions { get; init; } = [];
 
     /// <summary>Estimated time to the end, at the pace so far.</summary>

@@ -12,19 +12,19 @@ internal static class TrainingInstruments
     private static readonly Meter Meter = new(MeterName, typeof(TrainingInstruments).Assembly.GetName().Version?.ToString(3));
 
     private static readonly Gauge<double> Loss =
-        Meter.CreateGauge<double>("mlnetextension.training.loss", "{nat}", "Loss of the last optimizer step's window, per target token.");
+        Meter.CreateGauge<double>("mlnetextension.training.loss", "{nat}", "Loss of the last optimizer step's batch, per target token.");
 
     private static readonly Gauge<double> ValidationLoss =
         Meter.CreateGauge<double>("mlnetextension.training.validation_loss", "{nat}", "Loss on the validation rows when last measured, per target token.");
 
     private static readonly Gauge<double> GradientNorm =
-        Meter.CreateGauge<double>("mlnetextension.training.gradient_norm", "1", "L2 norm of the last window's gradient, before clipping.");
+        Meter.CreateGauge<double>("mlnetextension.training.gradient_norm", "1", "L2 norm of the last batch's gradient, before clipping.");
 
     private static readonly Gauge<double> LearningRate =
         Meter.CreateGauge<double>("mlnetextension.training.learning_rate", "1", "Learning rate of the last optimizer step.");
 
     private static readonly Counter<long> TargetTokens =
-        Meter.CreateCounter<long>("mlnetextension.training.target_tokens", "{token}", "Target tokens learnt from; padding and prompts are not counted.");
+        Meter.CreateCounter<long>("mlnetextension.training.target_tokens", "{token}", "Target tokens trained on; padding and prompts are not counted.");
 
     private static readonly Histogram<double> StepDuration =
         Meter.CreateHistogram<double>("mlnetextension.training.step.duration", "s", "Duration of an optimizer step, from its first micro-batch to the update of the weights.");

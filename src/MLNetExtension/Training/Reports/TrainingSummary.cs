@@ -15,10 +15,10 @@ public sealed record TrainingSummary
     /// <summary>Duration.</summary>
     public required TimeSpan Elapsed { get; init; }
 
-    /// <summary>Loss of the last window in nats per target token; NaN where there was none.</summary>
+    /// <summary>Loss of the last batch in nats per target token; NaN where there was none.</summary>
     public required double LastLoss { get; init; }
 
-    /// <summary>Steps whose window held no target token.</summary>
+    /// <summary>Steps whose batch held no target token.</summary>
     public required int StepsWithoutTargets { get; init; }
 
     /// <summary>Steps that were not applied because loss or gradient were not finite.</summary>

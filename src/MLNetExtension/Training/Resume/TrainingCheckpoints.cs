@@ -54,10 +54,10 @@ internal sealed class TrainingCheckpoints
             return;
         (state.Steps, state.Elapsed, state.TargetTokens) = (_found.Steps, _found.Elapsed, _found.TargetTokens);
         using var scope = NewDisposeScope();
-        Tensor? best = _found.Best?.Loss is null ? null : empty_like(step.Arena.Values, device: CPU);
+        Tensor? best = _found.Best?.Loss is null ? null : empty_like(step.Parameters.Values, device: CPU);
         using (TensorBag tensors = new(Tensors(step, best)))
             _store.Read(_found.Steps, TensorsFile, (stream, length) => ModuleWeights.Load(tensors, stream, length));
-        step.Arena.PublishValues();
+        step.Parameters.PublishValues();
         step.Optimizer.Restore(_found.Updates, step.Optimizer.First, step.Optimizer.Second);
         if (_found.Best is { } measured)
             state.Best.Resume(measured.Loss ?? double.PositiveInfinity, measured.Step, measured.LastStep, measured.WithoutImprovement, best);
@@ -81,7 +81,7 @@ internal sealed class TrainingCheckpoints
 
     private static IEnumerable<(string Name, Tensor Tensor)> Tensors(TrainingStep step, Tensor? best)
     {
-        yield return (Weights, step.Arena.Values);
+        yield return (Weights, step.Parameters.Values);
         yield return (FirstMoment, step.Optimizer.First);
         yield return (SecondMoment, step.Optimizer.Second);
         if (best is not null)

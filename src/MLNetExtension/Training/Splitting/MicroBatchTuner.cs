@@ -5,7 +5,7 @@ using MLNetExtension.Training.Accumulation;
 namespace MLNetExtension.Training.Splitting;
 
 /// <summary>
-/// Finds the fastest cut on the machine at hand: the cut is free, and which one is fastest is for caches to decide, not for a rule. Small
+/// Finds the fastest split on the machine at hand: the split is free, and which one is fastest is for caches to decide, not for a rule. Small
 /// micro-batches are tried first, so that memory grows step by step and the search can stop at a limit.
 /// </summary>
 internal static class MicroBatchTuner
@@ -24,25 +24,25 @@ internal static class MicroBatchTuner
     // (GPT-2 124M on two cores: 253 tokens a second by two workers, 251 by one).
     private const long LargestBuffers = 256L << 20;
 
-    // Machines are noisy: the fastest of a few runs tells what a plan can do. The first also pays for the memory of a new shape. Windows that take long are noisy less, and are run only twice.
+    // Machines are noisy: the fastest of a few runs tells what a plan can do. The first also pays for the memory of a new shape. Batches that take long are noisy less, and are run only twice.
     private const int Runs = 4;
     private static readonly TimeSpan _longEnough = TimeSpan.FromSeconds(2);
 
-    /// <summary>Tries plans on a window, without changing any weight.</summary>
-    /// <param name="gradient">Computes the window's gradient; left zeroed, with the workers of the plan found.</param>
-    /// <param name="window">The window that training is about to begin with.</param>
+    /// <summary>Tries plans on a batch, without changing any weight.</summary>
+    /// <param name="gradient">Computes the batch's gradient; left zeroed, with the workers of the plan found.</param>
+    /// <param name="batch">The batch that training is about to begin with.</param>
     /// <param name="start">Says whether rows are packed, and what threads there are.</param>
     /// <param name="workers">Numbers of workers to try, in ascending order.</param>
     /// <param name="memoryLimitMiB">Most memory that the process may come to hold; null for no limit.</param>
-    public static SplitPlan FastestPlan(ParallelGradient gradient, IReadOnlyList<TokenExample> window, SplitPlan start, IReadOnlyList<int> workers, int? memoryLimitMiB)
+    public static SplitPlan FastestPlan(ParallelGradient gradient, IReadOnlyList<TokenExample> batch, SplitPlan start, IReadOnlyList<int> workers, int? memoryLimitMiB)
     {
-        TokenExample[] rows = [.. window.Where(e => e.HasTargets)];
+        TokenExample[] rows = [.. batch.Where(e => e.HasTargets)];
         int longest = rows.Max(e => e.Length), whole = start.Pack ? rows.Sum(e => e.Length) : rows.Length * longest;
         SplitPlan fastest = start with { Tokens = longest, Workers = workers[0] };
         double best = double.PositiveInfinity;
         foreach (int count in workers)
         {
-            if (count > workers[0] && (count - 1) * gradient.Arena.Length * gradient.Arena.Gradients.element_size() > LargestBuffers)
+            if (count > workers[0] && (count - 1) * gradient.Parameters.Length * gradient.Parameters.Gradients.element_size() > LargestBuffers)
                 break;
             double bestOfCount = double.PositiveInfinity;
             int notWorthIt = 0;
@@ -50,7 +50,7 @@ internal static class MicroBatchTuner
             {
                 SplitPlan plan = start with { Tokens = tokens, Workers = count };
                 double before = PeakMemoryMiB();
-                if (!TryTime(gradient, window, plan, PastTheBest * bestOfCount, out double seconds) || seconds > PastTheBest * bestOfCount)
+                if (!TryTime(gradient, batch, plan, PastTheBest * bestOfCount, out double seconds) || seconds > PastTheBest * bestOfCount)
                     break;
                 bool fits = memoryLimitMiB is null || PeakMemoryMiB() <= memoryLimitMiB, first = double.IsPositiveInfinity(best);
                 if (first || (fits && seconds * WorthTheMemory < best))
@@ -79,10 +79,10 @@ internal static class MicroBatchTuner
         return [.. workers, threads];
     }
 
-    private static bool TryTime(ParallelGradient gradient, IReadOnlyList<TokenExample> window, SplitPlan plan, double hopeless, out double seconds)
+    private static bool TryTime(ParallelGradient gradient, IReadOnlyList<TokenExample> batch, SplitPlan plan, double hopeless, out double seconds)
     {
         seconds = double.PositiveInfinity;
-        IReadOnlyList<IReadOnlyList<TokenExample>> cut = plan.Cut(window);
+        IReadOnlyList<IReadOnlyList<TokenExample>> microBatches = plan.Split(batch);
         using KernelThreads? threads = KernelThreads.Of(plan);
         long begin = Stopwatch.GetTimestamp();
         for (int run = 0; run < Runs && (run < 2 || Stopwatch.GetElapsedTime(begin) < _longEnough); run++)
@@ -90,7 +90,7 @@ internal static class MicroBatchTuner
             long start = Stopwatch.GetTimestamp();
             try
             {
-                gradient.Accumulate(cut, plan.Workers);
+                gradient.Accumulate(microBatches, plan.Workers);
             }
             catch (Exception exception) when (OutOfMemory.IsSaidBy(exception))
             {

@@ -17,11 +17,11 @@ public sealed class FromModuleTests
     [TestMethod]
     [DataRow(0.2)]
     [DataRow(0.0, DisplayName = "every position is a target, so that the loss reads the module's own logits")]
-    public void Any_cut_of_a_window_gives_the_full_batch_gradient(double masked)
+    public void Any_split_of_a_batch_gives_the_full_batch_gradient(double masked)
     {
         using var scope = NewDisposeScope();
-        TokenExample[] window = [.. Enumerable.Range(0, 6).Select(row => Ragged.Example(new Random(row), 1 + 4 * row, row, masked))];
-        Tensor expected = FullBatch(window);
+        TokenExample[] batch = [.. Enumerable.Range(0, 6).Select(row => Ragged.Example(new Random(row), 1 + 4 * row, row, masked))];
+        Tensor expected = FullBatch(batch);
         foreach (int rows in new[] { 1, 2, 6 })
         {
             foreach (bool pack in new[] { false, true })
@@ -30,8 +30,8 @@ public sealed class FromModuleTests
                 {
                     using CausalLanguageModel model = CausalLanguageModel.FromModule(new Recurrent());
                     using BatchGradient gradient = new(model, LossNormalization.Token, loss, recompute: rows == 2, pack: pack);
-                    gradient.Accumulate(Ragged.Cut(window, rows));
-                    Assert.IsLessThan(1e-12, Ragged.RelativeError(gradient.Arena.Gradients, expected), $"{rows} rows, packed {pack}");
+                    gradient.Accumulate(Ragged.Split(batch, rows));
+                    Assert.IsLessThan(1e-12, Ragged.RelativeError(gradient.Parameters.Gradients, expected), $"{rows} rows, packed {pack}");
                 }
             }
         }
@@ -41,11 +41,11 @@ public sealed class FromModuleTests
     public void The_mean_of_means_is_another_gradient()
     {
         using var scope = NewDisposeScope();
-        TokenExample[] window = Ragged.Examples(rows: 6);
+        TokenExample[] batch = Ragged.Examples(rows: 6);
         using CausalLanguageModel model = CausalLanguageModel.FromModule(new Recurrent());
         using BatchGradient gradient = new(model, LossNormalization.MicroBatchMean);
-        gradient.Accumulate(Ragged.Cut(window, 1));
-        Assert.IsGreaterThan(1e-3, Ragged.RelativeError(gradient.Arena.Gradients, FullBatch(window)));
+        gradient.Accumulate(Ragged.Split(batch, 1));
+        Assert.IsGreaterThan(1e-3, Ragged.RelativeError(gradient.Parameters.Gradients, FullBatch(batch)));
     }
 
     [TestMethod]
@@ -75,19 +75,19 @@ public sealed class FromModuleTests
         using KeyValueCache cache = new();
         Assert.Contains("keeps no keys and values", Assert.ThrowsExactly<NotSupportedException>(() => model.Hidden(zeros(1, 1, dtype: int64), cache)).Message);
         using BatchGradient gradient = new(model, LossNormalization.Token, CustomTokenLoss.OfHidden((hidden, _, _) => new LossSum(hidden.sum(), 1)));
-        Assert.Contains("this one gives logits", Assert.ThrowsExactly<NotSupportedException>(() => gradient.Accumulate(Ragged.Cut(Ragged.Examples(), 8))).Message);
+        Assert.Contains("this one gives logits", Assert.ThrowsExactly<NotSupportedException>(() => gradient.Accumulate(Ragged.Split(Ragged.Examples(), 8))).Message);
     }
 
     private static LossSum CrossEntropy(Tensor logits, Tensor targets, Tensor? weights) =>
         new(nn.functional.cross_entropy(logits, targets, reduction: nn.Reduction.Sum).to(float64), targets.shape[0]);
 
-    private static Tensor FullBatch(IReadOnlyList<TokenExample> window)
+    private static Tensor FullBatch(IReadOnlyList<TokenExample> batch)
     {
         using Recurrent module = new();
-        using FlatParameters arena = new(module.named_parameters());
-        (Tensor ids, Tensor targets) = Ragged.Pad(window);
+        using FlatParameters parameters = new(module.named_parameters());
+        (Tensor ids, Tensor targets) = Ragged.Pad(batch);
         nn.functional.cross_entropy(module.call(ids).flatten(0, 1), targets.flatten(), ignore_index: TokenExample.IgnoredTarget).backward();
-        return arena.Gradients.clone();
+        return parameters.Gradients.clone();
     }
 
     // A plain recurrent network: h_t = tanh(A h_(t-1) + embedding of id t), logits = log softmax(B h_t), whose backward pass reads the logits: whoever writes into them is found out. Each draw is its own, so that every one made is the same.

@@ -16,12 +16,12 @@ public sealed class LlamaTests
     [TestMethod]
     [DataRow(0)]
     [DataRow(3)]
-    public void Any_cut_padded_or_packed_gives_the_full_batch_gradient(int experts)
+    public void Any_split_padded_or_packed_gives_the_full_batch_gradient(int experts)
     {
         using var scope = NewDisposeScope();
         LlamaConfiguration configuration = TinyLlama.Configuration with { Experts = experts };
-        TokenExample[] window = Ragged.Examples(rows: 6);
-        Tensor expected = FullBatch(configuration, window);
+        TokenExample[] batch = Ragged.Examples(rows: 6);
+        Tensor expected = FullBatch(configuration, batch);
 
         foreach (int rows in new[] { 1, 2, 6 })
         {
@@ -29,29 +29,29 @@ public sealed class LlamaTests
             {
                 using LlamaModel model = TinyLlama.Make(configuration);
                 using BatchGradient gradient = new(model, LossNormalization.Token, recompute: rows == 2, pack: pack);
-                gradient.Accumulate(Ragged.Cut(window, rows));
-                Assert.IsLessThan(1e-12, Ragged.RelativeError(gradient.Arena.Gradients, expected), $"{rows} rows, packed {pack}");
+                gradient.Accumulate(Ragged.Split(batch, rows));
+                Assert.IsLessThan(1e-12, Ragged.RelativeError(gradient.Parameters.Gradients, expected), $"{rows} rows, packed {pack}");
             }
         }
     }
 
     // Routers pick per token here and their weights are renormalized; the balance loss reads the probabilities before that. Seen to fail with padding counted among the tokens.
     [TestMethod]
-    public void The_routers_balance_loss_over_the_window_is_equal_for_every_cut()
+    public void The_routers_balance_loss_over_the_batch_is_equal_for_every_split()
     {
         using var scope = NewDisposeScope();
-        TokenExample[] window = Ragged.Examples(rows: 6);
+        TokenExample[] batch = Ragged.Examples(rows: 6);
         Tensor? expected = null;
         foreach ((int rows, bool pack) in new[] { (6, true), (1, false), (2, false), (3, true) })
         {
             using LlamaModel model = TinyLlama.Make(TinyLlama.Configuration with { Experts = 3 });
-            using BatchGradient gradient = new(model, LossNormalization.Token, pack: pack, balance: new RouterBalance(0.5, RouterBalanceScope.Window));
-            gradient.Accumulate(Ragged.Cut(window, rows));
-            Tensor given = gradient.Arena.Gradients.clone();
+            using BatchGradient gradient = new(model, LossNormalization.Token, pack: pack, balance: new RouterBalance(0.5, RouterBalanceScope.Batch));
+            gradient.Accumulate(Ragged.Split(batch, rows));
+            Tensor given = gradient.Parameters.Gradients.clone();
             expected ??= given;
             Assert.IsLessThan(1e-12, Ragged.RelativeError(given, expected), $"{rows} rows, packed {pack}");
         }
-        Assert.IsGreaterThan(1e-3, Ragged.RelativeError(expected!, FullBatch(TinyLlama.Configuration with { Experts = 3 }, window)), "the balance loss must be felt");
+        Assert.IsGreaterThan(1e-3, Ragged.RelativeError(expected!, FullBatch(TinyLlama.Configuration with { Experts = 3 }, batch)), "the balance loss must be felt");
     }
 
     [TestMethod]
@@ -128,17 +128,17 @@ public sealed class LlamaTests
     }
 
     // Whole logits of each row by itself, torch's own cross entropy and autograd, one division.
-    private static Tensor FullBatch(LlamaConfiguration configuration, IReadOnlyList<TokenExample> window)
+    private static Tensor FullBatch(LlamaConfiguration configuration, IReadOnlyList<TokenExample> batch)
     {
         using LlamaModel model = TinyLlama.Make(configuration);
-        using FlatParameters arena = new(model.named_parameters());
+        using FlatParameters parameters = new(model.named_parameters());
         Tensor sum = zeros([], dtype: float64);
-        foreach (TokenExample example in window)
+        foreach (TokenExample example in batch)
         {
             (Tensor ids, Tensor targets) = Ragged.Pad([example]);
             sum = sum + nn.functional.cross_entropy(model.call(ids).flatten(0, 1), targets.flatten(), ignore_index: TokenExample.IgnoredTarget, reduction: nn.Reduction.Sum);
         }
-        (sum * (1.0 / window.Sum(e => e.TargetCount))).backward();
-        return arena.Gradients.clone();
+        (sum * (1.0 / batch.Sum(e => e.TargetCount))).backward();
+        return parameters.Gradients.clone();
     }
 }

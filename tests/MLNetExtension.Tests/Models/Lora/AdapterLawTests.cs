@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Models.Lora;
 
-/// <summary>The law for adapters: any cut of a window gives the full batch's gradient, and the arena holds nothing but adapters.</summary>
+/// <summary>The law for adapters: any split of a batch gives the full batch's gradient, and the flat parameters hold nothing but adapters.</summary>
 [TestClass]
 public sealed class AdapterLawTests
 {
@@ -21,22 +21,22 @@ public sealed class AdapterLawTests
     [DataRow("Llama", 2, 2, true, false)]
     [DataRow("Llama", 1, 3, false, false)]
     [DataRow("Mixtral", 3, 2, false, true)]
-    public void Any_cut_of_a_window_gives_the_full_batch_gradient(string kind, int rows, int workers, bool pack, bool recompute)
+    public void Any_split_of_a_batch_gives_the_full_batch_gradient(string kind, int rows, int workers, bool pack, bool recompute)
     {
         using var scope = NewDisposeScope();
-        TokenExample[] window = Ragged.Examples();
-        Tensor expected = FullBatch(kind, window);
+        TokenExample[] batch = Ragged.Examples();
+        Tensor expected = FullBatch(kind, batch);
 
         using CausalLanguageModel model = Adapted.Model(kind);
         Adapted.Attach(model, Options);
         using ParallelGradient parallel = new(new BatchGradient(model, LossNormalization.Token, recompute: recompute, pack: pack));
-        parallel.Accumulate(Ragged.Cut(window, rows), workers);
+        parallel.Accumulate(Ragged.Split(batch, rows), workers);
 
-        Assert.IsLessThan(1e-12, Ragged.RelativeError(parallel.Arena.Gradients, expected));
-        Assert.IsTrue(parallel.Arena.Names.All(name => name.Contains("lora_")), string.Join(", ", parallel.Arena.Names));
+        Assert.IsLessThan(1e-12, Ragged.RelativeError(parallel.Parameters.Gradients, expected));
+        Assert.IsTrue(parallel.Parameters.Names.All(name => name.Contains("lora_")), string.Join(", ", parallel.Parameters.Names));
     }
 
-    // Dropout depends on the micro-batch, so here the cut stays the same. Seen to fail with adapters that blocks do not reseed.
+    // Dropout depends on the micro-batch, so here the split stays the same. Seen to fail with adapters that blocks do not reseed.
     [TestMethod]
     [DataRow(1, true)]
     [DataRow(2, false)]
@@ -55,10 +55,10 @@ public sealed class AdapterLawTests
             Adapted.Attach(model, Options with { Dropout = dropout });
             model.train();
             using ParallelGradient parallel = new(new BatchGradient(model, LossNormalization.Token, recompute: recompute));
-            parallel.Accumulate(Ragged.Cut(Ragged.Examples(), 2), workers, dropoutSeed: 4);
+            parallel.Accumulate(Ragged.Split(Ragged.Examples(), 2), workers, dropoutSeed: 4);
             parallel.Reset();
-            parallel.Accumulate(Ragged.Cut(Ragged.Examples(), 2), workers, dropoutSeed: 5);
-            return parallel.Arena.Gradients.clone();
+            parallel.Accumulate(Ragged.Split(Ragged.Examples(), 2), workers, dropoutSeed: 5);
+            return parallel.Parameters.Gradients.clone();
         }
     }
 
@@ -66,23 +66,23 @@ public sealed class AdapterLawTests
     public void The_mean_of_means_differs()
     {
         using var scope = NewDisposeScope();
-        TokenExample[] window = Ragged.Examples();
+        TokenExample[] batch = Ragged.Examples();
         using CausalLanguageModel model = Adapted.Model("Llama");
         Adapted.Attach(model, Options);
         using BatchGradient gradient = new(model, LossNormalization.MicroBatchMean);
-        gradient.Accumulate(Ragged.Cut(window, 1));
-        Assert.IsGreaterThan(1e-2, Ragged.RelativeError(gradient.Arena.Gradients, FullBatch("Llama", window)));
+        gradient.Accumulate(Ragged.Split(batch, 1));
+        Assert.IsGreaterThan(1e-2, Ragged.RelativeError(gradient.Parameters.Gradients, FullBatch("Llama", batch)));
     }
 
     // Whole logits, torch's own cross entropy and autograd, one padded batch, one division.
-    private static Tensor FullBatch(string kind, TokenExample[] window)
+    private static Tensor FullBatch(string kind, TokenExample[] batch)
     {
         using CausalLanguageModel model = Adapted.Model(kind);
         Adapted.Attach(model, Options);
-        using FlatParameters arena = new(model.named_parameters());
-        (Tensor ids, Tensor targets) = Ragged.Pad(window);
+        using FlatParameters parameters = new(model.named_parameters());
+        (Tensor ids, Tensor targets) = Ragged.Pad(batch);
         Tensor sum = nn.functional.cross_entropy(model.call(ids).flatten(0, 1), targets.flatten(), ignore_index: TokenExample.IgnoredTarget, reduction: nn.Reduction.Sum);
-        (sum / window.Sum(example => example.TargetCount)).backward();
-        return arena.Gradients.clone();
+        (sum / batch.Sum(example => example.TargetCount)).backward();
+        return parameters.Gradients.clone();
     }
 }

@@ -165,7 +165,7 @@ public sealed class LoraAdaptersTests
         Assert.AreEqual(before, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
     }
 
-    // Whole epochs are windows, so that losses of steps can be compared.
+    // Whole epochs are batches, so that losses of steps can be compared.
     private static double[] Train(CausalLanguageModel model, ComputePrecision precision = ComputePrecision.Float32, int workers = 1, int steps = 4)
     {
         TrainingOptions options = new()

@@ -8,14 +8,14 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Training.Accumulation;
 
-/// <summary>The law over everything that may be chosen freely: the cut, the order, the layout, recomputation, and what the loss adds.</summary>
+/// <summary>The law over everything that may be chosen freely: the split, the order, the layout, recomputation, and what the loss adds.</summary>
 [TestClass]
 public sealed class AnySplitTests
 {
     /// <summary>One draw of what may vary.</summary>
-    internal sealed record Case(int Seed, int Rows, int Longest, bool Weighted, double LabelSmoothing, double ZLoss, bool Pack, bool Recompute, int CutSeed)
+    internal sealed record Case(int Seed, int Rows, int Longest, bool Weighted, double LabelSmoothing, double ZLoss, bool Pack, bool Recompute, int SplitSeed)
     {
-        public TokenExample[] Window()
+        public TokenExample[] Batch()
         {
             Random random = new(Seed);
             return [.. Enumerable.Range(0, Rows).Select(row =>
@@ -23,18 +23,18 @@ public sealed class AnySplitTests
         }
 
         // Any order, in pieces of any size.
-        public IReadOnlyList<IReadOnlyList<TokenExample>> Cut()
+        public IReadOnlyList<IReadOnlyList<TokenExample>> Split()
         {
-            Random random = new(CutSeed);
-            TokenExample[] rows = Window();
+            Random random = new(SplitSeed);
+            TokenExample[] rows = Batch();
             random.Shuffle(rows);
-            List<IReadOnlyList<TokenExample>> cut = [];
+            List<IReadOnlyList<TokenExample>> microBatches = [];
             for (int start = 0, size; start < rows.Length; start += size)
             {
                 size = random.Next(1, rows.Length - start + 1);
-                cut.Add(rows[start..(start + size)]);
+                microBatches.Add(rows[start..(start + size)]);
             }
-            return cut;
+            return microBatches;
         }
 
         public static Gen<Case> Generator =>
@@ -46,11 +46,11 @@ public sealed class AnySplitTests
             from zLoss in Gen.Elements(0.0, 0.01)
             from pack in Gen.Elements(false, true)
             from recompute in Gen.Elements(false, true)
-            from cut in Gen.Choose(0, 1_000_000)
-            select new Case(seed, rows, longest, weighted, smoothing, zLoss, pack, recompute, cut);
+            from splitSeed in Gen.Choose(0, 1_000_000)
+            select new Case(seed, rows, longest, weighted, smoothing, zLoss, pack, recompute, splitSeed);
     }
 
-    // transformers #46731: label smoothing ignored the window's count. llm.c, nanoGPT: exact only where every position is a target.
+    // transformers #46731: label smoothing ignored the batch's count. llm.c, nanoGPT: exact only where every position is a target.
     // Seen to fail with: smoothing, z-loss or weights left out of the loss or of the gradient; packed rows that see each other, or whose positions go on; a division by the
     // micro-batches; the last chunk or the last micro-batch left out; the embedding's gradient lost in recomputation.
     [TestMethod]
@@ -59,19 +59,19 @@ public sealed class AnySplitTests
     [TestMethod]
     public void Whatever_is_chosen_loss_norm_and_gradient_are_the_full_batchs_in_float32_to_rounding() => Holds(ScalarType.Float32, 30, 2e-6);
 
-    // transformers #24725 and #34242; and the control of every property above: on ragged windows the mean of means is another gradient.
+    // transformers #24725 and #34242; and the control of every property above: on ragged batches the mean of means is another gradient.
     [TestMethod]
-    public void The_mean_of_means_is_another_gradient_for_most_cuts()
+    public void The_mean_of_means_is_another_gradient_for_most_splits()
     {
         int compared = 0, differ = 0;
         foreach (Case drawn in Case.Generator.Sample(30))
         {
-            if (drawn.Window().Sum(e => e.Weight * e.TargetCount) == 0)
+            if (drawn.Batch().Sum(e => e.Weight * e.TargetCount) == 0)
                 continue;
             using var scope = NewDisposeScope();
             Tensor expected = Full(drawn, ScalarType.Float64).Gradient;
             Tensor gradient = Run(drawn, ScalarType.Float64, LossNormalization.MicroBatchMean).Gradient;
-            IReadOnlyList<double> means = [.. drawn.Cut().Select(part => part.Sum(e => e.Weight * e.TargetCount)).Where(count => count > 0)];
+            IReadOnlyList<double> means = [.. drawn.Split().Select(part => part.Sum(e => e.Weight * e.TargetCount)).Where(count => count > 0)];
             bool even = means.Distinct().Count() == 1;
             double error = Ragged.RelativeError(gradient, expected);
             if (even)
@@ -87,7 +87,7 @@ public sealed class AnySplitTests
     {
         Prop.ForAll(Case.Generator.ToArbitrary(), drawn =>
         {
-            if (drawn.Window().Sum(e => e.Weight * e.TargetCount) == 0)
+            if (drawn.Batch().Sum(e => e.Weight * e.TargetCount) == 0)
                 return true;
             using var scope = NewDisposeScope();
             (double expectedLoss, Tensor expected) = Full(drawn, dtype);
@@ -100,8 +100,8 @@ public sealed class AnySplitTests
     }
 
     private static (double Loss, Tensor Gradient) Full(Case drawn, ScalarType dtype) =>
-        Ragged.FullBatch(drawn.Window(), dtype: dtype, labelSmoothing: drawn.LabelSmoothing, zLoss: drawn.ZLoss);
+        Ragged.FullBatch(drawn.Batch(), dtype: dtype, labelSmoothing: drawn.LabelSmoothing, zLoss: drawn.ZLoss);
 
     private static (BatchLoss Loss, Tensor Gradient) Run(Case drawn, ScalarType dtype, LossNormalization normalization) =>
-        Ragged.Accumulate(drawn.Cut(), normalization, dtype, new LinearCrossEntropy(chunkTokens: 7, drawn.LabelSmoothing, drawn.ZLoss), drawn.Recompute, drawn.Pack);
+        Ragged.Accumulate(drawn.Split(), normalization, dtype, new LinearCrossEntropy(chunkTokens: 7, drawn.LabelSmoothing, drawn.ZLoss), drawn.Recompute, drawn.Pack);
 }

@@ -10,19 +10,19 @@ using Case = MLNetExtension.Tests.Training.Accumulation.AnySplitTests.Case;
 
 namespace MLNetExtension.Tests.Training.Accumulation;
 
-/// <summary>What a window reports besides its gradient: the same for every cut, and what its formula says under every normalisation.</summary>
+/// <summary>What a batch reports besides its gradient: the same for every split, and what its formula says under every normalisation.</summary>
 [TestClass]
 public sealed class BatchFiguresTests
 {
     // Seen to fail with: hits not added up, or not weighted; every target a hit; hits only where the logit is above all logits, itself included.
     [TestMethod]
-    public void Hits_are_those_of_the_logits_argmax_for_any_cut() => Prop.ForAll(Case.Generator.ToArbitrary(), drawn =>
+    public void Hits_are_those_of_the_logits_argmax_for_any_split() => Prop.ForAll(Case.Generator.ToArbitrary(), drawn =>
     {
         using var scope = NewDisposeScope();
-        TokenExample[] window = drawn.Window();
+        TokenExample[] batch = drawn.Batch();
         BatchLoss loss = Run(drawn, LossNormalization.Token);
-        double targets = window.Sum(e => e.Weight * e.TargetCount);
-        double correct = Argmax.CorrectCount(window);
+        double targets = batch.Sum(e => e.Weight * e.TargetCount);
+        double correct = Argmax.CorrectCount(batch);
         return loss.CorrectCount == correct && loss.TargetCount == targets && (targets == 0 ? double.IsNaN(loss.Accuracy) : loss.Accuracy == correct / targets);
     }).Check(Config.QuickThrowOnFailure.WithMaxTest(20).WithReplay(20261123, 1));
 
@@ -32,7 +32,7 @@ public sealed class BatchFiguresTests
     public void The_objective_is_what_the_normalisations_formula_says() => Prop.ForAll(Case.Generator.ToArbitrary(), drawn =>
     {
         using var scope = NewDisposeScope();
-        BatchLoss[] parts = [.. drawn.Cut().Select(part => Run(drawn with { Recompute = false }, LossNormalization.Sum, [part])).Where(part => part.TargetCount > 0)];
+        BatchLoss[] parts = [.. drawn.Split().Select(part => Run(drawn with { Recompute = false }, LossNormalization.Sum, [part])).Where(part => part.TargetCount > 0)];
         if (parts.Length == 0)
             return true;
         double sum = parts.Sum(part => part.Sum), count = parts.Sum(part => part.TargetCount);
@@ -41,12 +41,12 @@ public sealed class BatchFiguresTests
             && new[] { token, means, undivided }.All(loss => Close(loss.Sum, sum) && loss.TargetCount == count && loss.MicroBatches == parts.Length && Close(loss.Mean, sum / count));
     }).Check(Config.QuickThrowOnFailure.WithMaxTest(10).WithReplay(20261124, 1));
 
-    // A window of a second pass must not see the first one's sums. Seen to fail with: a reset that leaves the loss sums, the targets, the micro-batches or the gradients.
+    // A batch of a second pass must not see the first one's sums. Seen to fail with: a reset that leaves the loss sums, the targets, the micro-batches or the gradients.
     [TestMethod]
-    public void After_a_reset_a_window_comes_out_as_on_a_new_accumulator()
+    public void After_a_reset_a_batch_comes_out_as_on_a_new_accumulator()
     {
         using var scope = NewDisposeScope();
-        IReadOnlyList<IReadOnlyList<TokenExample>> first = Ragged.Cut(Ragged.Examples(5), 2), second = Ragged.Cut(Ragged.Examples(4, seed: 9), 1);
+        IReadOnlyList<IReadOnlyList<TokenExample>> first = Ragged.Split(Ragged.Examples(5), 2), second = Ragged.Split(Ragged.Examples(4, seed: 9), 1);
         foreach (LossNormalization normalization in Enum.GetValues<LossNormalization>())
         {
             (BatchLoss expected, Tensor expectedGradient) = Ragged.Accumulate(second, normalization);
@@ -56,19 +56,19 @@ public sealed class BatchFiguresTests
             gradient.Reset();
 
             Assert.AreEqual(expected, gradient.Accumulate(second));
-            CollectionAssert.AreEqual(expectedGradient.bytes.ToArray(), gradient.Arena.Gradients.bytes.ToArray());
+            CollectionAssert.AreEqual(expectedGradient.bytes.ToArray(), gradient.Parameters.Gradients.bytes.ToArray());
         }
     }
 
-    // Seen to fail with: the balance loss left out of the objective; the window before's tokens and targets kept in the shares.
+    // Seen to fail with: the balance loss left out of the objective; the batch before's tokens and targets kept in the shares.
     [TestMethod]
-    public void A_balance_loss_is_in_the_objective_and_starts_anew_with_every_window()
+    public void A_balance_loss_is_in_the_objective_and_starts_anew_with_every_batch()
     {
         using var scope = NewDisposeScope();
-        IReadOnlyList<IReadOnlyList<TokenExample>> one = Ragged.Cut(Ragged.Examples(5), 2), other = Ragged.Cut(Ragged.Examples(4, seed: 9), 1);
+        IReadOnlyList<IReadOnlyList<TokenExample>> one = Ragged.Split(Ragged.Examples(5), 2), other = Ragged.Split(Ragged.Examples(4, seed: 9), 1);
         using Gpt2Model model = Ragged.Model(experts: 4);
         model.train();
-        using BatchGradient gradient = new(model, LossNormalization.Token, balance: new RouterBalance(0.3, RouterBalanceScope.Window));
+        using BatchGradient gradient = new(model, LossNormalization.Token, balance: new RouterBalance(0.3, RouterBalanceScope.Batch));
         BatchLoss expected = gradient.Accumulate(one);
         Assert.AreEqual(expected.Mean, expected.Objective, 1e-12 * expected.Mean);
 
@@ -87,9 +87,9 @@ public sealed class BatchFiguresTests
         {
             using Gpt2Model model = Ragged.Model(experts: 4);
             model.train();
-            using BatchGradient gradient = new(model, normalization, balance: new RouterBalance(0.3, RouterBalanceScope.Window));
+            using BatchGradient gradient = new(model, normalization, balance: new RouterBalance(0.3, RouterBalanceScope.Batch));
             BatchLoss loss = gradient.Accumulate([Ragged.Examples(5)]);
-            return (gradient.Arena.Gradients.clone(), loss.Objective);
+            return (gradient.Parameters.Gradients.clone(), loss.Objective);
         })];
 
         Assert.AreEqual(both[0].objective, both[1].objective, 1e-12 * both[0].objective);
@@ -101,11 +101,11 @@ public sealed class BatchFiguresTests
     [DataRow(1.0, 1.0, true)]
     [DataRow(double.NaN, 1.0, false)]
     [DataRow(1.0, double.PositiveInfinity, false)]
-    public void A_window_is_finite_where_its_loss_and_its_gradient_are(double sum, double norm, bool finite) =>
+    public void A_batch_is_finite_where_its_loss_and_its_gradient_are(double sum, double norm, bool finite) =>
         Assert.AreEqual(finite, new BatchLoss(sum, 1, 1, sum, 0, norm).IsFinite);
 
     private static bool Close(double actual, double expected) => Math.Abs(actual - expected) <= 1e-12 * Math.Abs(expected);
 
-    private static BatchLoss Run(Case drawn, LossNormalization normalization, IReadOnlyList<IReadOnlyList<TokenExample>>? cut = null) => Ragged.Accumulate(
-        cut ?? drawn.Cut(), normalization, loss: new LinearCrossEntropy(chunkTokens: 7, drawn.LabelSmoothing, drawn.ZLoss), recompute: drawn.Recompute, pack: drawn.Pack).Loss;
+    private static BatchLoss Run(Case drawn, LossNormalization normalization, IReadOnlyList<IReadOnlyList<TokenExample>>? microBatches = null) => Ragged.Accumulate(
+        microBatches ?? drawn.Split(), normalization, loss: new LinearCrossEntropy(chunkTokens: 7, drawn.LabelSmoothing, drawn.ZLoss), recompute: drawn.Recompute, pack: drawn.Pack).Loss;
 }

@@ -7,17 +7,17 @@ namespace MLNetExtension.Tests.Training.Accumulation;
 [TestClass]
 public sealed class FlatGradientTests
 {
-    // Losses add to these buffers themselves: each must be its own parameter's piece of the sum. Meant to fail with: the first piece handed out for a parameter that is not of the arena.
+    // Losses add to these buffers themselves: each must be its own parameter's piece of the sum. Meant to fail with: the first piece handed out for a parameter that does not belong to the flat parameters.
     [TestMethod]
     public void Each_parameter_has_its_own_piece_of_the_gradient_and_a_foreign_one_is_refused()
     {
         using var scope = NewDisposeScope();
         Parameter first = nn.Parameter(ones(2, 2)), second = nn.Parameter(ones(1, 3)), foreign = nn.Parameter(ones(4, 5));
-        using FlatParameters arena = new([("first", first), ("second", second)]);
+        using FlatParameters parameters = new([("first", first), ("second", second)]);
 
-        arena.GradientOf(second).add_(7);
+        parameters.GradientOf(second).add_(7);
 
-        CollectionAssert.AreEqual(new float[] { 0, 0, 0, 0, 7, 7, 7 }, arena.Gradients.data<float>().ToArray());
-        StringAssert.Contains(Assert.ThrowsExactly<KeyNotFoundException>(() => arena.GradientOf(foreign)).Message, "[4, 5]");
+        CollectionAssert.AreEqual(new float[] { 0, 0, 0, 0, 7, 7, 7 }, parameters.Gradients.data<float>().ToArray());
+        StringAssert.Contains(Assert.ThrowsExactly<KeyNotFoundException>(() => parameters.GradientOf(foreign)).Message, "[4, 5]");
     }
 }

@@ -16,10 +16,10 @@ public sealed class FlatParametersTests
         Tensor ids = arange(0, 12, dtype: int64).view(2, 6);
         Tensor before = model.call(ids).detach();
 
-        using FlatParameters arena = new(model.named_parameters());
+        using FlatParameters parameters = new(model.named_parameters());
 
         Assert.IsTrue(before.equal(model.call(ids)).all().item<bool>());
-        Assert.AreEqual(model.parameters().Sum(p => p.numel()), arena.Length);
+        Assert.AreEqual(model.parameters().Sum(p => p.numel()), parameters.Length);
     }
 
     [TestMethod]
@@ -27,15 +27,15 @@ public sealed class FlatParametersTests
     {
         using var scope = NewDisposeScope();
         Parameter matrix = nn.Parameter(ones(2, 3)), bias = nn.Parameter(ones(3));
-        using FlatParameters arena = new([("bias", bias), ("matrix", matrix)]);
+        using FlatParameters parameters = new([("bias", bias), ("matrix", matrix)]);
 
         using (no_grad())
-            arena.Values.copy_(arange(0, 9, dtype: float32));
+            parameters.Values.copy_(arange(0, 9, dtype: float32));
 
         CollectionAssert.AreEqual(new float[] { 0, 1, 2, 3, 4, 5 }, matrix.data<float>().ToArray());
         CollectionAssert.AreEqual(new float[] { 6, 7, 8 }, bias.data<float>().ToArray());
-        CollectionAssert.AreEqual(new[] { "matrix", "bias" }, arena.Names.ToArray());
-        Assert.AreEqual(6, arena.DecayedLength);
+        CollectionAssert.AreEqual(new[] { "matrix", "bias" }, parameters.Names.ToArray());
+        Assert.AreEqual(6, parameters.DecayedLength);
     }
 
     [TestMethod]
@@ -43,15 +43,15 @@ public sealed class FlatParametersTests
     {
         using var scope = NewDisposeScope();
         Parameter weight = nn.Parameter(ones(2));
-        using FlatParameters arena = new([("weight", weight)]);
+        using FlatParameters parameters = new([("weight", weight)]);
 
         (weight * 3).sum().backward();
         (weight * 4).sum().backward();
-        CollectionAssert.AreEqual(new float[] { 7, 7 }, arena.Gradients.data<float>().ToArray());
+        CollectionAssert.AreEqual(new float[] { 7, 7 }, parameters.Gradients.data<float>().ToArray());
 
-        arena.ZeroGradients();
+        parameters.ZeroGradients();
         (weight * 5).sum().backward();
-        CollectionAssert.AreEqual(new float[] { 5, 5 }, arena.Gradients.data<float>().ToArray());
+        CollectionAssert.AreEqual(new float[] { 5, 5 }, parameters.Gradients.data<float>().ToArray());
     }
 
     // In ML.NET's GenAI trainer the tied head was copied and then drifted.
@@ -60,10 +60,10 @@ public sealed class FlatParametersTests
     {
         using var scope = NewDisposeScope();
         Parameter tied = nn.Parameter(ones(2, 2));
-        using FlatParameters arena = new([("embedding", tied), ("head", tied)]);
+        using FlatParameters parameters = new([("embedding", tied), ("head", tied)]);
 
-        Assert.AreEqual(4, arena.Length);
-        Assert.AreEqual("embedding", arena.Names.Single());
+        Assert.AreEqual(4, parameters.Length);
+        Assert.AreEqual("embedding", parameters.Names.Single());
     }
 
     [TestMethod]
@@ -71,9 +71,9 @@ public sealed class FlatParametersTests
     {
         using var scope = NewDisposeScope();
         Parameter trained = nn.Parameter(ones(2)), frozen = nn.Parameter(ones(5), requires_grad: false);
-        using FlatParameters arena = new([("trained", trained), ("frozen", frozen)]);
+        using FlatParameters parameters = new([("trained", trained), ("frozen", frozen)]);
 
-        Assert.AreEqual("trained", arena.Names.Single());
+        Assert.AreEqual("trained", parameters.Names.Single());
     }
 
     [TestMethod]

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Training.Accumulation;
 
-/// <summary>Parameters in bfloat16, whose values and gradient sums the arena keeps in float32. bfloat16 has 8 bits: 1 + 2^-9 rounds to 1, 256 + 1 to 256.</summary>
+/// <summary>Parameters in bfloat16, whose values and gradient sums the flat parameters keep in float32. bfloat16 has 8 bits: 1 + 2^-9 rounds to 1, 256 + 1 to 256.</summary>
 [TestClass]
 public sealed class HalfPrecisionParametersTests
 {
@@ -14,34 +14,34 @@ public sealed class HalfPrecisionParametersTests
     {
         using var scope = NewDisposeScope();
         Parameter weight = Weight();
-        using FlatParameters arena = new([("weight", weight)]);
+        using FlatParameters parameters = new([("weight", weight)]);
 
         (weight * 256).sum().backward();
-        arena.CollectGradients();
+        parameters.CollectGradients();
         for (int i = 0; i < 5; i++)
         {
             weight.sum().backward();
-            arena.CollectGradients();
+            parameters.CollectGradients();
         }
 
-        Assert.AreEqual(float32, arena.Gradients.dtype);
-        CollectionAssert.AreEqual(new float[] { 261, 261 }, arena.Gradients.data<float>().ToArray());
+        Assert.AreEqual(float32, parameters.Gradients.dtype);
+        CollectionAssert.AreEqual(new float[] { 261, 261 }, parameters.Gradients.data<float>().ToArray());
     }
 
-    // A backward pass that memory cuts short leaves a part of a gradient uncollected.
+    // A backward pass that memory splits short leaves a part of a gradient uncollected.
     // Seen to fail with: only the sums zeroed.
     [TestMethod]
     public void Zeroing_drops_what_is_not_yet_collected()
     {
         using var scope = NewDisposeScope();
         Parameter weight = Weight();
-        using FlatParameters arena = new([("weight", weight)]);
+        using FlatParameters parameters = new([("weight", weight)]);
 
         weight.sum().backward();
-        arena.ZeroGradients();
-        arena.CollectGradients();
+        parameters.ZeroGradients();
+        parameters.CollectGradients();
 
-        CollectionAssert.AreEqual(new float[] { 0, 0 }, arena.Gradients.data<float>().ToArray());
+        CollectionAssert.AreEqual(new float[] { 0, 0 }, parameters.Gradients.data<float>().ToArray());
     }
 
     // Seen to fail with: values not published, so that the model computes with those it began with; master values not taken over from the model.
@@ -51,18 +51,18 @@ public sealed class HalfPrecisionParametersTests
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         Parameter weight = Weight();
-        using FlatParameters arena = new([("weight", weight)]);
-        CollectionAssert.AreEqual(new float[] { 1, 1 }, arena.Values.data<float>().ToArray());
+        using FlatParameters parameters = new([("weight", weight)]);
+        CollectionAssert.AreEqual(new float[] { 1, 1 }, parameters.Values.data<float>().ToArray());
 
         float step = MathF.Pow(2, -9);
-        arena.Values.add_(step);
-        arena.PublishValues();
+        parameters.Values.add_(step);
+        parameters.PublishValues();
         Assert.AreEqual(1, weight[0].to(float32).item<float>());
 
-        arena.Values.add_(step);
-        arena.Values.add_(step);
-        arena.Values.add_(step);
-        arena.PublishValues();
+        parameters.Values.add_(step);
+        parameters.Values.add_(step);
+        parameters.Values.add_(step);
+        parameters.PublishValues();
         Assert.AreEqual(1 + 4 * step, weight[0].to(float32).item<float>());
     }
 
@@ -72,11 +72,11 @@ public sealed class HalfPrecisionParametersTests
     {
         using var scope = NewDisposeScope();
         Parameter weight = Weight();
-        using FlatParameters arena = new([("weight", weight)]);
+        using FlatParameters parameters = new([("weight", weight)]);
 
-        arena.SetMaster("weight", tensor(new float[] { 2.001f, 3 }));
+        parameters.SetMaster("weight", tensor(new float[] { 2.001f, 3 }));
 
-        CollectionAssert.AreEqual(new float[] { 2.001f, 3 }, arena.Master("weight").data<float>().ToArray());
+        CollectionAssert.AreEqual(new float[] { 2.001f, 3 }, parameters.Master("weight").data<float>().ToArray());
         CollectionAssert.AreEqual(new float[] { 2, 3 }, weight.detach().to(float32).data<float>().ToArray());
     }
 

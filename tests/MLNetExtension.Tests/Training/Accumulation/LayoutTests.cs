@@ -48,9 +48,9 @@ public sealed class LayoutTests
     public void Recomputing_activations_changes_not_a_bit(bool pack, double dropout)
     {
         using var scope = NewDisposeScope();
-        IReadOnlyList<IReadOnlyList<TokenExample>> cut = Ragged.Cut(Ragged.Examples(8), 3);
-        (BatchLoss keptLoss, Tensor kept) = Ragged.Accumulate(cut, dtype: ScalarType.Float32, pack: pack, dropout: dropout);
-        (BatchLoss againLoss, Tensor again) = Ragged.Accumulate(cut, dtype: ScalarType.Float32, pack: pack, dropout: dropout, recompute: true);
+        IReadOnlyList<IReadOnlyList<TokenExample>> microBatches = Ragged.Split(Ragged.Examples(8), 3);
+        (BatchLoss keptLoss, Tensor kept) = Ragged.Accumulate(microBatches, dtype: ScalarType.Float32, pack: pack, dropout: dropout);
+        (BatchLoss againLoss, Tensor again) = Ragged.Accumulate(microBatches, dtype: ScalarType.Float32, pack: pack, dropout: dropout, recompute: true);
 
         Assert.AreEqual(keptLoss, againLoss);
         CollectionAssert.AreEqual(kept.bytes.ToArray(), again.bytes.ToArray());

@@ -30,6 +30,6 @@ public sealed class RankTests
         Assert.AreEqual(25, loss.TargetCount);
         Assert.AreEqual(2, loss.MicroBatches);
         Assert.AreEqual(expectedLoss, loss.Objective, 1e-12 * expectedLoss);
-        Assert.IsLessThan(1e-12, Ragged.RelativeError(rankA.Arena.Gradients, expected));
+        Assert.IsLessThan(1e-12, Ragged.RelativeError(rankA.Parameters.Gradients, expected));
     }
 }

@@ -1,4 +1,6 @@
+using System.Text.Json;
 using MLNetExtension.Data;
+using MLNetExtension.MLNet.Archive;
 using MLNetExtension.Models;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Training;
@@ -22,42 +24,50 @@ public sealed class RouterBalanceTests
     [DataRow(3, 2, false, false, DisplayName = "two experts for each token")]
     [DataRow(3, 2, true, false, DisplayName = "packed")]
     [DataRow(3, 2, false, true, DisplayName = "recomputed")]
-    public void Over_a_window_loss_and_gradient_are_those_of_the_papers_formula_for_every_cut(int rows, int perToken, bool pack, bool recompute)
+    public void Over_a_batch_loss_and_gradient_are_those_of_the_papers_formula_for_every_split(int rows, int perToken, bool pack, bool recompute)
     {
         using var scope = NewDisposeScope();
-        TokenExample[] window = Ragged.Examples();
-        (double expectedLoss, Tensor expected) = PaperFormula(window, perToken);
-        (BatchLoss loss, Tensor gradient) = Run(window, rows, perToken, RouterBalanceScope.Window, Coefficient, pack, recompute);
+        TokenExample[] batch = Ragged.Examples();
+        (double expectedLoss, Tensor expected) = PaperFormula(batch, perToken);
+        (BatchLoss loss, Tensor gradient) = Run(batch, rows, perToken, RouterBalanceScope.Batch, Coefficient, pack, recompute);
 
         Assert.AreEqual(expectedLoss, loss.Mean, 1e-12 * expectedLoss);
         Assert.IsLessThan(1e-12, Ragged.RelativeError(gradient, expected));
     }
 
-    // The control: over micro-batches the shares differ from cut to cut, and so does the gradient.
+    // The control: over micro-batches the shares differ from split to split, and so does the gradient.
     [TestMethod]
-    public void Over_micro_batches_the_gradient_depends_on_the_cut()
+    public void Over_micro_batches_the_gradient_depends_on_the_split()
     {
         using var scope = NewDisposeScope();
-        TokenExample[] window = Ragged.Examples();
-        Tensor whole = Run(window, 8, 1, RouterBalanceScope.MicroBatch).Gradient, rowByRow = Run(window, 1, 1, RouterBalanceScope.MicroBatch).Gradient;
-        Assert.IsLessThan(1e-12, Ragged.RelativeError(whole, PaperFormula(window, 1).Gradient));
+        TokenExample[] batch = Ragged.Examples();
+        Tensor whole = Run(batch, 8, 1, RouterBalanceScope.MicroBatch).Gradient, rowByRow = Run(batch, 1, 1, RouterBalanceScope.MicroBatch).Gradient;
+        Assert.IsLessThan(1e-12, Ragged.RelativeError(whole, PaperFormula(batch, 1).Gradient));
         Assert.IsGreaterThan(1e-3, Ragged.RelativeError(rowByRow, whole));
+    }
+
+    // Models and checkpoints hold the name; earlier versions called a batch a window.
+    [TestMethod]
+    public void The_scope_keeps_its_earlier_name_in_files()
+    {
+        Assert.AreEqual("\"Window\"", JsonSerializer.Serialize(RouterBalanceScope.Batch, ArchiveJson.Options));
+        Assert.AreEqual(RouterBalanceScope.Batch, JsonSerializer.Deserialize<RouterBalanceScope>("\"Window\"", ArchiveJson.Options));
     }
 
     // Experts used alike cost alpha for each block; the loss of 8 micro-batches must not be 8 times that of one.
     [TestMethod]
-    [DataRow(RouterBalanceScope.Window)]
+    [DataRow(RouterBalanceScope.Batch)]
     [DataRow(RouterBalanceScope.MicroBatch)]
     public void The_balance_loss_does_not_grow_with_the_number_of_micro_batches(RouterBalanceScope balanceScope)
     {
         using var scope = NewDisposeScope();
-        TokenExample[] window = Ragged.Examples(8, shortest: 20);
+        TokenExample[] batch = Ragged.Examples(8, shortest: 20);
         double one = Balance(8), eight = Balance(1);
         Assert.AreEqual(one, eight, 0.25 * one);
         Assert.IsGreaterThan(0.9 * 2 * Coefficient, one);
 
         double Balance(int rows) =>
-            Run(window, rows, 1, balanceScope).Loss.Mean - Run(window, rows, 1, balanceScope, coefficient: 0).Loss.Mean;
+            Run(batch, rows, 1, balanceScope).Loss.Mean - Run(batch, rows, 1, balanceScope, coefficient: 0).Loss.Mean;
     }
 
     [TestMethod]
@@ -66,11 +76,11 @@ public sealed class RouterBalanceTests
         using var scope = NewDisposeScope();
         using Gpt2Model model = Ragged.Model(experts: Experts);
         model.train();
-        TokenExample[] window = Ragged.Examples(4);
-        using MicroBatch microBatch = MicroBatch.Collate(window, CPU);
+        TokenExample[] batch = Ragged.Examples(4);
+        using MicroBatch microBatch = MicroBatch.Collate(batch, CPU);
         SequenceLayout layout = SequenceLayout.Padded(microBatch.RowLengths);
         model.Blocks[0].call(model.Embed(microBatch.Ids, layout), layout);
-        Assert.AreEqual(window.Sum(e => e.Length), model.Blocks[0].Routing!.Probabilities.shape[0]);
+        Assert.AreEqual(batch.Sum(e => e.Length), model.Blocks[0].Routing!.Probabilities.shape[0]);
     }
 
     [TestMethod]
@@ -86,14 +96,14 @@ public sealed class RouterBalanceTests
             Assert.IsGreaterThan(0, (parameter - before[name]).abs().max().ToDouble(), name);
     }
 
-    // Equations 4 to 6 over all real tokens of the window at once, differentiated by autograd in one padded batch.
-    private static (double Loss, Tensor Gradient) PaperFormula(TokenExample[] window, int perToken)
+    // Equations 4 to 6 over all real tokens of the batch at once, differentiated by autograd in one padded batch.
+    private static (double Loss, Tensor Gradient) PaperFormula(TokenExample[] batch, int perToken)
     {
         using Gpt2Model model = Ragged.Model(experts: Experts, expertsPerToken: perToken);
         model.train();
-        using FlatParameters arena = new(model.named_parameters());
-        (Tensor ids, Tensor targets) = Ragged.Pad(window);
-        SequenceLayout layout = SequenceLayout.Padded([.. window.Select(e => e.Length)]);
+        using FlatParameters parameters = new(model.named_parameters());
+        (Tensor ids, Tensor targets) = Ragged.Pad(batch);
+        SequenceLayout layout = SequenceLayout.Padded([.. batch.Select(e => e.Length)]);
         Tensor hidden = model.Embed(ids, layout);
         Tensor balance = zeros([], dtype: float64);
         foreach (TransformerBlock block in model.Blocks)
@@ -105,17 +115,17 @@ public sealed class RouterBalanceTests
         }
         Tensor logits = nn.functional.linear(model.Normalize(hidden), model.HeadWeight);
         Tensor loss = nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index: TokenExample.IgnoredTarget, reduction: nn.Reduction.Sum)
-            / window.Sum(e => e.TargetCount) + balance;
+            / batch.Sum(e => e.TargetCount) + balance;
         loss.backward();
-        return (loss.ToDouble(), arena.Gradients.clone());
+        return (loss.ToDouble(), parameters.Gradients.clone());
     }
 
     private static (BatchLoss Loss, Tensor Gradient) Run(
-        TokenExample[] window, int rows, int perToken, RouterBalanceScope scope, double coefficient = Coefficient, bool pack = false, bool recompute = false)
+        TokenExample[] batch, int rows, int perToken, RouterBalanceScope scope, double coefficient = Coefficient, bool pack = false, bool recompute = false)
     {
         using Gpt2Model model = Ragged.Model(experts: Experts, expertsPerToken: perToken);
         model.train();
         using BatchGradient gradient = new(model, LossNormalization.Token, recompute: recompute, pack: pack, balance: new RouterBalance(coefficient, scope));
-        return (gradient.Accumulate(Ragged.Cut(window, rows)), gradient.Arena.Gradients.clone());
+        return (gradient.Accumulate(Ragged.Split(batch, rows)), gradient.Parameters.Gradients.clone());
     }
 }

@@ -17,20 +17,20 @@ public sealed class UntiedHeadTests
     [DataRow(8, false)]
     [DataRow(3, true)]
     [DataRow(1, false)]
-    public void Any_cut_of_a_window_gives_the_full_batch_gradient(int rows, bool pack)
+    public void Any_split_of_a_batch_gives_the_full_batch_gradient(int rows, bool pack)
     {
         using var scope = NewDisposeScope();
-        TokenExample[] window = Ragged.Examples();
-        using Untied whole = new(), cut = new();
+        TokenExample[] batch = Ragged.Examples();
+        using Untied whole = new(), microBatches = new();
         using FlatParameters expected = new(whole.named_parameters());
-        (Tensor ids, Tensor targets) = Ragged.Pad(window);
+        (Tensor ids, Tensor targets) = Ragged.Pad(batch);
         nn.functional.cross_entropy(whole.call(ids).flatten(0, 1), targets.flatten()).backward();
 
-        using BatchGradient gradient = new(cut, LossNormalization.Token, pack: pack);
-        gradient.Accumulate(Ragged.Cut(window, rows));
+        using BatchGradient gradient = new(microBatches, LossNormalization.Token, pack: pack);
+        gradient.Accumulate(Ragged.Split(batch, rows));
 
-        CollectionAssert.AreEqual(expected.Names.ToArray(), gradient.Arena.Names.ToArray());
-        Assert.IsLessThan(1e-12, Ragged.RelativeError(gradient.Arena.Gradients, expected.Gradients));
+        CollectionAssert.AreEqual(expected.Names.ToArray(), gradient.Parameters.Names.ToArray());
+        Assert.IsLessThan(1e-12, Ragged.RelativeError(gradient.Parameters.Gradients, expected.Gradients));
     }
 
     private sealed class Untied : CausalLanguageModel

@@ -41,16 +41,16 @@ public sealed class WorkedExampleTests
     {
         using var scope = NewDisposeScope();
         Parameter one = nn.Parameter(ones(1, dtype: float64));
-        using FlatParameters arena = new([("one", one)]);
-        using GradientAccumulator accumulator = new(arena, normalization);
+        using FlatParameters parameters = new([("one", one)]);
+        using GradientAccumulator accumulator = new(parameters, normalization);
         foreach ((double sum, int targets) in microBatches)
         {
             Tensor loss = (one * sum).sum();
             loss.backward([tensor(accumulator.Scale(targets), dtype: float64)]);
             accumulator.Add(new LossSum(loss.detach(), targets));
         }
-        BatchLoss window = accumulator.Finish();
-        Assert.AreEqual(window.Objective, arena.Gradients.item<double>(), 1e-15);
-        return window.Objective;
+        BatchLoss batch = accumulator.Finish();
+        Assert.AreEqual(batch.Objective, parameters.Gradients.item<double>(), 1e-15);
+        return batch.Objective;
     }
 }

@@ -20,12 +20,12 @@ public sealed class WorkersTests
     [DataRow(3, false, false, 0.0, 0, DisplayName = "three workers, padded")]
     [DataRow(2, true, true, 0.3, 0, DisplayName = "two workers, recomputed, with dropout")]
     [DataRow(3, true, false, 0.3, 0, DisplayName = "three workers, with dropout")]
-    [DataRow(2, true, false, 0.0, 3, DisplayName = "two workers, experts balanced over the window")]
+    [DataRow(2, true, false, 0.0, 3, DisplayName = "two workers, experts balanced over the batch")]
     [DataRow(50, true, false, 0.0, 0, DisplayName = "more workers than micro-batches")]
     public void Any_number_of_workers_gives_the_gradient_of_one(int workers, bool pack, bool recompute, double dropout, int experts)
     {
         using var scope = NewDisposeScope();
-        IReadOnlyList<IReadOnlyList<TokenExample>> cut = Ragged.Cut(Ragged.Examples(9), 2);
+        IReadOnlyList<IReadOnlyList<TokenExample>> microBatches = Ragged.Split(Ragged.Examples(9), 2);
         (BatchLoss expectedLoss, Tensor expected) = Accumulate(1);
         (BatchLoss loss, Tensor gradient) = Accumulate(workers);
 
@@ -39,11 +39,11 @@ public sealed class WorkersTests
             using Gpt2Model model = Ragged.Model(dropout: dropout, experts: experts);
             model.train();
             using ParallelGradient parallel = new(new BatchGradient(
-                model, LossNormalization.Token, recompute: recompute, pack: pack, balance: new RouterBalance(experts == 0 ? 0 : 0.3, RouterBalanceScope.Window)));
-            // A window before, so that what is left of it would show.
-            parallel.Accumulate(cut, count, dropoutSeed: 4);
+                model, LossNormalization.Token, recompute: recompute, pack: pack, balance: new RouterBalance(experts == 0 ? 0 : 0.3, RouterBalanceScope.Batch)));
+            // A batch before, so that what is left of it would show.
+            parallel.Accumulate(microBatches, count, dropoutSeed: 4);
             parallel.Reset();
-            return (parallel.Accumulate(cut, count, dropoutSeed: 5), parallel.Arena.Gradients.clone());
+            return (parallel.Accumulate(microBatches, count, dropoutSeed: 5), parallel.Parameters.Gradients.clone());
         }
     }
 
@@ -70,20 +70,20 @@ public sealed class WorkersTests
     }
 
     [TestMethod]
-    public void Memory_that_runs_out_in_one_worker_starts_the_window_again()
+    public void Memory_that_runs_out_in_one_worker_starts_the_batch_again()
     {
         using var scope = NewDisposeScope();
         using Gpt2Model model = Ragged.Model();
-        TokenExample[] window = Ragged.Examples(6);
-        (double _, Tensor expected) = Ragged.FullBatch(window);
+        TokenExample[] batch = Ragged.Examples(6);
+        (double _, Tensor expected) = Ragged.FullBatch(batch);
         FailingLoss loss = new(failures: 1);
         using ParallelGradient parallel = new(new BatchGradient(model, LossNormalization.Token, loss, pack: true));
 
-        ExternalException error = Assert.ThrowsExactly<ExternalException>(() => parallel.Accumulate(Ragged.Cut(window, 1), workers: 2));
+        ExternalException error = Assert.ThrowsExactly<ExternalException>(() => parallel.Accumulate(Ragged.Split(batch, 1), workers: 2));
         Assert.IsTrue(OutOfMemory.IsSaidBy(error));
         parallel.Reset();
-        parallel.Accumulate(Ragged.Cut(window, 1), workers: 2);
-        Assert.IsLessThan(1e-12, Ragged.RelativeError(parallel.Arena.Gradients, expected));
+        parallel.Accumulate(Ragged.Split(batch, 1), workers: 2);
+        Assert.IsLessThan(1e-12, Ragged.RelativeError(parallel.Parameters.Gradients, expected));
     }
 
     // Meant to fail with: the calling thread's number not put back.

@@ -15,8 +15,8 @@ public sealed class AdamWTests
     {
         using var scope = NewDisposeScope();
         (Parameter matrix, Parameter bias) ours = Parameters(), theirs = Parameters();
-        using FlatParameters arena = new([("matrix", ours.matrix), ("bias", ours.bias)]);
-        using MLNetExtension.Training.Optimization.AdamW optimizer = new(arena, beta1: 0.8, beta2: 0.9, epsilon: 1e-6, weightDecay: 0.3);
+        using FlatParameters parameters = new([("matrix", ours.matrix), ("bias", ours.bias)]);
+        using MLNetExtension.Training.Optimization.AdamW optimizer = new(parameters, beta1: 0.8, beta2: 0.9, epsilon: 1e-6, weightDecay: 0.3);
         using optim.Optimizer matrixOptimizer = optim.AdamW([theirs.matrix], lr: 0.05, beta1: 0.8, beta2: 0.9, eps: 1e-6, weight_decay: 0.3);
         using optim.Optimizer biasOptimizer = optim.AdamW([theirs.bias], lr: 0.05, beta1: 0.8, beta2: 0.9, eps: 1e-6, weight_decay: 0);
 
@@ -24,7 +24,7 @@ public sealed class AdamWTests
         {
             Loss(ours).backward();
             optimizer.Step(0.05);
-            arena.ZeroGradients();
+            parameters.ZeroGradients();
 
             Loss(theirs).backward();
             matrixOptimizer.step();
@@ -48,8 +48,8 @@ public sealed class AdamWTests
         (Parameter matrix, Parameter bias) = Parameters();
         double[] before = matrix.data<double>().ToArray();
         double[] biasBefore = bias.data<double>().ToArray();
-        using FlatParameters arena = new([("matrix", matrix), ("bias", bias)]);
-        using MLNetExtension.Training.Optimization.AdamW optimizer = new(arena, weightDecay: 0.5);
+        using FlatParameters parameters = new([("matrix", matrix), ("bias", bias)]);
+        using MLNetExtension.Training.Optimization.AdamW optimizer = new(parameters, weightDecay: 0.5);
         optimizer.Step(0.1);
 
         CollectionAssert.AreEqual(before.Select(v => v * (1 - 0.1 * 0.5)).ToArray(), matrix.data<double>().ToArray());
@@ -57,7 +57,7 @@ public sealed class AdamWTests
     }
 
     [TestMethod]
-    [DataRow(5.0, 1.0, 1.0, DisplayName = "a longer gradient is cut to the maximum")]
+    [DataRow(5.0, 1.0, 1.0, DisplayName = "a longer gradient is microBatches to the maximum")]
     [DataRow(5.0, 6.0, 5.0, DisplayName = "a shorter one stays")]
     [DataRow(5.0, 0.0, 5.0, DisplayName = "0 switches clipping off")]
     public void Clipping_bounds_the_norm(double norm, double maximum, double expected)

@@ -7,7 +7,7 @@ namespace MLNetExtension.Tests.Training.Optimization;
 [TestClass]
 public sealed class SchedulePropertyTests
 {
-    // Seen to fail with: progress not clamped; a warm-up that begins at 0 (its first step would learn nothing) or lasts a step longer.
+    // Seen to fail with: progress not clamped; a warm-up that begins at 0 (its first step would change nothing) or lasts a step longer.
     [TestMethod]
     public void A_learning_rate_is_above_zero_in_the_warm_up_and_from_minimum_to_peak_after_it_falling_all_the_way() => Prop.ForAll(
         (from peak in Gen.Choose(1, 1000)

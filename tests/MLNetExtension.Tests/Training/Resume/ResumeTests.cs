@@ -11,7 +11,7 @@ namespace MLNetExtension.Tests.Training.Resume;
 [TestClass]
 public sealed class ResumeTests
 {
-    // 5 windows an epoch, the last one short: interrupted in an epoch, at its end, and twice.
+    // 5 batches an epoch, the last one short: interrupted in an epoch, at its end, and twice.
     [TestMethod]
     [DataRow(7)]
     [DataRow(5)]

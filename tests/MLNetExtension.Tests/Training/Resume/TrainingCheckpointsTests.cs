@@ -76,7 +76,7 @@ public sealed class TrainingCheckpointsTests
     }
 
     // Seen to fail with: files taken for whole whatever their length.
-    // What a crash can leave: a folder under its first name, files without the marker, a file cut short, a marker cut short.
+    // What a crash can leave: a folder under its first name, files without the marker, a truncated file, a truncated marker.
     [TestMethod]
     public void What_a_crash_left_unfinished_is_passed_over()
     {

@@ -16,7 +16,7 @@ namespace MLNetExtension.Tests.Training.Splitting;
 public sealed class MemoryTests
 {
     [TestMethod]
-    public void When_memory_runs_out_the_window_starts_again_with_half_the_budget_and_the_result_is_the_same()
+    public void When_memory_runs_out_the_batch_starts_again_with_half_the_budget_and_the_result_is_the_same()
     {
         using var scope = NewDisposeScope();
         TrainingOptions options = new() { MaximumSteps = 3, BatchSize = 8, MaximumTokensPerMicroBatch = 10_000 };
@@ -36,7 +36,7 @@ public sealed class MemoryTests
         StringAssert.Contains(error.Message, "can't allocate memory");
     }
 
-    // The default options balance experts over the window, which takes a forward pass to count them. (A model without experts made it too.)
+    // The default options balance experts over the batch, which takes a forward pass to count them. (A model without experts made it too.)
     [TestMethod]
     public void A_model_without_routers_passes_every_micro_batch_through_once()
     {
@@ -58,11 +58,11 @@ public sealed class MemoryTests
     public void Every_allocators_words_are_known(string message) => Assert.IsTrue(OutOfMemory.IsSaidBy(new ExternalException(message)));
 
     [TestMethod]
-    public void A_budget_is_halved_below_the_window_until_rows_stand_alone()
+    public void A_budget_is_halved_below_the_batch_until_rows_stand_alone()
     {
-        TokenExample[] window = [.. Enumerable.Range(0, 4).Select(row => Ragged.Example(new Random(row), 10, row))];
+        TokenExample[] batch = [.. Enumerable.Range(0, 4).Select(row => Ragged.Example(new Random(row), 10, row))];
         List<(int, int)> plans = [];
-        for (SplitPlan? plan = new SplitPlan(10_000, 2, Threads: 2, Pack: false).Smaller(window); plan is not null; plan = plan.Value.Smaller(window))
+        for (SplitPlan? plan = new SplitPlan(10_000, 2, Threads: 2, Pack: false).Smaller(batch); plan is not null; plan = plan.Value.Smaller(batch))
             plans.Add((plan.Value.Tokens, plan.Value.Workers));
         CollectionAssert.AreEqual(new[] { (20, 2), (10, 2), (10, 1) }, plans);
     }
@@ -71,8 +71,8 @@ public sealed class MemoryTests
     [TestMethod]
     public void A_row_without_targets_does_not_keep_the_budget_from_being_halved()
     {
-        TokenExample[] window = [Ragged.WithoutTargets(24), .. Enumerable.Range(0, 8).Select(row => Ragged.Example(new Random(row), 3, row, masked: 0))];
-        Assert.IsNotNull(new SplitPlan(24, 1, Threads: 1, Pack: false).Smaller(window));
+        TokenExample[] batch = [Ragged.WithoutTargets(24), .. Enumerable.Range(0, 8).Select(row => Ragged.Example(new Random(row), 3, row, masked: 0))];
+        Assert.IsNotNull(new SplitPlan(24, 1, Threads: 1, Pack: false).Smaller(batch));
     }
 
     [TestMethod]
@@ -81,15 +81,15 @@ public sealed class MemoryTests
         using var scope = NewDisposeScope();
         using Gpt2Model model = Ragged.Model();
         using ParallelGradient gradient = new(new BatchGradient(model, LossNormalization.Token));
-        byte[] before = gradient.Arena.Values.bytes.ToArray();
-        TokenExample[] window = Ragged.Examples(8);
+        byte[] before = gradient.Parameters.Values.bytes.ToArray();
+        TokenExample[] batch = Ragged.Examples(8);
 
-        int budget = MicroBatchTuner.FastestPlan(gradient, window, new SplitPlan(1, 1, Threads: 2, Pack: false), workers: [1, 2], memoryLimitMiB: null).Tokens;
+        int budget = MicroBatchTuner.FastestPlan(gradient, batch, new SplitPlan(1, 1, Threads: 2, Pack: false), workers: [1, 2], memoryLimitMiB: null).Tokens;
 
-        Assert.IsGreaterThanOrEqualTo(window.Max(e => e.Length), budget);
-        Assert.IsLessThanOrEqualTo(window.Length * window.Max(e => e.Length), budget);
-        CollectionAssert.AreEqual(before, gradient.Arena.Values.bytes.ToArray());
-        Assert.AreEqual(0, gradient.Arena.Gradients.abs().max().ToDouble());
+        Assert.IsGreaterThanOrEqualTo(batch.Max(e => e.Length), budget);
+        Assert.IsLessThanOrEqualTo(batch.Length * batch.Max(e => e.Length), budget);
+        CollectionAssert.AreEqual(before, gradient.Parameters.Values.bytes.ToArray());
+        Assert.AreEqual(0, gradient.Parameters.Gradients.abs().max().ToDouble());
     }
 
     [TestMethod]
@@ -97,9 +97,9 @@ public sealed class MemoryTests
     {
         using Gpt2Model model = Ragged.Model();
         using ParallelGradient gradient = new(new BatchGradient(model, LossNormalization.Token));
-        TokenExample[] window = Ragged.Examples(8);
-        SplitPlan plan = MicroBatchTuner.FastestPlan(gradient, window, new SplitPlan(1, 1, Threads: 2, Pack: false), workers: [1, 2], memoryLimitMiB: 1);
-        Assert.AreEqual((window.Max(e => e.Length), 1), (plan.Tokens, plan.Workers));
+        TokenExample[] batch = Ragged.Examples(8);
+        SplitPlan plan = MicroBatchTuner.FastestPlan(gradient, batch, new SplitPlan(1, 1, Threads: 2, Pack: false), workers: [1, 2], memoryLimitMiB: 1);
+        Assert.AreEqual((batch.Max(e => e.Length), 1), (plan.Tokens, plan.Workers));
     }
 
     // Sums over micro-batches are float32: 64 of them are no less exact than one. Plain bfloat16 sums lose what is smaller than their last bit.
@@ -107,9 +107,9 @@ public sealed class MemoryTests
     public void Sixty_four_half_precision_micro_batches_are_no_less_exact_than_one()
     {
         using var scope = NewDisposeScope();
-        TokenExample[] window = Ragged.Examples(64);
-        double one = Error([[.. window.Take(1)]], out _);
-        double all = Error(Ragged.Cut(window, 1), out double plain);
+        TokenExample[] batch = Ragged.Examples(64);
+        double one = Error([[.. batch.Take(1)]], out _);
+        double all = Error(Ragged.Split(batch, 1), out double plain);
 
         Assert.IsLessThanOrEqualTo(one, all);
         Assert.IsGreaterThan(all * 1.2, plain);
@@ -133,22 +133,22 @@ public sealed class MemoryTests
         }
     }
 
-    // Relative error of the bfloat16 gradient, summed in float32 by the arena and, for comparison, by bfloat16 itself, against float64 from the same rounded weights.
-    private static double Error(IReadOnlyList<IReadOnlyList<TokenExample>> cut, out double plainError)
+    // Relative error of the bfloat16 gradient, summed in float32 by the flat parameters and, for comparison, by bfloat16 itself, against float64 from the same rounded weights.
+    private static double Error(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, out double plainError)
     {
         using Gpt2Model half = Ragged.Model(ScalarType.BFloat16), exact = Ragged.Model(ScalarType.BFloat16);
         exact.to(ScalarType.Float64);
         using BatchGradient gradient = new(half, LossNormalization.Sum), reference = new(exact, LossNormalization.Sum);
-        Tensor plain = zeros_like(gradient.Arena.Gradients).to(bfloat16);
-        foreach (IReadOnlyList<TokenExample> microBatch in cut)
+        Tensor plain = zeros_like(gradient.Parameters.Gradients).to(bfloat16);
+        foreach (IReadOnlyList<TokenExample> microBatch in microBatches)
         {
-            Tensor before = gradient.Arena.Gradients.clone();
+            Tensor before = gradient.Parameters.Gradients.clone();
             gradient.Add(microBatch, 0);
-            plain.add_((gradient.Arena.Gradients - before).to(bfloat16));
+            plain.add_((gradient.Parameters.Gradients - before).to(bfloat16));
             reference.Add(microBatch, 0);
         }
-        plainError = Ragged.RelativeError(plain.to(float64), reference.Arena.Gradients);
-        return Ragged.RelativeError(gradient.Arena.Gradients.to(float64), reference.Arena.Gradients);
+        plainError = Ragged.RelativeError(plain.to(float64), reference.Parameters.Gradients);
+        return Ragged.RelativeError(gradient.Parameters.Gradients.to(float64), reference.Parameters.Gradients);
     }
 
     private static (Tensor Weights, List<StepReport> Steps) Train(TrainingOptions options, int limit)
@@ -159,7 +159,7 @@ public sealed class MemoryTests
         return (cat([.. model.parameters().Select(p => p.detach().flatten())]), steps);
     }
 
-    // Fails as libtorch's allocator does, and only after the embedding, so that a part of the window is done already.
+    // Fails as libtorch's allocator does, and only after the embedding, so that a part of the batch is done already.
     private sealed class LimitedModel : CausalLanguageModel
     {
         private readonly Gpt2Model _inner;
