@@ -43,13 +43,13 @@ internal abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     /// <summary>Makes what the first block reads of embedded tokens, [B,T,C] to [B,T,C]: positions and dropout where a model has them.</summary>
     /// <param name="tokens">Embedded tokens, [B,T,C].</param>
     /// <param name="layout">How rows lie in them.</param>
-    public abstract Tensor EnterBlocks(Tensor tokens, SequenceLayout layout);
+    public abstract Tensor AddPositions(Tensor tokens, SequenceLayout layout);
 
     /// <summary>Embeds ids, [B,T] int64 to [B,T,C].</summary>
     /// <param name="ids">Token ids, [B,T] int64.</param>
     /// <param name="layout">How rows lie in them.</param>
     public Tensor Embed(Tensor ids, SequenceLayout layout) =>
-        EnterBlocks(TokenEmbedding.index_select(0, ids.flatten()).view(ids.shape[0], ids.shape[1], -1), layout);
+        AddPositions(TokenEmbedding.index_select(0, ids.flatten()).view(ids.shape[0], ids.shape[1], -1), layout);
 
     /// <summary>Applies the final norm, [...,C] to [...,C].</summary>
     /// <param name="hidden">What the last block gave.</param>
@@ -57,7 +57,7 @@ internal abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
 
     /// <summary>Starts the random numbers of the embedding's dropout anew; those of the blocks are the blocks' own.</summary>
     /// <param name="seed">The seed.</param>
-    public abstract void ReseedEmbedding(long seed);
+    public abstract void ReseedEmbeddingDropout(long seed);
 
     /// <summary>Whether <see cref="Replicate"/> can be called. Default: no.</summary>
     public virtual bool CanReplicate => false;

@@ -57,13 +57,13 @@ internal sealed class KeyValueCache : IDisposable
     {
         if (!HasPadding)
             return table.narrow(0, Length, count);
-        Tensor positions = (arange(Length, Length + count, device: table.device) - FirstReal(table.device).unsqueeze(1)).clamp(min: 0);     // [B,t]
+        Tensor positions = (arange(Length, Length + count, device: table.device) - FindFirstReal(table.device).unsqueeze(1)).clamp(min: 0);     // [B,t]
         return table.index_select(0, positions.flatten()).view([.. positions.shape, .. table.shape.Skip(1)]);
     }
 
     /// <summary>The index of each row's first real token, [B] int64; the cache's own.</summary>
     /// <param name="device">Where it is asked for.</param>
-    internal Tensor FirstReal(Device device) => _firstReal ??= tensor(_leftPadding!, device: device).DetachFromDisposeScope();
+    internal Tensor FindFirstReal(Device device) => _firstReal ??= tensor(_leftPadding!, device: device).DetachFromDisposeScope();
 
     /// <summary>Moves on after all layers have seen the new positions.</summary>
     internal void Advance(long count) => Length += count;

@@ -45,7 +45,7 @@ internal sealed class SequenceLayout
         _packed is null or { Length: 1 } ? function(first, second) : cat([.. first.split(_packed, 1).Zip(second.split(_packed, 1), function)], 1);
 
     /// <summary>Gives each position its entry of a table, counted from the start of its row.</summary>
-    /// <param name="table">Entries of positions, [at least <see cref="PositionCount"/>,...].</param>
+    /// <param name="table">Entries of positions, [at least <see cref="CountPositions"/>,...].</param>
     /// <param name="length">T, where rows lie side by side.</param>
     /// <returns>[T,...], the same for every row; or [B,T,...] where rows of a cache are filled up.</returns>
     public Tensor Positions(Tensor table, long length) =>
@@ -55,12 +55,12 @@ internal sealed class SequenceLayout
 
     /// <summary>How many positions a row has at most, those in a cache included.</summary>
     /// <param name="length">T, where rows lie side by side.</param>
-    public long PositionCount(long length) => _packed?.Max() ?? length + (Cache?.Length ?? 0);
+    public long CountPositions(long length) => _packed?.Max() ?? length + (Cache?.Length ?? 0);
 
     /// <summary>Tells where real tokens are in the flattened positions.</summary>
     /// <param name="device">Where they are asked for.</param>
     /// <returns>[n] int64, in the caller's dispose scope; null where no position is padding.</returns>
-    public Tensor? RealPositions(Device device)
+    public Tensor? FindRealPositions(Device device)
     {
         if (_padded is null || _padded.All(length => length == _padded.Max()))
             return null;

@@ -23,10 +23,10 @@ internal abstract class TransformerBlock : nn.Module<Tensor, SequenceLayout, Ten
 
     /// <summary>Starts the block's own random numbers, those of dropout, anew; nothing else that it does is random. Here, those of adapters: a block with dropout of its own calls this first.</summary>
     /// <param name="seed">The seed.</param>
-    public virtual void Reseed(long seed)
+    public virtual void ReseedDropout(long seed)
     {
         _linears ??= [.. modules().OfType<AdaptableLinear>()];
         for (int i = 0; i < _linears.Length; i++)
-            _linears[i].Reseed(unchecked(seed + (i + 1) * 0x1B873593CC9E2D51));
+            _linears[i].ReseedDropout(unchecked(seed + (i + 1) * 0x1B873593CC9E2D51));
     }
 }

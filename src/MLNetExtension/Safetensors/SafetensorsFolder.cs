@@ -1,4 +1,5 @@
 using System.Text.Json;
+using MLNetExtension.Files;
 
 namespace MLNetExtension.Safetensors;
 
@@ -38,19 +39,23 @@ internal static class SafetensorsFolder
                 + "the safetensors package of Python and Hugging Face's save_pretrained write one.");
     }
 
+    /// <summary>Whether a file of this name holds weights or is their index.</summary>
+    public static bool IsWeightsFile(string name) => name.EndsWith(".safetensors", StringComparison.Ordinal) || name == IndexName;
+
     private static bool IsPickle(string path) => PickleExtensions.Contains(Path.GetExtension(path).ToLowerInvariant());
 
     private static SafetensorsFile[] OpenIndexed(string folder, string index)
     {
         Dictionary<string, string> fileOf = JsonFile.Read(index, root => ReadIndex(index, root));
-        SafetensorsFile[] files = [.. fileOf.Values.Distinct().Order(StringComparer.Ordinal).Select(name => SafetensorsFile.Open(Path.Combine(folder, name)))];
+        IEnumerable<string> names = fileOf.Values.Distinct().Order(StringComparer.Ordinal);
+        SafetensorsFile[] files = [.. names.Select(name => SafetensorsFile.Open(Path.Combine(folder, name)))];
         foreach (SafetensorsFile file in files)
         {
             string name = Path.GetFileName(file.Path);
             foreach (SafetensorsEntry entry in file.Entries)
             {
-                if (!fileOf.TryGetValue(entry.Name, out string? said) || said != name)
-                    throw new InvalidDataException($"{file.Path} holds tensor '{entry.Name}', which {index} places in {said ?? "no file"}.");
+                if (!fileOf.TryGetValue(entry.Name, out string? listed) || listed != name)
+                    throw new InvalidDataException($"{file.Path} holds tensor '{entry.Name}', which {index} places in {listed ?? "no file"}.");
                 fileOf.Remove(entry.Name);
             }
         }

@@ -37,7 +37,7 @@ internal static class TrainingLoop
         TrainingState? state = null,
         Validation? validation = null,
         CancellationToken stopToken = default,
-        TrainingCheckpoints? checkpoints = null)
+        CheckpointManager? checkpoints = null)
     {
         if (!examples.Any(e => e.HasTargets))
             throw new ArgumentException($"Nothing to learn: none of the {examples.Count} rows has a target token.", nameof(examples));

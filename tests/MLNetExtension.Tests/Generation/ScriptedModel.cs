@@ -40,7 +40,7 @@ internal sealed class ScriptedModel : CausalLanguageModel
 
     public override Tensor TokenEmbedding { get; }
 
-    public override Tensor EnterBlocks(Tensor tokens, SequenceLayout layout)
+    public override Tensor AddPositions(Tensor tokens, SequenceLayout layout)
     {
         Read.Add($"{tokens.shape[0]}x{tokens.shape[1]}");
         return tokens;
@@ -48,7 +48,7 @@ internal sealed class ScriptedModel : CausalLanguageModel
 
     public override Tensor Normalize(Tensor hidden) => hidden;
 
-    public override void ReseedEmbedding(long seed)
+    public override void ReseedEmbeddingDropout(long seed)
     {
     }
 

@@ -8,9 +8,9 @@ internal static partial class Rooms
     private const string Library = "src/MLNetExtension/";
 
     private static readonly string[] InOrder =
-        ["Safetensors", "Tokenization", "Data", "Models", "Losses", "Evaluation", "Training", "Generation", "Formats", "MLNet"];
+        ["Files", "Safetensors", "Tokenization", "Data", "Models", "Losses", "Evaluation", "Training", "Generation", "Formats", "MLNet"];
 
-    private static readonly string[] WithoutTorch = ["Tokenization"];
+    private static readonly string[] WithoutTorch = ["Files", "Tokenization"];
 
     // Public types of the room that users meet are in the namespaces where they look for them.
     private static readonly string[] NamespacesOfMLNet = ["MLNetExtension", "Microsoft.ML"];

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using MLNetExtension.Files;
 using MLNetExtension.Models.Gpt2;
 
 namespace MLNetExtension.Formats.HuggingFace;
@@ -6,33 +7,33 @@ namespace MLNetExtension.Formats.HuggingFace;
 /// <summary>GPT-2's keys in <c>config.json</c>.</summary>
 internal static class Gpt2ConfigurationFile
 {
-    // What the published models were trained with, and what Hugging Face's code takes where a file is silent.
-    private const double UsualDropout = 0.1;
+    // What the published models were trained with, and Hugging Face's default.
+    private const double DefaultDropout = 0.1;
 
-    public static Gpt2Configuration Read(ConfigurationReader reader)
+    public static Gpt2Configuration Read(JsonObjectReader reader)
     {
-        int width = reader.Whole("n_embd"), heads = reader.Whole("n_head");
+        int width = reader.GetInteger("n_embd"), heads = reader.GetInteger("n_head");
         if (width % heads != 0)
-            throw new InvalidDataException($"{reader.Where}: 'n_head' is {heads}, which does not divide 'n_embd', {width}.");
+            throw new InvalidDataException($"{reader.Name}: 'n_head' is {heads}, which does not divide 'n_embd', {width}.");
         double dropout = Share(reader, "resid_pdrop"), embeddingDropout = Share(reader, "embd_pdrop");
         if (dropout != embeddingDropout)
-            throw new NotSupportedException($"{reader.Where}: 'embd_pdrop' is {embeddingDropout} and 'resid_pdrop' {dropout}; only equal ones are supported.");
-        reader.MustBe("scale_attn_weights", "true");
-        reader.MustBe("scale_attn_by_inverse_layer_idx", "false");
-        reader.MustBe("reorder_and_upcast_attn", "false");
-        _ = reader.NumberOrNull("initializer_range");       // how weights began, before they were what the file holds
+            throw new NotSupportedException($"{reader.Name}: 'embd_pdrop' is {embeddingDropout} and 'resid_pdrop' {dropout}; only equal ones are supported.");
+        reader.Require("scale_attn_weights", "true");
+        reader.Require("scale_attn_by_inverse_layer_idx", "false");
+        reader.Require("reorder_and_upcast_attn", "false");
+        _ = reader.FindNumber("initializer_range");       // it matters only to a model without weights
         return new Gpt2Configuration(
-            reader.Whole("vocab_size"),
-            reader.Whole("n_positions"),
-            reader.Whole("n_layer"),
+            reader.GetInteger("vocab_size"),
+            reader.GetInteger("n_positions"),
+            reader.GetInteger("n_layer"),
             heads,
             width,
             dropout,
-            FeedForwardWidth: reader.WholeOrNull("n_inner") ?? 0,
-            Activation: reader.Choice("activation_function", ActivationNames.All, "gelu_new"),
-            NormEpsilon: reader.Number("layer_norm_epsilon", 1e-5),
+            FeedForwardWidth: reader.FindInteger("n_inner") ?? 0,
+            Activation: reader.GetChoice("activation_function", ActivationNames.All, "gelu_new"),
+            NormEpsilon: reader.GetNumber("layer_norm_epsilon", 1e-5),
             AttentionDropout: Share(reader, "attn_pdrop"),
-            TiedHead: reader.Flag("tie_word_embeddings", true));
+            TiedHead: reader.GetBoolean("tie_word_embeddings", true));
     }
 
     public static void Write(Gpt2Configuration configuration, JsonObject json)
@@ -55,9 +56,9 @@ internal static class Gpt2ConfigurationFile
         json["tie_word_embeddings"] = configuration.TiedHead;
     }
 
-    private static double Share(ConfigurationReader reader, string key)
+    private static double Share(JsonObjectReader reader, string key)
     {
-        double share = reader.Number(key, UsualDropout);
-        return share is >= 0 and < 1 ? share : throw new InvalidDataException($"{reader.Where}: '{key}' is {share}, expected 0 to below 1.");
+        double share = reader.GetNumber(key, DefaultDropout);
+        return share is >= 0 and < 1 ? share : throw new InvalidDataException($"{reader.Name}: '{key}' is {share}, expected 0 to below 1.");
     }
 }

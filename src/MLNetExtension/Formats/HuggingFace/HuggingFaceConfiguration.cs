@@ -1,8 +1,9 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
-using MLNetExtension.Models;
+using System.Text.Json;
+using MLNetExtension.Files;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Models.Llama;
+using MLNetExtension.Models;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Formats.HuggingFace;
@@ -14,38 +15,37 @@ internal static class HuggingFaceConfiguration
 
     private const string ModelTypeKey = "model_type";
 
-    private static readonly Dictionary<string, Func<ConfigurationReader, IArchitecture>> Readers = new[] { "llama", "mistral", "mixtral", "qwen2", "qwen3", "smollm3" }
-        .Select(type => KeyValuePair.Create(type, (Func<ConfigurationReader, IArchitecture>)(reader => new LlamaArchitecture(LlamaConfigurationFile.Read(reader, type)))))
-        .Prepend(KeyValuePair.Create("gpt2", (Func<ConfigurationReader, IArchitecture>)(reader => new Gpt2Architecture(Gpt2ConfigurationFile.Read(reader)))))
-        .ToDictionary();
+    private static readonly IReadOnlyDictionary<string, Func<JsonObjectReader, IArchitecture>> Readers = ListReaders();
 
     /// <summary>Reads the architecture.</summary>
     /// <param name="json">The file's object.</param>
-    /// <param name="where">What it is called in errors.</param>
+    /// <param name="name">What messages call it.</param>
     /// <exception cref="InvalidDataException">A key is missing or has a value of the wrong kind.</exception>
     /// <exception cref="NotSupportedException">The type, an option or a key is unknown; the message names it and lists those known.</exception>
-    public static IArchitecture Read(JsonElement json, string where)
+    public static IArchitecture Read(JsonElement json, string name)
     {
-        if (json.ValueKind != JsonValueKind.Object)
-            throw new InvalidDataException($"{where} is not a JSON object.");
-        ConfigurationReader reader = new(json, where);
-        IArchitecture architecture = reader.Choice(ModelTypeKey, Readers)(reader);
+        JsonObjectReader reader = new(json, name);
+        IArchitecture architecture = reader.GetChoice(ModelTypeKey, Readers)(reader);
         foreach ((string key, string value) in HuggingFaceKeys.OnlyValue)
-            reader.MustBe(key, value);
-        reader.RefuseOthers(HuggingFaceKeys.Harmless);
+            reader.Require(key, value);
+        reader.RefuseUnread(HuggingFaceKeys.Harmless);
         return architecture;
     }
 
     /// <summary>Writes the architecture of a model.</summary>
-    /// <param name="model">A model of a class that the files know.</param>
-    /// <param name="before">What the model's file said, whose harmless keys are kept; null where there was none.</param>
-    /// <exception cref="NotSupportedException">The files have no way to say what this model computes.</exception>
+    /// <param name="model">A <see cref="Gpt2Model"/> or a <see cref="LlamaModel"/>.</param>
+    /// <param name="before">The file that the model was read from, whose harmless keys are kept; null where there was none.</param>
+    /// <exception cref="NotSupportedException">The file has no keys for what this model computes.</exception>
     public static JsonObject Write(CausalLanguageModel model, JsonObject? before = null)
     {
         IArchitecture architecture = Of(model);
         JsonObject json = before is null ? [] : (JsonObject)before.DeepClone();
-        foreach (string key in json.Select(pair => pair.Key).Where(key => !HuggingFaceKeys.Harmless.Contains(key)).ToList())
-            json.Remove(key);
+        string[] keys = [.. json.Select(pair => pair.Key)];
+        foreach (string key in keys)
+        {
+            if (!HuggingFaceKeys.Harmless.Contains(key))
+                json.Remove(key);
+        }
         architecture.Write(json);
         json["torch_dtype"] = TypeName(model.parameters().First().dtype);
         json.Remove("dtype");
@@ -57,13 +57,22 @@ internal static class HuggingFaceConfiguration
     }
 
     /// <summary>Gives the architecture of a model.</summary>
-    /// <exception cref="NotSupportedException">It is of a class that the files do not know.</exception>
+    /// <exception cref="NotSupportedException">It is of another class.</exception>
     public static IArchitecture Of(CausalLanguageModel model) => model switch
     {
         Gpt2Model gpt2 => new Gpt2Architecture(gpt2.Configuration),
         LlamaModel llama => new LlamaArchitecture(llama.Configuration),
         _ => throw new NotSupportedException($"A model of the class {model.GetType().Name} cannot be written as Hugging Face's; known are {nameof(Gpt2Model)} and {nameof(LlamaModel)}."),
     };
+
+    // By the values of the key model_type.
+    private static Dictionary<string, Func<JsonObjectReader, IArchitecture>> ListReaders()
+    {
+        Dictionary<string, Func<JsonObjectReader, IArchitecture>> readers = new() { ["gpt2"] = reader => new Gpt2Architecture(Gpt2ConfigurationFile.Read(reader)) };
+        foreach (LlamaFamily family in LlamaFamily.All.Values)
+            readers.Add(family.ModelType, reader => new LlamaArchitecture(LlamaConfigurationFile.Read(reader, family)));
+        return readers;
+    }
 
     private static string TypeName(ScalarType type) => type switch
     {

@@ -1,8 +1,9 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
-using MLNetExtension.Models;
+using System.Text.Json;
+using MLNetExtension.Files;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Models.Llama;
+using MLNetExtension.Models;
 using MLNetExtension.Safetensors;
 using static TorchSharp.torch;
 
@@ -134,13 +135,13 @@ internal sealed class HuggingFaceModel : IDisposable
         ArgumentNullException.ThrowIfNull(folder);
         ArgumentOutOfRangeException.ThrowIfLessThan(maximumFileBytes, 1);
         JsonObject configuration = Configuration;
-        using AtomicFolder written = new(folder, last: HuggingFaceConfiguration.FileName, stale: name => name.EndsWith(".safetensors", StringComparison.Ordinal) || name == SafetensorsFolder.IndexName);
-        HuggingFaceWeightsWriter.Write(Model, written, maximumFileBytes);
-        written.Write(HuggingFaceConfiguration.FileName, stream => JsonSerializer.Serialize(stream, configuration, Indented));
-        written.Write(GenerationFileName, stream => JsonSerializer.Serialize(stream, _generation ?? Generation(), Indented));
+        using StagedFiles files = StagedFiles.CreateIn(folder);
+        HuggingFaceWeightsWriter.Write(Model, files, maximumFileBytes);
+        files.Write(HuggingFaceConfiguration.FileName, stream => JsonSerializer.Serialize(stream, configuration, Indented));
+        files.Write(GenerationFileName, stream => JsonSerializer.Serialize(stream, _generation ?? Generation(), Indented));
         foreach ((string name, Action<Stream> write) in alongside)
-            written.Write(name, write);
-        written.Complete();
+            files.Write(name, write);
+        files.MoveInto(folder, marker: HuggingFaceConfiguration.FileName, isStale: SafetensorsFolder.IsWeightsFile);
     }
 
     /// <summary>Frees the model.</summary>

@@ -1,5 +1,6 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Json;
+using MLNetExtension.Files;
 using MLNetExtension.Models;
 using MLNetExtension.Safetensors;
 using TorchSharp.Modules;
@@ -14,7 +15,7 @@ internal static class HuggingFaceWeightsWriter
     /// <param name="model">The model; its weights may be on any device.</param>
     /// <param name="folder">Where to write.</param>
     /// <param name="maximumFileBytes">Most bytes of weights in a file.</param>
-    public static void Write(CausalLanguageModel model, AtomicFolder folder, long maximumFileBytes)
+    public static void Write(CausalLanguageModel model, StagedFiles folder, long maximumFileBytes)
     {
         using var scope = NewDisposeScope();
         List<List<(string Name, Tensor Tensor)>> files = Split(Tensors(model), maximumFileBytes);

@@ -1,33 +1,9 @@
 namespace MLNetExtension.Formats.HuggingFace;
 
 /// <summary>
-/// What a relative of Llama takes where its <c>config.json</c> is silent, as Hugging Face's configuration classes have it, and which keys it knows besides those that all know.
+/// A model type among Llama and its relatives: the defaults that Hugging Face's configuration class gives to keys missing from <c>config.json</c>, and the keys it has besides those that all have.
 /// </summary>
-/// <param name="ClassName">The class that <c>architectures</c> names.</param>
-/// <param name="KeyValueHeads">Heads of keys and values; null for as many as of queries.</param>
-/// <param name="RotaryBase">Base of the rotary frequencies.</param>
-/// <param name="NormEpsilon">What norms add to the mean square.</param>
-/// <param name="HeadWidth">Width of a head; null for the width divided by the heads.</param>
-/// <param name="TiedHead">Whether the head is the embedding.</param>
-/// <param name="QueryKeyValueBias">Whether it has these biases whatever its file says.</param>
-/// <param name="QueryKeyNorm">Whether it has these norms.</param>
-/// <param name="SlidingWindow">The window.</param>
-/// <param name="KnowsBiases">Whether it knows <c>attention_bias</c>.</param>
-/// <param name="KnowsFeedForwardBias">Whether it knows <c>mlp_bias</c>.</param>
-/// <param name="Window">How it says which layers have a window.</param>
-internal sealed record LlamaFamily(
-    string ClassName,
-    int? KeyValueHeads,
-    double RotaryBase = 10_000,
-    double NormEpsilon = 1e-6,
-    int? HeadWidth = null,
-    bool TiedHead = false,
-    bool QueryKeyValueBias = false,
-    bool QueryKeyNorm = false,
-    int? SlidingWindow = null,
-    bool KnowsBiases = false,
-    bool KnowsFeedForwardBias = false,
-    LlamaFamily.WindowForm Window = LlamaFamily.WindowForm.None)
+internal sealed record LlamaFamily
 {
     /// <summary>How a file says which layers have a sliding window.</summary>
     public enum WindowForm
@@ -45,13 +21,110 @@ internal sealed record LlamaFamily(
         UnrotatedLayers,
     }
 
-    public static IReadOnlyDictionary<string, LlamaFamily> All { get; } = new Dictionary<string, LlamaFamily>
+    /// <summary>The families by <see cref="ModelType"/>.</summary>
+    public static IReadOnlyDictionary<string, LlamaFamily> All { get; } = new LlamaFamily[]
     {
-        ["llama"] = new("LlamaForCausalLM", null, KnowsBiases: true, KnowsFeedForwardBias: true),
-        ["mistral"] = new("MistralForCausalLM", 8, SlidingWindow: 4096, Window: WindowForm.AllLayers),
-        ["mixtral"] = new("MixtralForCausalLM", 8, RotaryBase: 1e6, NormEpsilon: 1e-5, Window: WindowForm.AllLayers),
-        ["qwen2"] = new("Qwen2ForCausalLM", 32, QueryKeyValueBias: true, SlidingWindow: 4096, Window: WindowForm.UpperLayers),
-        ["qwen3"] = new("Qwen3ForCausalLM", 32, HeadWidth: 128, QueryKeyNorm: true, SlidingWindow: 4096, KnowsBiases: true, Window: WindowForm.UpperLayers),
-        ["smollm3"] = new("SmolLM3ForCausalLM", 4, RotaryBase: 2e6, TiedHead: true, KnowsBiases: true, KnowsFeedForwardBias: true, Window: WindowForm.UnrotatedLayers),
-    };
+        new()
+        {
+            ModelType = "llama",
+            ClassName = "LlamaForCausalLM",
+            HasAttentionBiasKey = true,
+            HasFeedForwardBiasKey = true,
+        },
+        new()
+        {
+            ModelType = "mistral",
+            ClassName = "MistralForCausalLM",
+            KeyValueHeads = 8,
+            SlidingWindow = 4096,
+            Window = WindowForm.AllLayers,
+        },
+        new()
+        {
+            ModelType = "mixtral",
+            ClassName = "MixtralForCausalLM",
+            KeyValueHeads = 8,
+            RotaryBase = 1e6,
+            NormEpsilon = 1e-5,
+            Window = WindowForm.AllLayers,
+            HasExperts = true,
+        },
+        new()
+        {
+            ModelType = "qwen2",
+            ClassName = "Qwen2ForCausalLM",
+            KeyValueHeads = 32,
+            QueryKeyValueBias = true,
+            SlidingWindow = 4096,
+            Window = WindowForm.UpperLayers,
+        },
+        new()
+        {
+            ModelType = "qwen3",
+            ClassName = "Qwen3ForCausalLM",
+            KeyValueHeads = 32,
+            HeadWidth = 128,
+            QueryKeyNorm = true,
+            SlidingWindow = 4096,
+            Window = WindowForm.UpperLayers,
+            HasAttentionBiasKey = true,
+        },
+        new()
+        {
+            ModelType = "smollm3",
+            ClassName = "SmolLM3ForCausalLM",
+            KeyValueHeads = 4,
+            RotaryBase = 2e6,
+            TiedHead = true,
+            Window = WindowForm.UnrotatedLayers,
+            HasAttentionBiasKey = true,
+            HasFeedForwardBiasKey = true,
+            HasUnrotatedLayers = true,
+        },
+    }.ToDictionary(family => family.ModelType);
+
+    /// <summary>The name that <c>model_type</c> gives.</summary>
+    public required string ModelType { get; init; }
+
+    /// <summary>The class that <c>architectures</c> names.</summary>
+    public required string ClassName { get; init; }
+
+    /// <summary>Default of <c>num_key_value_heads</c>; null for the number of query heads.</summary>
+    public int? KeyValueHeads { get; init; }
+
+    /// <summary>Default of <c>rope_theta</c>.</summary>
+    public double RotaryBase { get; init; } = 10_000;
+
+    /// <summary>Default of <c>rms_norm_eps</c>.</summary>
+    public double NormEpsilon { get; init; } = 1e-6;
+
+    /// <summary>Default of <c>head_dim</c>; null for the width divided by the heads.</summary>
+    public int? HeadWidth { get; init; }
+
+    /// <summary>Default of <c>tie_word_embeddings</c>.</summary>
+    public bool TiedHead { get; init; }
+
+    /// <summary>Whether the projections to queries, keys and values always have biases.</summary>
+    public bool QueryKeyValueBias { get; init; }
+
+    /// <summary>Whether queries and keys are normalized.</summary>
+    public bool QueryKeyNorm { get; init; }
+
+    /// <summary>Default of <c>sliding_window</c>.</summary>
+    public int? SlidingWindow { get; init; }
+
+    /// <summary>How a file says which layers have a sliding window.</summary>
+    public WindowForm Window { get; init; }
+
+    /// <summary>Whether there is a key <c>attention_bias</c>.</summary>
+    public bool HasAttentionBiasKey { get; init; }
+
+    /// <summary>Whether there is a key <c>mlp_bias</c>.</summary>
+    public bool HasFeedForwardBiasKey { get; init; }
+
+    /// <summary>Whether some layers are not rotated, those that <c>no_rope_layers</c> names.</summary>
+    public bool HasUnrotatedLayers { get; init; }
+
+    /// <summary>Whether a layer has several experts.</summary>
+    public bool HasExperts { get; init; }
 }

@@ -1,5 +1,5 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
+using MLNetExtension.Files;
 using MLNetExtension.Models.Lora;
 
 namespace MLNetExtension.Formats.HuggingFace;
@@ -49,33 +49,29 @@ internal static class PeftConfiguration
     private static readonly string[] HarmlessBeginnings = ["true", "false", "\"gaussian\""];
 
     /// <summary>Reads the options.</summary>
-    /// <param name="json">The file's object.</param>
-    /// <param name="where">What it is called in errors.</param>
+    /// <param name="reader">The file's object.</param>
     /// <returns>The options; their target modules are empty where a regular expression names them.</returns>
     /// <exception cref="InvalidDataException">A key is missing or has a value of the wrong kind.</exception>
     /// <exception cref="NotSupportedException">A key asks for what is not supported; the message names it.</exception>
-    public static LoraOptions Read(JsonElement json, string where)
+    public static LoraOptions Read(JsonObjectReader reader)
     {
-        if (json.ValueKind != JsonValueKind.Object)
-            throw new InvalidDataException($"{where} is not a JSON object.");
-        ConfigurationReader reader = new(json, where);
         foreach ((string key, string value) in OnlyValue)
-            reader.MustBe(key, value);
-        reader.MustBeOneOf("init_lora_weights", HarmlessBeginnings);
+            reader.Require(key, value);
+        reader.Require("init_lora_weights", HarmlessBeginnings);
         LoraOptions options = new()
         {
-            Rank = reader.Whole("r"),
-            Alpha = reader.Number("lora_alpha"),
-            Dropout = reader.Number("lora_dropout", 0),
-            RankStabilized = reader.Flag("use_rslora", false),
-            TargetModules = reader.TextOrTexts("target_modules") switch
+            Rank = reader.GetInteger("r"),
+            Alpha = reader.GetNumber("lora_alpha"),
+            Dropout = reader.GetNumber("lora_dropout", 0),
+            RankStabilized = reader.GetBoolean("use_rslora", false),
+            TargetModules = reader.GetStrings("target_modules") switch
             {
-                { IsList: true, Texts: var names } => names,
-                { Texts: [AllLinear] } => ["*"],
+                { IsArray: true, Strings: var names } => names,
+                { Strings: [AllLinear] } => ["*"],
                 _ => [],
             },
         };
-        reader.RefuseOthers(Harmless);
+        reader.RefuseUnread(Harmless);
         return options;
     }
 

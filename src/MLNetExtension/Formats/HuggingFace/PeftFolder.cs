@@ -1,4 +1,6 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
+using MLNetExtension.Files;
 using MLNetExtension.Models.Lora;
 using MLNetExtension.Safetensors;
 using static TorchSharp.torch;
@@ -37,7 +39,7 @@ internal sealed class PeftFolder
         if (!File.Exists(weightsPath))
             throw new FileNotFoundException($"The folder {folder} lacks {WeightsName}.", weightsPath);
 
-        LoraOptions options = JsonFile.Read(path, json => PeftConfiguration.Read(json, path));
+        LoraOptions options = JsonFile.Read(path, root => PeftConfiguration.Read(new JsonObjectReader(root, path)));
         SafetensorsFile weights = SafetensorsFile.Open(weightsPath);
         HashSet<string> names = [.. weights.Entries.Select(entry => entry.Name)];
         IReadOnlyList<AdaptableModule> held = [.. modules.Where(module => names.Contains(NameOfA(module)) || names.Contains(NameOfB(module)))];
@@ -79,11 +81,11 @@ internal sealed class PeftFolder
         // PEFT knows no '*': whole names say the same.
         bool wild = options.TargetModules.Any(pattern => pattern.Contains('*'));
         IEnumerable<string> targets = wild ? adapters.Select(pair => pair.Module.Name) : options.TargetModules;
-        using AtomicFolder written = new(folder, last: PeftConfiguration.FileName, stale: name => name == PickleName);
-        written.Write(WeightsName, stream => SafetensorsWriter.Write([.. Tensors(adapters).Select(pair => (pair.Key, pair.Value))], stream));
-        written.Write(PeftConfiguration.FileName, stream =>
-            JsonSerializer.Serialize(stream, PeftConfiguration.Write(options, targets, adapters.Any(pair => pair.Module.IsTransposed), baseModel), Indented));
-        written.Complete();
+        JsonObject configuration = PeftConfiguration.Write(options, targets, transposed: adapters.Any(pair => pair.Module.IsTransposed), baseModel);
+        using StagedFiles files = StagedFiles.CreateIn(folder);
+        files.Write(WeightsName, stream => SafetensorsWriter.Write([.. Tensors(adapters).Select(pair => (pair.Key, pair.Value))], stream));
+        files.Write(PeftConfiguration.FileName, stream => JsonSerializer.Serialize(stream, configuration, Indented));
+        files.MoveInto(folder, marker: PeftConfiguration.FileName, isStale: name => name == PickleName);
     }
 
     private void Check(IReadOnlyList<AdaptableModule> all)

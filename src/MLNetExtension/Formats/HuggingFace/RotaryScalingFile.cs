@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using MLNetExtension.Files;
 using MLNetExtension.Models.Layers;
 using MLNetExtension.Models.Llama;
 
@@ -9,40 +10,42 @@ namespace MLNetExtension.Formats.HuggingFace;
 /// </summary>
 internal static class RotaryScalingFile
 {
-    private static readonly Dictionary<string, Func<ConfigurationReader, int, RotaryScaling?>> Readers = new()
+    private static readonly Dictionary<string, Func<JsonObjectReader, int, RotaryScaling?>> Readers = new()
     {
         ["default"] = (_, _) => null,
         ["linear"] = (reader, _) => new RotaryScaling.Linear(Factor(reader)),
         ["dynamic"] = (reader, _) => new RotaryScaling.Dynamic(Factor(reader)),
         ["llama3"] = (reader, _) => new RotaryScaling.Llama3(
-            Factor(reader), reader.Number("low_freq_factor"), reader.Number("high_freq_factor"), reader.Whole("original_max_position_embeddings")),
+            Factor(reader), reader.GetNumber("low_freq_factor"), reader.GetNumber("high_freq_factor"), reader.GetInteger("original_max_position_embeddings")),
         ["yarn"] = (reader, contextLength) => new RotaryScaling.Yarn(
-            Factor(reader), reader.Whole("original_max_position_embeddings", contextLength), reader.Number("beta_fast", 32), reader.Number("beta_slow", 1),
-            reader.NumberOrNull("attention_factor"), reader.Flag("truncate", true)),
+            Factor(reader), reader.GetInteger("original_max_position_embeddings", contextLength), reader.GetNumber("beta_fast", 32), reader.GetNumber("beta_slow", 1),
+            reader.FindNumber("attention_factor"), reader.GetBoolean("truncate", true)),
     };
 
     private static readonly HashSet<string> None = [];
 
-    public static (double Theta, RotaryScaling? Scaling) Read(ConfigurationReader reader, double usualTheta, int contextLength)
+    public static (double Theta, RotaryScaling? Scaling) Read(JsonObjectReader reader, double defaultTheta, int contextLength)
     {
-        double theta = reader.Number("rope_theta", usualTheta);
-        ConfigurationReader? older = reader.Object("rope_scaling"), newer = reader.Object("rope_parameters");
+        double theta = reader.GetNumber("rope_theta", defaultTheta);
+        JsonObjectReader? older = reader.FindObject("rope_scaling"), newer = reader.FindObject("rope_parameters");
         if (older is not null && newer is not null)
-            throw new InvalidDataException($"{reader.Where}: 'rope_scaling' and 'rope_parameters' are both given; expected one of them.");
+            throw new InvalidDataException($"{reader.Name}: 'rope_scaling' and 'rope_parameters' are both given; expected one of them.");
         if ((newer ?? older) is not { } scaling)
             return (theta, null);
         if (newer is not null)
         {
-            theta = newer.Number("rope_theta", theta);
-            newer.MustBe("partial_rotary_factor", "1.0");
+            theta = newer.GetNumber("rope_theta", theta);
+            newer.Require("partial_rotary_factor", "1.0");
         }
 
-        string? type = scaling.Text("rope_type"), formerType = scaling.Text("type");
-        if (type is not null && formerType is not null && type != formerType)
-            throw new InvalidDataException($"{scaling.Where}: 'rope_type' is '{type}' and 'type' is '{formerType}'; expected one of them.");
-        RotaryScaling? read = scaling.Choice(type is null && formerType is not null ? "type" : "rope_type", Readers, newer is null ? null : "default")(scaling, contextLength);
-        scaling.RefuseOthers(None);
-        return (theta, read);
+        string? type = scaling.FindString("rope_type"), olderType = scaling.FindString("type");
+        if (type is not null && olderType is not null && type != olderType)
+            throw new InvalidDataException($"{scaling.Name}: 'rope_type' is '{type}' and 'type' is '{olderType}'; expected one of them.");
+        string typeKey = type is null && olderType is not null ? "type" : "rope_type";
+        Func<JsonObjectReader, int, RotaryScaling?> read = scaling.GetChoice(typeKey, Readers, newer is null ? null : "default");
+        RotaryScaling? result = read(scaling, contextLength);
+        scaling.RefuseUnread(None);
+        return (theta, result);
     }
 
     public static void Write(LlamaConfiguration configuration, JsonObject json)
@@ -83,9 +86,9 @@ internal static class RotaryScalingFile
         return json;
     }
 
-    private static double Factor(ConfigurationReader reader)
+    private static double Factor(JsonObjectReader reader)
     {
-        double factor = reader.Number("factor");
-        return factor > 0 ? factor : throw new InvalidDataException($"{reader.Where}: 'factor' is {factor}, expected more than 0.");
+        double factor = reader.GetNumber("factor");
+        return factor > 0 ? factor : throw new InvalidDataException($"{reader.Name}: 'factor' is {factor}, expected more than 0.");
     }
 }

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using MLNetExtension.Safetensors;
+using MLNetExtension.Files;
 
 namespace MLNetExtension.MLNet.Archive;
 

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Microsoft.ML;
-using MLNetExtension.Safetensors;
+using MLNetExtension.Files;
 
 namespace MLNetExtension.MLNet.Archive;
 

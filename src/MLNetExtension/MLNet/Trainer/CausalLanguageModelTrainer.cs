@@ -75,7 +75,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
         var validation = ValidationRows.Read(_options, encoder);
 
         var checkpoints = _options.CheckpointFolder is { } folder
-            ? TrainingCheckpoints.Open(folder, _options.CheckpointInterval, ResumeSettings.Of(_options, rows, validation?.Rows))
+            ? CheckpointManager.Open(folder, _options.CheckpointInterval, ResumeSettings.Of(_options, rows, validation?.Rows))
             : null;
 
         var model = start.Make(device, _seed);
@@ -84,7 +84,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
             var network = model.Network;
             var report = new TrainingReport(channel, _options);
             report.Start(device, network, start.ContextLength, rows, validation?.Rows);
-            if (checkpoints?.ResumesFrom is { } step)
+            if (checkpoints?.LatestStep is { } step)
                 report.Resume(step);
             var summary = TrainingLoop.Run(
                 network, rows.Examples, _options, _seed, report.Step, _options.CancellationToken,

@@ -30,12 +30,12 @@ internal sealed class CustomLanguageModel : CausalLanguageModel
 
     public override Tensor TokenEmbedding => throw new NotSupportedException(Parts);
 
-    public override Tensor EnterBlocks(Tensor tokens, SequenceLayout layout) => throw new NotSupportedException(Parts);
+    public override Tensor AddPositions(Tensor tokens, SequenceLayout layout) => throw new NotSupportedException(Parts);
 
     /// <summary>Logits pass unchanged.</summary>
     public override Tensor Normalize(Tensor hidden) => hidden;
 
-    public override void ReseedEmbedding(long seed)
+    public override void ReseedEmbeddingDropout(long seed)
     {
         // The module's random numbers are its own affair.
     }

@@ -37,9 +37,9 @@ internal sealed class Gpt2Block : TransformerBlock
 
     public override Routing? Routing => moe?.Routing;
 
-    public override void Reseed(long seed)
+    public override void ReseedDropout(long seed)
     {
-        base.Reseed(seed);
+        base.ReseedDropout(seed);
         dropout.Reseed(seed);
         attentionDropout.Reseed(~seed);
     }

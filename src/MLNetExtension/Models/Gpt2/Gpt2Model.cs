@@ -81,11 +81,11 @@ internal sealed class Gpt2Model : CausalLanguageModel
     public override Tensor TokenEmbedding => wte;
 
     /// <inheritdoc/>
-    public override Tensor EnterBlocks(Tensor tokens, SequenceLayout layout) => dropout.call(tokens + layout.Positions(wpe, tokens.shape[1]));   // [B,T,C] + [T,C] or [B,T,C]
+    public override Tensor AddPositions(Tensor tokens, SequenceLayout layout) => dropout.call(tokens + layout.Positions(wpe, tokens.shape[1]));   // [B,T,C] + [T,C] or [B,T,C]
 
     /// <inheritdoc/>
     public override Tensor Normalize(Tensor hidden) => ln_f.call(hidden);
 
     /// <inheritdoc/>
-    public override void ReseedEmbedding(long seed) => dropout.Reseed(seed);
+    public override void ReseedEmbeddingDropout(long seed) => dropout.Reseed(seed);
 }

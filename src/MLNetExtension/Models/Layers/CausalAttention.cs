@@ -45,7 +45,7 @@ internal static class CausalAttention
         long first = Math.Max(0, before + 1 - (window ?? before + 1)), seen = before + length - first;
         (keys, values) = (keys.narrow(2, first, seen), values.narrow(2, first, seen));
         Tensor? mask = length == 1 && !cache.HasPadding ? null
-            : Mask(before, first, length, window, cache.HasPadding ? cache.FirstReal(queries.device) : null, queries.device);
+            : Mask(before, first, length, window, cache.HasPadding ? cache.FindFirstReal(queries.device) : null, queries.device);
         if (length > 1)
             return nn.functional.scaled_dot_product_attention(queries, PerHead(keys, queries), PerHead(values, queries), mask);
 

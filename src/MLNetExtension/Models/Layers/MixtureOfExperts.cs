@@ -39,7 +39,7 @@ internal sealed class MixtureOfExperts : nn.Module<Tensor, SequenceLayout, Tenso
     /// <param name="layout">How rows lie in them.</param>
     public override Tensor forward(Tensor input, SequenceLayout layout)
     {
-        Tensor? real = layout.RealPositions(input.device);
+        Tensor? real = layout.FindRealPositions(input.device);
         Tensor positions = input.flatten(0, 1);                                                         // [P,C]
         Tensor tokens = real is null ? positions : positions.index_select(0, real);                     // [n,C]
         Tensor probabilities = nn.functional.softmax(router.call(tokens), 1);                           // [n,E]

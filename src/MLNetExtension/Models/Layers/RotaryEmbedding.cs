@@ -35,7 +35,7 @@ internal sealed class RotaryEmbedding : IDisposable
     public Tensor Rotate(Tensor heads, SequenceLayout layout)
     {
         long length = heads.shape[1], half = heads.shape[3] / 2;
-        Table table = TableFor(layout.PositionCount(length), heads.dtype, heads.device);
+        Table table = TableFor(layout.CountPositions(length), heads.dtype, heads.device);
         Tensor cosines = layout.Positions(table.Cosines, length).unsqueeze(-2);             // [T,1,D] or [B,T,1,D]
         Tensor sines = layout.Positions(table.Sines, length).unsqueeze(-2);
         Tensor turned = cat([heads.narrow(3, half, half), heads.narrow(3, 0, half)], 3);    // the other coordinate of each pair

@@ -34,7 +34,7 @@ internal sealed class LlamaAttention : nn.Module<Tensor, SequenceLayout, Tensor>
         RegisterComponents();
     }
 
-    public void Reseed(long seed) => dropout.Reseed(seed);
+    public void ReseedDropout(long seed) => dropout.Reseed(seed);
 
     /// <summary>[B,T,C] to [B,T,C].</summary>
     /// <param name="input">Hidden states, normed, [B,T,C].</param>

@@ -28,10 +28,10 @@ internal sealed class LlamaBlock : TransformerBlock
 
     public override Routing? Routing => moe?.Routing;
 
-    public override void Reseed(long seed)
+    public override void ReseedDropout(long seed)
     {
-        base.Reseed(seed);
-        attention.Reseed(seed);
+        base.ReseedDropout(seed);
+        attention.ReseedDropout(seed);
     }
 
     /// <summary>[B,T,C] to [B,T,C].</summary>

@@ -78,13 +78,13 @@ internal sealed class LlamaModel : CausalLanguageModel
     public override Tensor TokenEmbedding => embed_tokens;
 
     /// <inheritdoc/>
-    public override Tensor EnterBlocks(Tensor tokens, SequenceLayout layout) => tokens;
+    public override Tensor AddPositions(Tensor tokens, SequenceLayout layout) => tokens;
 
     /// <inheritdoc/>
     public override Tensor Normalize(Tensor hidden) => norm.call(hidden);
 
     /// <inheritdoc/>
-    public override void ReseedEmbedding(long seed)
+    public override void ReseedEmbeddingDropout(long seed)
     {
         // The embedding has no dropout.
     }

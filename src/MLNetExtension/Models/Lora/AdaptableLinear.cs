@@ -65,10 +65,10 @@ internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>
 
     /// <summary>Starts the random numbers of the adapters' dropout anew.</summary>
     /// <param name="seed">The seed.</param>
-    public void Reseed(long seed)
+    public void ReseedDropout(long seed)
     {
         for (int k = 0; k < _adapters.Count; k++)
-            _adapters[k].Reseed(unchecked(seed + k));
+            _adapters[k].ReseedDropout(unchecked(seed + k));
     }
 
     /// <summary>[...,C] to [...,R].</summary>

@@ -49,7 +49,7 @@ internal sealed class LowRankAdapter : nn.Module<Tensor, Tensor>
 
     /// <summary>Starts the random numbers of dropout anew.</summary>
     /// <param name="seed">The seed.</param>
-    public void Reseed(long seed) => dropout.Reseed(seed);
+    public void ReseedDropout(long seed) => dropout.Reseed(seed);
 
     /// <summary>Makes an adapter of the same shape and settings, on the CPU.</summary>
     public LowRankAdapter WithoutWeights() => new(A.shape[1], FirstRow, Rows, A.shape[0], _scale, _dropoutProbability, A.dtype);

@@ -123,13 +123,13 @@ internal sealed class MicroBatchGradient(CausalLanguageModel model, FlatParamete
 
     private Tensor Enter(Pass pass, Tensor tokens)
     {
-        model.ReseedEmbedding(pass.DropoutSeed);
-        return model.EnterBlocks(tokens, pass.Layout);
+        model.ReseedEmbeddingDropout(pass.DropoutSeed);
+        return model.AddPositions(tokens, pass.Layout);
     }
 
     private Tensor Block(int i, Tensor input, Pass pass)
     {
-        model.Blocks[i].Reseed(unchecked(pass.DropoutSeed + (i + 1) * 0x5851F42D4C957F2D));
+        model.Blocks[i].ReseedDropout(unchecked(pass.DropoutSeed + (i + 1) * 0x5851F42D4C957F2D));
         return model.Blocks[i].call(input, pass.Layout);
     }
 

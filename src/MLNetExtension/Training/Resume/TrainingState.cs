@@ -3,12 +3,12 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Training.Resume;
 
 /// <summary>
-/// Where a training stands, beside the weights, which are in the model: steps taken, time spent and the optimizer's running means. The order of rows, the schedule and dropout are
-/// functions of seed and step, so nothing more is needed to go on in the middle of an epoch as if nothing had happened, bit for bit.
+/// How far a training run has come, in memory: steps taken, time spent and the optimizer's moments; the weights are in the model. With the same model, examples, options and seed,
+/// training resumes from it in the middle of an epoch, because the order of the rows, the schedule and dropout are functions of seed and step.
 /// </summary>
 /// <remarks>
-/// Give a new state to <see cref="TrainingLoop.Run"/>; when that ends, by itself, by cancellation or by an exception, the state says where it stood. Given again with the same model,
-/// examples, options and seed, training goes on from there. A run is repeated bit for bit only where <see cref="TrainingOptions.MaximumTokensPerMicroBatch"/> is set and steps or epochs, not time, are its limit.
+/// Pass a new state to <see cref="TrainingLoop.Run"/>; when that returns, is canceled or throws, the state holds where it stood. Pass it again to resume. A resumed run equals an uninterrupted one
+/// bit for bit only where <see cref="TrainingOptions.MaximumTokensPerMicroBatch"/> is set and steps or epochs, not time, are its limit.
 /// </remarks>
 internal sealed class TrainingState : IDisposable
 {
@@ -18,19 +18,19 @@ internal sealed class TrainingState : IDisposable
     /// <summary>Time spent training.</summary>
     public TimeSpan Elapsed { get; internal set; }
 
-    /// <summary>Target tokens seen.</summary>
+    /// <summary>Target tokens trained on.</summary>
     public long TargetTokens { get; internal set; }
 
     /// <summary>Updates of the weights, which AdamW counts.</summary>
     internal int Updates { get; private set; }
 
-    /// <summary>AdamW's running means of the gradient and of its square, each [P] on the CPU; null before the first step.</summary>
+    /// <summary>AdamW's first and second moments, each [P] on the CPU; null before the first step.</summary>
     internal (Tensor First, Tensor Second)? Moments { get; private set; }
 
-    /// <summary>What validation has found so far.</summary>
+    /// <summary>The best evaluation so far, and its weights.</summary>
     internal BestWeights Best { get; } = new();
 
-    /// <summary>Keeps the optimizer's state.</summary>
+    /// <summary>Keeps a copy of the optimizer's state.</summary>
     internal void Keep(int updates, Tensor first, Tensor second)
     {
         using var scope = NewDisposeScope();
@@ -39,7 +39,7 @@ internal sealed class TrainingState : IDisposable
         Moments = (first.cpu().clone().DetachFromDisposeScope(), second.cpu().clone().DetachFromDisposeScope());
     }
 
-    /// <summary>Frees the optimizer's running means and the best weights.</summary>
+    /// <summary>Frees the optimizer's moments and the best weights.</summary>
     public void Dispose()
     {
         DisposeMoments();

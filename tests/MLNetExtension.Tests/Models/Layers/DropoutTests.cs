@@ -29,7 +29,7 @@ public sealed class DropoutTests
             }
         }
         Tensor input = zeros(1, 20, 12, dtype: float64);
-        model.Blocks[0].Reseed(3);
+        model.Blocks[0].ReseedDropout(3);
         double[] added = model.Blocks[0].call(input, SequenceLayout.Full).data<double>().ToArray();
         CollectionAssert.AreEquivalent(new double[] { 0, 2 }, added.Distinct().ToArray());
 
@@ -51,7 +51,7 @@ public sealed class DropoutTests
 
         double[] Mask(long seed)
         {
-            model.ReseedEmbedding(seed);
+            model.ReseedEmbeddingDropout(seed);
             return model.Embed(ids, SequenceLayout.Full).ne(0).to(float64).data<double>().ToArray();
         }
     }
@@ -112,16 +112,16 @@ public sealed class DropoutTests
 
         public override Tensor TokenEmbedding => _inner.TokenEmbedding;
 
-        public override Tensor EnterBlocks(Tensor tokens, SequenceLayout layout) => _inner.EnterBlocks(tokens, layout);
+        public override Tensor AddPositions(Tensor tokens, SequenceLayout layout) => _inner.AddPositions(tokens, layout);
 
         public override Tensor Normalize(Tensor hidden) => _inner.Normalize(hidden);
 
-        public override void ReseedEmbedding(long seed) => Seeds.Add(seed);
+        public override void ReseedEmbeddingDropout(long seed) => Seeds.Add(seed);
     }
 
     private sealed class SeededBlock(TransformerBlock inner, List<long> seeds) : TransformerBlock(nameof(SeededBlock))
     {
-        public override void Reseed(long seed) => seeds.Add(seed);
+        public override void ReseedDropout(long seed) => seeds.Add(seed);
 
         public override Tensor forward(Tensor input, SequenceLayout layout) => inner.call(input, layout);
     }

@@ -72,7 +72,7 @@ public sealed class LlamaTests
         Tensor Seeded(long seed)
         {
             foreach (TransformerBlock block in model.Blocks)
-                block.Reseed(seed);
+                block.ReseedDropout(seed);
             return model.call(ids);
         }
     }

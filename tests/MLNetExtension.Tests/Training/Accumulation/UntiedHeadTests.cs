@@ -56,10 +56,10 @@ public sealed class UntiedHeadTests
 
         public override Tensor TokenEmbedding => _body.TokenEmbedding;
 
-        public override Tensor EnterBlocks(Tensor tokens, SequenceLayout layout) => _body.EnterBlocks(tokens, layout);
+        public override Tensor AddPositions(Tensor tokens, SequenceLayout layout) => _body.AddPositions(tokens, layout);
 
         public override Tensor Normalize(Tensor hidden) => _body.Normalize(hidden);
 
-        public override void ReseedEmbedding(long seed) => _body.ReseedEmbedding(seed);
+        public override void ReseedEmbeddingDropout(long seed) => _body.ReseedEmbeddingDropout(seed);
     }
 }

@@ -184,17 +184,17 @@ public sealed class MemoryTests
 
         public override Tensor TokenEmbedding => _inner.TokenEmbedding;
 
-        public override Tensor EnterBlocks(Tensor tokens, SequenceLayout layout)
+        public override Tensor AddPositions(Tensor tokens, SequenceLayout layout)
         {
             long positions = tokens.shape[0] * tokens.shape[1];
             if (positions > _limit)
                 throw new ExternalException($"[enforce fail at alloc_cpu.cpp:75] . DefaultCPUAllocator: can't allocate memory: you tried to allocate {positions} bytes.");
             Passes++;
-            return _inner.EnterBlocks(tokens, layout);
+            return _inner.AddPositions(tokens, layout);
         }
 
         public override Tensor Normalize(Tensor hidden) => _inner.Normalize(hidden);
 
-        public override void ReseedEmbedding(long seed) => _inner.ReseedEmbedding(seed);
+        public override void ReseedEmbeddingDropout(long seed) => _inner.ReseedEmbeddingDropout(seed);
     }
 }

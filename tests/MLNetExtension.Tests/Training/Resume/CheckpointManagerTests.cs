@@ -11,7 +11,7 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Tests.Training.Resume;
 
 [TestClass]
-public sealed class TrainingCheckpointsTests
+public sealed class CheckpointManagerTests
 {
     private static readonly Dictionary<string, string> Settings = new() { ["BatchSize"] = "4", ["the training data"] = "abc" };
 
@@ -30,13 +30,13 @@ public sealed class TrainingCheckpointsTests
         using Gpt2Model expected = Model(), died = Model(), actual = Model();
         TrainingSummary uninterrupted = Run(expected, precision, whole.Add, workers: workers);
         Assert.ThrowsExactly<InvalidOperationException>(() => Run(
-            died, precision, step => { if (step.Step == lastStep) throw new InvalidOperationException(); }, checkpoints: TrainingCheckpoints.Open(folder.Path, 3, Settings), workers: workers));
+            died, precision, step => { if (step.Step == lastStep) throw new InvalidOperationException(); }, checkpoints: CheckpointManager.Open(folder.Path, 3, Settings), workers: workers));
 
-        TrainingCheckpoints found = TrainingCheckpoints.Open(folder.Path, 3, Settings);
+        CheckpointManager found = CheckpointManager.Open(folder.Path, 3, Settings);
         TrainingSummary resumed = Run(actual, precision, rest.Add, checkpoints: found, workers: workers);
 
         int from = lastStep / 3 * 3;
-        Assert.AreEqual(from == 0 ? null : from, found.ResumesFrom);
+        Assert.AreEqual(from == 0 ? null : from, found.LatestStep);
         CollectionAssert.AreEqual(whole.Skip(from).Select(Figures).ToArray(), rest.Select(Figures).ToArray());
         CollectionAssert.AreEqual(Bytes(expected), Bytes(actual));
         Assert.AreEqual((uninterrupted.End, uninterrupted.BestStep, uninterrupted.ValidationLoss), (resumed.End, resumed.BestStep, resumed.ValidationLoss));
@@ -51,12 +51,12 @@ public sealed class TrainingCheckpointsTests
         using CancellationTokenSource stop = new();
         using Gpt2Model expected = Model(), stopped = Model(), actual = Model();
         TrainingSummary uninterrupted = Run(expected, ComputePrecision.Float32);
-        Run(stopped, ComputePrecision.Float32, step => { if (step.Step == 7) stop.Cancel(); }, stop.Token, TrainingCheckpoints.Open(folder.Path, 100, Settings));
+        Run(stopped, ComputePrecision.Float32, step => { if (step.Step == 7) stop.Cancel(); }, stop.Token, CheckpointManager.Open(folder.Path, 100, Settings));
 
-        TrainingCheckpoints found = TrainingCheckpoints.Open(folder.Path, 100, Settings);
+        CheckpointManager found = CheckpointManager.Open(folder.Path, 100, Settings);
         TrainingSummary resumed = Run(actual, ComputePrecision.Float32, checkpoints: found);
 
-        Assert.AreEqual(7, found.ResumesFrom);
+        Assert.AreEqual(7, found.LatestStep);
         Assert.AreEqual((14, 7), (uninterrupted.Steps, resumed.Steps));
         CollectionAssert.AreEqual(Bytes(expected), Bytes(actual));
     }
@@ -67,8 +67,8 @@ public sealed class TrainingCheckpointsTests
         using TemporaryFolder folder = new();
         using var scope = NewDisposeScope();
         using Gpt2Model first = Model(), second = Model();
-        TrainingSummary ended = Run(first, ComputePrecision.Float32, checkpoints: TrainingCheckpoints.Open(folder.Path, 1, Settings));
-        TrainingSummary again = Run(second, ComputePrecision.Float32, checkpoints: TrainingCheckpoints.Open(folder.Path, 1, Settings));
+        TrainingSummary ended = Run(first, ComputePrecision.Float32, checkpoints: CheckpointManager.Open(folder.Path, 1, Settings));
+        TrainingSummary again = Run(second, ComputePrecision.Float32, checkpoints: CheckpointManager.Open(folder.Path, 1, Settings));
 
         Assert.AreEqual((StopReason.NoImprovement, 0), (ended.End, again.Steps));
         Assert.AreEqual((ended.End, ended.BestStep), (again.End, again.BestStep));
@@ -103,7 +103,7 @@ public sealed class TrainingCheckpointsTests
         Directory.Move(newest, newest + ".partial");
         Assert.AreEqual(9, Found());
 
-        int? Found() => TrainingCheckpoints.Open(folder.Path, 3, Settings).ResumesFrom;
+        int? Found() => CheckpointManager.Open(folder.Path, 3, Settings).LatestStep;
     }
 
     [TestMethod]
@@ -127,7 +127,7 @@ public sealed class TrainingCheckpointsTests
         content[^5] ^= 1;
         File.WriteAllBytes(tensors, content);
         using Gpt2Model model = Model();
-        TrainingCheckpoints found = TrainingCheckpoints.Open(folder.Path, 3, Settings);
+        CheckpointManager found = CheckpointManager.Open(folder.Path, 3, Settings);
 
         Assert.Contains(tensors, Assert.ThrowsExactly<InvalidDataException>(() => Run(model, ComputePrecision.Float32, checkpoints: found)).Message);
     }
@@ -137,7 +137,7 @@ public sealed class TrainingCheckpointsTests
     {
         using TemporaryFolder folder = new();
         Write(folder);
-        var error = Assert.ThrowsExactly<InvalidOperationException>(() => TrainingCheckpoints.Open(folder.Path, 3, new Dictionary<string, string>(Settings) { ["BatchSize"] = "8" }));
+        var error = Assert.ThrowsExactly<InvalidOperationException>(() => CheckpointManager.Open(folder.Path, 3, new Dictionary<string, string>(Settings) { ["BatchSize"] = "8" }));
         Assert.Contains("BatchSize is 4 there and 8 here", error.Message);
         Assert.Contains(folder.Path, error.Message);
 
@@ -145,7 +145,7 @@ public sealed class TrainingCheckpointsTests
         byte[] changed = Encoding.UTF8.GetBytes(File.ReadAllText(state).Replace("\"FormatVersion\":1", "\"FormatVersion\":2", StringComparison.Ordinal));
         File.WriteAllText(marker, File.ReadAllText(marker).Replace(Hash(File.ReadAllBytes(state)), Hash(changed), StringComparison.Ordinal));
         File.WriteAllBytes(state, changed);
-        Assert.Contains("format 2", Assert.ThrowsExactly<NotSupportedException>(() => TrainingCheckpoints.Open(folder.Path, 3, Settings)).Message);
+        Assert.Contains("format 2", Assert.ThrowsExactly<NotSupportedException>(() => CheckpointManager.Open(folder.Path, 3, Settings)).Message);
 
         static string Hash(byte[] bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
     }
@@ -166,14 +166,14 @@ public sealed class TrainingCheckpointsTests
     private static void Write(TemporaryFolder folder)
     {
         using Gpt2Model model = Model();
-        TrainingLoop.Run(model, Ragged.Examples(18), Options(12, ComputePrecision.Float32), seed: 1, checkpoints: TrainingCheckpoints.Open(folder.Path, 3, Settings));
+        TrainingLoop.Run(model, Ragged.Examples(18), Options(12, ComputePrecision.Float32), seed: 1, checkpoints: CheckpointManager.Open(folder.Path, 3, Settings));
     }
 
     // Losses by the number of steps reported before: evaluations come after steps 2, 4, 6, ..., the best after 6, and patience of four ends the training after 14.
     private static TrainingSummary Run(
-        Gpt2Model model, ComputePrecision precision, Action<StepReport>? onStep = null, CancellationToken stopToken = default, TrainingCheckpoints? checkpoints = null, int workers = 1)
+        Gpt2Model model, ComputePrecision precision, Action<StepReport>? onStep = null, CancellationToken stopToken = default, CheckpointManager? checkpoints = null, int workers = 1)
     {
-        int steps = checkpoints?.ResumesFrom ?? 0;
+        int steps = checkpoints?.LatestStep ?? 0;
         return TrainingLoop.Run(model, Ragged.Examples(18), Options(20, precision, workers), seed: 1, step =>
         {
             steps = step.Step;

@@ -1,18 +1,18 @@
 using System.Security.Cryptography;
 
-namespace MLNetExtension.Safetensors;
+namespace MLNetExtension.Files;
 
-/// <summary>Passes bytes on to another stream, one way, and keeps their number and SHA-256.</summary>
-/// <param name="inner">Not disposed with this stream.</param>
+/// <summary>Counts and hashes (SHA-256) the bytes that are read from or written to another stream through it.</summary>
+/// <param name="inner">The other stream, which this one does not dispose of.</param>
 internal sealed class HashingStream(Stream inner) : Stream
 {
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private long _count;
 
-    /// <summary>How many bytes went through.</summary>
+    /// <summary>Number of bytes so far.</summary>
     public long Count => _count;
 
-    /// <summary>Their SHA-256, in hexadecimal; to be asked for once, at the end.</summary>
+    /// <summary>SHA-256 of the bytes so far, in hexadecimal; reading it starts a new hash.</summary>
     public string Hash => Convert.ToHexStringLower(_hash.GetHashAndReset());
 
     public override bool CanRead => inner.CanRead;
@@ -28,7 +28,7 @@ internal sealed class HashingStream(Stream inner) : Stream
     public override int Read(Span<byte> buffer)
     {
         int read = inner.Read(buffer);
-        Pass(buffer[..read]);
+        Add(buffer[..read]);
         return read;
     }
 
@@ -37,7 +37,7 @@ internal sealed class HashingStream(Stream inner) : Stream
     public override void Write(ReadOnlySpan<byte> buffer)
     {
         inner.Write(buffer);
-        Pass(buffer);
+        Add(buffer);
     }
 
     public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
@@ -55,7 +55,7 @@ internal sealed class HashingStream(Stream inner) : Stream
         base.Dispose(disposing);
     }
 
-    private void Pass(ReadOnlySpan<byte> bytes)
+    private void Add(ReadOnlySpan<byte> bytes)
     {
         _hash.AppendData(bytes);
         _count += bytes.Length;
