@@ -7,8 +7,8 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Models;
 
 /// <summary>
-/// A causal language model in the parts that training needs apart: embedding, blocks, final norm, head.
-/// B rows, T positions, C width, V vocabulary. As a module it maps ids [B,T] int64 to logits [B,T,V].
+/// A causal language model with access to the parts that training runs one by one: embedding, blocks, final norm, head.
+/// As a module it maps ids [B,T] int64 to logits [B,T,V]. B rows, T positions, C width, V vocabulary.
 /// </summary>
 internal abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
 {
@@ -25,45 +25,45 @@ internal abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     /// <summary>Most positions of a row.</summary>
     public abstract int ContextLength { get; }
 
-    /// <summary>The head's weight, [V,C]; where it is tied, the embedding's own parameter; null where the model gives logits and has no parts to train apart.</summary>
+    /// <summary>The head's weight, [V,C]; where it is tied, the embedding's own parameter; null for a model that returns logits and has no separate parts.</summary>
     public abstract Tensor? HeadWeight { get; }
 
     /// <summary>Where the weights are.</summary>
     public Device Device => (HeadWeight ?? parameters().First()).device;
 
-    /// <summary>Whether <see cref="Hidden(Tensor, KeyValueCache)"/> can be called: whether the blocks heed a layout's cache. Default: no.</summary>
+    /// <summary>Whether <see cref="Hidden(Tensor, KeyValueCache)"/> can be called: whether the blocks use a layout's cache. Default: no.</summary>
     public virtual bool CanCache => false;
 
     /// <summary>The blocks in their order, each [B,T,C] to [B,T,C].</summary>
     public abstract IReadOnlyList<TransformerBlock> Blocks { get; }
 
-    /// <summary>The embedding of tokens, [V,C]. It is looked up outside the model, so that its gradient is added where tokens occur and never exists as [V,C] for one micro-batch.</summary>
+    /// <summary>The embedding of tokens, [V,C]. The training looks it up itself, so that its gradient is added where tokens occur and never exists as [V,C] for one micro-batch.</summary>
     public abstract Tensor TokenEmbedding { get; }
 
-    /// <summary>Makes what the first block reads of embedded tokens, [B,T,C] to [B,T,C]: positions and dropout where a model has them.</summary>
+    /// <summary>Adds position embeddings and applies the embedding's dropout, where the model has them, [B,T,C] to [B,T,C]: the input of the first block.</summary>
     /// <param name="tokens">Embedded tokens, [B,T,C].</param>
-    /// <param name="layout">How rows lie in them.</param>
+    /// <param name="layout">How rows are arranged in them.</param>
     public abstract Tensor AddPositions(Tensor tokens, SequenceLayout layout);
 
     /// <summary>Embeds ids, [B,T] int64 to [B,T,C].</summary>
     /// <param name="ids">Token ids, [B,T] int64.</param>
-    /// <param name="layout">How rows lie in them.</param>
+    /// <param name="layout">How rows are arranged in them.</param>
     public Tensor Embed(Tensor ids, SequenceLayout layout) =>
-        AddPositions(TokenEmbedding.index_select(0, ids.flatten()).view(ids.shape[0], ids.shape[1], -1), layout);
+        AddPositions(TokenEmbedding.index_select(0, ids.flatten()).view(ids.shape[0], ids.shape[1], -1), layout);     // [B,T,C]
 
     /// <summary>Applies the final norm, [...,C] to [...,C].</summary>
-    /// <param name="hidden">What the last block gave.</param>
+    /// <param name="hidden">The output of the last block.</param>
     public abstract Tensor Normalize(Tensor hidden);
 
-    /// <summary>Starts the random numbers of the embedding's dropout anew; those of the blocks are the blocks' own.</summary>
+    /// <summary>Restarts the random numbers of the embedding's dropout; each block has its own, see <see cref="TransformerBlock.ReseedDropout"/>.</summary>
     /// <param name="seed">The seed.</param>
     public abstract void ReseedEmbeddingDropout(long seed);
 
     /// <summary>Whether <see cref="Replicate"/> can be called. Default: no.</summary>
     public virtual bool CanReplicate => false;
 
-    /// <summary>Makes a second module over the same weights, so that another thread can run it with gradients and random numbers of its own.</summary>
-    /// <returns>A module whose parameters and buffers view those of this one and train where those train.</returns>
+    /// <summary>Creates a second module that shares the weights, so that another thread can run it with gradients and random numbers of its own.</summary>
+    /// <returns>A module whose parameters and buffers are views of those of this one, trained where those are.</returns>
     /// <exception cref="NotSupportedException"><see cref="CanReplicate"/> is false.</exception>
     public CausalLanguageModel Replicate()
     {
@@ -72,7 +72,7 @@ internal abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
         using var scope = NewDisposeScope();
         if (HeadWeight is { } head && head.dtype != ScalarType.Float32)
             replica.to(head.dtype);
-        foreach ((AdaptableLinear own, AdaptableLinear copy) in LinearsOf(this).Zip(LinearsOf(replica)))
+        foreach ((AdaptableLinear own, AdaptableLinear copy) in FindLinears(this).Zip(FindLinears(replica)))
             copy.AddAdaptersOf(own);
         foreach (((string name, Parameter own), (_, Parameter copy)) in named_parameters().Zip(replica.named_parameters()))
         {
@@ -85,23 +85,23 @@ internal abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
         return replica;
     }
 
-    /// <summary>Makes a module of the same shape and settings whose weights hold nothing yet, on the CPU, float32.</summary>
+    /// <summary>Creates a module of the same shape and settings with uninitialized weights, on the CPU, float32.</summary>
     protected virtual CausalLanguageModel WithoutWeights() => throw new NotSupportedException($"A {GetType().Name} cannot be replicated.");
 
-    /// <summary>Makes a language model of any module; it is trained through its logits. The module becomes the model's: it is disposed of with it.</summary>
-    /// <param name="module">From ids [B,T] int64 to logits [B,T,V], where no position's logits depend on later ids. Random numbers that it draws, as in dropout, are its own affair.</param>
+    /// <summary>Wraps any module as a language model, which is trained through its logits. The model owns the module and disposes it.</summary>
+    /// <param name="module">From ids [B,T] int64 to logits [B,T,V], where no position's logits depend on later ids. Its random numbers, as in dropout, are not controlled by the model.</param>
     /// <param name="contextLength">Most positions of a row that the module takes. Default: any number.</param>
-    /// <exception cref="ArgumentException">The module has no parameters, or does not give logits of that shape.</exception>
+    /// <exception cref="ArgumentException">The module has no parameters, or does not return logits of that shape.</exception>
     public static CausalLanguageModel FromModule(nn.Module<Tensor, Tensor> module, int contextLength = int.MaxValue) => new CustomLanguageModel(module, contextLength);
 
-    /// <summary>Gives the hidden states that the head reads, [B,T] int64 to [B,T,C]; logits, [B,T,V], where <see cref="HeadWeight"/> is null.</summary>
+    /// <summary>Computes the hidden states that the head reads, [B,T] int64 to [B,T,C]; logits, [B,T,V], where <see cref="HeadWeight"/> is null.</summary>
     /// <param name="ids">Token ids, [B,T] int64; T at most <see cref="ContextLength"/>.</param>
     public virtual Tensor Hidden(Tensor ids) => Hidden(ids, SequenceLayout.Full);
 
-    /// <summary>Gives the hidden states of positions that follow those in a cache, and puts them into it. Records no gradient.</summary>
+    /// <summary>Computes the hidden states of positions that follow those in a cache, and adds them to it. Records no gradient.</summary>
     /// <param name="ids">The next token ids of each row, [B,t] int64.</param>
-    /// <param name="cache">What came before; empty at first. Its length and t are at most <see cref="ContextLength"/> together.</param>
-    /// <returns>[B,t,C]: for each row what <see cref="Hidden(Tensor)"/> gives for the whole row at these positions.</returns>
+    /// <param name="cache">The positions before; empty at first. Its length and t are at most <see cref="ContextLength"/> together.</param>
+    /// <returns>[B,t,C]: for each row what <see cref="Hidden(Tensor)"/> returns for the whole row at these positions.</returns>
     /// <exception cref="ArgumentException">The cache has no room left.</exception>
     /// <exception cref="NotSupportedException"><see cref="CanCache"/> is false.</exception>
     public Tensor Hidden(Tensor ids, KeyValueCache cache)
@@ -118,7 +118,7 @@ internal abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
         return hidden;
     }
 
-    /// <summary>Gives logits, [B,T] int64 to [B,T,V].</summary>
+    /// <summary>Computes logits, [B,T] int64 to [B,T,V].</summary>
     /// <param name="ids">Token ids, [B,T] int64.</param>
     public override Tensor forward(Tensor ids) => HeadWeight is { } head ? nn.functional.linear(Hidden(ids), head) : Hidden(ids);
 
@@ -130,8 +130,8 @@ internal abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
         return Normalize(hidden);
     }
 
-    // A list: adapters are modules too.
-    private static List<AdaptableLinear> LinearsOf(CausalLanguageModel model) => [.. model.modules().OfType<AdaptableLinear>()];
+    // A list, because adding adapters adds modules.
+    private static List<AdaptableLinear> FindLinears(CausalLanguageModel model) => [.. model.modules().OfType<AdaptableLinear>()];
 
     private static void Share(Tensor own, Tensor copy, string name)
     {

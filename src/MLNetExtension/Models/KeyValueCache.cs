@@ -3,14 +3,14 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Models;
 
 /// <summary>
-/// Keys and values of the positions that rows have already passed through a model, so that the next positions attend to them without computing them again.
+/// The attention keys and values of the positions that a model has already processed, so that the next positions attend to them without computing them again.
 /// B rows, S positions so far, padding included, t new ones, H heads of keys, D width of a head.
 /// </summary>
 /// <remarks>
-/// <para>Rows of unequal length lie side by side with their ends aligned: a shorter row is filled up at its left end with any ids, and
-/// <c>leftPadding</c> says how many. No real position attends to padding, and positions are counted from a row's first real token, so each row gives what it gives alone.</para>
+/// <para>Rows of unequal length are side by side with their ends aligned: a shorter row is padded at its left end with any ids, and
+/// <c>leftPadding</c> is their number. No real position attends to padding, and positions are counted from a row's first real token, so each row's result is the same as alone.</para>
 /// <para>It belongs to one sequence of calls of <see cref="CausalLanguageModel.Hidden(Tensor, KeyValueCache)"/> of one model and to one thread at a time; any number of them may share a model.
-/// It outlives dispose scopes and frees its tensors when it is disposed of.</para>
+/// It outlives dispose scopes and frees its tensors when it is disposed.</para>
 /// </remarks>
 internal sealed class KeyValueCache : IDisposable
 {
@@ -20,57 +20,61 @@ internal sealed class KeyValueCache : IDisposable
     private readonly long[]? _leftPadding;
     private Tensor? _firstReal;                                     // [B] int64
 
-    /// <summary>Makes an empty cache.</summary>
-    /// <param name="leftPadding">How many ids each row is filled up with at its left end; null where no row is.</param>
+    /// <summary>Creates an empty cache.</summary>
+    /// <param name="leftPadding">How many ids each row is padded with at its left end; null where no row is padded.</param>
     public KeyValueCache(IReadOnlyList<int>? leftPadding = null) =>
         _leftPadding = leftPadding is null || leftPadding.All(count => count == 0) ? null : [.. leftPadding.Select(count => (long)count)];
 
-    /// <summary>S, the number of positions that it holds, padding included.</summary>
+    /// <summary>S, the number of positions in the cache, padding included.</summary>
     public long Length { get; private set; }
 
-    /// <summary>Whether some row is filled up at its left end.</summary>
-    internal bool HasPadding => _leftPadding is not null;
+    /// <summary>Whether some row is padded.</summary>
+    public bool HasPadding => _leftPadding is not null;
 
-    /// <summary>Keeps what an attention layer computed for the new positions and gives it together with all before.</summary>
+    /// <summary>Stores an attention layer's keys and values of the new positions and returns them together with all before.</summary>
     /// <param name="layer">The layer, the same object each time.</param>
     /// <param name="keys">[B,H,t,D].</param>
     /// <param name="values">[B,H,t,D].</param>
-    /// <returns>Views, [B,H,S+t,D], good until the next call.</returns>
-    internal (Tensor Keys, Tensor Values) Append(object layer, Tensor keys, Tensor values)
+    /// <returns>Views, [B,H,S+t,D], valid until the next call.</returns>
+    public (Tensor Keys, Tensor Values) Append(object layer, Tensor keys, Tensor values)
     {
         long end = Length + keys.shape[2];
-        if (!_layers.TryGetValue(layer, out var held) || held.Keys.shape[2] < end)
-            _layers[layer] = held = Grown(held, keys, values, Math.Max(Math.Max(end, SmallestCapacity), 2 * Length));
+        if (!_layers.TryGetValue(layer, out (Tensor Keys, Tensor Values) stored) || stored.Keys.shape[2] < end)
+        {
+            long capacity = Math.Max(Math.Max(end, SmallestCapacity), 2 * Length);
+            stored = (Grow(stored.Keys, keys, capacity), Grow(stored.Values, values, capacity));
+            _layers[layer] = stored;
+        }
         using (var scope = NewDisposeScope())
         {
-            held.Keys.narrow(2, Length, keys.shape[2]).copy_(keys);
-            held.Values.narrow(2, Length, keys.shape[2]).copy_(values);
+            stored.Keys.narrow(2, Length, keys.shape[2]).copy_(keys);
+            stored.Values.narrow(2, Length, keys.shape[2]).copy_(values);
         }
-        return (held.Keys.narrow(2, 0, end), held.Values.narrow(2, 0, end));
+        return (stored.Keys.narrow(2, 0, end), stored.Values.narrow(2, 0, end));
     }
 
-    /// <summary>Gives each new position its entry of a table, counted from the row's first real token; padding takes the first entry.</summary>
+    /// <summary>Looks up each new position, counted from the row's first real token, in a table; padding gets the first entry.</summary>
     /// <param name="table">[longest,...].</param>
     /// <param name="count">t.</param>
-    /// <returns>[t,...], or [B,t,...] where rows are filled up.</returns>
-    internal Tensor Positions(Tensor table, long count)
+    /// <returns>[t,...], or [B,t,...] where rows are padded.</returns>
+    public Tensor SelectPositions(Tensor table, long count)
     {
         if (!HasPadding)
             return table.narrow(0, Length, count);
         Tensor positions = (arange(Length, Length + count, device: table.device) - FindFirstReal(table.device).unsqueeze(1)).clamp(min: 0);     // [B,t]
-        return table.index_select(0, positions.flatten()).view([.. positions.shape, .. table.shape.Skip(1)]);
+        return table.index_select(0, positions.flatten()).view([.. positions.shape, .. table.shape.Skip(1)]);      // [B,t,...]
     }
 
-    /// <summary>The index of each row's first real token, [B] int64; the cache's own.</summary>
-    /// <param name="device">Where it is asked for.</param>
-    internal Tensor FindFirstReal(Device device) => _firstReal ??= tensor(_leftPadding!, device: device).DetachFromDisposeScope();
+    /// <summary>Finds the position of each row's first real token, [B] int64; the tensor belongs to the cache.</summary>
+    /// <param name="device">Where it is needed.</param>
+    public Tensor FindFirstReal(Device device) => _firstReal ??= tensor(_leftPadding!, device: device).DetachFromDisposeScope();
 
-    /// <summary>Moves on after all layers have seen the new positions.</summary>
-    internal void Advance(long count) => Length += count;
+    /// <summary>Adds the new positions to <see cref="Length"/>, after all layers have stored them.</summary>
+    public void Advance(long count) => Length += count;
 
-    /// <summary>Keeps some rows, in a given order: to drop rows that are finished, or to repeat one.</summary>
-    /// <param name="rows">Indices of rows that the cache holds.</param>
-    /// <returns>A cache of its own; this one is left as it is.</returns>
+    /// <summary>Copies some rows, in a given order, for instance to drop rows that are finished or to repeat one.</summary>
+    /// <param name="rows">Indices of rows of the cache.</param>
+    /// <returns>Another cache; this one does not change.</returns>
     public KeyValueCache Select(IReadOnlyList<int> rows)
     {
         KeyValueCache selected = new(_leftPadding is null ? null : [.. rows.Select(row => (int)_leftPadding[row])]) { Length = Length };
@@ -95,19 +99,15 @@ internal sealed class KeyValueCache : IDisposable
         _firstReal?.Dispose();
     }
 
-    private (Tensor, Tensor) Grown((Tensor Keys, Tensor Values) held, Tensor keys, Tensor values, long capacity)
+    // Copies what is stored into a larger buffer, [B,H,capacity,D].
+    private Tensor Grow(Tensor? stored, Tensor like, long capacity)
     {
         using var scope = NewDisposeScope();
-        return (Grown(held.Keys, keys, capacity), Grown(held.Values, values, capacity));
-    }
-
-    private Tensor Grown(Tensor? held, Tensor like, long capacity)
-    {
         Tensor grown = empty([like.shape[0], like.shape[1], capacity, like.shape[3]], dtype: like.dtype, device: like.device).DetachFromDisposeScope();
-        if (held is null)
+        if (stored is null)
             return grown;
-        grown.narrow(2, 0, Length).copy_(held.narrow(2, 0, Length));
-        held.Dispose();
+        grown.narrow(2, 0, Length).copy_(stored.narrow(2, 0, Length));
+        stored.Dispose();
         return grown;
     }
 }

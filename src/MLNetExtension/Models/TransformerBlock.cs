@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Models;
 
-/// <summary>A block of a transformer, [B,T,C] to [B,T,C] in a given layout. Given the same seed and input it computes the same again, dropout included.</summary>
+/// <summary>A block of a transformer, [B,T,C] to [B,T,C] in a given layout. With the same seed and input it computes the same result again, dropout included.</summary>
 internal abstract class TransformerBlock : nn.Module<Tensor, SequenceLayout, Tensor>
 {
     private AdaptableLinear[]? _linears;
@@ -18,10 +18,10 @@ internal abstract class TransformerBlock : nn.Module<Tensor, SequenceLayout, Ten
     /// <summary>Whether a router picks experts in this block.</summary>
     public virtual bool HasRouter => false;
 
-    /// <summary>What the block's router decided in its last forward pass of training; null for a block without one.</summary>
+    /// <summary>The router's decisions in the last forward pass of training; null for a block without a router.</summary>
     public virtual Routing? Routing => null;
 
-    /// <summary>Starts the block's own random numbers, those of dropout, anew; nothing else that it does is random. Here, those of adapters: a block with dropout of its own calls this first.</summary>
+    /// <summary>Restarts the random numbers of the block's dropout, the only ones it uses. The base class does so for the adapters: a block with dropout of its own calls it first.</summary>
     /// <param name="seed">The seed.</param>
     public virtual void ReseedDropout(long seed)
     {

@@ -1,10 +1,11 @@
 using System.Buffers.Binary;
 using System.Text.Json;
+using MLNetExtension.Files;
 
 namespace MLNetExtension.Safetensors;
 
 /// <summary>Reads and checks the JSON header of a safetensors stream: every name, type, shape and offset, before any of it is used.</summary>
-/// <remarks>The rules are those of the format's own reader (https://github.com/huggingface/safetensors, "Format"): the tensors' bytes
+/// <remarks>The rules are those of the format's reference reader (https://github.com/huggingface/safetensors, "Format"): the tensors' bytes
 /// follow one another without a hole or an overlap and end where the stream ends.</remarks>
 internal static class SafetensorsHeader
 {
@@ -14,7 +15,8 @@ internal static class SafetensorsHeader
     /// <summary>How many bytes before the header give its length.</summary>
     public const int PrefixBytes = sizeof(ulong);
 
-    private const string MetadataName = "__metadata__";
+    /// <summary>The entry that describes no tensor.</summary>
+    public const string MetadataName = "__metadata__";
 
     /// <summary>Reads the header from the start of a stream and leaves it where the data begins.</summary>
     /// <param name="stream">Positioned at the length prefix.</param>
@@ -38,61 +40,32 @@ internal static class SafetensorsHeader
         return Parse(header, rest - header.Length);
     }
 
-    /// <summary>Gives the tensors in the order of their bytes.</summary>
+    /// <summary>Parses the tensors, in the order of their bytes.</summary>
     /// <param name="json">The header's UTF-8 text.</param>
     /// <param name="dataLength">How many bytes follow the header.</param>
     /// <exception cref="InvalidDataException">The header breaks a rule; the message names the tensor.</exception>
     public static IReadOnlyList<SafetensorsEntry> Parse(ReadOnlyMemory<byte> json, long dataLength)
     {
-        try
-        {
-            using var document = JsonDocument.Parse(json);
-            if (document.RootElement.ValueKind != JsonValueKind.Object)
-                throw new InvalidDataException("The safetensors header is not a JSON object.");
-            var entries = new List<SafetensorsEntry>();
-            var names = new HashSet<string>();
-            foreach (var property in document.RootElement.EnumerateObject())
-            {
-                if (!names.Add(property.Name))
-                    throw new InvalidDataException($"The safetensors header names tensor '{property.Name}' twice.");
-                if (property.Name != MetadataName)
-                    entries.Add(ParseEntry(property.Name, property.Value));
-            }
-            entries.Sort((a, b) => a.Begin != b.Begin ? a.Begin.CompareTo(b.Begin) : a.End.CompareTo(b.End));
-            CheckOffsets(entries, dataLength);
-            return entries;
-        }
-        // The parser takes names that are no Unicode and complains when they are asked for.
-        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
-        {
-            throw new InvalidDataException($"The safetensors header is not valid JSON: {exception.Message}", exception);
-        }
+        List<SafetensorsEntry> entries = JsonFile.Read(json, "The safetensors header", ParseEntries);
+        entries.Sort((a, b) => a.Begin != b.Begin ? a.Begin.CompareTo(b.Begin) : a.End.CompareTo(b.End));
+        CheckOffsets(entries, dataLength);
+        return entries;
     }
 
-    /// <summary>Writes the header's text for tensors laid out in the order given.</summary>
-    public static byte[] Write(IEnumerable<SafetensorsEntry> entries)
+    private static List<SafetensorsEntry> ParseEntries(JsonElement root)
     {
-        using var stream = new MemoryStream();
-        using (var writer = new Utf8JsonWriter(stream))
+        if (root.ValueKind != JsonValueKind.Object)
+            throw new InvalidDataException("The safetensors header is not a JSON object.");
+        List<SafetensorsEntry> entries = [];
+        HashSet<string> names = [];
+        foreach (JsonProperty property in root.EnumerateObject())
         {
-            writer.WriteStartObject();
-            writer.WriteStartObject(MetadataName);
-            writer.WriteString("format", "pt");
-            writer.WriteEndObject();
-            foreach (var entry in entries)
-            {
-                writer.WriteStartObject(entry.Name);
-                writer.WriteString("dtype", SafetensorsTypes.NameOf(entry.Type));
-                WriteNumbers(writer, "shape", entry.Shape);
-                WriteNumbers(writer, "data_offsets", [entry.Begin, entry.End]);
-                writer.WriteEndObject();
-            }
-            writer.WriteEndObject();
+            if (!names.Add(property.Name))
+                throw new InvalidDataException($"The safetensors header names tensor '{property.Name}' twice.");
+            if (property.Name != MetadataName)
+                entries.Add(ParseEntry(property.Name, property.Value));
         }
-        // Spaces up to a multiple of eight, so that the data that follows is aligned for memory mapping.
-        while (stream.Length % 8 != 0)
-            stream.WriteByte((byte)' ');
-        return stream.ToArray();
+        return entries;
     }
 
     private static SafetensorsEntry ParseEntry(string name, JsonElement element)
@@ -103,11 +76,11 @@ internal static class SafetensorsHeader
             throw Bad(name, "has no dtype");
         if (!SafetensorsTypes.TryGet(dtype.GetString()!, out var type, out int elementBytes))
             throw Bad(name, $"has dtype '{dtype}', which is not one of {SafetensorsTypes.Names}");
-        long[] shape = Numbers(name, element, "shape");
-        long[] offsets = Numbers(name, element, "data_offsets");
+        long[] shape = ParseNumbers(name, element, "shape");
+        long[] offsets = ParseNumbers(name, element, "data_offsets");
         if (offsets.Length != 2 || offsets[0] > offsets[1])
             throw Bad(name, $"has data_offsets [{string.Join(", ", offsets)}], expected a begin and an end not before it");
-        if (BytesOf(shape, elementBytes) is not long bytes)
+        if (CountBytes(shape, elementBytes) is not long bytes)
             throw Bad(name, $"has shape [{string.Join(", ", shape)}], which is larger than any stream");
         if (bytes != offsets[1] - offsets[0])
             throw Bad(name, $"has shape [{string.Join(", ", shape)}] and dtype {dtype}, so {bytes} bytes, but its offsets span {offsets[1] - offsets[0]}");
@@ -128,7 +101,7 @@ internal static class SafetensorsHeader
             throw new InvalidDataException($"The safetensors header describes {expected} bytes of data, but the stream holds {dataLength}.");
     }
 
-    private static long[] Numbers(string name, JsonElement element, string property)
+    private static long[] ParseNumbers(string name, JsonElement element, string property)
     {
         if (!element.TryGetProperty(property, out var array) || array.ValueKind != JsonValueKind.Array)
             throw Bad(name, $"has no {property}");
@@ -139,22 +112,14 @@ internal static class SafetensorsHeader
         return numbers;
     }
 
-    private static long? BytesOf(long[] shape, int elementBytes)
+    private static long? CountBytes(long[] shape, int elementBytes)
     {
-        // Multiplied wide, and stopped once past any stream, so that no overflow hides a huge dimension behind a small product.
+        // In 128 bits, and stopped once larger than any stream, so that no overflow makes a huge shape look small.
         Int128 bytes = elementBytes;
         foreach (long dimension in shape)
             if ((bytes *= dimension) > long.MaxValue)
                 return null;
         return (long)bytes;
-    }
-
-    private static void WriteNumbers(Utf8JsonWriter writer, string property, long[] numbers)
-    {
-        writer.WriteStartArray(property);
-        foreach (long number in numbers)
-            writer.WriteNumberValue(number);
-        writer.WriteEndArray();
     }
 
     private static InvalidDataException Bad(string name, string what) => new($"Tensor '{name}' {what}.");

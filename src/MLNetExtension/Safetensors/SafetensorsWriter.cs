@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Text.Json;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Safetensors;
@@ -7,7 +8,7 @@ namespace MLNetExtension.Safetensors;
 internal static class SafetensorsWriter
 {
     /// <summary>Writes header and data.</summary>
-    /// <param name="tensors">Names and tensors, of any strides, on any device, in the order in which they are to lie.</param>
+    /// <param name="tensors">Names and tensors, of any strides, on any device, in the order of the file.</param>
     /// <param name="stream">It need not seek.</param>
     public static void Write(IReadOnlyList<(string Name, Tensor Tensor)> tensors, Stream stream)
     {
@@ -20,12 +21,48 @@ internal static class SafetensorsWriter
             at = end;
         }
 
-        byte[] header = SafetensorsHeader.Write(entries);
+        byte[] header = WriteHeader(entries);
         Span<byte> prefix = stackalloc byte[SafetensorsHeader.PrefixBytes];
         BinaryPrimitives.WriteUInt64LittleEndian(prefix, (ulong)header.Length);
         stream.Write(prefix);
         stream.Write(header);
         foreach (var (_, tensor) in tensors)
             TensorBytes.Write(tensor, stream);
+    }
+
+    /// <summary>Makes the header's text.</summary>
+    /// <param name="entries">The tensors in the order of their bytes.</param>
+    /// <returns>UTF-8, a multiple of eight bytes long.</returns>
+    public static byte[] WriteHeader(IEnumerable<SafetensorsEntry> entries)
+    {
+        using MemoryStream stream = new();
+        using (Utf8JsonWriter writer = new(stream))
+        {
+            writer.WriteStartObject();
+            writer.WriteStartObject(SafetensorsHeader.MetadataName);
+            writer.WriteString("format", "pt");
+            writer.WriteEndObject();
+            foreach (SafetensorsEntry entry in entries)
+            {
+                writer.WriteStartObject(entry.Name);
+                writer.WriteString("dtype", SafetensorsTypes.NameOf(entry.Type));
+                WriteNumbers(writer, "shape", entry.Shape);
+                WriteNumbers(writer, "data_offsets", [entry.Begin, entry.End]);
+                writer.WriteEndObject();
+            }
+            writer.WriteEndObject();
+        }
+        // Spaces up to a multiple of eight, so that the data that follows is aligned for memory mapping.
+        while (stream.Length % 8 != 0)
+            stream.WriteByte((byte)' ');
+        return stream.ToArray();
+    }
+
+    private static void WriteNumbers(Utf8JsonWriter writer, string property, long[] numbers)
+    {
+        writer.WriteStartArray(property);
+        foreach (long number in numbers)
+            writer.WriteNumberValue(number);
+        writer.WriteEndArray();
     }
 }

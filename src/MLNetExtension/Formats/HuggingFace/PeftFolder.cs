@@ -97,7 +97,7 @@ internal sealed class PeftFolder
             Check(entries, NameOfB(module), [module.Rows, Options.Rank]);
         }
         if (entries.Count > 0)
-            throw new InvalidDataException($"{_weights.Path} holds the tensor '{entries.Keys.Min(StringComparer.Ordinal)}', which is of no adapter that {PeftConfiguration.FileName} names. {AdaptableModule.Known(all)}");
+            throw new InvalidDataException($"{_weights.Path} holds the tensor '{entries.Keys.Min(StringComparer.Ordinal)}', which is of no adapter that {PeftConfiguration.FileName} names. {AdaptableModule.ListNames(all)}");
     }
 
     private void Check(Dictionary<string, SafetensorsEntry> entries, string name, long[] shape)

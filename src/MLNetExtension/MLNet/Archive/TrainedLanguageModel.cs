@@ -83,8 +83,8 @@ internal sealed class TrainedLanguageModel : IDisposable
             Adapters?.Options));
         if (_published is not null)
         {
-            archive.WriteJson(ConfigurationEntry, _published.Configuration);
-            archive.WriteJson(GenerationEntry, _published.GenerationConfiguration);
+            archive.WriteJson(ConfigurationEntry, _published.ConfigurationJson);
+            archive.WriteJson(GenerationEntry, _published.GenerationJson);
         }
         foreach (var file in files)
             archive.Write(file.Name, stream => stream.Write(file.Content.Span));

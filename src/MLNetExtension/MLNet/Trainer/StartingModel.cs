@@ -36,7 +36,7 @@ internal sealed class StartingModel
             ILanguageTokenizer own = options.TokenizerFolder is { } tokens ? TokenizerFolder.Load(tokens) : new ByteLevelTokenizer();
             return new StartingModel(options, own, options.ContextLength);
         }
-        var (contextLength, vocabularySize) = HuggingFaceModel.SizesOf(folder);
+        var (contextLength, vocabularySize) = HuggingFaceModel.ReadSizes(folder);
         var tokenizer = TokenizerFolder.Load(folder);
         if (tokenizer.VocabularySize > vocabularySize)
             throw new InvalidDataException($"{folder}: the tokenizer has {tokenizer.VocabularySize} ids, but the model's vocabulary only {vocabularySize}.");

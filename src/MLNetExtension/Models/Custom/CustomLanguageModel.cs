@@ -2,10 +2,10 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Models.Custom;
 
-/// <summary>Any module from ids to logits, as a language model without parts. B rows, T positions, V vocabulary.</summary>
+/// <summary>Wraps a module that maps ids to logits as a language model without separate parts. B rows, T positions, V vocabulary.</summary>
 internal sealed class CustomLanguageModel : CausalLanguageModel
 {
-    private const string Parts = "This model is a module of its own: it gives logits and has no parts.";
+    private const string Parts = "This model wraps a module: it gives logits and has no parts.";
 
     private readonly nn.Module<Tensor, Tensor> module;
 
@@ -16,7 +16,7 @@ internal sealed class CustomLanguageModel : CausalLanguageModel
         ArgumentOutOfRangeException.ThrowIfLessThan(contextLength, 1);
         this.module = module;
         ContextLength = contextLength;
-        VocabularySize = Probe(module);
+        VocabularySize = FindVocabularySize(module);
         RegisterComponents();
     }
 
@@ -32,18 +32,18 @@ internal sealed class CustomLanguageModel : CausalLanguageModel
 
     public override Tensor AddPositions(Tensor tokens, SequenceLayout layout) => throw new NotSupportedException(Parts);
 
-    /// <summary>Logits pass unchanged.</summary>
+    /// <summary>Returns the logits unchanged.</summary>
     public override Tensor Normalize(Tensor hidden) => hidden;
 
     public override void ReseedEmbeddingDropout(long seed)
     {
-        // The module's random numbers are its own affair.
+        // The module's random numbers are not known here.
     }
 
     public override Tensor Hidden(Tensor ids) => module.call(ids);
 
-    // V, from what the module gives for one position.
-    private static int Probe(nn.Module<Tensor, Tensor> module)
+    // Runs the module on one position.
+    private static int FindVocabularySize(nn.Module<Tensor, Tensor> module)
     {
         Device device = module.parameters().FirstOrDefault()?.device
             ?? throw new ArgumentException($"The module {module.GetName()} has no parameters: there is nothing to train.", nameof(module));

@@ -15,19 +15,19 @@ internal sealed class Gpt2Block : TransformerBlock
     private readonly MixtureOfExperts? moe;
     private readonly SeededDropout dropout, attentionDropout;
 
-    public Gpt2Block(Gpt2Configuration configuration, Gpt2Initializer initializer)
+    public Gpt2Block(Gpt2Configuration configuration, WeightInitializer initializer)
         : base(nameof(Gpt2Block))
     {
         int width = configuration.Width;
         _heads = configuration.Heads;
         ln_1 = nn.LayerNorm(width, configuration.NormEpsilon);
-        c_attn = initializer.Linear(width, 3 * width);
-        c_proj = initializer.ResidualLinear(width, width);
+        c_attn = initializer.CreateLinear(width, 3 * width, bias: true);
+        c_proj = initializer.CreateLinear(width, width, bias: true, configuration.ResidualDivisor);
         ln_2 = nn.LayerNorm(width, configuration.NormEpsilon);
         if (configuration.Experts > 0)
-            moe = Mixture(configuration, initializer);
+            moe = CreateMixture(configuration, initializer);
         else
-            mlp = new FeedForward(configuration, initializer);
+            mlp = CreateFeedForward(configuration, initializer);
         dropout = new SeededDropout(configuration.Dropout);
         attentionDropout = new SeededDropout(configuration.AttentionDropout);
         RegisterComponents();
@@ -46,29 +46,35 @@ internal sealed class Gpt2Block : TransformerBlock
 
     /// <summary>[B,T,C] to [B,T,C].</summary>
     /// <param name="input">Hidden states, [B,T,C].</param>
-    /// <param name="layout">How rows lie in them.</param>
+    /// <param name="layout">How rows are arranged in them.</param>
     public override Tensor forward(Tensor input, SequenceLayout layout)
     {
-        Tensor mixed = layout.PerRow(c_attn.call(ln_1.call(input)), projected => Attention(projected, layout.Cache));
+        Tensor mixed = layout.ApplyPerRow(c_attn.call(ln_1.call(input)), projected => Attend(projected, layout.Cache));
         Tensor hidden = input + dropout.call(c_proj.call(mixed));
         Tensor normalized = ln_2.call(hidden);
         return hidden + dropout.call(moe?.call(normalized, layout) ?? mlp!.call(normalized));
     }
 
     // [B,T,3C] to [B,T,C].
-    private Tensor Attention(Tensor projected, KeyValueCache? cache)
+    private Tensor Attend(Tensor projected, KeyValueCache? cache)
     {
         long rows = projected.shape[0], length = projected.shape[1], width = projected.shape[2] / 3;
         Tensor[] qkv = projected.view(rows, length, 3, _heads, width / _heads).permute(2, 0, 3, 1, 4).unbind(0);   // 3 of [B,H,T,C/H]
+        AttentionHeads heads = new(qkv[0], qkv[1], qkv[2]);
         Tensor mixed = cache is null
-            ? CausalAttention.Attend(qkv[0], qkv[1], qkv[2], dropout: attentionDropout)
-            : CausalAttention.AttendCached(this, cache, qkv[0], qkv[1], qkv[2]);                                   // [B,H,T,C/H]
-        return mixed.transpose(1, 2).reshape(rows, length, width);
+            ? CausalAttention.Attend(heads, dropout: attentionDropout)
+            : CausalAttention.AttendCached(heads, this, cache);                                                    // [B,H,T,C/H]
+        return mixed.transpose(1, 2).reshape(rows, length, width);                                                 // [B,T,C]
     }
 
-    private static MixtureOfExperts Mixture(Gpt2Configuration configuration, Gpt2Initializer initializer) => new(
-        initializer.Linear(configuration.Width, configuration.Experts),
-        [.. Enumerable.Range(0, configuration.Experts).Select(_ => new FeedForward(configuration, initializer))],
+    private static FeedForward CreateFeedForward(Gpt2Configuration configuration, WeightInitializer initializer) => new(
+        initializer.CreateLinear(configuration.Width, configuration.InnerWidth, bias: true),
+        initializer.CreateLinear(configuration.InnerWidth, configuration.Width, bias: true, configuration.ResidualDivisor),
+        configuration.Activation);
+
+    private static MixtureOfExperts CreateMixture(Gpt2Configuration configuration, WeightInitializer initializer) => new(
+        initializer.CreateLinear(configuration.Width, configuration.Experts, bias: true),
+        [.. Enumerable.Range(0, configuration.Experts).Select(_ => CreateFeedForward(configuration, initializer))],
         configuration.ExpertsPerToken,
         weightsSumToOne: false);
 }

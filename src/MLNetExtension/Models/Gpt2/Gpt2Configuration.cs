@@ -2,7 +2,7 @@ using MLNetExtension.Models.Layers;
 
 namespace MLNetExtension.Models.Gpt2;
 
-/// <summary>Sizes of a GPT-2.</summary>
+/// <summary>Sizes and options of a GPT-2.</summary>
 /// <param name="VocabularySize">V, the number of token ids.</param>
 /// <param name="ContextLength">Most positions of a row.</param>
 /// <param name="Layers">Number of blocks.</param>
@@ -13,7 +13,7 @@ namespace MLNetExtension.Models.Gpt2;
 /// <param name="ExpertsPerToken">How many of them a token passes through, 1 to <paramref name="Experts"/>.</param>
 /// <param name="FeedForwardWidth">Inner width of a feed-forward network; 0 for four times <paramref name="Width"/>.</param>
 /// <param name="Activation">The feed-forward networks' activation.</param>
-/// <param name="NormEpsilon">What layer norms add to the variance.</param>
+/// <param name="NormEpsilon">Added to the variance by layer norms.</param>
 /// <param name="AttentionDropout">Share of the attention probabilities that training zeroes, 0 to below 1. Above 0, training forms them, [B,H,T,T], instead of using a fused kernel.</param>
 /// <param name="TiedHead">Whether the head is the token embedding itself.</param>
 internal sealed record Gpt2Configuration(
@@ -31,5 +31,12 @@ internal sealed record Gpt2Configuration(
     double AttentionDropout = 0,
     bool TiedHead = true)
 {
+    /// <summary>Standard deviation of the starting weights (Radford et al. 2018, section 4.1).</summary>
+    internal const double InitialStandardDeviation = 0.02;
+
+    /// <summary>What that is divided by where a branch joins the residual stream (Radford et al. 2019, section 2.3).</summary>
+    internal double ResidualDivisor => Math.Sqrt(2 * Layers);
+
+    /// <summary>Inner width of a feed-forward network.</summary>
     internal int InnerWidth => FeedForwardWidth == 0 ? 4 * Width : FeedForwardWidth;
 }

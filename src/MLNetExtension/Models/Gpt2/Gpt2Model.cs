@@ -17,7 +17,7 @@ internal sealed class Gpt2Model : CausalLanguageModel
     private readonly LayerNorm ln_f;
     private readonly SeededDropout dropout;
 
-    /// <summary>Makes a model with random weights, on the CPU, float32. The caller's random state is left alone.</summary>
+    /// <summary>Creates a model with random weights, on the CPU, float32, without using the global random number generator.</summary>
     /// <param name="configuration">Its sizes.</param>
     /// <param name="seed">The same seed gives the same weights.</param>
     public Gpt2Model(Gpt2Configuration configuration, long seed)
@@ -30,21 +30,21 @@ internal sealed class Gpt2Model : CausalLanguageModel
     {
         using (generator)
         {
-            Gpt2Initializer initializer = new(configuration.Layers, generator);
+            WeightInitializer initializer = new(Gpt2Configuration.InitialStandardDeviation, generator, ScalarType.Float32);
             Configuration = configuration;
-            wte = initializer.Matrix(configuration.VocabularySize, configuration.Width);
-            wpe = initializer.Matrix(configuration.ContextLength, configuration.Width);
+            wte = initializer.CreateMatrix(configuration.VocabularySize, configuration.Width);
+            wpe = initializer.CreateMatrix(configuration.ContextLength, configuration.Width);
             h = nn.ModuleList([.. Enumerable.Range(0, configuration.Layers).Select(_ => new Gpt2Block(configuration, initializer))]);
             Blocks = [.. h];
             ln_f = nn.LayerNorm(configuration.Width, configuration.NormEpsilon);
             if (!configuration.TiedHead)
-                lm_head = initializer.Matrix(configuration.VocabularySize, configuration.Width);
+                lm_head = initializer.CreateMatrix(configuration.VocabularySize, configuration.Width);
             dropout = new SeededDropout(configuration.Dropout);
         }
         RegisterComponents();
     }
 
-    /// <summary>Sizes of this model.</summary>
+    /// <summary>Sizes and options of this model.</summary>
     public Gpt2Configuration Configuration { get; }
 
     /// <inheritdoc/>
@@ -59,7 +59,7 @@ internal sealed class Gpt2Model : CausalLanguageModel
     /// <inheritdoc/>
     public override IReadOnlyList<TransformerBlock> Blocks { get; }
 
-    /// <summary>Makes a model whose weights hold nothing yet, for a loader that sets every one of them.</summary>
+    /// <summary>Creates a model with uninitialized weights, for a loader that sets every one of them.</summary>
     /// <param name="configuration">Its sizes.</param>
     /// <param name="dtype">Type of its weights.</param>
     public static Gpt2Model WithoutWeights(Gpt2Configuration configuration, ScalarType dtype = ScalarType.Float32)
@@ -81,7 +81,11 @@ internal sealed class Gpt2Model : CausalLanguageModel
     public override Tensor TokenEmbedding => wte;
 
     /// <inheritdoc/>
-    public override Tensor AddPositions(Tensor tokens, SequenceLayout layout) => dropout.call(tokens + layout.Positions(wpe, tokens.shape[1]));   // [B,T,C] + [T,C] or [B,T,C]
+    public override Tensor AddPositions(Tensor tokens, SequenceLayout layout)
+    {
+        Tensor positions = layout.SelectPositions(wpe, tokens.shape[1]);     // [T,C] or [B,T,C]
+        return dropout.call(tokens + positions);
+    }
 
     /// <inheritdoc/>
     public override Tensor Normalize(Tensor hidden) => ln_f.call(hidden);

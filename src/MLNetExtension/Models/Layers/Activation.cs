@@ -8,13 +8,13 @@ internal enum Activation
     /// <summary>x times the normal distribution function of x (Hendrycks and Gimpel 2016).</summary>
     Gelu,
 
-    /// <summary>GELU's approximation by a hyperbolic tangent, as GPT-2 was trained with (Hendrycks and Gimpel 2016, section 2).</summary>
+    /// <summary>GELU's approximation by a hyperbolic tangent, which GPT-2 was trained with (Hendrycks and Gimpel 2016, section 2).</summary>
     GeluTanh,
 
     /// <summary>x times the logistic function of x, also called swish.</summary>
     Silu,
 
-    /// <summary>The greater of x and 0.</summary>
+    /// <summary>The larger of x and 0.</summary>
     Relu,
 }
 
@@ -28,7 +28,7 @@ internal static class Activations
         Activation.GeluTanh => GeluTanh(input),
         Activation.Silu => nn.functional.silu(input),
         Activation.Relu => nn.functional.relu(input),
-        _ => throw new ArgumentOutOfRangeException(nameof(activation), activation, "This is no activation."),
+        _ => throw new ArgumentOutOfRangeException(nameof(activation), activation, "This is not an activation."),
     };
 
     // 0.5 (1 + tanh u) is the logistic function of 2u, so that x sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)) is the formula in fewer steps.

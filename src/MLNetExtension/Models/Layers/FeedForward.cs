@@ -1,21 +1,24 @@
-using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Models.Lora;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Models.Layers;
 
-/// <summary>GPT-2's feed-forward network: C to its inner width, an activation, and back.</summary>
+/// <summary>The feed-forward network of GPT-2: c_proj(activation(c_fc(x))). C width, F inner width.</summary>
 internal sealed class FeedForward : nn.Module<Tensor, Tensor>
 {
     private readonly Activation _activation;
     private readonly AdaptableLinear c_fc, c_proj;
 
-    public FeedForward(Gpt2Configuration configuration, Gpt2Initializer initializer)
+    /// <summary>Joins the layers.</summary>
+    /// <param name="c_fc">C to F.</param>
+    /// <param name="c_proj">F to C.</param>
+    /// <param name="activation">Applied between them.</param>
+    public FeedForward(AdaptableLinear c_fc, AdaptableLinear c_proj, Activation activation)
         : base(nameof(FeedForward))
     {
-        _activation = configuration.Activation;
-        c_fc = initializer.Linear(configuration.Width, configuration.InnerWidth);
-        c_proj = initializer.ResidualLinear(configuration.InnerWidth, configuration.Width);
+        _activation = activation;
+        this.c_fc = c_fc;
+        this.c_proj = c_proj;
         RegisterComponents();
     }
 

@@ -1,4 +1,3 @@
-using MLNetExtension.Models.Llama;
 using MLNetExtension.Models.Lora;
 using static TorchSharp.torch;
 
@@ -8,14 +7,18 @@ namespace MLNetExtension.Models.Layers;
 internal sealed class GatedFeedForward : nn.Module<Tensor, Tensor>
 {
     private readonly Activation _activation;
-    private readonly AdaptableLinear gate_up, down;      // gate and up are one matrix, [2F,C]: one multiplication instead of two
+    private readonly AdaptableLinear gate_up, down;
 
-    public GatedFeedForward(LlamaConfiguration configuration, WeightInitializer initializer)
+    /// <summary>Joins the layers.</summary>
+    /// <param name="gate_up">C to 2F: gate and up in one matrix, so that there is one multiplication instead of two.</param>
+    /// <param name="down">F to C.</param>
+    /// <param name="activation">Applied to the gate.</param>
+    public GatedFeedForward(AdaptableLinear gate_up, AdaptableLinear down, Activation activation)
         : base(nameof(GatedFeedForward))
     {
-        _activation = configuration.Activation;
-        gate_up = initializer.Linear(configuration.Width, 2 * configuration.FeedForwardWidth, configuration.FeedForwardBias);
-        down = initializer.Linear(configuration.FeedForwardWidth, configuration.Width, configuration.FeedForwardBias);
+        _activation = activation;
+        this.gate_up = gate_up;
+        this.down = down;
         RegisterComponents();
     }
 

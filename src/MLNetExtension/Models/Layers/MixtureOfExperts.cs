@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Models.Layers;
 
 /// <summary>
-/// A feed-forward network chosen for each token by a router (Shazeer et al. 2017; Fedus, Zoph and Shazeer 2021, "Switch Transformer"): the K likeliest
+/// Feed-forward networks, the experts, of which a router picks some for each token (Shazeer et al. 2017; Fedus, Zoph and Shazeer 2021, "Switch Transformer"): the K likeliest
 /// experts of a token, weighted by the router's probabilities. No expert has a capacity, so no token is dropped and a row's result does not depend
 /// on the rows beside it. P positions, n of them real, C width, E experts.
 /// </summary>
@@ -31,12 +31,12 @@ internal sealed class MixtureOfExperts : nn.Module<Tensor, SequenceLayout, Tenso
         RegisterComponents();
     }
 
-    /// <summary>What the router decided in the last forward pass of training; null before one.</summary>
+    /// <summary>The router's decisions in the last forward pass of training; null before one.</summary>
     public Routing? Routing { get; private set; }
 
     /// <summary>[B,T,C] to [B,T,C]; zero where padded.</summary>
     /// <param name="input">Hidden states, [B,T,C].</param>
-    /// <param name="layout">How rows lie in them.</param>
+    /// <param name="layout">How rows are arranged in them.</param>
     public override Tensor forward(Tensor input, SequenceLayout layout)
     {
         Tensor? real = layout.FindRealPositions(input.device);
@@ -49,17 +49,25 @@ internal sealed class MixtureOfExperts : nn.Module<Tensor, SequenceLayout, Tenso
         if (training)
             Routing = new Routing(probabilities, selected);
 
+        Tensor mixed = MixExperts(tokens, weights, selected);                                           // [n,C]
+        Tensor result = real is null ? mixed : zeros_like(positions).index_add(0, real, mixed, 1);      // [P,C]
+        return result.view(input.shape);                                                                // [B,T,C]
+    }
+
+    // [n,C], [n,K] and [n,K] to [n,C].
+    private Tensor MixExperts(Tensor tokens, Tensor weights, Tensor selected)
+    {
         Tensor mixed = zeros_like(tokens);
         for (int e = 0; e < experts.Count; e++)
         {
             Tensor chosen = selected.eq(e).nonzero();                                                   // [m,2]: token, rank
             if (chosen.shape[0] == 0)
                 continue;
-            Tensor token = chosen.select(1, 0);
-            Tensor weight = weights.flatten().index_select(0, token * _perToken + chosen.select(1, 1)).unsqueeze(1);
-            mixed = mixed.index_add(0, token, experts[e].call(tokens.index_select(0, token)) * weight, 1);
+            Tensor token = chosen.select(1, 0);                                                         // [m]
+            Tensor weight = weights.flatten().index_select(0, token * _perToken + chosen.select(1, 1)).unsqueeze(1);    // [m,1]
+            Tensor output = experts[e].call(tokens.index_select(0, token)) * weight;                    // [m,C]
+            mixed = mixed.index_add(0, token, output, 1);
         }
-        Tensor result = real is null ? mixed : zeros_like(positions).index_add(0, real, mixed, 1);
-        return result.view(input.shape);
+        return mixed;
     }
 }

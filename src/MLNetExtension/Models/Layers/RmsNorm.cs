@@ -19,17 +19,17 @@ internal sealed class RmsNorm : nn.Module<Tensor, Tensor>
 
     /// <summary>[...,C] to [...,C].</summary>
     /// <param name="input">Any number of vectors.</param>
-    public override Tensor forward(Tensor input) => Unweighted(input, _epsilon) * weight;
+    public override Tensor forward(Tensor input) => Normalize(input, _epsilon) * weight;
 
     /// <summary>The weight, [C].</summary>
     public Tensor Weight => weight;
 
-    /// <summary>The norm before its weight, in float32 or better: squares of half-precision numbers soon overflow or lose all digits.</summary>
-    public static Tensor Unweighted(Tensor input, double epsilon)
+    /// <summary>Normalizes without the weight, in float32 or better: squares of half-precision numbers overflow or lose all digits.</summary>
+    public static Tensor Normalize(Tensor input, double epsilon)
     {
         bool half = input.dtype is ScalarType.BFloat16 or ScalarType.Float16;
         Tensor wide = half ? input.to(float32) : input;
-        // By way of the length of the vector: the only large tensors made are the result and, going back, its gradient.
+        // Computed from the vector's length, so that the only large tensors are the result and, in the backward pass, its gradient.
         Tensor length = wide.norm(-1, keepdim: true);                                                 // [...,1]
         Tensor scale = (length.square() * (1.0 / input.shape[^1]) + epsilon).rsqrt();
         Tensor normalized = wide * scale;

@@ -1,6 +1,6 @@
 namespace MLNetExtension.Models.Layers;
 
-/// <summary>How rotary frequencies are changed so that a model reads rows longer than those it was first trained on.</summary>
+/// <summary>How rotary frequencies are scaled so that a model can read rows longer than those it was first trained on.</summary>
 internal abstract record RotaryScaling
 {
     private protected RotaryScaling()
@@ -10,7 +10,7 @@ internal abstract record RotaryScaling
     /// <summary>What rotated queries and keys are multiplied by.</summary>
     internal virtual double Amplitude => 1;
 
-    /// <summary>Changes the frequencies, in radians per position, fastest first.</summary>
+    /// <summary>Scales the frequencies, in radians per position, fastest first.</summary>
     /// <param name="frequencies">D/2 of them.</param>
     /// <param name="theta">The base that they come from.</param>
     internal abstract double[] Apply(double[] frequencies, double theta);
@@ -22,7 +22,7 @@ internal abstract record RotaryScaling
         internal override double[] Apply(double[] frequencies, double theta) => [.. frequencies.Select(f => f / Factor)];
     }
 
-    /// <summary>A base that grows with a row's length past the model's context. Within the context, the only rows there are here, it changes nothing.</summary>
+    /// <summary>A base that grows with a row's length past the model's context. Within the context, and rows here are never longer, it changes nothing.</summary>
     /// <param name="Factor">The factor.</param>
     public sealed record Dynamic(double Factor) : RotaryScaling
     {

@@ -3,8 +3,7 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Models.Layers;
 
 /// <summary>
-/// Dropout that draws from a generator of its own: the caller's random state is left alone, and the same seed gives the
-/// same mask again, which is what recomputing a block or resuming a run needs.
+/// Dropout with a random number generator of its own: the same seed gives the same mask again, which recomputing a block and resuming a run need.
 /// </summary>
 internal sealed class SeededDropout : nn.Module<Tensor, Tensor>
 {
@@ -12,6 +11,8 @@ internal sealed class SeededDropout : nn.Module<Tensor, Tensor>
     private readonly Dictionary<string, Generator> _generators = [];
     private long _seed;
 
+    /// <summary>Creates the layer.</summary>
+    /// <param name="probability">Share of the inputs that training zeroes, 0 to below 1.</param>
     public SeededDropout(double probability)
         : base(nameof(SeededDropout))
         => _probability = probability;
@@ -19,6 +20,7 @@ internal sealed class SeededDropout : nn.Module<Tensor, Tensor>
     /// <summary>Whether it zeroes anything now.</summary>
     public bool IsActive => training && _probability > 0;
 
+    /// <summary>Restarts the random numbers.</summary>
     public void Reseed(long seed)
     {
         _seed = seed;
@@ -26,7 +28,7 @@ internal sealed class SeededDropout : nn.Module<Tensor, Tensor>
             generator.manual_seed(seed);
     }
 
-    /// <summary>Zeroes a share of the input and scales the rest up, in training; else gives the input itself.</summary>
+    /// <summary>In training, zeroes a share of the input and scales the rest up; otherwise returns the input itself.</summary>
     /// <param name="input">Any shape.</param>
     public override Tensor forward(Tensor input)
     {

@@ -14,13 +14,13 @@ internal sealed class LlamaBlock : TransformerBlock
     public LlamaBlock(LlamaConfiguration configuration, int layer, RotaryEmbedding rotary, WeightInitializer initializer)
         : base(nameof(LlamaBlock))
     {
-        attention_norm = new RmsNorm(configuration.Width, configuration.NormEpsilon, initializer.Dtype);
+        attention_norm = initializer.CreateRmsNorm(configuration.Width, configuration.NormEpsilon);
         attention = new LlamaAttention(configuration, layer, rotary, initializer);
-        feed_forward_norm = new RmsNorm(configuration.Width, configuration.NormEpsilon, initializer.Dtype);
+        feed_forward_norm = initializer.CreateRmsNorm(configuration.Width, configuration.NormEpsilon);
         if (configuration.Experts > 0)
-            moe = Mixture(configuration, initializer);
+            moe = CreateMixture(configuration, initializer);
         else
-            mlp = new GatedFeedForward(configuration, initializer);
+            mlp = CreateFeedForward(configuration, initializer);
         RegisterComponents();
     }
 
@@ -36,7 +36,7 @@ internal sealed class LlamaBlock : TransformerBlock
 
     /// <summary>[B,T,C] to [B,T,C].</summary>
     /// <param name="input">Hidden states, [B,T,C].</param>
-    /// <param name="layout">How rows lie in them.</param>
+    /// <param name="layout">How rows are arranged in them.</param>
     public override Tensor forward(Tensor input, SequenceLayout layout)
     {
         Tensor hidden = input + attention.call(attention_norm.call(input), layout);
@@ -44,9 +44,14 @@ internal sealed class LlamaBlock : TransformerBlock
         return hidden + (moe?.call(normalized, layout) ?? mlp!.call(normalized));
     }
 
-    private static MixtureOfExperts Mixture(LlamaConfiguration configuration, WeightInitializer initializer) => new(
-        initializer.Linear(configuration.Width, configuration.Experts),
-        [.. Enumerable.Range(0, configuration.Experts).Select(_ => new GatedFeedForward(configuration, initializer))],
+    private static GatedFeedForward CreateFeedForward(LlamaConfiguration configuration, WeightInitializer initializer) => new(
+        initializer.CreateLinear(configuration.Width, 2 * configuration.FeedForwardWidth, configuration.FeedForwardBias),
+        initializer.CreateLinear(configuration.FeedForwardWidth, configuration.Width, configuration.FeedForwardBias),
+        configuration.Activation);
+
+    private static MixtureOfExperts CreateMixture(LlamaConfiguration configuration, WeightInitializer initializer) => new(
+        initializer.CreateLinear(configuration.Width, configuration.Experts),
+        [.. Enumerable.Range(0, configuration.Experts).Select(_ => CreateFeedForward(configuration, initializer))],
         configuration.ExpertsPerToken,
         weightsSumToOne: true);
 }

@@ -2,7 +2,7 @@ using MLNetExtension.Models.Layers;
 
 namespace MLNetExtension.Models.Llama;
 
-/// <summary>Sizes and options of a Llama or of one of its relatives, which are the same network with other options.</summary>
+/// <summary>Sizes and options of a Llama or of one of its relatives, which are the same network with different options.</summary>
 internal sealed record LlamaConfiguration
 {
     /// <summary>V, the number of token ids.</summary>
@@ -37,13 +37,13 @@ internal sealed record LlamaConfiguration
         init;
     }
 
-    /// <summary>Which relative it is, by the name that Hugging Face's files give it: what its files look like, not what it computes. Default llama.</summary>
+    /// <summary>Its model type in Hugging Face's files, which decides what its files look like, not what it computes. Default llama.</summary>
     public string ModelType { get; init; } = "llama";
 
     /// <summary>The feed-forward networks' activation. Default <see cref="Activation.Silu"/>.</summary>
     public Activation Activation { get; init; } = Activation.Silu;
 
-    /// <summary>What norms add to the mean square. Default 1e-6.</summary>
+    /// <summary>Added to the mean square by norms. Default 1e-6.</summary>
     public double NormEpsilon { get; init; } = 1e-6;
 
     /// <summary>Whether the head is the token embedding itself. Default false.</summary>
@@ -58,22 +58,22 @@ internal sealed record LlamaConfiguration
     /// <summary>Whether the feed-forward networks have biases. Default false.</summary>
     public bool FeedForwardBias { get; init; }
 
-    /// <summary>Whether queries and keys are normed head by head before they are rotated. Default false.</summary>
+    /// <summary>Whether the queries and keys of each head are normalized before they are rotated. Default false.</summary>
     public bool QueryKeyNorm { get; init; }
 
     /// <summary>Base of the rotary frequencies. Default 10000.</summary>
     public double RotaryBase { get; init; } = 10000;
 
-    /// <summary>How the rotary frequencies are changed for rows longer than those first trained on; null for not at all. Default null.</summary>
+    /// <summary>How the rotary frequencies are scaled for rows longer than those first trained on; null for no scaling. Default null.</summary>
     public RotaryScaling? RotaryScaling { get; init; }
 
-    /// <summary>Blocks, counted from 0, whose queries and keys are not rotated: they see no positions but through the causal mask. Default none.</summary>
+    /// <summary>Blocks, counted from 0, whose queries and keys are not rotated, so that positions act through the causal mask alone. Default none.</summary>
     public IReadOnlyList<int> UnrotatedLayers { get; init; } = [];
 
     /// <summary>How many positions one attends to in the blocks of <see cref="SlidingLayers"/>, itself included; null for all. Default null.</summary>
     public int? SlidingWindow { get; init; }
 
-    /// <summary>Blocks, counted from 0, that <see cref="SlidingWindow"/> holds for; null for all. Default null.</summary>
+    /// <summary>Blocks, counted from 0, that have the <see cref="SlidingWindow"/>; null for all. Default null.</summary>
     public IReadOnlyList<int>? SlidingLayers { get; init; }
 
     /// <summary>Share of the attention probabilities that training zeroes, 0 to below 1. Above 0, training forms them, [B,H,T,T]. Default 0.</summary>
@@ -85,14 +85,17 @@ internal sealed record LlamaConfiguration
     /// <summary>How many experts a token passes through. Default 2.</summary>
     public int ExpertsPerToken { get; init; } = 2;
 
-    /// <summary>Standard deviation that weights start with. Default 0.02.</summary>
+    /// <summary>Standard deviation of the starting weights. Default 0.02.</summary>
     public double InitialStandardDeviation { get; init; } = 0.02;
 
+    /// <summary>Whether a block rotates queries and keys.</summary>
     internal bool IsRotated(int layer) => !UnrotatedLayers.Contains(layer);
 
+    /// <summary>How many positions one attends to in a block, itself included; null for all.</summary>
     internal int? WindowOf(int layer) => SlidingLayers is null || SlidingLayers.Contains(layer) ? SlidingWindow : null;
 
-    /// <exception cref="ArgumentException">The numbers do not go together.</exception>
+    /// <summary>Checks the numbers.</summary>
+    /// <exception cref="ArgumentException">One is out of range, or they contradict one another.</exception>
     internal void Validate()
     {
         Require(VocabularySize > 0 && ContextLength > 0 && Layers > 0 && Width > 0 && FeedForwardWidth > 0 && Heads > 0, "sizes must be positive");
@@ -108,6 +111,6 @@ internal sealed record LlamaConfiguration
     private static void Require(bool condition, string what)
     {
         if (!condition)
-            throw new ArgumentException($"This configuration of a Llama is not one: {what}.");
+            throw new ArgumentException($"The configuration of a Llama is not valid: {what}.");
     }
 }

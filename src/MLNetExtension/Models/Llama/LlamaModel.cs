@@ -16,10 +16,10 @@ internal sealed class LlamaModel : CausalLanguageModel
     private readonly RmsNorm norm;
     private readonly RotaryEmbedding _rotary;
 
-    /// <summary>Makes a model with random weights, on the CPU, float32. The caller's random state is left alone.</summary>
+    /// <summary>Creates a model with random weights, on the CPU, float32, without using the global random number generator.</summary>
     /// <param name="configuration">Its sizes and options.</param>
     /// <param name="seed">The same seed gives the same weights.</param>
-    /// <exception cref="ArgumentException">The configuration's numbers do not go together.</exception>
+    /// <exception cref="ArgumentException">The configuration is not valid.</exception>
     public LlamaModel(LlamaConfiguration configuration, long seed)
         : this(configuration, new Generator((ulong)seed), ScalarType.Float32)
     {
@@ -34,12 +34,12 @@ internal sealed class LlamaModel : CausalLanguageModel
             Configuration = configuration;
             WeightInitializer initializer = new(configuration.InitialStandardDeviation, generator, dtype);
             _rotary = new RotaryEmbedding(configuration.HeadWidth, configuration.RotaryBase, configuration.RotaryScaling);
-            embed_tokens = initializer.Matrix(configuration.VocabularySize, configuration.Width);
+            embed_tokens = initializer.CreateMatrix(configuration.VocabularySize, configuration.Width);
             layers = nn.ModuleList([.. Enumerable.Range(0, configuration.Layers).Select(layer => new LlamaBlock(configuration, layer, _rotary, initializer))]);
             Blocks = [.. layers];
-            norm = new RmsNorm(configuration.Width, configuration.NormEpsilon, dtype);
+            norm = initializer.CreateRmsNorm(configuration.Width, configuration.NormEpsilon);
             if (!configuration.TiedHead)
-                lm_head = initializer.Matrix(configuration.VocabularySize, configuration.Width);
+                lm_head = initializer.CreateMatrix(configuration.VocabularySize, configuration.Width);
         }
         RegisterComponents();
     }
@@ -59,10 +59,10 @@ internal sealed class LlamaModel : CausalLanguageModel
     /// <inheritdoc/>
     public override IReadOnlyList<TransformerBlock> Blocks { get; }
 
-    /// <summary>Makes a model whose weights hold nothing yet, for a loader that sets every one of them.</summary>
+    /// <summary>Creates a model with uninitialized weights, for a loader that sets every one of them.</summary>
     /// <param name="configuration">Its sizes and options.</param>
     /// <param name="dtype">Type of its weights.</param>
-    /// <exception cref="ArgumentException">The configuration's numbers do not go together.</exception>
+    /// <exception cref="ArgumentException">The configuration is not valid.</exception>
     public static LlamaModel WithoutWeights(LlamaConfiguration configuration, ScalarType dtype = ScalarType.Float32) => new(configuration, generator: null, dtype);
 
     /// <inheritdoc/>

@@ -18,10 +18,10 @@ internal sealed class LoraAdapters
     private readonly HashSet<string> _trainedBefore;
     private bool _attached = true;
 
-    /// <summary>Attaches adapters whose weights are zero, and freezes the model's own.</summary>
+    /// <summary>Attaches adapters whose weights are zero, and freezes the model's own weights.</summary>
     /// <param name="model">The model, on the device where it is to be trained.</param>
     /// <param name="options">Rank, scale and dropout.</param>
-    /// <param name="modules">The layers of the model that get one.</param>
+    /// <param name="modules">The layers of the model that get an adapter.</param>
     /// <exception cref="InvalidOperationException">The model has adapters already.</exception>
     internal LoraAdapters(CausalLanguageModel model, LoraOptions options, IReadOnlyList<AdaptableModule> modules)
     {
@@ -32,10 +32,10 @@ internal sealed class LoraAdapters
         _trainedBefore = [.. model.named_parameters().Where(pair => pair.parameter.requires_grad).Select(pair => pair.name)];
         foreach (Parameter parameter in model.parameters())
             parameter.requires_grad = false;
-        _adapters = [.. modules.Select(module => (module, Add(module, dtype)))];
+        _adapters = [.. modules.Select(module => (module, AddAdapter(module, dtype)))];
     }
 
-    /// <summary>What the adapters are like.</summary>
+    /// <summary>The adapters' settings.</summary>
     public LoraOptions Options { get; }
 
     /// <summary>The adapters, and the layers that have them.</summary>
@@ -44,21 +44,21 @@ internal sealed class LoraAdapters
     {
         get
         {
-            ThrowIfGone();
+            ThrowIfDetached();
             return _adapters;
         }
     }
 
-    /// <summary>Names of the layers that have one, as Hugging Face's files have them.</summary>
+    /// <summary>Names of the layers with an adapter, as in Hugging Face's files.</summary>
     public IReadOnlyList<string> ModuleNames => [.. _adapters.Select(pair => pair.Module.Name)];
 
-    /// <summary>Gives a model new adapters, which change nothing before they are trained, and freezes its own weights.</summary>
+    /// <summary>Attaches new adapters, which do not change the model's results before they are trained, and freezes the model's own weights.</summary>
     /// <param name="model">The model, on the device where it is to be trained.</param>
-    /// <param name="modules">The layers of the model that can have one, under the names that <see cref="LoraOptions.TargetModules"/> picks from.</param>
+    /// <param name="modules">The layers that can have an adapter, from which <see cref="LoraOptions.TargetModules"/> selects.</param>
     /// <param name="options">Rank, scale, dropout and layers.</param>
     /// <param name="seed">The same seed gives the same adapters.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
-    /// <exception cref="ArgumentException">A name of <see cref="LoraOptions.TargetModules"/> is of no layer.</exception>
+    /// <exception cref="ArgumentException">A pattern of <see cref="LoraOptions.TargetModules"/> matches no layer.</exception>
     /// <exception cref="InvalidOperationException">The model has adapters already.</exception>
     internal static LoraAdapters Attach(CausalLanguageModel model, IReadOnlyList<AdaptableModule> modules, LoraOptions options, long seed)
     {
@@ -67,23 +67,26 @@ internal sealed class LoraAdapters
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         using Generator generator = new((ulong)seed);
-        // B stays zero, so that the product is. A as a linear layer's weight is drawn by custom: uniform, up to 1/sqrt(C) either way.
+        // B stays zero, so that the product is zero. A is initialized like a linear layer's weight: uniform between -1/sqrt(C) and 1/sqrt(C).
         foreach ((AdaptableModule module, LowRankAdapter adapter) in adapters._adapters)
-            adapter.A.copy_((rand(adapter.A.shape, dtype: float64, generator: generator) * 2 - 1) / Math.Sqrt(module.Linear.Inputs));
+        {
+            Tensor uniform = rand(adapter.A.shape, dtype: float64, generator: generator) * 2 - 1;
+            adapter.A.copy_(uniform / Math.Sqrt(module.Linear.Inputs));
+        }
         return adapters;
     }
 
-    /// <summary>Adds the adapters to the model's own weights and removes them: the model computes what it did, to rounding, and as fast as before. Weights that were trained before are again.</summary>
+    /// <summary>Adds the adapters' products to the model's own weights and removes the adapters: the model computes the same, up to rounding, as fast as before. Weights that were trained before are trained again.</summary>
     /// <exception cref="InvalidOperationException">The adapters have been merged or removed.</exception>
-    public void Merge() => Leave(merge: true);
+    public void Merge() => Detach(merge: true);
 
-    /// <summary>Removes the adapters: the model is as it was before. Weights that were trained before are again.</summary>
+    /// <summary>Removes the adapters: the model computes what it did before them. Weights that were trained before are trained again.</summary>
     /// <exception cref="InvalidOperationException">The adapters have been merged or removed.</exception>
-    public void Remove() => Leave(merge: false);
+    public void Remove() => Detach(merge: false);
 
-    private void Leave(bool merge)
+    private void Detach(bool merge)
     {
-        ThrowIfGone();
+        ThrowIfDetached();
         foreach ((AdaptableModule module, LowRankAdapter adapter) in _adapters)
             module.Linear.Remove(adapter, merge);
         foreach ((string name, Parameter parameter) in _model.named_parameters())
@@ -91,16 +94,25 @@ internal sealed class LoraAdapters
         _attached = false;
     }
 
-    private LowRankAdapter Add(AdaptableModule module, ScalarType dtype)
+    private LowRankAdapter AddAdapter(AdaptableModule module, ScalarType dtype)
     {
-        LowRankAdapter adapter = new(module.Linear.Inputs, module.FirstRow, module.Rows, Options.Rank, Options.Scale, Options.Dropout, dtype);
-        // Moved and not made there: a module must know where it is.
+        LowRankAdapter adapter = new(new LowRankAdapter.Settings
+        {
+            Inputs = module.Linear.Inputs,
+            FirstRow = module.FirstRow,
+            Rows = module.Rows,
+            Rank = Options.Rank,
+            Scale = Options.Scale,
+            Dropout = Options.Dropout,
+            Dtype = dtype,
+        });
+        // Created on the CPU and moved, so that the module records its device.
         adapter.to(_model.Device);
         module.Linear.Add(adapter);
         return adapter;
     }
 
-    private void ThrowIfGone()
+    private void ThrowIfDetached()
     {
         if (!_attached)
             throw new InvalidOperationException("The adapters have been merged or removed.");

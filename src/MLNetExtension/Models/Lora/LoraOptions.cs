@@ -1,25 +1,25 @@
 namespace MLNetExtension.Models.Lora;
 
-/// <summary>What low-rank adapters are like, and which layers get one.</summary>
+/// <summary>Settings of low-rank adapters, and which layers get one.</summary>
 /// <remarks>Source: E. Hu et al., "LoRA: low-rank adaptation of large language models", 2021.</remarks>
 public sealed record LoraOptions
 {
     /// <summary>r, the rank of what is added to a weight. Default 8; 1 or more.</summary>
     public int Rank { get; init; } = 8;
 
-    /// <summary>What the product of an adapter's two matrices is multiplied by, before it is divided by the rank. Default 8; above 0, and finite.</summary>
+    /// <summary>Factor of the product of an adapter's two matrices, which is then divided by the rank. Default 8; above 0, and finite.</summary>
     public double Alpha { get; init; } = 8;
 
-    /// <summary>Share of a layer's inputs that training zeroes for the adapter alone. Default 0; from 0 to below 1.</summary>
+    /// <summary>Share of the adapter's inputs that training zeroes. Default 0; from 0 to below 1.</summary>
     public double Dropout { get; init; }
 
     /// <summary>
-    /// The layers that get an adapter, under their names in Hugging Face's files, as in <c>transformer.h.0.attn.c_attn</c> or <c>model.layers.0.self_attn.q_proj</c>: whole names, or what they end
-    /// with after a dot, as in <c>q_proj</c>; <c>*</c> stands for any characters. Default <c>*</c>, all linear layers of the blocks.
+    /// The layers that get an adapter, under their names in Hugging Face's files, as in <c>transformer.h.0.attn.c_attn</c> or <c>model.layers.0.self_attn.q_proj</c>: whole names, or their ends
+    /// after a dot, as in <c>q_proj</c>; <c>*</c> stands for any characters. Default <c>*</c>, all linear layers of the blocks.
     /// </summary>
     public IReadOnlyList<string> TargetModules { get; init; } = ["*"];
 
-    /// <summary>Whether the product is divided by the root of the rank instead, which keeps larger ranks from learning too slowly. Default false.</summary>
+    /// <summary>Whether the product is divided by the square root of the rank instead, so that training with a large rank is not too slow. Default false.</summary>
     /// <remarks>Source: D. Kalajdzievski, "A rank stabilization scaling factor for fine-tuning with LoRA", 2023.</remarks>
     public bool RankStabilized { get; init; }
 

@@ -5,41 +5,35 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Models.Lora;
 
 /// <summary>
-/// What is added to some rows of a linear layer's weight (Hu et al. 2021, "LoRA"): the product s B A of two narrow matrices, which are trained while the weight is not.
+/// A low-rank adapter (Hu et al. 2021, "LoRA"): the product s B A of two narrow matrices is added to some rows of a linear layer's weight, and trained while the weight is not.
 /// C inputs, R rows, r rank, s scale.
 /// </summary>
 internal sealed class LowRankAdapter : nn.Module<Tensor, Tensor>
 {
-    private readonly double _scale, _dropoutProbability;
+    private readonly Settings _settings;
     private readonly Parameter lora_A, lora_B;
     private readonly SeededDropout dropout;
 
-    /// <summary>Makes an adapter that adds nothing, on the CPU.</summary>
-    /// <param name="inputs">C.</param>
-    /// <param name="firstRow">Where in the weight its rows begin.</param>
-    /// <param name="rows">R.</param>
-    /// <param name="rank">r.</param>
-    /// <param name="scale">s.</param>
-    /// <param name="dropout">Share of the inputs that training zeroes, for the adapter alone.</param>
-    /// <param name="dtype">Type of its weights, in which it computes.</param>
-    public LowRankAdapter(long inputs, long firstRow, long rows, long rank, double scale, double dropout, ScalarType dtype)
+    /// <summary>Creates an adapter of zeros, which adds nothing, on the CPU.</summary>
+    /// <param name="settings">Its sizes and options.</param>
+    public LowRankAdapter(Settings settings)
         : base(nameof(LowRankAdapter))
     {
-        (FirstRow, Rows, _scale, _dropoutProbability) = (firstRow, rows, scale, dropout);
-        lora_A = nn.Parameter(zeros(rank, inputs, dtype: dtype));
-        lora_B = nn.Parameter(zeros(rows, rank, dtype: dtype));
-        // It stays with a layer whatever scope it is made in.
+        _settings = settings;
+        lora_A = nn.Parameter(zeros(settings.Rank, settings.Inputs, dtype: settings.Dtype));
+        lora_B = nn.Parameter(zeros(settings.Rows, settings.Rank, dtype: settings.Dtype));
+        // It belongs to a layer, not to the scope it is created in.
         lora_A.DetachFromDisposeScope();
         lora_B.DetachFromDisposeScope();
-        this.dropout = new SeededDropout(dropout);
+        dropout = new SeededDropout(settings.Dropout);
         RegisterComponents();
     }
 
-    /// <summary>Where in the weight its rows begin.</summary>
-    public long FirstRow { get; }
+    /// <summary>The first row of the layer's weight that it acts on.</summary>
+    public long FirstRow => _settings.FirstRow;
 
     /// <summary>R, the number of its rows.</summary>
-    public long Rows { get; }
+    public long Rows => _settings.Rows;
 
     /// <summary>A, [r,C].</summary>
     public Parameter A => lora_A;
@@ -47,21 +41,46 @@ internal sealed class LowRankAdapter : nn.Module<Tensor, Tensor>
     /// <summary>B, [R,r].</summary>
     public Parameter B => lora_B;
 
-    /// <summary>Starts the random numbers of dropout anew.</summary>
+    /// <summary>Restarts the random numbers of dropout.</summary>
     /// <param name="seed">The seed.</param>
     public void ReseedDropout(long seed) => dropout.Reseed(seed);
 
-    /// <summary>Makes an adapter of the same shape and settings, on the CPU.</summary>
-    public LowRankAdapter WithoutWeights() => new(A.shape[1], FirstRow, Rows, A.shape[0], _scale, _dropoutProbability, A.dtype);
+    /// <summary>Creates an adapter of zeros with the same settings, on the CPU.</summary>
+    public LowRankAdapter CreateEmpty() => new(_settings with { Dtype = A.dtype });
 
-    /// <summary>s B A, [R,C], without a gradient.</summary>
-    public Tensor Product() => B.detach().matmul(A.detach()) * _scale;
+    /// <summary>Computes s B A, [R,C], without a gradient.</summary>
+    public Tensor ComputeProduct() => B.detach().matmul(A.detach()) * _settings.Scale;
 
     /// <summary>[...,C] in any floating-point type to [...,R] in the adapter's.</summary>
-    /// <param name="input">What the layer is given.</param>
+    /// <param name="input">The layer's input.</param>
     public override Tensor forward(Tensor input)
     {
-        Tensor narrow = nn.functional.linear(dropout.call(input.to(A.dtype)), A) * _scale;      // [...,r]
+        Tensor narrow = nn.functional.linear(dropout.call(input.to(A.dtype)), A) * _settings.Scale;      // [...,r]
         return nn.functional.linear(narrow, B);
+    }
+
+    /// <summary>Sizes and options of an adapter.</summary>
+    internal sealed record Settings
+    {
+        /// <summary>C, the number of the layer's inputs.</summary>
+        public required long Inputs { get; init; }
+
+        /// <summary>The first row of the layer's weight that it acts on.</summary>
+        public required long FirstRow { get; init; }
+
+        /// <summary>R, the number of its rows.</summary>
+        public required long Rows { get; init; }
+
+        /// <summary>r, the rank.</summary>
+        public required long Rank { get; init; }
+
+        /// <summary>s, the factor of the product.</summary>
+        public required double Scale { get; init; }
+
+        /// <summary>Share of the inputs that training zeroes, for the adapter alone; 0 to below 1.</summary>
+        public required double Dropout { get; init; }
+
+        /// <summary>Type of its weights, in which it computes.</summary>
+        public required ScalarType Dtype { get; init; }
     }
 }

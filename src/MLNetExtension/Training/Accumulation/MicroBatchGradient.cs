@@ -21,7 +21,7 @@ internal sealed class MicroBatchGradient(CausalLanguageModel model, FlatParamete
         Pass pass = new(microBatch, Layout(microBatch), scale, dropoutSeed);
         // A model without parts gives logits: nothing is between it and the loss.
         if (model.HeadWeight is null)
-            return (Head(pass, pass.Layout.PerRow(microBatch.Ids, model.Hidden), null), null);
+            return (Head(pass, pass.Layout.ApplyPerRow(microBatch.Ids, model.Hidden), null), null);
         return recompute ? Recomputed(pass) : Recorded(pass);
     }
 

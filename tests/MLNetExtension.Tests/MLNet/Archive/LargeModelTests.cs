@@ -87,10 +87,10 @@ public sealed class LargeModelTests
             new("third", ScalarType.Byte, [7], 5L << 30, (5L << 30) + 7),
         ];
 
-        var read = SafetensorsHeader.Parse(SafetensorsHeader.Write(written), (5L << 30) + 7);
+        var read = SafetensorsHeader.Parse(SafetensorsWriter.WriteHeader(written), (5L << 30) + 7);
 
         CollectionAssert.AreEqual(written.Select(entry => (entry.Name, entry.Begin, entry.End)).ToArray(), read.Select(entry => (entry.Name, entry.Begin, entry.End)).ToArray());
-        var error = Assert.ThrowsExactly<InvalidDataException>(() => SafetensorsHeader.Parse(SafetensorsHeader.Write(written), 1L << 30));
+        var error = Assert.ThrowsExactly<InvalidDataException>(() => SafetensorsHeader.Parse(SafetensorsWriter.WriteHeader(written), 1L << 30));
         Assert.Contains(((5L << 30) + 7).ToString(CultureInfo.InvariantCulture), error.Message);
     }
 

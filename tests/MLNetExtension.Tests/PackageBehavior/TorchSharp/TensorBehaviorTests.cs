@@ -42,7 +42,7 @@ public sealed class TensorBehaviorTests
         Assert.AreEqual(@bool, arange(3L, 5L).gt(ones(2, dtype: int64) - 1).dtype);
     }
 
-    // Another handle would be one more tensor to free: MLNetExtension.Models.Layers.WeightInitializer, Gpt2Initializer, MLNetExtension.Training.Optimization.AdamW, MLNetExtension.Training.BestWeights.
+    // Another handle would be one more tensor to free: MLNetExtension.Models.Layers.WeightInitializer, MLNetExtension.Training.Optimization.AdamW, MLNetExtension.Training.BestWeights.
     [TestMethod]
     public void An_operation_in_place_returns_the_tensor_that_it_was_called_on()
     {

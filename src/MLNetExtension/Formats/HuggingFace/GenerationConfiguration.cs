@@ -1,0 +1,52 @@
+using System.Text.Json.Nodes;
+
+namespace MLNetExtension.Formats.HuggingFace;
+
+/// <summary>What <c>generation_config.json</c> says, or, where that is silent or missing, <c>config.json</c>: the ids of special tokens.</summary>
+internal sealed class GenerationConfiguration
+{
+    public const string FileName = "generation_config.json";
+
+    private readonly JsonObject? _file, _configuration;
+
+    /// <summary>Reads the ids.</summary>
+    /// <param name="file">The object in <c>generation_config.json</c>; null where there is none.</param>
+    /// <param name="configuration">The object in <c>config.json</c>; null where there is none.</param>
+    /// <exception cref="InvalidDataException">An id is not a whole number.</exception>
+    public GenerationConfiguration(JsonObject? file, JsonObject? configuration)
+    {
+        (_file, _configuration) = (file, configuration);
+        EndOfTextIds = ReadIds("eos_token_id");
+        BeginOfTextId = ReadIds("bos_token_id") is [int id, ..] ? id : null;
+    }
+
+    /// <summary>Ids of the tokens that end a text; empty where the files name none.</summary>
+    public IReadOnlyList<int> EndOfTextIds { get; }
+
+    /// <summary>Id of the token that begins a text; null where the files name none.</summary>
+    public int? BeginOfTextId { get; }
+
+    /// <summary>Makes the object to write to <c>generation_config.json</c>.</summary>
+    public JsonObject ToJson()
+    {
+        if (_file is not null)
+            return (JsonObject)_file.DeepClone();
+        JsonObject json = new() { ["_from_model_config"] = true };
+        foreach (string key in new[] { "bos_token_id", "eos_token_id", "pad_token_id" })
+        {
+            if (_configuration?[key] is { } id)
+                json[key] = id.DeepClone();
+        }
+        return json;
+    }
+
+    private int[] ReadIds(string key) => (_file?[key] ?? _configuration?[key]) switch
+    {
+        null => [],
+        JsonArray list => [.. list.Select(id => ReadId(key, id))],
+        JsonNode id => [ReadId(key, id)],
+    };
+
+    private static int ReadId(string key, JsonNode? node) => node is JsonValue value && value.TryGetValue(out int id) ? id
+        : throw new InvalidDataException($"'{key}' is {node?.ToJsonString() ?? "null"}, expected a whole number or a list of them.");
+}
