@@ -2,25 +2,25 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Safetensors;
 
-/// <summary>Writes a module's weights as safetensors, under the names of its state dictionary, and reads them back.</summary>
+/// <summary>Saves a module's weights as safetensors, under the names of its state dictionary, and loads them.</summary>
 /// <remarks>A tensor that a module holds under several names (tied weights) is written once, under the first of them.</remarks>
 internal static class ModuleWeights
 {
     /// <summary>Writes header and data.</summary>
     /// <param name="module">Its weights may be on any device.</param>
-    /// <param name="stream">Written front to back; it need not seek.</param>
-    public static void Save(nn.Module module, Stream stream) => SafetensorsWriter.Write(Untied(module), stream);
+    /// <param name="stream">Written from beginning to end; it need not seek.</param>
+    public static void Save(nn.Module module, Stream stream) => SafetensorsWriter.Write(ListDistinct(module), stream);
 
-    /// <summary>Fills the module's weights from a stream read front to back.</summary>
-    /// <param name="module">Its names and shapes must be those of the stream; its element types and device may differ.</param>
+    /// <summary>Loads the module's weights from a stream, read from beginning to end.</summary>
+    /// <param name="module">Its names and shapes must equal those of the stream; its element types and device may differ.</param>
     /// <param name="stream">Positioned at the length prefix.</param>
     /// <param name="length">How many bytes of the stream are safetensors.</param>
-    /// <exception cref="InvalidDataException">The header is damaged, or describes another module; nothing has been changed then.</exception>
+    /// <exception cref="InvalidDataException">The header is damaged, or describes another module; then the module is unchanged.</exception>
     /// <exception cref="EndOfStreamException">The stream is shorter than <paramref name="length"/>.</exception>
     public static void Load(nn.Module module, Stream stream, long length)
     {
         var entries = SafetensorsHeader.Read(stream, length);
-        var weights = Untied(module).ToDictionary(pair => pair.Name, pair => pair.Tensor);
+        var weights = ListDistinct(module).ToDictionary(pair => pair.Name, pair => pair.Tensor);
         Check(entries, weights);
         foreach (var entry in entries)
             TensorBytes.Read(weights[entry.Name], entry.Type, stream);
@@ -41,7 +41,7 @@ internal static class ModuleWeights
             throw new InvalidDataException($"The weights lack {missing.Count} of this model's tensors, among them '{missing.Min(StringComparer.Ordinal)}'.");
     }
 
-    private static List<(string Name, Tensor Tensor)> Untied(nn.Module module)
+    private static List<(string Name, Tensor Tensor)> ListDistinct(nn.Module module)
     {
         var weights = new List<(string, Tensor)>();
         var seen = new HashSet<Tensor>(ReferenceEqualityComparer.Instance);

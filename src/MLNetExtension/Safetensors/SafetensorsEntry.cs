@@ -2,18 +2,19 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Safetensors;
 
-/// <summary>One tensor of a safetensors stream, as its header describes it.</summary>
+/// <summary>A tensor's entry in the header of a safetensors stream.</summary>
 /// <param name="Name">The tensor's name.</param>
 /// <param name="Type">The type of its elements.</param>
 /// <param name="Shape">Its dimensions; empty for a scalar.</param>
-/// <param name="Begin">Where its bytes begin, in bytes after the header.</param>
-/// <param name="End">Where its bytes end, exclusive, in bytes after the header.</param>
+/// <param name="Begin">Offset of its first byte after the header, in bytes.</param>
+/// <param name="End">Offset of the byte after its last, in bytes.</param>
 internal sealed record SafetensorsEntry(string Name, ScalarType Type, long[] Shape, long Begin, long End)
 {
+    /// <summary>Type and shape, for messages.</summary>
     public string Description => $"{SafetensorsTypes.NameOf(Type)} [{string.Join(", ", Shape)}]";
 }
 
-/// <summary>The element types that are read and written, under the names the format gives them.</summary>
+/// <summary>The supported element types, with their names in the format and their sizes.</summary>
 internal static class SafetensorsTypes
 {
     private static readonly Dictionary<string, (ScalarType Type, int Bytes)> Known = new()
@@ -28,8 +29,10 @@ internal static class SafetensorsTypes
         ["BOOL"] = (ScalarType.Bool, 1),
     };
 
+    /// <summary>The names, for messages.</summary>
     public static string Names => string.Join(", ", Known.Keys);
 
+    /// <summary>Finds the type of a name, and its size in bytes.</summary>
     public static bool TryGet(string name, out ScalarType type, out int bytes)
     {
         bool known = Known.TryGetValue(name, out var found);
@@ -37,6 +40,8 @@ internal static class SafetensorsTypes
         return known;
     }
 
+    /// <summary>Returns a type's name.</summary>
+    /// <exception cref="NotSupportedException">The type is not supported.</exception>
     public static string NameOf(ScalarType type)
     {
         foreach (var (name, known) in Known)
@@ -45,5 +50,6 @@ internal static class SafetensorsTypes
         throw new NotSupportedException($"A tensor of type {type} cannot be written as safetensors; the types that can: {Names}.");
     }
 
+    /// <summary>Returns the size of an element in bytes.</summary>
     public static int BytesOf(ScalarType type) => Known[NameOf(type)].Bytes;
 }

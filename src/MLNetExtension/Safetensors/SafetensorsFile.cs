@@ -1,8 +1,8 @@
 namespace MLNetExtension.Safetensors;
 
-/// <summary>A safetensors file whose header has been read and checked against the file's size.</summary>
-/// <param name="Path">Where it is.</param>
-/// <param name="DataStart">Where its data begin, in bytes.</param>
+/// <summary>A safetensors file with a valid header.</summary>
+/// <param name="Path">Its path.</param>
+/// <param name="DataStart">Where its data starts, in bytes.</param>
 /// <param name="Entries">Its tensors in the order of their bytes.</param>
 internal sealed record SafetensorsFile(string Path, long DataStart, IReadOnlyList<SafetensorsEntry> Entries)
 {
@@ -10,7 +10,7 @@ internal sealed record SafetensorsFile(string Path, long DataStart, IReadOnlyLis
     /// <exception cref="InvalidDataException">The header breaks a rule; the message names the file.</exception>
     public static SafetensorsFile Open(string path)
     {
-        using FileStream stream = Read(path);
+        using FileStream stream = OpenRead(path);
         try
         {
             IReadOnlyList<SafetensorsEntry> entries = SafetensorsHeader.Read(stream, stream.Length);
@@ -23,8 +23,8 @@ internal sealed record SafetensorsFile(string Path, long DataStart, IReadOnlyLis
     }
 
     /// <summary>Opens the file for reading its tensors.</summary>
-    public FileStream Read() => Read(Path);
+    public FileStream OpenRead() => OpenRead(Path);
 
-    // Without a buffer of its own: whoever reads takes a piece of a tensor at a time, straight into its memory.
-    private static FileStream Read(string path) => new(path, new FileStreamOptions { Options = FileOptions.SequentialScan, BufferSize = 0 });
+    // Without a buffer: readers read large pieces straight into a tensor's memory.
+    private static FileStream OpenRead(string path) => new(path, new FileStreamOptions { Options = FileOptions.SequentialScan, BufferSize = 0 });
 }

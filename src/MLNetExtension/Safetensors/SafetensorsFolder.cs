@@ -3,7 +3,7 @@ using MLNetExtension.Files;
 
 namespace MLNetExtension.Safetensors;
 
-/// <summary>The weights in a folder: one safetensors file, or several under an index.</summary>
+/// <summary>Opens the weights in a folder: one safetensors file, or several listed by an index.</summary>
 internal static class SafetensorsFolder
 {
     public const string SingleName = "model.safetensors";
@@ -28,10 +28,10 @@ internal static class SafetensorsFolder
         throw new FileNotFoundException($"The folder {folder} holds neither {SingleName} nor {IndexName}.", single);
     }
 
-    /// <summary>Refuses a pickle file, by name.</summary>
+    /// <summary>Refuses the path of a pickle file.</summary>
     /// <param name="path">Any path.</param>
     /// <param name="expected">What should be there instead.</param>
-    /// <exception cref="NotSupportedException">The path is one of a pickle file.</exception>
+    /// <exception cref="NotSupportedException">The path is that of a pickle file.</exception>
     public static void RefusePickle(string path, string expected = SingleName)
     {
         if (IsPickle(path))

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Safetensors;
 
-/// <summary>Writes tensors as safetensors, front to back.</summary>
+/// <summary>Writes tensors in the safetensors format.</summary>
 internal static class SafetensorsWriter
 {
     /// <summary>Writes header and data.</summary>

@@ -2,10 +2,10 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Safetensors;
 
-/// <summary>Moves a tensor's elements to and from a stream a piece at a time, so that no second copy of it is ever whole in memory.</summary>
+/// <summary>Writes and reads a tensor's elements a piece at a time, so that memory never holds a second copy of the tensor.</summary>
 internal static class TensorBytes
 {
-    // A piece of a megabyte or so: large beside the cost of a call, small beside a model.
+    // About a megabyte: enough to make the cost of a call negligible, little compared with a model.
     private const long PieceElements = 1 << 18;
 
     /// <summary>Writes the elements in row-major order, little-endian.</summary>
@@ -17,42 +17,43 @@ internal static class TensorBytes
     /// <summary>Fills the tensor's elements from the stream, converting them to its type.</summary>
     /// <param name="tensor">Any shape, strides, type and device.</param>
     /// <param name="type">The type of the elements in the stream.</param>
-    /// <param name="stream">Stands where the elements begin.</param>
+    /// <param name="stream">Positioned at the first element.</param>
     /// <exception cref="EndOfStreamException">The stream ends before the tensor is full.</exception>
     public static void Read(Tensor tensor, ScalarType type, Stream stream) =>
-        ForEachPiece(tensor, piece => piece.copy_(Next(piece, type, stream)));
+        ForEachPiece(tensor, piece => piece.copy_(ReadPiece(piece, type, stream)));
 
-    /// <summary>Tells whether the stream holds what the tensor's elements are, once converted to its type.</summary>
+    /// <summary>Whether the stream holds the tensor's elements, once converted to its type.</summary>
     /// <param name="tensor">Any shape, strides, type and device.</param>
     /// <param name="type">The type of the elements in the stream.</param>
-    /// <param name="stream">Stands where the elements begin.</param>
+    /// <param name="stream">Positioned at the first element.</param>
     /// <exception cref="EndOfStreamException">The stream ends before the tensor does.</exception>
     public static bool AreEqual(Tensor tensor, ScalarType type, Stream stream)
     {
         bool equal = true;
-        ForEachPiece(tensor, piece => equal &= Next(piece, type, stream).to(piece.dtype, piece.device).eq(piece).all().item<bool>());
+        ForEachPiece(tensor, piece => equal &= ReadPiece(piece, type, stream).to(piece.dtype, piece.device).eq(piece).all().item<bool>());
         return equal;
     }
 
-    private static Tensor Next(Tensor piece, ScalarType type, Stream stream)
+    private static Tensor ReadPiece(Tensor piece, ScalarType type, Stream stream)
     {
         Tensor next = empty(piece.shape, dtype: type);
         stream.ReadExactly(next.bytes);
         return next;
     }
 
-    // Runs of elements where they lie in a row in memory; else, as in a transpose, runs of rows.
+    // Pieces are runs of elements where the tensor is contiguous; otherwise, as for a transpose, runs of rows.
     private static void ForEachPiece(Tensor tensor, Action<Tensor> visit)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        Tensor whole = tensor.detach();
-        Tensor rows = whole.is_contiguous() ? whole.view(-1) : whole;
-        long count = rows.shape[0], each = Math.Max(1, PieceElements / Math.Max(1, rows.numel() / Math.Max(1, count)));
-        for (long at = 0; at < count; at += each)
+        Tensor detached = tensor.detach();
+        Tensor rows = detached.is_contiguous() ? detached.view(-1) : detached;
+        long count = rows.shape[0], rowElements = Math.Max(1, rows.numel() / Math.Max(1, count));
+        long pieceRows = Math.Max(1, PieceElements / rowElements);
+        for (long first = 0; first < count; first += pieceRows)
         {
             using var pieceScope = NewDisposeScope();
-            visit(rows.narrow(0, at, Math.Min(each, count - at)));
+            visit(rows.narrow(0, first, Math.Min(pieceRows, count - first)));
         }
     }
 }

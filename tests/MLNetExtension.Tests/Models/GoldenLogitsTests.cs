@@ -51,7 +51,7 @@ public sealed class GoldenLogitsTests
     internal static Dictionary<string, Tensor> Read(string folder)
     {
         SafetensorsFile file = SafetensorsFile.Open(Path.Combine(folder, "golden.safetensors"));
-        using FileStream stream = file.Read();
+        using FileStream stream = file.OpenRead();
         Dictionary<string, Tensor> tensors = [];
         foreach (SafetensorsEntry entry in file.Entries)
         {

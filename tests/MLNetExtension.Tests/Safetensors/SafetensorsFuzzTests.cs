@@ -39,13 +39,13 @@ public sealed class SafetensorsFuzzTests
             }
             most = Math.Max(most, GC.GetAllocatedBytesForCurrentThread() - before);
         }
-        // Neither side may be empty, or the test says nothing.
+        // Neither number may be small, or the test proves nothing.
         Assert.IsGreaterThan(500, read);
         Assert.IsGreaterThan(5_000, refused);
         Assert.IsLessThan(1 << 20, most, "bytes allocated for a file of a few hundred");
     }
 
-    // What is read must be true of the file: every tensor within it, none over another, each as long as its shape says.
+    // What is read must fit the file: every tensor is within it, none overlaps another, and each has the length of its shape.
     private static void Check(IReadOnlyList<SafetensorsEntry> entries, byte[] file)
     {
         long headerLength = BinaryPrimitives.ReadInt64LittleEndian(file), at = 0;

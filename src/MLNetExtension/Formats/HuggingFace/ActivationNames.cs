@@ -2,9 +2,10 @@ using MLNetExtension.Models.Layers;
 
 namespace MLNetExtension.Formats.HuggingFace;
 
-/// <summary>Activations by the names that Hugging Face's files give them.</summary>
+/// <summary>The names of activations in Hugging Face's files.</summary>
 internal static class ActivationNames
 {
+    /// <summary>Activations by name.</summary>
     public static IReadOnlyDictionary<string, Activation> All { get; } = new Dictionary<string, Activation>
     {
         ["gelu"] = Activation.Gelu,
@@ -15,6 +16,6 @@ internal static class ActivationNames
         ["relu"] = Activation.Relu,
     };
 
-    /// <summary>The first name of an activation.</summary>
-    public static string Of(Activation activation) => All.First(pair => pair.Value == activation).Key;
+    /// <summary>Finds the name of an activation, the first where it has several.</summary>
+    public static string Find(Activation activation) => All.First(pair => pair.Value == activation).Key;
 }

@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 
 namespace MLNetExtension.Formats.HuggingFace;
 
-/// <summary>What <c>generation_config.json</c> says, or, where that is silent or missing, <c>config.json</c>: the ids of special tokens.</summary>
+/// <summary>The ids of special tokens in <c>generation_config.json</c> or, where they are missing there, in <c>config.json</c>.</summary>
 internal sealed class GenerationConfiguration
 {
     public const string FileName = "generation_config.json";

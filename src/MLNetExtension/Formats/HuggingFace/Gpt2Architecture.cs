@@ -5,12 +5,12 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Formats.HuggingFace;
 
-/// <summary>GPT-2's files. Their matrices are stored inputs first, the transpose of a linear layer's weight.</summary>
+/// <summary>GPT-2's files, whose matrices are the transposes of linear layers' weights.</summary>
 internal sealed class Gpt2Architecture(Gpt2Configuration configuration) : IArchitecture
 {
     private readonly int _width = configuration.Width, _inner = configuration.InnerWidth;
 
-    // The first published files have no prefix.
+    // The oldest published files have no prefix.
     public IReadOnlyList<string> Prefixes { get; } = ["transformer.", ""];
 
     public IEnumerable<HuggingFaceTensor> Tensors
@@ -24,17 +24,17 @@ internal sealed class Gpt2Architecture(Gpt2Configuration configuration) : IArchi
                 string block = $"h.{i}.";
                 HuggingFaceTensor[] tensors =
                 [
-                    .. Both(block + "ln_1", [_width], block + "ln_1"),
-                    .. Both(block + "attn.c_attn", [_width, 3 * _width], block + "c_attn"),
-                    .. Both(block + "attn.c_proj", [_width, _width], block + "c_proj"),
-                    .. Both(block + "ln_2", [_width], block + "ln_2"),
-                    .. Both(block + "mlp.c_fc", [_width, _inner], block + "mlp.c_fc"),
-                    .. Both(block + "mlp.c_proj", [_inner, _width], block + "mlp.c_proj"),
+                    .. CreateWeightAndBias(block + "ln_1", [_width], block + "ln_1"),
+                    .. CreateWeightAndBias(block + "attn.c_attn", [_width, 3 * _width], block + "c_attn"),
+                    .. CreateWeightAndBias(block + "attn.c_proj", [_width, _width], block + "c_proj"),
+                    .. CreateWeightAndBias(block + "ln_2", [_width], block + "ln_2"),
+                    .. CreateWeightAndBias(block + "mlp.c_fc", [_width, _inner], block + "mlp.c_fc"),
+                    .. CreateWeightAndBias(block + "mlp.c_proj", [_inner, _width], block + "mlp.c_proj"),
                 ];
                 foreach (HuggingFaceTensor tensor in tensors)
                     yield return tensor;
             }
-            foreach (HuggingFaceTensor tensor in Both("ln_f", [_width], "ln_f"))
+            foreach (HuggingFaceTensor tensor in CreateWeightAndBias("ln_f", [_width], "ln_f"))
                 yield return tensor;
             if (!configuration.TiedHead)
                 yield return new HuggingFaceTensor("lm_head.weight", [configuration.VocabularySize, _width], "lm_head", HasPrefix: false);
@@ -45,19 +45,21 @@ internal sealed class Gpt2Architecture(Gpt2Configuration configuration) : IArchi
 
     public int VocabularySize => configuration.VocabularySize;
 
-    public CausalLanguageModel Make(ScalarType dtype) => Gpt2Model.WithoutWeights(configuration, dtype);
+    public CausalLanguageModel CreateModel(ScalarType dtype) => Gpt2Model.WithoutWeights(configuration, dtype);
 
     // The causal mask, and the number that stands for minus infinity in it.
     public bool IsComputed(string name) => name.EndsWith(".attn.bias", StringComparison.Ordinal) || name.EndsWith(".attn.masked_bias", StringComparison.Ordinal);
 
-    public bool IsSame(IArchitecture other) => other is Gpt2Architecture { Configuration: var read }
-        && read with { FeedForwardWidth = 0, ExpertsPerToken = 0 } == configuration with { FeedForwardWidth = 0, ExpertsPerToken = 0 } && read.InnerWidth == configuration.InnerWidth;
+    public bool IsSameAs(IArchitecture other) => other is Gpt2Architecture gpt2 && Normalize(gpt2.Configuration) == Normalize(configuration);
 
-    public void Write(JsonObject json) => Gpt2ConfigurationFile.Write(configuration, json);
+    public void WriteTo(JsonObject json) => Gpt2ConfigurationFile.Write(configuration, json);
 
     private Gpt2Configuration Configuration => configuration;
 
-    private static IEnumerable<HuggingFaceTensor> Both(string name, long[] shape, string parameter) =>
+    // Fields that differ without a difference in what is computed.
+    private static Gpt2Configuration Normalize(Gpt2Configuration configuration) => configuration with { FeedForwardWidth = configuration.InnerWidth, ExpertsPerToken = 0 };
+
+    private static IEnumerable<HuggingFaceTensor> CreateWeightAndBias(string name, long[] shape, string parameter) =>
     [
         new HuggingFaceTensor(name + ".weight", shape, parameter + ".weight", IsTransposed: shape.Length == 2),
         new HuggingFaceTensor(name + ".bias", [shape[^1]], parameter + ".bias"),

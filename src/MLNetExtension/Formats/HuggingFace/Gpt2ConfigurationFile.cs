@@ -48,7 +48,7 @@ internal static class Gpt2ConfigurationFile
         json["n_head"] = configuration.Heads;
         json["n_embd"] = configuration.Width;
         json["n_inner"] = configuration.FeedForwardWidth == 0 ? null : configuration.FeedForwardWidth;
-        json["activation_function"] = ActivationNames.Of(configuration.Activation);
+        json["activation_function"] = ActivationNames.Find(configuration.Activation);
         json["layer_norm_epsilon"] = configuration.NormEpsilon;
         json["resid_pdrop"] = configuration.Dropout;
         json["embd_pdrop"] = configuration.Dropout;

@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Formats.HuggingFace;
 
-/// <summary>A model's architecture as Hugging Face's <c>config.json</c> states it.</summary>
+/// <summary>Reads and writes a model's architecture as Hugging Face's <c>config.json</c> describes it.</summary>
 internal static class HuggingFaceConfiguration
 {
     public const string FileName = "config.json";
@@ -38,7 +38,7 @@ internal static class HuggingFaceConfiguration
     /// <exception cref="NotSupportedException">The file has no keys for what this model computes.</exception>
     public static JsonObject Write(CausalLanguageModel model, JsonObject? before = null)
     {
-        IArchitecture architecture = Of(model);
+        IArchitecture architecture = FindArchitecture(model);
         JsonObject json = before is null ? [] : (JsonObject)before.DeepClone();
         string[] keys = [.. json.Select(pair => pair.Key)];
         foreach (string key in keys)
@@ -46,19 +46,19 @@ internal static class HuggingFaceConfiguration
             if (!HuggingFaceKeys.Harmless.Contains(key))
                 json.Remove(key);
         }
-        architecture.Write(json);
-        json["torch_dtype"] = TypeName(model.parameters().First().dtype);
+        architecture.WriteTo(json);
+        json["torch_dtype"] = NameOf(model.parameters().First().dtype);
         json.Remove("dtype");
 
         using JsonDocument written = JsonDocument.Parse(json.ToJsonString());
-        if (!architecture.IsSame(Read(written.RootElement, FileName)))
+        if (!architecture.IsSameAs(Read(written.RootElement, FileName)))
             throw new NotSupportedException($"A {FileName} of the type '{json[ModelTypeKey]}' has no way to say what this model computes.");
         return json;
     }
 
-    /// <summary>Gives the architecture of a model.</summary>
+    /// <summary>Finds the architecture of a model.</summary>
     /// <exception cref="NotSupportedException">It is of another class.</exception>
-    public static IArchitecture Of(CausalLanguageModel model) => model switch
+    public static IArchitecture FindArchitecture(CausalLanguageModel model) => model switch
     {
         Gpt2Model gpt2 => new Gpt2Architecture(gpt2.Configuration),
         LlamaModel llama => new LlamaArchitecture(llama.Configuration),
@@ -74,7 +74,7 @@ internal static class HuggingFaceConfiguration
         return readers;
     }
 
-    private static string TypeName(ScalarType type) => type switch
+    private static string NameOf(ScalarType type) => type switch
     {
         ScalarType.Float64 => "float64",
         ScalarType.Float32 => "float32",

@@ -1,10 +1,10 @@
 namespace MLNetExtension.Formats.HuggingFace;
 
-/// <summary>Keys of <c>config.json</c> that say nothing about what a causal language model computes, and those that would if they had another value.</summary>
+/// <summary>Keys of <c>config.json</c> that do not change what a causal language model computes, and those of which only one value is supported.</summary>
 internal static class HuggingFaceKeys
 {
     /// <summary>
-    /// Names, ids of special tokens, types of stored weights, how Hugging Face's own code runs a model or generates with it, other heads than the language model's.
+    /// Names, ids of special tokens, types of stored weights, how Hugging Face's code runs a model or generates with it, heads other than the language model's.
     /// The routers' balance loss is among them: whether training adds it is a choice of training.
     /// </summary>
     public static IReadOnlySet<string> Harmless { get; } = new HashSet<string>(
@@ -22,7 +22,7 @@ internal static class HuggingFaceKeys
         "output_router_logits", "router_aux_loss_coef",
     ]);
 
-    /// <summary>Keys, and the one value, as JSON, that is what the networks here compute.</summary>
+    /// <summary>Keys with the one value, as JSON, that is supported.</summary>
     public static IReadOnlyDictionary<string, string> OnlyValue { get; } = new Dictionary<string, string>
     {
         ["is_encoder_decoder"] = "false",

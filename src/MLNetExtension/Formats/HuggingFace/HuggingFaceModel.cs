@@ -68,7 +68,7 @@ internal sealed class HuggingFaceModel : IDisposable
     {
         using JsonDocument document = JsonDocument.Parse(configuration.ToJsonString());
         ScalarType dtype = configuration["torch_dtype"]?.GetValue<string>() == "bfloat16" ? ScalarType.BFloat16 : ScalarType.Float32;
-        return new HuggingFaceModel(HuggingFaceConfiguration.Read(document.RootElement, HuggingFaceConfiguration.FileName).Make(dtype), configuration, generation);
+        return new HuggingFaceModel(HuggingFaceConfiguration.Read(document.RootElement, HuggingFaceConfiguration.FileName).CreateModel(dtype), configuration, generation);
     }
 
     /// <summary>Reads a model from a folder. Sizes, names and shapes are checked against one another before any weight is allocated.</summary>
@@ -86,7 +86,7 @@ internal sealed class HuggingFaceModel : IDisposable
         IArchitecture architecture = JsonFile.Read(path, root => HuggingFaceConfiguration.Read(root, path));
         HuggingFaceWeights weights = new(architecture, SafetensorsFolder.Open(folder));
         JsonObject? generation = File.Exists(generationPath) ? ReadObject(generationPath) : null;
-        CausalLanguageModel model = architecture.Make(dtype);
+        CausalLanguageModel model = architecture.CreateModel(dtype);
         try
         {
             // The caller may load inside a dispose scope; the model outlives it.
@@ -117,7 +117,7 @@ internal sealed class HuggingFaceModel : IDisposable
     }
 
     /// <summary>Writes the model into a folder. What was there under the same names is replaced once everything is written; an interrupted save leaves no <c>config.json</c>, or the old files.</summary>
-    /// <param name="folder">The folder; made if it is not there.</param>
+    /// <param name="folder">The folder; created if it is missing.</param>
     /// <param name="alongside">Paths of files to copy under their own names, such as those of the tokenizer; null for none.</param>
     /// <param name="maximumFileBytes">Most bytes of weights in a file; a larger model is written as several files under an index. Default 5 GB; a tensor is never split.</param>
     /// <exception cref="NotSupportedException">Hugging Face's files have no keys for what this model computes.</exception>
@@ -130,7 +130,7 @@ internal sealed class HuggingFaceModel : IDisposable
     }
 
     /// <summary>Writes the model into a folder, together with other files.</summary>
-    /// <param name="folder">The folder; made if it is not there.</param>
+    /// <param name="folder">The folder; created if it is missing.</param>
     /// <param name="alongside">Names of the other files and what writes them.</param>
     /// <param name="maximumFileBytes">Most bytes of weights in a file.</param>
     /// <exception cref="NotSupportedException">Hugging Face's files have no keys for what this model computes.</exception>

@@ -5,18 +5,18 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Formats.HuggingFace;
 
-/// <summary>Which tensor of a checkpoint's files belongs where in a model; checked before the model is made, so that nothing is allocated that the files do not fill.</summary>
+/// <summary>Assigns the tensors of weight files to the parameters of a model; this is checked before the model is created, so that nothing is allocated that the files do not fill.</summary>
 internal sealed class HuggingFaceWeights
 {
     private const string HeadName = "lm_head.weight";
 
     private readonly IReadOnlyList<SafetensorsFile> _files;
     private readonly Dictionary<string, HuggingFaceTensor> _tensors = [];
-    // Where tied weights are written twice, the second copy must equal the first.
+    // Where tied weights are stored twice: the second copy must equal the first.
     private readonly HuggingFaceTensor? _tiedCopy;
 
     /// <summary>Matches the files' tensors with those of an architecture.</summary>
-    /// <exception cref="InvalidDataException">A tensor is missing, has another shape or type, or is one too many; the message names it.</exception>
+    /// <exception cref="InvalidDataException">A tensor is missing, has another shape or type, or does not belong to the model; the message names it.</exception>
     public HuggingFaceWeights(IArchitecture architecture, IReadOnlyList<SafetensorsFile> files)
     {
         _files = files;
@@ -46,31 +46,31 @@ internal sealed class HuggingFaceWeights
 
     /// <summary>Fills a model's parameters, a piece of a tensor at a time.</summary>
     /// <param name="model">A model of the architecture.</param>
-    /// <exception cref="InvalidDataException">Tied weights are written twice and differ.</exception>
+    /// <exception cref="InvalidDataException">Tied weights are stored twice and differ.</exception>
     public void Fill(CausalLanguageModel model)
     {
         using var scope = NewDisposeScope();
         Dictionary<string, Parameter> parameters = model.named_parameters().ToDictionary(pair => pair.name, pair => pair.parameter);
         foreach (SafetensorsFile file in _files)
         {
-            using FileStream stream = file.Read();
+            using FileStream stream = file.OpenRead();
             foreach (SafetensorsEntry entry in file.Entries)
             {
                 if (!_tensors.TryGetValue(entry.Name, out HuggingFaceTensor? tensor))
                     continue;
                 stream.Position = file.DataStart + entry.Begin;
-                TensorBytes.Read(tensor.ViewOf(parameters), entry.Type, stream);
+                TensorBytes.Read(tensor.CreateView(parameters), entry.Type, stream);
             }
         }
         if (_tiedCopy is not null)
-            CompareTied(_tiedCopy.ViewOf(parameters));
+            CompareTied(_tiedCopy.CreateView(parameters));
     }
 
     private void CompareTied(Tensor embedding)
     {
         SafetensorsFile file = _files.First(file => file.Entries.Any(entry => entry.Name == HeadName));
         SafetensorsEntry head = file.Entries.First(entry => entry.Name == HeadName);
-        using FileStream stream = file.Read();
+        using FileStream stream = file.OpenRead();
         stream.Position = file.DataStart + head.Begin;
         if (!TensorBytes.AreEqual(embedding, head.Type, stream))
             throw new InvalidDataException($"{file.Path} holds a tensor '{HeadName}' that differs from the embedding, but the configuration says that they are one ('tie_word_embeddings').");

@@ -39,9 +39,9 @@ internal static class HuggingFaceWeightsWriter
 
     private static IEnumerable<(string, Tensor)> Tensors(CausalLanguageModel model)
     {
-        IArchitecture architecture = HuggingFaceConfiguration.Of(model);
+        IArchitecture architecture = HuggingFaceConfiguration.FindArchitecture(model);
         Dictionary<string, Parameter> parameters = model.named_parameters().ToDictionary(pair => pair.name, pair => pair.parameter);
-        return architecture.Tensors.Select(tensor => (tensor.HasPrefix ? architecture.Prefixes[0] + tensor.Name : tensor.Name, tensor.ViewOf(parameters)));
+        return architecture.Tensors.Select(tensor => (tensor.HasPrefix ? architecture.Prefixes[0] + tensor.Name : tensor.Name, tensor.CreateView(parameters)));
     }
 
     private static List<List<(string Name, Tensor Tensor)>> Split(IEnumerable<(string Name, Tensor Tensor)> tensors, long maximumFileBytes)

@@ -81,7 +81,7 @@ internal static class LlamaConfigurationFile
         json["num_attention_heads"] = configuration.Heads;
         json["num_key_value_heads"] = configuration.KeyValueHeads;
         json["head_dim"] = configuration.HeadWidth;
-        json["hidden_act"] = ActivationNames.Of(configuration.Activation);
+        json["hidden_act"] = ActivationNames.Find(configuration.Activation);
         json["rms_norm_eps"] = configuration.NormEpsilon;
         json["tie_word_embeddings"] = configuration.TiedHead;
         json["attention_dropout"] = configuration.AttentionDropout;

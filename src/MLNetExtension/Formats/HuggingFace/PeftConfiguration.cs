@@ -12,8 +12,8 @@ internal static class PeftConfiguration
     private const string AllLinear = "all-linear";
 
     /// <summary>
-    /// Keys that change nothing in what adapters compute: names, who made them and how they began. <c>fan_in_fan_out</c> is among them, because whether a weight is stored inputs first is known from
-    /// the model; so is what an option takes that must be off.
+    /// Keys that do not change what adapters compute: names, origin and initialization. <c>fan_in_fan_out</c> is among them, because the model tells whether a weight is transposed;
+    /// so are the settings of options that must be off.
     /// </summary>
     private static readonly HashSet<string> Harmless =
     [
@@ -21,7 +21,7 @@ internal static class PeftConfiguration
         "runtime_config",
     ];
 
-    /// <summary>Keys, and the one value, as JSON, of adapters as they are computed here. Null is taken for it too.</summary>
+    /// <summary>Keys with the one value, as JSON, that is supported; null counts as that value.</summary>
     private static readonly Dictionary<string, string> OnlyValue = new()
     {
         ["peft_type"] = "\"LORA\"",
@@ -45,19 +45,19 @@ internal static class PeftConfiguration
         ["ensure_weight_tying"] = "false",
     };
 
-    // Others, such as "pissa" and "olora", change the model's own weights when adapters begin.
-    private static readonly string[] HarmlessBeginnings = ["true", "false", "\"gaussian\""];
+    // Others, such as "pissa" and "olora", change the model's own weights when adapters are created.
+    private static readonly string[] HarmlessInitializations = ["true", "false", "\"gaussian\""];
 
     /// <summary>Reads the options.</summary>
     /// <param name="reader">The file's object.</param>
-    /// <returns>The options; their target modules are empty where a regular expression names them.</returns>
+    /// <returns>The options; their target modules are empty where the file selects them by a regular expression.</returns>
     /// <exception cref="InvalidDataException">A key is missing or has a value of the wrong kind.</exception>
     /// <exception cref="NotSupportedException">A key asks for what is not supported; the message names it.</exception>
     public static LoraOptions Read(JsonObjectReader reader)
     {
         foreach ((string key, string value) in OnlyValue)
             reader.Require(key, value);
-        reader.Require("init_lora_weights", HarmlessBeginnings);
+        reader.Require("init_lora_weights", HarmlessInitializations);
         LoraOptions options = new()
         {
             Rank = reader.GetInteger("r"),
@@ -77,9 +77,9 @@ internal static class PeftConfiguration
 
     /// <summary>Writes the options.</summary>
     /// <param name="options">The options.</param>
-    /// <param name="targets">Names that PEFT understands.</param>
-    /// <param name="transposed">Whether the layers' weights are stored inputs first.</param>
-    /// <param name="baseModel">What the model is called; null for nothing.</param>
+    /// <param name="targets">Names of the layers, without '*'.</param>
+    /// <param name="transposed">Whether the layers' weights are stored transposed.</param>
+    /// <param name="baseModel">The model's name; null for none.</param>
     public static JsonObject Write(LoraOptions options, IEnumerable<string> targets, bool transposed, string? baseModel) => new()
     {
         ["base_model_name_or_path"] = baseModel,

@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Formats.HuggingFace;
 
-/// <summary>Adapters in a folder as PEFT writes and reads them, checked against a model before anything is made of them.</summary>
+/// <summary>Reads and writes adapters in a folder in PEFT's format; they are checked against a model before anything is allocated.</summary>
 internal sealed class PeftFolder
 {
     private const string WeightsName = "adapter_model.safetensors";
@@ -20,10 +20,10 @@ internal sealed class PeftFolder
 
     private PeftFolder(SafetensorsFile weights, LoraOptions options, IReadOnlyList<AdaptableModule> modules) => (_weights, Options, Modules) = (weights, options, modules);
 
-    /// <summary>What the adapters are like.</summary>
+    /// <summary>The adapters' settings.</summary>
     public LoraOptions Options { get; }
 
-    /// <summary>The layers that have one.</summary>
+    /// <summary>The layers with an adapter.</summary>
     public IReadOnlyList<AdaptableModule> Modules { get; }
 
     /// <summary>Reads the configuration and checks the weights' names, shapes and types.</summary>
@@ -42,9 +42,9 @@ internal sealed class PeftFolder
         LoraOptions options = JsonFile.Read(path, root => PeftConfiguration.Read(new JsonObjectReader(root, path)));
         SafetensorsFile weights = SafetensorsFile.Open(weightsPath);
         HashSet<string> names = [.. weights.Entries.Select(entry => entry.Name)];
-        IReadOnlyList<AdaptableModule> held = [.. modules.Where(module => names.Contains(NameOfA(module)) || names.Contains(NameOfB(module)))];
+        IReadOnlyList<AdaptableModule> named = [.. modules.Where(module => names.Contains(NameOfA(module)) || names.Contains(NameOfB(module)))];
         if (options.TargetModules.Count == 0)
-            options = options with { TargetModules = [.. held.Select(module => module.Name)] };
+            options = options with { TargetModules = [.. named.Select(module => module.Name)] };
         try
         {
             options.Validate();
@@ -58,12 +58,12 @@ internal sealed class PeftFolder
         }
     }
 
-    /// <summary>Fills adapters from the file.</summary>
-    /// <param name="adapters">Those of <see cref="Modules"/>.</param>
+    /// <summary>Loads the adapters' weights from the file.</summary>
+    /// <param name="adapters">The adapters of <see cref="Modules"/>.</param>
     public void Fill(IReadOnlyList<(AdaptableModule Module, LowRankAdapter Adapter)> adapters)
     {
         Dictionary<string, Tensor> tensors = Tensors(adapters).ToDictionary();
-        using FileStream stream = _weights.Read();
+        using FileStream stream = _weights.OpenRead();
         foreach (SafetensorsEntry entry in _weights.Entries)
         {
             stream.Position = _weights.DataStart + entry.Begin;
@@ -71,16 +71,16 @@ internal sealed class PeftFolder
         }
     }
 
-    /// <summary>Writes adapters; the configuration comes last.</summary>
-    /// <param name="folder">The folder; made if it is not there.</param>
-    /// <param name="options">What they are like.</param>
+    /// <summary>Writes adapters; the configuration last.</summary>
+    /// <param name="folder">The folder; created if it is missing.</param>
+    /// <param name="options">Their settings.</param>
     /// <param name="adapters">The adapters.</param>
-    /// <param name="baseModel">What the model is called; null for nothing.</param>
+    /// <param name="baseModel">The model's name; null for none.</param>
     public static void Write(string folder, LoraOptions options, IReadOnlyList<(AdaptableModule Module, LowRankAdapter Adapter)> adapters, string? baseModel)
     {
-        // PEFT knows no '*': whole names say the same.
-        bool wild = options.TargetModules.Any(pattern => pattern.Contains('*'));
-        IEnumerable<string> targets = wild ? adapters.Select(pair => pair.Module.Name) : options.TargetModules;
+        // PEFT has no '*', so whole names are written instead.
+        bool hasWildcard = options.TargetModules.Any(pattern => pattern.Contains('*'));
+        IEnumerable<string> targets = hasWildcard ? adapters.Select(pair => pair.Module.Name) : options.TargetModules;
         JsonObject configuration = PeftConfiguration.Write(options, targets, transposed: adapters.Any(pair => pair.Module.IsTransposed), baseModel);
         using StagedFiles files = StagedFiles.CreateIn(folder);
         files.Write(WeightsName, stream => SafetensorsWriter.Write([.. Tensors(adapters).Select(pair => (pair.Key, pair.Value))], stream));

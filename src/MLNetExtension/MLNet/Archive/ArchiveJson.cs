@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace MLNetExtension.MLNet.Archive;
 
-/// <summary>How the JSON entries of an archive are written: fields too (ML.NET's options are fields), enumerations by name.</summary>
+/// <summary>How the JSON entries of an archive are written: with fields, because ML.NET's options are fields, and enumerations by name.</summary>
 internal static class ArchiveJson
 {
     public static JsonSerializerOptions Options { get; } = new()

@@ -1,7 +1,7 @@
 namespace MLNetExtension.MLNet.Archive;
 
-/// <summary>What the archive says of its other entries; written last, read first.</summary>
-/// <param name="FormatVersion">The version of the layout: which entries there are and what they mean.</param>
+/// <summary>The list of an archive's other entries; written last, read first.</summary>
+/// <param name="FormatVersion">The version of the format.</param>
 /// <param name="Entries">Every other entry.</param>
 internal sealed record ArchiveManifest(int FormatVersion, IReadOnlyList<ArchiveManifest.Entry> Entries)
 {

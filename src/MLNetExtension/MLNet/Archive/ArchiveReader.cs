@@ -3,14 +3,14 @@ using MLNetExtension.Files;
 
 namespace MLNetExtension.MLNet.Archive;
 
-/// <summary>Reads the entries that <see cref="ArchiveWriter"/> wrote; whatever is missing, cut short or changed is an error that names the entry.</summary>
+/// <summary>Reads the entries that <see cref="ArchiveWriter"/> wrote; an entry that is missing, truncated or changed is an error that names it.</summary>
 internal sealed class ArchiveReader
 {
     private readonly object _loadContext;
     private readonly ArchiveManifest _manifest;
 
     /// <summary>Reads the manifest.</summary>
-    /// <param name="loadContext">What ML.NET gave to the loader.</param>
+    /// <param name="loadContext">The load context that ML.NET passes to the loader.</param>
     /// <exception cref="InvalidDataException">The archive has no manifest, or one that cannot be read.</exception>
     /// <exception cref="NotSupportedException">A later version of this library wrote the archive.</exception>
     public ArchiveReader(object loadContext)
@@ -24,6 +24,7 @@ internal sealed class ArchiveReader
                 + $"this version reads formats up to {ArchiveManifest.CurrentVersion}. Update MLNetExtension to load it.");
     }
 
+    /// <summary>Reads a JSON entry.</summary>
     public T ReadJson<T>(string name)
     {
         T? value = default;
@@ -31,10 +32,10 @@ internal sealed class ArchiveReader
         return value!;
     }
 
-    /// <summary>Reads an entry front to back, and checks that its bytes are those that were written.</summary>
+    /// <summary>Reads an entry from beginning to end, and checks that its bytes are those that were written.</summary>
     /// <param name="name">The entry's name.</param>
     /// <param name="read">Takes the stream and its length in bytes.</param>
-    /// <exception cref="InvalidDataException">The entry is missing, cut short, changed, or not what <paramref name="read"/> expects.</exception>
+    /// <exception cref="InvalidDataException">The entry is missing, truncated, changed, or not what <paramref name="read"/> expects.</exception>
     public void Read(string name, Action<Stream, long> read)
     {
         var expected = _manifest.Entries.FirstOrDefault(entry => entry.Name == name)
@@ -60,7 +61,7 @@ internal sealed class ArchiveReader
         }
         catch (Exception exception) when (exception is EndOfStreamException or JsonException or InvalidDataException)
         {
-            // Not the cause as well: ML.NET wraps what a loader throws, and whoever unwraps it should find the error that names the entry.
+            // Without the inner exception: ML.NET wraps what a loader throws, and code that unwraps it should find the error that names the entry.
             throw Bad(name, $"cannot be read: {exception.Message}");
         }
         if (!found)

@@ -9,8 +9,12 @@ internal sealed class ArchiveWriter(ModelSaveContext context)
 {
     private readonly List<ArchiveManifest.Entry> _written = [];
 
+    /// <summary>Writes a JSON entry.</summary>
     public void WriteJson<T>(string name, T value) => Write(name, stream => JsonSerializer.Serialize(stream, value, ArchiveJson.Options));
 
+    /// <summary>Writes an entry.</summary>
+    /// <param name="name">The entry's name.</param>
+    /// <param name="write">Writes its content.</param>
     public void Write(string name, Action<Stream> write) => ModelArchiveBridge.WriteEntry(context, name, writer =>
     {
         writer.Flush();
@@ -19,7 +23,7 @@ internal sealed class ArchiveWriter(ModelSaveContext context)
         _written.Add(new ArchiveManifest.Entry(name, stream.Count, stream.Hash));
     });
 
-    /// <summary>Seals the archive: an interrupted save leaves no manifest, and is refused when read.</summary>
+    /// <summary>Writes the manifest: an archive without one, which an interrupted save leaves, is refused when it is read.</summary>
     public void Complete() => ModelArchiveBridge.WriteEntry(context, ArchiveManifest.Name, writer =>
         JsonSerializer.Serialize(writer.BaseStream, new ArchiveManifest(ArchiveManifest.CurrentVersion, _written), ArchiveJson.Options));
 }

@@ -6,19 +6,19 @@ using Microsoft.ML.Runtime;
 
 namespace MLNetExtension.MLNet.Archive;
 
-/// <summary>The one place that reaches what ML.NET keeps internal: naming a column of a schema shape, and taking part in its model archive.</summary>
+/// <summary>The only place that uses internal members of ML.NET: to create a column of a schema shape, and to write and read entries of its model archive.</summary>
 /// <remarks>ML.NET offers components of other assemblies no public way to do either (dotnet/machinelearning #3243, #4911, #6839). What is
 /// used here is unchanged since 1.0; where a later version changes it, these members throw <see cref="MissingMemberException"/>.</remarks>
 internal static class ModelArchiveBridge
 {
-    // Eight characters, written at the head of the component's Model.key entry.
+    // Eight characters, at the head of the component's Model.key entry.
     private const string ModelSignature = "CAUSALLM";
 
     private const BindingFlags Instance = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DoNotWrapExceptions;
 
     private static readonly ConditionalWeakTable<ComponentCatalog, HashSet<string>> Registered = [];
 
-    /// <summary>Describes one column of a <see cref="SchemaShape"/>.</summary>
+    /// <summary>Creates a column of a <see cref="SchemaShape"/>.</summary>
     [UnsafeAccessor(UnsafeAccessorKind.Constructor)]
     public static extern SchemaShape.Column Column(string name, SchemaShape.Column.VectorKind kind, DataViewType itemType, bool isKey, SchemaShape? annotations);
 
@@ -26,20 +26,20 @@ internal static class ModelArchiveBridge
     [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "SaveBinaryStream")]
     public static extern void WriteEntry(ModelSaveContext context, string name, Action<BinaryWriter> write);
 
-    /// <summary>Says in the archive which loader reads this component back.</summary>
-    /// <param name="context">What ML.NET gave to <see cref="ICanSaveModel.Save"/>.</param>
+    /// <summary>Records in the archive which loader reads this component.</summary>
+    /// <param name="context">The argument of <see cref="ICanSaveModel.Save"/>.</param>
     /// <param name="loaderSignature">The name under which <see cref="RegisterLoader"/> registered the loader.</param>
     /// <param name="version">The version of what is written, from 1.</param>
     public static void SetLoader(ModelSaveContext context, string loaderSignature, int version)
     {
-        // The assembly goes by its simple name: with a version in it, an older library could not even say that the model is too new.
+        // By the assembly's simple name: with a version in it, an older library could not even report that the model is too new.
         string assembly = typeof(ModelArchiveBridge).Assembly.GetName().Name!;
-        object info = Make("Microsoft.ML.VersionInfo", [ModelSignature, (uint)version, (uint)version, 1u, assembly, loaderSignature, null]);
-        Find(typeof(ModelSaveContext), "SetVersionInfo").Invoke(context, Instance, null, [info], null);
+        object info = Create("Microsoft.ML.VersionInfo", [ModelSignature, (uint)version, (uint)version, 1u, assembly, loaderSignature, null]);
+        FindMethod(typeof(ModelSaveContext), "SetVersionInfo").Invoke(context, Instance, null, [info], null);
     }
 
-    /// <summary>Makes models with this loader signature loadable in an environment; doing so again changes nothing.</summary>
-    /// <param name="environment">The context that will load.</param>
+    /// <summary>Registers the loader for a loader signature in an environment; registering it again has no effect.</summary>
+    /// <param name="environment">The environment that loads.</param>
     /// <param name="loaderSignature">The name that <see cref="SetLoader"/> wrote.</param>
     /// <param name="create">A static method taking the environment and ML.NET's load context.</param>
     public static void RegisterLoader(IHostEnvironment environment, string loaderSignature, Func<IHostEnvironment, object, ITransformer> create)
@@ -50,35 +50,37 @@ internal static class ModelArchiveBridge
             if (registered.Contains(loaderSignature))
                 return;
             string[] loadNames = [loaderSignature];
-            object attribute = Make("Microsoft.ML.LoadableClassAttribute",
-                [typeof(ITransformer), create.Method.DeclaringType, null, Internal("Microsoft.ML.SignatureLoadModel"), loaderSignature, loadNames]);
-            object loadable = Make("Microsoft.ML.Runtime.ComponentCatalog+LoadableClassInfo", [attribute, null, null, create.Method, true]);
-            Find(typeof(ComponentCatalog), "AddClass").Invoke(environment.ComponentCatalog, Instance, null, [loadable, loadNames, true], null);
+            object attribute = Create("Microsoft.ML.LoadableClassAttribute",
+                [typeof(ITransformer), create.Method.DeclaringType, null, FindType("Microsoft.ML.SignatureLoadModel"), loaderSignature, loadNames]);
+            object loadable = Create("Microsoft.ML.Runtime.ComponentCatalog+LoadableClassInfo", [attribute, null, null, create.Method, true]);
+            FindMethod(typeof(ComponentCatalog), "AddClass").Invoke(environment.ComponentCatalog, Instance, null, [loadable, loadNames, true], null);
             registered.Add(loaderSignature);
         }
     }
 
     /// <summary>Reads an entry from the component's folder of the archive.</summary>
-    /// <param name="loadContext">What ML.NET gave to the loader.</param>
+    /// <param name="loadContext">The load context that ML.NET passes to the loader.</param>
     /// <param name="name">The entry's name.</param>
     /// <param name="read">Reads the entry.</param>
     /// <returns>False where the archive has no such entry; nothing was read then.</returns>
     public static bool TryReadEntry(object loadContext, string name, Action<BinaryReader> read) =>
-        Find(loadContext.GetType(), "TryLoadBinaryStream").CreateDelegate<Func<string, Action<BinaryReader>, bool>>(loadContext)(name, read);
+        FindMethod(loadContext.GetType(), "TryLoadBinaryStream").CreateDelegate<Func<string, Action<BinaryReader>, bool>>(loadContext)(name, read);
 
-    private static object Make(string type, object?[] arguments)
+    private static object Create(string type, object?[] arguments)
     {
-        var constructor = Internal(type).GetConstructors(Instance).FirstOrDefault(candidate => Accepts(candidate.GetParameters(), arguments))
+        var constructor = FindType(type).GetConstructors(Instance).FirstOrDefault(candidate => Accepts(candidate.GetParameters(), arguments))
             ?? throw new MissingMethodException(type, ".ctor");
         return constructor.Invoke(Instance, null, arguments, null);
     }
 
     private static bool Accepts(ParameterInfo[] parameters, object?[] arguments) =>
-        parameters.Length == arguments.Length
-        && parameters.Zip(arguments).All(pair => pair.Second is null ? !pair.First.ParameterType.IsValueType : pair.First.ParameterType.IsInstanceOfType(pair.Second));
+        parameters.Length == arguments.Length && parameters.Zip(arguments, Accepts).All(accepts => accepts);
 
-    private static MethodInfo Find(Type type, string method) => type.GetMethod(method, Instance) ?? throw new MissingMethodException(type.FullName, method);
+    private static bool Accepts(ParameterInfo parameter, object? argument) =>
+        argument is null ? !parameter.ParameterType.IsValueType : parameter.ParameterType.IsInstanceOfType(argument);
 
-    private static Type Internal(string type) =>
+    private static MethodInfo FindMethod(Type type, string method) => type.GetMethod(method, Instance) ?? throw new MissingMethodException(type.FullName, method);
+
+    private static Type FindType(string type) =>
         typeof(ComponentCatalog).Assembly.GetType(type) ?? throw new TypeLoadException($"This version of ML.NET has no type {type}, which saving and loading models needs.");
 }

@@ -3,16 +3,16 @@ using MLNetExtension.Models.Lora;
 
 namespace MLNetExtension.MLNet.Archive;
 
-/// <summary>What a saved model says of its network and tokenizer.</summary>
+/// <summary>Which network and tokenizer a saved model has.</summary>
 /// <param name="Architecture">The kind of network.</param>
-/// <param name="Configuration">Its dimensions, where it was made here; null where entries of their own describe it.</param>
+/// <param name="Configuration">Its sizes, for a GPT-2 network; null where other entries describe the network.</param>
 /// <param name="Tokenizer">The kind of tokenizer.</param>
-/// <param name="TokenizerFiles">Entries that make it; null where its kind says everything.</param>
-/// <param name="Adapters">What the low-rank adapters are like that the network has; null where it has none.</param>
+/// <param name="TokenizerFiles">Names of the entries with its files; null for the tokenizer of bytes.</param>
+/// <param name="Adapters">Settings of the network's low-rank adapters; null where it has none.</param>
 internal sealed record ModelDescription(
     string Architecture, Gpt2Configuration? Configuration, string Tokenizer, IReadOnlyList<string>? TokenizerFiles = null, LoraOptions? Adapters = null)
 {
-    /// <summary>A GPT-2 network that was made here.</summary>
+    /// <summary>A GPT-2 network that this library created.</summary>
     public const string Gpt2 = "gpt2";
 
     /// <summary>A network that <c>config.json</c> describes.</summary>
@@ -24,7 +24,9 @@ internal sealed record ModelDescription(
     /// <summary>A tokenizer made of files.</summary>
     public const string Files = "files";
 
-    /// <exception cref="InvalidDataException">This library has no such network or tokenizer.</exception>
+    /// <summary>Checks that there are such a network and such a tokenizer.</summary>
+    /// <param name="entry">The entry's name, for messages.</param>
+    /// <exception cref="InvalidDataException">There are not.</exception>
     public void Check(string entry)
     {
         if (Architecture is not (Gpt2 or HuggingFace) || (Architecture == Gpt2) != Configuration is not null)

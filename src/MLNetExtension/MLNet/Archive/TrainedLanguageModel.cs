@@ -11,7 +11,7 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.MLNet.Archive;
 
-/// <summary>A trained network with all that is needed to use it: tokenizer, configuration, adapters. Owns the network.</summary>
+/// <summary>A trained network with what is needed to use it: tokenizer, configuration, adapters. It owns the network.</summary>
 internal sealed class TrainedLanguageModel : IDisposable
 {
     private const string DescriptionEntry = "model.json", WeightsEntry = "weights.safetensors";
@@ -20,16 +20,16 @@ internal sealed class TrainedLanguageModel : IDisposable
     private readonly HuggingFaceModel? _published;
     private bool _disposed;
 
-    /// <param name="network">Becomes this object's: it is detached from every dispose scope, and disposed with this object.</param>
-    /// <param name="tokenizer">Gives ids below the network's vocabulary size.</param>
+    /// <param name="network">Owned by this object: detached from every dispose scope, and disposed with this object.</param>
+    /// <param name="tokenizer">Its ids are below the network's vocabulary size.</param>
     /// <param name="adapters">The network's adapters; null where it has none.</param>
     public TrainedLanguageModel(Gpt2Model network, ILanguageTokenizer tokenizer, LoraAdapters? adapters = null)
         : this(network, tokenizer, null, adapters)
     {
     }
 
-    /// <param name="published">Becomes this object's, like its network.</param>
-    /// <param name="tokenizer">Gives ids below the network's vocabulary size.</param>
+    /// <param name="published">Owned by this object, like its network.</param>
+    /// <param name="tokenizer">Its ids are below the network's vocabulary size.</param>
     /// <param name="adapters">The network's adapters; null where it has none.</param>
     public TrainedLanguageModel(HuggingFaceModel published, ILanguageTokenizer tokenizer, LoraAdapters? adapters = null)
         : this(published.Model, tokenizer, published, adapters)
@@ -38,7 +38,7 @@ internal sealed class TrainedLanguageModel : IDisposable
 
     private TrainedLanguageModel(CausalLanguageModel network, ILanguageTokenizer tokenizer, HuggingFaceModel? published, LoraAdapters? adapters)
     {
-        // A caller may train inside a dispose scope of his own; the model outlives it.
+        // The caller may train inside a dispose scope; the model outlives it.
         foreach (var tensor in network.parameters().Concat(network.buffers()))
             tensor.DetachFromDisposeScope();
         network.eval();
@@ -56,10 +56,10 @@ internal sealed class TrainedLanguageModel : IDisposable
 
     public ILanguageTokenizer Tokenizer { get; }
 
-    /// <summary>Ids that end a text, by what the model was published with, besides the tokenizer's end-of-text.</summary>
+    /// <summary>Ids that end a text according to the published model's files, besides the tokenizer's end-of-text.</summary>
     public IReadOnlyList<int> EndIds => _published?.EndOfTextIds ?? [];
 
-    /// <summary>The network's adapters; null where it has none, or has none any more.</summary>
+    /// <summary>The network's adapters; null where it has none or they have been merged.</summary>
     public LoraAdapters? Adapters { get; private set; }
 
     /// <summary>Adds the adapters to the network's own weights.</summary>
@@ -70,7 +70,7 @@ internal sealed class TrainedLanguageModel : IDisposable
         Adapters = null;
     }
 
-    /// <summary>Writes configuration, tokenizer and weights as entries of their own.</summary>
+    /// <summary>Writes configuration, tokenizer and weights as entries.</summary>
     public void Save(ArchiveWriter archive)
     {
         var files = Tokenizer.Files;
@@ -88,13 +88,13 @@ internal sealed class TrainedLanguageModel : IDisposable
         }
         foreach (var file in files)
             archive.Write(file.Name, stream => stream.Write(file.Content.Span));
-        // Under the names of our modules, adapters included.
+        // Under the names of this library's modules, adapters included.
         archive.Write(WeightsEntry, stream => ModuleWeights.Save(Network, stream));
     }
 
     /// <summary>Reads what <see cref="Save"/> wrote.</summary>
-    /// <param name="archive">Where to read.</param>
-    /// <param name="device">Where the network is to be.</param>
+    /// <param name="archive">The archive.</param>
+    /// <param name="device">The device for the network.</param>
     /// <exception cref="InvalidDataException">An entry is missing or damaged; the message names it.</exception>
     public static TrainedLanguageModel Load(ArchiveReader archive, Device device)
     {
@@ -120,9 +120,9 @@ internal sealed class TrainedLanguageModel : IDisposable
     }
 
     /// <summary>Writes a folder that Hugging Face's tools read: network and tokenizer.</summary>
-    /// <param name="folder">The folder; made if it is not there.</param>
+    /// <param name="folder">The folder; created if it is missing.</param>
     /// <exception cref="InvalidOperationException">The network has adapters.</exception>
-    /// <exception cref="NotSupportedException">Hugging Face's files have no way to say what this network computes.</exception>
+    /// <exception cref="NotSupportedException">Hugging Face's files have no keys for what this network computes.</exception>
     public void SaveAsHuggingFace(string folder)
     {
         if (Adapters is not null)

@@ -38,7 +38,7 @@ internal sealed class CheckpointCopy : IDisposable
         Dictionary<string, Tensor> tensors = [];
         foreach (SafetensorsFile file in SafetensorsFolder.Open(folder))
         {
-            using FileStream stream = file.Read();
+            using FileStream stream = file.OpenRead();
             foreach (SafetensorsEntry entry in file.Entries)
             {
                 stream.Position = file.DataStart + entry.Begin;

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Formats.HuggingFace;
 
-/// <summary>What is wrong with a checkpoint is said before anything is allocated, by name.</summary>
+/// <summary>A faulty checkpoint is refused before anything is allocated; the message names the fault.</summary>
 [TestClass]
 public sealed class HuggingFaceRefusalTests
 {

@@ -9,7 +9,7 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Models.Custom;
 
-/// <summary>A module that knows nothing of this library is trained by the same engine, under the same law.</summary>
+/// <summary>A module from outside this library is trained by the same code, under the same law.</summary>
 [TestClass]
 public sealed class FromModuleTests
 {
@@ -90,7 +90,7 @@ public sealed class FromModuleTests
         return parameters.Gradients.clone();
     }
 
-    // A plain recurrent network: h_t = tanh(A h_(t-1) + embedding of id t), logits = log softmax(B h_t), whose backward pass reads the logits: whoever writes into them is found out. Each draw is its own, so that every one made is the same.
+    // A plain recurrent network: h_t = tanh(A h_(t-1) + embedding of id t), logits = log softmax(B h_t), whose backward pass reads the logits, so that code that overwrites them is found out. Its generator is its own, so that every instance is the same.
     private sealed class Recurrent : nn.Module<Tensor, Tensor>
     {
         private const int Width = 7;

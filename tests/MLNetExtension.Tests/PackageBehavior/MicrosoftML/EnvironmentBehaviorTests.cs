@@ -10,7 +10,7 @@ namespace MLNetExtension.Tests.PackageBehavior.MicrosoftML;
 [TestClass]
 public sealed class EnvironmentBehaviorTests
 {
-    // Other numbers would be another model for whoever gives the context a seed and the trainer none.
+    // Other numbers would give another model to a user who sets the context's seed and not the trainer's.
     [TestMethod]
     public void A_context_with_a_seed_gives_its_components_these_very_numbers()
     {

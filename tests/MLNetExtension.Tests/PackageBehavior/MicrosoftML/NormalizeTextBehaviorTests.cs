@@ -5,7 +5,7 @@ using Microsoft.ML.Transforms.Text;
 namespace MLNetExtension.Tests.PackageBehavior.MicrosoftML;
 
 /// <summary>
-/// ML.NET's <c>NormalizeText</c>, told to keep everything, changes no character: the pipeline of the sample's <c>TrainJob</c> learns and counts bytes of what it gives.
+/// ML.NET's <c>NormalizeText</c>, told to keep everything, changes no character: the pipeline of the sample's <c>TrainJob</c> trains on and counts the bytes of its result.
 /// </summary>
 [TestClass]
 public sealed class NormalizeTextBehaviorTests

@@ -42,14 +42,14 @@ public sealed class AutogradBehaviorTests
     public void A_detached_tensor_collects_a_gradient_of_its_own_from_which_a_backward_pass_goes_on()
     {
         using var scope = NewDisposeScope();
-        Tensor weight = tensor(2.0).requires_grad_(), hidden = weight * 3, cut = hidden.detach().requires_grad_();
+        Tensor weight = tensor(2.0).requires_grad_(), hidden = weight * 3, detached = hidden.detach().requires_grad_();
 
-        (cut * 5).backward();
-        (cut * 7).backward();
+        (detached * 5).backward();
+        (detached * 7).backward();
         Assert.IsNull(weight.grad);
-        hidden.backward([cut.grad!]);
+        hidden.backward([detached.grad!]);
 
-        Assert.AreEqual(12, cut.grad!.item<double>());
+        Assert.AreEqual(12, detached.grad!.item<double>());
         Assert.AreEqual(36, weight.grad!.item<double>());
     }
 }

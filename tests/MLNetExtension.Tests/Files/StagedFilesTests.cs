@@ -1,0 +1,48 @@
+using MLNetExtension.Files;
+using MLNetExtension.Tests.Samples;
+
+namespace MLNetExtension.Tests.Files;
+
+[TestClass]
+public sealed class StagedFilesTests
+{
+    private const string Marker = "marker.json";
+
+    [TestMethod]
+    public void Files_replace_earlier_ones_and_leave_others_alone()
+    {
+        using TemporaryFolder folder = new();
+        folder.Write("weights.1", "old");
+        folder.Write("notes.txt", "mine");
+        folder.Write(Marker, "old");
+        using (StagedFiles files = StagedFiles.CreateIn(folder.Path))
+        {
+            Stage(files, Marker, "weights.2");
+            Assert.AreEqual("old", File.ReadAllText(folder[Marker]), "before the end nothing has changed");
+            files.MoveInto(folder.Path, Marker, name => name.StartsWith("weights.", StringComparison.Ordinal));
+        }
+        CollectionAssert.AreEquivalent(new[] { Marker, "notes.txt", "weights.2" }, folder.Names);
+        Assert.AreEqual("new", File.ReadAllText(folder[Marker]));
+    }
+
+    // A folder in the way stops the move of the second file, as a crash there would.
+    [TestMethod]
+    public void A_move_that_stops_half_way_leaves_no_marker()
+    {
+        using TemporaryFolder folder = new();
+        folder.Write(Marker, "old");
+        Directory.CreateDirectory(folder["b"]);
+        using (StagedFiles files = StagedFiles.CreateIn(folder.Path))
+        {
+            Stage(files, Marker, "a", "b");
+            Assert.Throws<Exception>(() => files.MoveInto(folder.Path, Marker, _ => false));
+        }
+        CollectionAssert.AreEquivalent(new[] { "a", "b" }, folder.Names);
+    }
+
+    private static void Stage(StagedFiles files, params string[] names)
+    {
+        foreach (string name in names)
+            files.Write(name, stream => stream.Write("new"u8));
+    }
+}
