@@ -58,7 +58,7 @@ internal static class Ragged
         double dropout = 0)
     {
         using Gpt2Model model = Model(dtype, dropout: dropout);
-        using BatchGradient gradient = new(model, normalization, loss, recompute, pack);
+        using BatchGradient gradient = new(model, new GradientSettings { Normalization = normalization, Loss = loss ?? new LinearCrossEntropy(), Recompute = recompute, Pack = pack });
         return (gradient.Accumulate(microBatches), gradient.Parameters.Gradients.clone().to(float64));
     }
 

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Training;
 
-/// <summary>The best weights that a training has measured so far, and how long ago that was. P trained parameters.</summary>
+/// <summary>The weights with the lowest validation loss so far, and when that was measured. P trained parameters.</summary>
 internal sealed class BestWeights : IDisposable
 {
     /// <summary>The lowest validation loss, in nats per target token; positive infinity before the first that is a number.</summary>
@@ -18,10 +18,10 @@ internal sealed class BestWeights : IDisposable
     /// <summary>Evaluations since the best.</summary>
     public int WithoutImprovement { get; private set; }
 
-    /// <summary>The weights of that step, [P] on the CPU: the only copy that is kept, in memory of its own that each better one overwrites.</summary>
+    /// <summary>The weights of that step, [P] on the CPU: a copy that the next better weights overwrite.</summary>
     public Tensor? Values { get; private set; }
 
-    /// <summary>Takes note of an evaluation; a loss that is not a number is no improvement.</summary>
+    /// <summary>Compares an evaluation with the best and keeps its weights where they are better; a loss that is not a number is no improvement.</summary>
     /// <param name="loss">In nats per target token.</param>
     /// <param name="step">The step after which it was measured.</param>
     /// <param name="values">The weights of that step, [P].</param>
@@ -37,7 +37,7 @@ internal sealed class BestWeights : IDisposable
         Keep(values);
     }
 
-    /// <summary>Puts the best weights into the model again, where others came after them.</summary>
+    /// <summary>Copies the best weights back into the model, unless they are the last.</summary>
     /// <param name="parameters">The flat parameters of the model.</param>
     public void Restore(FlatParameters parameters)
     {
@@ -49,7 +49,7 @@ internal sealed class BestWeights : IDisposable
         parameters.PublishValues();
     }
 
-    /// <summary>Goes on from what another training measured.</summary>
+    /// <summary>Resumes from what a checkpoint holds.</summary>
     public void Resume(double loss, int step, int lastStep, int withoutImprovement, Tensor? values)
     {
         (Loss, Step, LastStep, WithoutImprovement) = (loss, step, lastStep, withoutImprovement);

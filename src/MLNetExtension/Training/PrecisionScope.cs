@@ -7,8 +7,8 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Training;
 
 /// <summary>
-/// Puts a model into the precision that it trains in and back. Its weights in full precision go into the flat parameters, which keeps them meanwhile; frozen weights are kept here. A model whose frozen
-/// weights are in half precision already stays as it is: what is trained beside them has a precision of its own.
+/// Converts a model to the precision that it trains in, and back when training ends. Meanwhile the flat parameters keep its trained weights in full precision, and this scope those that are
+/// frozen. A model whose frozen weights are in half precision already stays as it is: its adapters have a precision of their own.
 /// </summary>
 internal sealed class PrecisionScope : IDisposable
 {
@@ -16,6 +16,9 @@ internal sealed class PrecisionScope : IDisposable
     private readonly bool _half;
     private readonly Dictionary<string, Tensor> _masters = [];
 
+    /// <summary>Converts the model.</summary>
+    /// <param name="model">The model; it stays its owner's.</param>
+    /// <param name="precision">What it computes in.</param>
     public PrecisionScope(CausalLanguageModel model, ComputePrecision precision)
     {
         _model = model;
@@ -27,9 +30,9 @@ internal sealed class PrecisionScope : IDisposable
         model.to(ScalarType.BFloat16);
     }
 
-    /// <summary>Gives the flat parameters the weights as they were before rounding.</summary>
+    /// <summary>Copies the weights as they were before rounding to the flat parameters.</summary>
     /// <param name="parameters">The flat parameters of the model.</param>
-    public void SetMasters(FlatParameters parameters)
+    public void CopyMastersTo(FlatParameters parameters)
     {
         foreach (string name in parameters.Names)
         {
@@ -40,7 +43,7 @@ internal sealed class PrecisionScope : IDisposable
         }
     }
 
-    /// <summary>Gives the model the flat parameters' weights in full precision, and those that are frozen as they were.</summary>
+    /// <summary>Converts the model back: trained weights come from the flat parameters, frozen ones are as they were.</summary>
     /// <param name="parameters">The flat parameters of the model.</param>
     public void Restore(FlatParameters parameters)
     {
@@ -50,7 +53,7 @@ internal sealed class PrecisionScope : IDisposable
         using var _ = no_grad();
         _model.to(ScalarType.Float32);
         foreach ((string name, Parameter parameter) in _model.named_parameters())
-            parameter.copy_(_masters.TryGetValue(name, out Tensor? frozen) ? frozen : parameters.Master(name));
+            parameter.copy_(_masters.TryGetValue(name, out Tensor? frozen) ? frozen : parameters.GetMaster(name));
     }
 
     /// <summary>Frees the copies of the weights.</summary>

@@ -2,13 +2,17 @@ using MLNetExtension.Training.Reports;
 
 namespace MLNetExtension.Training;
 
-/// <summary>How far a training has come towards the first of its limits, and whether it is to end.</summary>
+/// <summary>The limits of a training, and how far it has come towards the first of them.</summary>
 internal sealed class TrainingLimits
 {
     private readonly TimeSpan? _duration;
     private readonly int _nonFiniteSteps;
     private readonly CancellationToken _stopToken;
 
+    /// <summary>Reads the limits.</summary>
+    /// <param name="options">The limits of steps, epochs and time; one epoch where there is none.</param>
+    /// <param name="examples">Number of examples.</param>
+    /// <param name="stopToken">Requests the end.</param>
     public TrainingLimits(TrainingOptions options, int examples, CancellationToken stopToken = default)
     {
         long stepsPerEpoch = (examples + options.BatchSize - 1) / options.BatchSize;
@@ -18,22 +22,22 @@ internal sealed class TrainingLimits
         (_duration, _nonFiniteSteps, _stopToken) = (options.MaximumDuration, options.MaximumNonFiniteSteps, stopToken);
     }
 
-    /// <summary>Most steps; null where time alone ends the training.</summary>
+    /// <summary>Most steps; null where only time ends the training.</summary>
     public long? Steps { get; }
 
-    /// <summary>Share of the training that is done, 0 to 1 and above where a step outlasted the time.</summary>
+    /// <summary>Share of the training that is done, from 0; above 1 where a step took longer than the time that was left.</summary>
     /// <param name="steps">Steps taken.</param>
     /// <param name="elapsed">Time since training began.</param>
     public double Progress(int steps, TimeSpan elapsed) => Math.Max(Share(steps, Steps), Share(elapsed.TotalSeconds, _duration?.TotalSeconds));
 
-    /// <summary>Whether whoever trains asks for the end.</summary>
+    /// <summary>Whether the end is requested.</summary>
     public bool StopIsRequested => _stopToken.IsCancellationRequested;
 
-    /// <summary>Why training ends here; null where it goes on.</summary>
+    /// <summary>Finds why training ends here; null where it goes on.</summary>
     /// <param name="steps">Steps taken.</param>
     /// <param name="elapsed">Time since training began.</param>
-    /// <param name="nonFiniteInARow">The last steps that were not finite.</param>
-    public StopReason? End(int steps, TimeSpan elapsed, int nonFiniteInARow) =>
+    /// <param name="nonFiniteInARow">The last steps, in a row, that were not finite.</param>
+    public StopReason? FindStopReason(int steps, TimeSpan elapsed, int nonFiniteInARow) =>
         nonFiniteInARow >= _nonFiniteSteps ? StopReason.NonFiniteSteps
         : Progress(steps, elapsed) >= 1 ? StopReason.LimitReached
         : StopIsRequested ? StopReason.Requested

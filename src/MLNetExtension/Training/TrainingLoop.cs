@@ -1,137 +1,138 @@
-using System.Diagnostics;
 using MLNetExtension.Data;
-using MLNetExtension.Models;
 using MLNetExtension.Training.Accumulation;
 using MLNetExtension.Training.Optimization;
 using MLNetExtension.Training.Reports;
-using MLNetExtension.Training.Resume;
 
 namespace MLNetExtension.Training;
 
-/// <summary>Walks over the examples, batch by batch and epoch by epoch, until a limit is reached.</summary>
-internal static class TrainingLoop
+/// <summary>Trains a model, batch by batch and epoch by epoch, until a limit is reached.</summary>
+internal sealed class TrainingLoop : IDisposable
 {
-    // Seeking the fastest budget costs about a dozen steps.
-    private const int StepsWorthCalibrating = 200;
+    // The search for the fastest split costs about a dozen steps.
+    private const int StepsWorthTuning = 200;
+
+    private readonly TrainingRun _run;
+    private readonly TrainingLimits _limits;
+    private readonly LearningRateSchedule _schedule;
+    private readonly TrainingStep _trainingStep;
+    private readonly BestWeights _best = new();
+    private readonly TrainingProgress _progress = new();
+    private readonly ValidationRun _validation;
+    private StopReason? _stopReason;
+
+    private TrainingLoop(TrainingRun run)
+    {
+        TrainingOptions options = run.Options;
+        _run = run;
+        _limits = new TrainingLimits(options, run.Examples.Count, run.StopToken);
+        _schedule = new LearningRateSchedule(options.LearningRate, options.MinimumLearningRate, options.WarmupSteps);
+        _trainingStep = new TrainingStep(run.Model, options, tune: _limits.Steps is null or >= StepsWorthTuning);
+        _validation = new ValidationRun(run.Validation, run.Model, _trainingStep.Parameters, _best);
+    }
 
     /// <summary>Trains a model in place, on the device where it is, and leaves it in evaluation mode.</summary>
-    /// <param name="model">The model; every parameter that needs a gradient is trained.</param>
-    /// <param name="examples">What it learns from. A short last batch is divided by its own targets; nothing is dropped.</param>
-    /// <param name="options">How; validated by whoever made them.</param>
-    /// <param name="seed">Seed of the order of rows and of dropout; the same seed on the same machine gives the same model.</param>
-    /// <param name="onStep">Called after every step.</param>
-    /// <param name="cancellationToken">Looked at before every step.</param>
-    /// <param name="state">Where to go on from, and where to write down how far training came; null for a training that is not to be resumed.</param>
-    /// <param name="validation">How to measure the model meanwhile; the best weights measured are those it ends with. Its time counts as time of training. Default: not at all.</param>
-    /// <param name="stopToken">Ends the training in order, after the step under way: the model is what was learnt so far. Default: never.</param>
-    /// <param name="checkpoints">Where to write down meanwhile how far training came, and to go on from, in place of <paramref name="state"/>. Default: nowhere.</param>
+    /// <param name="run">What is trained, on what and how.</param>
     /// <exception cref="ArgumentException">There are no examples, or none of them has a target token.</exception>
     /// <exception cref="OperationCanceledException">The token asked for it; the weights are those of the last step.</exception>
-    public static TrainingSummary Run(
-        CausalLanguageModel model,
-        IReadOnlyList<TokenExample> examples,
-        TrainingOptions options,
-        int seed,
-        Action<StepReport>? onStep = null,
-        CancellationToken cancellationToken = default,
-        TrainingState? state = null,
-        Validation? validation = null,
-        CancellationToken stopToken = default,
-        CheckpointManager? checkpoints = null)
+    public static TrainingSummary Run(TrainingRun run)
     {
-        if (!examples.Any(e => e.HasTargets))
-            throw new ArgumentException($"Nothing to learn: none of the {examples.Count} rows has a target token.", nameof(examples));
+        if (!run.Examples.Any(e => e.HasTargets))
+            throw new ArgumentException($"Nothing to train on: none of the {run.Examples.Count} rows has a target token.", nameof(run));
+        using TrainingLoop loop = new(run);
+        return loop.Train();
+    }
 
-        TrainingLimits limits = new(options, examples.Count, stopToken);
-        EpochSampler sampler = new(examples.Count, seed);
-        LearningRateSchedule schedule = new(options.LearningRate, options.MinimumLearningRate, options.WarmupSteps);
-        using TrainingStep trainingStep = new(model, options, calibrate: limits.Steps is null or >= StepsWorthCalibrating);
-        using TrainingState? own = state is null ? new TrainingState() : null;
-        TrainingState reached = state ?? own!;
-        trainingStep.Restore(reached);
-        checkpoints?.Restore(trainingStep, reached);
-        TrainingTally tally = new(reached.TargetTokens);
-        ValidationRun validationRun = new(validation, model, trainingStep.Parameters, reached.Best);
-        TimeSpan before = reached.Elapsed;
-        long start = Stopwatch.GetTimestamp();
-        TimeSpan Elapsed() => before + Stopwatch.GetElapsedTime(start);
+    /// <summary>Frees what training needs; the model keeps its weights.</summary>
+    public void Dispose()
+    {
+        _best.Dispose();
+        _trainingStep.Dispose();
+    }
 
-        StopReason? end = validationRun.HasStoppedImproving ? StopReason.NoImprovement : limits.End(reached.Steps, before, tally.NonFiniteInARow);
-        model.train();
+    private TrainingSummary Train()
+    {
+        _run.Checkpoints?.Restore(_trainingStep, _progress, _best);
+        _stopReason = FindStopReason();
+        BatchSequence batches = new(_run.Examples, _run.Options.BatchSize, _run.Seed);
+        _run.Model.train();
         try
         {
-            foreach ((int step, int epoch, IReadOnlyList<TokenExample> batch) in Batches(examples, options.BatchSize, sampler, reached.Steps))
+            foreach (Batch batch in batches.StartAt(_progress.Steps))
             {
-                end ??= limits.StopIsRequested ? StopReason.Requested : null;
-                if (end is not null)
+                _stopReason ??= _limits.StopIsRequested ? StopReason.Requested : null;
+                if (_stopReason is not null)
                     break;
-                cancellationToken.ThrowIfCancellationRequested();
-
-                long stepStart = Stopwatch.GetTimestamp();
-                double learningRate = schedule.LearningRate(step, Math.Min(1, limits.Progress(step, Elapsed())));
-                (BatchLoss loss, StepOutcome outcome, double padding) = trainingStep.Run(batch, learningRate, EpochSampler.DropoutSeed(seed, step));
-                TimeSpan stepTime = Stopwatch.GetElapsedTime(stepStart);
-                long tokens = batch.Sum(e => e.HasTargets ? (long)e.TargetCount : 0);
-                tally.Count(loss, tokens, outcome, epoch);
-
-                end = limits.End(step + 1, Elapsed(), tally.NonFiniteInARow);
-                double? validationLoss = validationRun.Measure(step + 1, isLast: end is not null and not StopReason.Requested);
-                TimeSpan elapsed = Elapsed();
-                (reached.Steps, reached.Elapsed, reached.TargetTokens) = (step + 1, elapsed, tally.TargetTokens);
-                if (validationLoss is not null)
-                    end ??= validationRun.HasStoppedImproving ? StopReason.NoImprovement : limits.End(step + 1, elapsed, tally.NonFiniteInARow);
-                // Never between steps that are not finite: how many came in a row is not written down.
-                if (checkpoints?.IsDue(step + 1) == true && tally.NonFiniteInARow == 0)
-                    checkpoints.Write(trainingStep, reached);
-                StepReport report = new()
-                {
-                    Step = step + 1,
-                    Epoch = epoch + 1,
-                    Progress = Math.Min(1, limits.Progress(step + 1, elapsed)),
-                    Outcome = outcome,
-                    Loss = loss.Mean,
-                    LearningRate = learningRate,
-                    GradientNorm = loss.GradientNorm,
-                    TargetTokens = tokens,
-                    Rows = batch.Count,
-                    MicroBatches = loss.MicroBatches,
-                    Accuracy = loss.Accuracy,
-                    PaddingShare = padding,
-                    TokensPerMicroBatch = trainingStep.TokensPerMicroBatch,
-                    Workers = trainingStep.Workers,
-                    StepTime = stepTime,
-                    Elapsed = elapsed,
-                    TotalTargetTokens = tally.TargetTokens,
-                    ValidationLoss = validationLoss,
-                    ExamplePositions = outcome == StepOutcome.NonFinite ? [.. batch.Select(e => e.Position)] : [],
-                };
+                _run.CancellationToken.ThrowIfCancellationRequested();
+                StepReport report = TrainOn(batch);
                 TrainingInstruments.Record(report);
-                onStep?.Invoke(report);
+                _run.OnStep?.Invoke(report);
             }
-            // Before the evaluation that only the stop calls for: a training that goes on from here must not know of it.
-            if (end == StopReason.Requested && tally.NonFiniteInARow == 0)
-                checkpoints?.Write(trainingStep, reached);
-            validationRun.Measure(reached.Steps, isLast: true);
-            validationRun.RestoreBest();
+            // Before the evaluation that only the stop calls for: a training that resumes from here must not know of it.
+            if (_stopReason == StopReason.Requested)
+                WriteCheckpoint(_progress.Elapsed);
+            _validation.Measure(_progress.Steps, isLast: true);
+            _validation.RestoreBest();
         }
         finally
         {
-            model.eval();
-            if (state is not null)
-                trainingStep.Keep(state);
+            _run.Model.eval();
         }
-        return tally.Summary(Stopwatch.GetElapsedTime(start), end!.Value, reached.Best);
+        return _progress.Summarize(_stopReason!.Value, _best);
     }
 
-    // Endless: the limits end the walk. Where a step stands in its epoch is arithmetic, so a walk can begin anywhere.
-    private static IEnumerable<(int Step, int Epoch, IReadOnlyList<TokenExample> Batch)> Batches(
-        IReadOnlyList<TokenExample> examples, int batchSize, EpochSampler sampler, int firstStep)
+    private StepReport TrainOn(Batch batch)
     {
-        int stepsPerEpoch = (examples.Count + batchSize - 1) / batchSize;
-        for (int step = firstStep, epoch = firstStep / stepsPerEpoch; ; epoch++)
+        double learningRate = _schedule.LearningRate(batch.Step, ShareDone(_progress.Elapsed));
+        StepResult result = _trainingStep.Run(batch.Examples, learningRate, EpochSampler.DropoutSeed(_run.Seed, batch.Step));
+        _progress.Count(batch, result);
+
+        _stopReason = FindLimitReached();
+        double? validationLoss = _validation.Measure(_progress.Steps, isLast: _stopReason is not null and not StopReason.Requested);
+        _stopReason ??= FindStopReason();
+
+        TimeSpan elapsed = _progress.Elapsed;
+        if (_run.Checkpoints?.IsDue(_progress.Steps) == true)
+            WriteCheckpoint(elapsed);
+        return Report(batch, result, elapsed, validationLoss);
+    }
+
+    private StopReason? FindStopReason() => _validation.HasStoppedImproving ? StopReason.NoImprovement : FindLimitReached();
+
+    private StopReason? FindLimitReached() => _limits.FindStopReason(_progress.Steps, _progress.Elapsed, _progress.NonFiniteInARow);
+
+    private double ShareDone(TimeSpan elapsed) => Math.Min(1, _limits.Progress(_progress.Steps, elapsed));
+
+    // Never between steps that are not finite: how many came in a row is not written.
+    private void WriteCheckpoint(TimeSpan elapsed)
+    {
+        if (_progress.NonFiniteInARow == 0)
+            _run.Checkpoints?.Write(_trainingStep, _progress, elapsed, _best);
+    }
+
+    private StepReport Report(Batch batch, StepResult result, TimeSpan elapsed, double? validationLoss)
+    {
+        BatchLoss loss = result.Loss;
+        return new StepReport
         {
-            foreach (int[] rows in sampler.Order(epoch).Chunk(batchSize).Skip(step - epoch * stepsPerEpoch))
-                yield return (step++, epoch, [.. rows.Select(row => examples[row])]);
-        }
+            Step = batch.Step + 1,
+            Epoch = batch.Epoch + 1,
+            Progress = ShareDone(elapsed),
+            Outcome = result.Outcome,
+            Loss = loss.Mean,
+            LearningRate = result.LearningRate,
+            GradientNorm = loss.GradientNorm,
+            TargetTokens = batch.TargetTokens,
+            Rows = batch.Examples.Count,
+            MicroBatches = loss.MicroBatches,
+            Accuracy = loss.Accuracy,
+            PaddingShare = result.PaddingShare,
+            TokensPerMicroBatch = _trainingStep.TokensPerMicroBatch,
+            Workers = _trainingStep.Workers,
+            StepTime = result.Duration,
+            Elapsed = elapsed,
+            TotalTargetTokens = _progress.TargetTokens,
+            ValidationLoss = validationLoss,
+            ExamplePositions = result.Outcome == StepOutcome.NonFinite ? [.. batch.Examples.Select(e => e.Position)] : [],
+        };
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using MLNetExtension.Data;
 using MLNetExtension.Losses;
@@ -5,127 +6,136 @@ using MLNetExtension.Models;
 using MLNetExtension.Training.Accumulation;
 using MLNetExtension.Training.Optimization;
 using MLNetExtension.Training.Reports;
-using MLNetExtension.Training.Resume;
 using MLNetExtension.Training.Splitting;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Training;
 
-/// <summary>One optimizer step: accumulate the batch's gradient, divided once; clip; step; zero.</summary>
+/// <summary>What an optimizer step gave.</summary>
+/// <param name="Loss">The figures of its batch.</param>
+/// <param name="Outcome">Whether the weights were updated.</param>
+/// <param name="PaddingShare">Share of the positions computed that were padding, 0 to 1.</param>
+/// <param name="LearningRate">Its learning rate.</param>
+/// <param name="Duration">How long it took.</param>
+internal readonly record struct StepResult(BatchLoss Loss, StepOutcome Outcome, double PaddingShare, double LearningRate, TimeSpan Duration);
+
+/// <summary>One optimizer step: accumulate the gradient of the batch, divided once; clip; step; zero.</summary>
 internal sealed class TrainingStep : IDisposable
 {
-    private readonly TrainingOptions _options;
     private readonly PrecisionScope _precision;
-    private readonly ParallelGradient _gradient;
-    private readonly AdamW _optimizer;
+    private readonly BatchGradient _gradient;
+    private readonly double _maximumGradientNorm;
+    private readonly int? _memoryLimitMiB;
     private readonly IReadOnlyList<int> _workersToTry;
     private SplitPlan _plan;
-    private bool _calibrate;
+    private bool _tune;
 
     /// <summary>Makes a step over a model.</summary>
     /// <param name="model">The model.</param>
     /// <param name="options">How it is trained.</param>
-    /// <param name="calibrate">Whether the training is long enough to seek the fastest budget, where none is given.</param>
-    public TrainingStep(CausalLanguageModel model, TrainingOptions options, bool calibrate)
+    /// <param name="tune">Whether the training is long enough to search for the fastest split, where none is given.</param>
+    /// <exception cref="ArgumentOutOfRangeException">Several workers are asked for, and the device or the model allows one.</exception>
+    public TrainingStep(CausalLanguageModel model, TrainingOptions options, bool tune)
     {
-        _options = options;
         bool onCpu = model.Device.type == DeviceType.CPU, pack = options.PackRows ?? onCpu;
-        if (options.Workers > 1 && !(onCpu && model.CanReplicate))
-        {
-            throw new ArgumentOutOfRangeException(nameof(TrainingOptions.Workers), options.Workers, string.Create(CultureInfo.InvariantCulture, $"{nameof(TrainingOptions.Workers)} is {options.Workers}, but must be 1 ")
-                + (onCpu ? $"for a {model.GetType().Name}, which cannot be replicated." : $"on {model.Device}: workers are threads of the CPU."));
-        }
+        RequireWorkers(options.Workers, model, onCpu);
+        (_maximumGradientNorm, _memoryLimitMiB) = (options.MaximumGradientNorm, options.MemoryLimitMiB);
         _precision = new PrecisionScope(model, options.ComputePrecision);
-        LinearCrossEntropy loss = new(labelSmoothing: options.LabelSmoothing, zLoss: options.ZLoss);
-        RouterBalance balance = new(options.RouterBalanceCoefficient, options.RouterBalanceScope);
-        _gradient = new ParallelGradient(new BatchGradient(model, options.LossNormalization, loss, options.ActivationRecomputation, pack, balance));
-        _precision.SetMasters(_gradient.Parameters);
-        _optimizer = new AdamW(_gradient.Parameters, options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay);
-        _plan = new SplitPlan(options.MaximumTokensPerMicroBatch ?? MicroBatchTuner.DefaultTokens, options.Workers ?? 1, onCpu ? options.Threads ?? KernelThreads.Available : null, pack);
-        _calibrate = calibrate && options.MaximumTokensPerMicroBatch is null;
-        _workersToTry = options.Workers is { } workers ? [workers] : _plan.Threads is { } all && model.CanReplicate ? MicroBatchTuner.WorkersOf(all) : [1];
+        _gradient = new BatchGradient(model, new GradientSettings
+        {
+            Normalization = options.LossNormalization,
+            Loss = new LinearCrossEntropy(labelSmoothing: options.LabelSmoothing, zLoss: options.ZLoss),
+            Recompute = options.ActivationRecomputation,
+            Pack = pack,
+            BalanceCoefficient = options.RouterBalanceCoefficient,
+            BalanceScope = options.RouterBalanceScope,
+        });
+        _precision.CopyMastersTo(Parameters);
+        Optimizer = new AdamW(Parameters, options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay);
+
+        int? threads = onCpu ? options.Threads ?? KernelThreads.Available : null;
+        _plan = new SplitPlan(options.MaximumTokensPerMicroBatch ?? MicroBatchTuner.DefaultTokens, options.Workers ?? 1, threads, pack);
+        _tune = tune && options.MaximumTokensPerMicroBatch is null;
+        _workersToTry = options.Workers is { } workers ? [workers]
+            : threads is { } all && model.CanReplicate ? MicroBatchTuner.ListWorkers(all)
+            : [1];
     }
 
-    /// <summary>Goes on from where another training stood; a state that holds nothing yet changes nothing.</summary>
-    /// <param name="state">Where it stood.</param>
-    /// <exception cref="ArgumentException">The state is of a model of another size.</exception>
-    public void Restore(TrainingState state)
-    {
-        if (state.Moments is not { } moments)
-            return;
-        if (moments.First.numel() != _gradient.Parameters.Length)
-            throw new ArgumentException($"The training state is of a model with {moments.First.numel()} trained parameters; this one has {_gradient.Parameters.Length}.", nameof(state));
-        _optimizer.Restore(state.Updates, moments.First, moments.Second);
-    }
-
-    /// <summary>Writes down where this training stands.</summary>
-    /// <param name="state">Where to.</param>
-    public void Keep(TrainingState state) => state.Keep(_optimizer.Steps, _optimizer.First, _optimizer.Second);
-
-    /// <summary>The weights that are trained.</summary>
+    /// <summary>The weights that are trained, and their gradients.</summary>
     public FlatParameters Parameters => _gradient.Parameters;
 
-    /// <summary>What steps them.</summary>
-    public AdamW Optimizer => _optimizer;
+    /// <summary>The optimizer.</summary>
+    public AdamW Optimizer { get; }
 
-    /// <summary>Positions that may pass through the model together, as things stand.</summary>
+    /// <summary>Most positions of a micro-batch, as of now.</summary>
     public int TokensPerMicroBatch => _plan.Tokens;
 
-    /// <summary>How many micro-batches are computed side by side, as things stand.</summary>
+    /// <summary>How many micro-batches are computed at the same time, as of now.</summary>
     public int Workers => _plan.Workers;
 
-    /// <summary>Learns from a batch.</summary>
+    /// <summary>Trains on a batch.</summary>
     /// <param name="batch">The examples of this step.</param>
     /// <param name="learningRate">Learning rate of this step.</param>
     /// <param name="dropoutSeed">Seed of this step's dropout.</param>
-    public (BatchLoss Loss, StepOutcome Outcome, double PaddingShare) Run(IReadOnlyList<TokenExample> batch, double learningRate, long dropoutSeed)
+    public StepResult Run(IReadOnlyList<TokenExample> batch, double learningRate, long dropoutSeed)
     {
+        long start = Stopwatch.GetTimestamp();
         using var scope = NewDisposeScope();    // in-place calls, too, give a new handle
-        if (_calibrate && batch.Any(e => e.HasTargets))
+        if (_tune && batch.Any(e => e.HasTargets))
         {
-            _plan = MicroBatchTuner.FastestPlan(_gradient, batch, _plan, _workersToTry, _options.MemoryLimitMiB);
-            _calibrate = false;
+            _plan = MicroBatchTuner.FindFastestPlan(_gradient, batch, _plan, _workersToTry, _memoryLimitMiB);
+            _tune = false;
         }
         // Of the whole step: threads that kernels have just used spin for a while, and would take a core from the next batch's workers.
-        using KernelThreads? threads = KernelThreads.Of(_plan);
+        using KernelThreads? threads = KernelThreads.Limit(_plan);
         (BatchLoss loss, double padding) = Accumulate(batch, dropoutSeed);
         StepOutcome outcome = loss.TargetCount == 0 ? StepOutcome.NoTargets : loss.IsFinite ? StepOutcome.Applied : StepOutcome.NonFinite;
         if (outcome == StepOutcome.Applied)
         {
-            GradientClipping.Clip(_gradient.Parameters.Gradients, loss.GradientNorm, _options.MaximumGradientNorm);
-            _optimizer.Step(learningRate);
+            GradientClipping.Clip(Parameters.Gradients, loss.GradientNorm, _maximumGradientNorm);
+            Optimizer.Step(learningRate);
         }
         _gradient.Reset();
-        return (loss, outcome, padding);
+        return new StepResult(loss, outcome, padding, learningRate, Stopwatch.GetElapsedTime(start));
     }
 
-    // When memory runs out, the batch starts again with half the budget: any split gives the same gradient, so nothing is lost but time.
+    /// <summary>Frees what training needs; the model keeps its trained weights, in float32 where it trained in less.</summary>
+    public void Dispose()
+    {
+        _precision.Restore(Parameters);
+        _precision.Dispose();
+        Optimizer.Dispose();
+        _gradient.Dispose();
+    }
+
+    // When memory runs out, the batch starts again with less of it: any split gives the same gradient, so nothing is lost but time.
     private (BatchLoss Loss, double PaddingShare) Accumulate(IReadOnlyList<TokenExample> batch, long dropoutSeed)
     {
         while (true)
         {
             IReadOnlyList<IReadOnlyList<TokenExample>> microBatches = _plan.Split(batch);
-            SplitPlan? smaller = null;
+            SplitPlan? reduced = null;
             try
             {
-                return (_gradient.Accumulate(microBatches, _plan.Workers, dropoutSeed), _plan.Pack ? 0 : MicroBatchPlanner.PaddingShare(microBatches));
+                BatchLoss loss = _gradient.Accumulate(microBatches, _plan.Workers, dropoutSeed);
+                return (loss, _plan.Pack ? 0 : MicroBatchPlanner.PaddingShare(microBatches));
             }
-            catch (Exception exception) when (OutOfMemory.IsSaidBy(exception) && (smaller = _plan.Smaller(batch)) is not null)
+            catch (Exception exception) when (OutOfMemory.Caused(exception) && (reduced = _plan.Reduce(batch)) is not null)
             {
-                _plan = smaller!.Value;
+                _plan = reduced!.Value;
                 _gradient.Reset();
                 _gradient.Shrink(_plan.Workers);
             }
         }
     }
 
-    /// <summary>Frees what training needs; the model keeps its trained weights, in float32 where it trained in less.</summary>
-    public void Dispose()
+    private static void RequireWorkers(int? workers, CausalLanguageModel model, bool onCpu)
     {
-        _precision.Restore(_gradient.Parameters);
-        _precision.Dispose();
-        _optimizer.Dispose();
-        _gradient.Dispose();
+        if (!(workers > 1) || (onCpu && model.CanReplicate))
+            return;
+        string reason = onCpu ? $"for a {model.GetType().Name}, which cannot be replicated" : $"on {model.Device}: workers are threads of the CPU";
+        const string Name = nameof(TrainingOptions.Workers);
+        throw new ArgumentOutOfRangeException(Name, workers, string.Create(CultureInfo.InvariantCulture, $"{Name} is {workers}, but must be 1 {reason}."));
     }
 }

@@ -1,11 +1,11 @@
 namespace MLNetExtension.Training;
 
-/// <summary>How a training measures itself on rows that it does not learn from. The weights it ends with are the best that were measured.</summary>
+/// <summary>How a model is evaluated while it is trained, on rows that it is not trained on. Training ends with the best weights that were evaluated.</summary>
 internal sealed class Validation
 {
-    /// <summary>Describes what is measured and how often.</summary>
-    /// <param name="loss">Gives the loss of the model that is trained, in nats per target token: sum over sum. While it runs, the model is in evaluation mode; it must leave weights and random
-    /// state alone.</param>
+    /// <summary>Describes what is evaluated and how often.</summary>
+    /// <param name="loss">Computes the validation loss of the model, in nats per target token: a sum of losses over a sum of targets. While it runs, the model is in evaluation mode; it must not
+    /// change weights or random state.</param>
     /// <param name="interval">Optimizer steps between two evaluations, at least 1. The last step is always evaluated.</param>
     /// <param name="patience">Evaluations in a row without a lower loss after which training stops; null or 0: it never stops early.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is out of its range.</exception>

@@ -3,25 +3,25 @@ using MLNetExtension.Training.Accumulation;
 
 namespace MLNetExtension.Training;
 
-/// <summary>Measures a model while it is trained, keeps its best weights and says when it has stopped getting better.</summary>
-/// <param name="validation">What to measure; null: nothing.</param>
+/// <summary>Evaluates a model while it is trained, keeps its best weights and tells when it has stopped improving.</summary>
+/// <param name="validation">How to evaluate it; null: not at all.</param>
 /// <param name="model">The model.</param>
 /// <param name="parameters">Its weights.</param>
-/// <param name="best">What was measured so far.</param>
+/// <param name="best">The best weights so far.</param>
 internal sealed class ValidationRun(Validation? validation, CausalLanguageModel model, FlatParameters parameters, BestWeights best)
 {
     /// <summary>Whether patience has run out.</summary>
     public bool HasStoppedImproving => validation?.Patience <= best.WithoutImprovement;
 
-    /// <summary>Measures the model after a step, where an evaluation is due.</summary>
+    /// <summary>Evaluates the model after a step, where an evaluation is due.</summary>
     /// <param name="step">Steps taken.</param>
     /// <param name="isLast">Whether training ends with this step.</param>
-    /// <returns>Nats per target token; null where none is due, or this step was measured already.</returns>
+    /// <returns>Nats per target token; null where none is due, or this step was evaluated already.</returns>
     public double? Measure(int step, bool isLast)
     {
         if (validation is null || best.LastStep == step || !(isLast || step % validation.Interval == 0))
             return null;
-        // Evaluation mode draws no random numbers, and the generators of dropout start anew with every step: training goes on as if nothing had been measured.
+        // Evaluation mode draws no random numbers, and the generators of dropout start anew with every step: training goes on as if nothing had been evaluated.
         model.eval();
         try
         {
@@ -35,7 +35,7 @@ internal sealed class ValidationRun(Validation? validation, CausalLanguageModel 
         }
     }
 
-    /// <summary>Gives the model the best weights that were measured.</summary>
+    /// <summary>Copies the best weights that were evaluated back into the model.</summary>
     public void RestoreBest()
     {
         if (validation is not null)

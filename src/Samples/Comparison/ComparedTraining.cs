@@ -24,7 +24,7 @@ internal sealed class ComparedTraining : IDisposable
         (_normalization, _cut) = (normalization, cut);
         _model = new Gpt2Model(configuration, settings.Seed);
         _model.to(settings.Precision == ComparisonPrecision.Float64 ? ScalarType.Float64 : ScalarType.Float32);
-        _gradient = new BatchGradient(_model, normalization);
+        _gradient = new BatchGradient(_model, new GradientSettings { Normalization = normalization });
         _optimizer = new AdamW(_gradient.Parameters);
     }
 

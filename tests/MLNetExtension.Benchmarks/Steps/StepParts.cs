@@ -23,14 +23,14 @@ internal sealed class StepParts : IDisposable
     public const string Model = "model", Batching = "batching", Bookkeeping = "bookkeeping", Division = "division and norm", Clipping = "clipping", Optimizer = "optimizer", Zeroing = "zeroing";
 
     private readonly TrainingOptions _options = OneWorker();
-    private readonly BatchGradient _gradient;
+    private readonly WorkerGradient _gradient;
     private readonly GradientAccumulator _spare;    // counts what nobody reads
     private readonly AdamW _optimizer;
     private readonly Dictionary<string, double> _seconds = [];
 
     private StepParts(Gpt2Model model)
     {
-        _gradient = new BatchGradient(model, _options.LossNormalization, pack: true);
+        _gradient = new WorkerGradient(model, new GradientSettings { Normalization = _options.LossNormalization, Pack = true });
         _spare = new GradientAccumulator(_gradient.Parameters, _options.LossNormalization);
         _optimizer = new AdamW(_gradient.Parameters, _options.Beta1, _options.Beta2, _options.Epsilon, _options.WeightDecay);
     }
@@ -43,7 +43,7 @@ internal sealed class StepParts : IDisposable
         using Gpt2Model whole = new(workload.Configuration, seed: 1), parted = new(workload.Configuration, seed: 1);
         whole.train();
         parted.train();
-        using TrainingStep step = new(whole, OneWorker(), calibrate: true);
+        using TrainingStep step = new(whole, OneWorker(), tune: true);
         using StepParts parts = new(parted);
 
         double wholeSeconds = 0;
@@ -79,7 +79,7 @@ internal sealed class StepParts : IDisposable
             Time(Bookkeeping, () => _spare.Add(nothing));
             _seconds[Model] -= _seconds[Batching] + _seconds[Bookkeeping] - before;
         }
-        BatchLoss loss = Time(Division, _gradient.Finish);
+        BatchLoss loss = Time(Division, _gradient.DivideGradient);
         Time(Clipping, () => GradientClipping.Clip(_gradient.Parameters.Gradients, loss.GradientNorm, _options.MaximumGradientNorm));
         Time(Optimizer, () => _optimizer.Step(_options.LearningRate));
         Time(Zeroing, _gradient.Reset);

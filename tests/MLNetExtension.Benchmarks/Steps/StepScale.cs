@@ -28,7 +28,7 @@ internal static class StepScale
         options.MaximumTokensPerMicroBatch = RowsPerMicroBatch * length;
         using Gpt2Model model = new(workload.Configuration, seed: 1);
         model.train();
-        using TrainingStep step = new(model, options, calibrate: false);
+        using TrainingStep step = new(model, options, tune: false);
         TokenExample[] rows = workload.DrawRows(RowsPerMicroBatch * _counts[^1], length);
 
         double[] seconds = [.. _counts.Select(_ => double.PositiveInfinity)];

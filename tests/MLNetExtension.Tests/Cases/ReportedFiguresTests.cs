@@ -22,7 +22,6 @@ public sealed class ReportedFiguresTests
     // recipe and litgpt: it is dropped. transformers #46731: with label smoothing the gradient grows with the number of micro-batches.
     // Seen to fail with: the report's loss or norm times the micro-batches; the norm taken before the division; every batch divided by the first one's targets, or by its
     // micro-batches; the last micro-batch left out; a reset that keeps the loss sums, the targets or the gradients of the batch before; z-loss left out of the loss.
-    // Meant to fail with: short batches left out; smoothing left out of loss or gradient, which AnySplitTests was seen to catch.
     [TestMethod]
     [DataRow(10_000, DisplayName = "a batch at once")]
     [DataRow(48, DisplayName = "micro-batches of one to three rows")]
@@ -79,7 +78,7 @@ public sealed class ReportedFiguresTests
             Assert.AreEqual(Argmax.CorrectCount(batch) / batch.Sum(e => e.TargetCount), step.Accuracy, 1e-15);
     }
 
-    // Seen to fail with: no padding reported. Meant to fail with: padding reported of packed rows.
+    // Seen to fail with: no padding reported.
     [TestMethod]
     public void Padding_is_reported_of_padded_rows_alone()
     {

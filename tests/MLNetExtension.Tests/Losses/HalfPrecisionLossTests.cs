@@ -7,7 +7,7 @@ namespace MLNetExtension.Tests.Losses;
 [TestClass]
 public sealed class HalfPrecisionLossTests
 {
-    // bfloat16 has 8 bits: a softmax in it would miss a loss of 5 nats by a hundredth. Meant to fail with: the softmax taken in the logits' own dtype.
+    // bfloat16 has 8 bits: a softmax in it would miss a loss of 5 nats by a hundredth.
     [TestMethod]
     public void The_softmax_of_half_precision_logits_is_taken_in_float32()
     {

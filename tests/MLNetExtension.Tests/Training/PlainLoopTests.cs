@@ -34,7 +34,7 @@ public sealed class PlainLoopTests
 
     // transformers #38837, #39659, ms-swift #10084 (a short last batch scaled by the configured number of micro-batches, 0.4992 for 0.9984), torchtune and litgpt (dropped).
     // Seen to fail with: every batch divided by the first one's targets; short batches left out; gradients clipped that are short enough; a bias correction, a warm-up or a progress
-    // off by one; decay without the learning rate. Meant to fail with: the norm that is clipped taken before the division; clipping left out; an option left at its default.
+    // off by one; decay without the learning rate.
     [TestMethod]
     public void Weights_after_a_training_are_those_of_a_plain_loop_over_whole_batches()
     {
@@ -44,8 +44,7 @@ public sealed class PlainLoopTests
     }
 
     // trl #6668, OLMo-core #657, NeMo Automodel #3796: a batch whose targets are all masked gave NaN. One row here has no target, one a weight that overflows.
-    // Seen to fail with: every batch divided by the first one's targets. Meant to fail with: an update without targets (momentum and decay move weights); a step applied although its loss is not finite; gradients kept where a step is not
-    // applied; steps that are not finite counted over the training instead of in a row.
+    // Seen to fail with: every batch divided by the first one's targets.
     [TestMethod]
     public void Batches_without_targets_or_with_an_infinite_loss_leave_the_training_as_if_they_were_not_there()
     {

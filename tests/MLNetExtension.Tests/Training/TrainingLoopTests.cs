@@ -172,8 +172,16 @@ public sealed class TrainingLoopTests
         using CancellationTokenSource source = new();
         using Gpt2Model model = Ragged.Model();
         int steps = 0;
-        Assert.ThrowsExactly<OperationCanceledException>(() => TrainingLoop.Run(
-            model, Ragged.Examples(8), new TrainingOptions { BatchSize = 1, MaximumEpochs = 100 }, seed: 1, _ => { if (++steps == 3) source.Cancel(); }, source.Token));
+        TrainingRun run = new(model, Ragged.Examples(8), new TrainingOptions { BatchSize = 1, MaximumEpochs = 100 }, Seed: 1)
+        {
+            OnStep = _ =>
+            {
+                if (++steps == 3)
+                    source.Cancel();
+            },
+            CancellationToken = source.Token,
+        };
+        Assert.ThrowsExactly<OperationCanceledException>(() => TrainingLoop.Run(run));
         Assert.AreEqual(3, steps);
     }
 

@@ -24,15 +24,17 @@ public sealed class ValidationTests
         options.Workers = workers;
         TrainingLoop.Run(expected, Examples, options, seed: 1);
         int measured = 0;
-        TrainingSummary summary = TrainingLoop.Run(actual, Examples, options, seed: 1, validation: new Validation(() =>
-        {
-            Assert.IsFalse(actual.training);
-            return falling[measured++];
-        }, interval: 3));
+        TrainingSummary summary = TrainingLoop.Run(new TrainingRun(actual, Examples, options, Seed: 1) { Validation = new Validation(Measure, interval: 3) });
 
         Assert.AreEqual(3, measured);
         Assert.AreEqual(9, summary.BestStep);
         CollectionAssert.AreEqual(Bytes(expected), Bytes(actual));
+
+        double Measure()
+        {
+            Assert.IsFalse(actual.training);
+            return falling[measured++];
+        }
     }
 
     // Seen to fail with: the last weights kept; the kept copy a view of the flat parameters.
@@ -46,11 +48,11 @@ public sealed class ValidationTests
         using var scope = NewDisposeScope();
         // The learning rate of a step hangs on how far off the end is: both are headed for 10 steps, one is stopped after 4.
         using CancellationTokenSource stop = new();
-        TrainingLoop.Run(best, Examples, Options(10, precision), seed: 1, step => { if (step.Step == 4) stop.Cancel(); }, stopToken: stop.Token);
+        TrainingLoop.Run(new TrainingRun(best, Examples, Options(10, precision), Seed: 1) { OnStep = step => { if (step.Step == 4) stop.Cancel(); }, StopToken = stop.Token });
 
         int measured = 0;
         List<StepReport> steps = [];
-        TrainingSummary summary = TrainingLoop.Run(actual, Examples, Options(10, precision), seed: 1, steps.Add, validation: new Validation(() => losses[measured++], interval: 2));
+        TrainingSummary summary = TrainingLoop.Run(new TrainingRun(actual, Examples, Options(10, precision), Seed: 1) { OnStep = steps.Add, Validation = new Validation(() => losses[measured++], interval: 2) });
 
         Assert.AreEqual((StopReason.LimitReached, 10, 2.0, 4), (summary.End, summary.Steps, summary.ValidationLoss, summary.BestStep));
         CollectionAssert.AreEqual(new double?[] { null, 5, null, 2, null, 3, null, double.NaN, null, 2 }, steps.Select(step => step.ValidationLoss).ToArray());
@@ -68,7 +70,7 @@ public sealed class ValidationTests
         double[] losses = [4, 3, 2, 2, 3, 9, 8];
         using Gpt2Model model = Model();
         int measured = 0;
-        TrainingSummary summary = TrainingLoop.Run(model, Examples, Options(steps: 13), seed: 1, validation: new Validation(() => losses[measured++], interval: 2, patience));
+        TrainingSummary summary = TrainingLoop.Run(new TrainingRun(model, Examples, Options(steps: 13), Seed: 1) { Validation = new Validation(() => losses[measured++], interval: 2, patience) });
 
         Assert.AreEqual((expectedSteps, expectedEnd, 6), (summary.Steps, summary.End, summary.BestStep));
     }
@@ -80,12 +82,17 @@ public sealed class ValidationTests
         using Gpt2Model model = Model();
         List<int> measuredAfter = [];
         int steps = 0;
-        TrainingSummary summary = TrainingLoop.Run(model, Examples, Options(steps: 100), seed: 1, step =>
+        TrainingSummary summary = TrainingLoop.Run(new TrainingRun(model, Examples, Options(steps: 100), Seed: 1)
         {
-            steps = step.Step;
-            if (step.Step == 5)
-                stop.Cancel();
-        }, validation: new Validation(() => { measuredAfter.Add(steps); return 1; }, interval: 50), stopToken: stop.Token);
+            OnStep = step =>
+            {
+                steps = step.Step;
+                if (step.Step == 5)
+                    stop.Cancel();
+            },
+            Validation = new Validation(() => { measuredAfter.Add(steps); return 1; }, interval: 50),
+            StopToken = stop.Token,
+        });
 
         Assert.AreEqual((StopReason.Requested, 5, 5), (summary.End, summary.Steps, summary.BestStep));
         CollectionAssert.AreEqual(new[] { 5 }, measuredAfter);
@@ -100,7 +107,7 @@ public sealed class ValidationTests
         long live = Live();
         double loss = 9;
         List<long> meanwhile = [];
-        TrainingLoop.Run(model, Examples, Options(steps: 6), seed: 1, _ => meanwhile.Add(Live()), validation: new Validation(() => loss--, interval: 1));
+        TrainingLoop.Run(new TrainingRun(model, Examples, Options(steps: 6), Seed: 1) { OnStep = _ => meanwhile.Add(Live()), Validation = new Validation(() => loss--, interval: 1) });
 
         Assert.AreEqual(1, meanwhile.Distinct().Count(), string.Join(", ", meanwhile));
         Assert.AreEqual(live, Live());
@@ -112,8 +119,8 @@ public sealed class ValidationTests
     public void A_measure_that_fails_ends_the_training_with_its_own_error()
     {
         using Gpt2Model model = Model();
-        Assert.ThrowsExactly<InvalidDataException>(() => TrainingLoop.Run(
-            model, Examples, Options(steps: 4), seed: 1, validation: new Validation(() => throw new InvalidDataException(), interval: 1)));
+        Validation failing = new(() => throw new InvalidDataException(), interval: 1);
+        Assert.ThrowsExactly<InvalidDataException>(() => TrainingLoop.Run(new TrainingRun(model, Examples, Options(steps: 4), Seed: 1) { Validation = failing }));
         Assert.IsFalse(model.training);
     }
 

@@ -86,9 +86,14 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
             report.Start(device, network, start.ContextLength, rows, validation?.Rows);
             if (checkpoints?.LatestStep is { } step)
                 report.Resume(step);
-            var summary = TrainingLoop.Run(
-                network, rows.Examples, _options, _seed, report.Step, _options.CancellationToken,
-                validation: validation?.Of(network), stopToken: _options.StopToken, checkpoints: checkpoints);
+            var summary = TrainingLoop.Run(new TrainingRun(network, rows.Examples, _options, _seed)
+            {
+                OnStep = report.Step,
+                Validation = validation?.Of(network),
+                Checkpoints = checkpoints,
+                StopToken = _options.StopToken,
+                CancellationToken = _options.CancellationToken,
+            });
             report.End(summary);
             return new CausalLanguageModelTransformer(model, _options.ForModel(), summary);
         }

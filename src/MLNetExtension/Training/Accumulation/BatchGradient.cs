@@ -1,127 +1,116 @@
 using MLNetExtension.Data;
-using MLNetExtension.Losses;
 using MLNetExtension.Models;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Training.Accumulation;
 
-/// <summary>The gradient of a batch, split in any way, in the flat parameters of its model: backward of the sum for every micro-batch, then one division.</summary>
+/// <summary>
+/// The gradient of a batch, split into micro-batches in any way and computed by any number of workers: the gradients of summed losses are added up and divided once.
+/// </summary>
+/// <remarks>
+/// A worker is a thread with a replica of the model, which shares the weights and has a gradient buffer of its own. Micro-batches are assigned to workers by their sizes alone, so a run is
+/// repeated bit for bit. On a CPU several workers are faster than one whose kernels use all cores: the kernels of small models are too short to be shared, and each ends with a wait.
+/// </remarks>
 internal sealed class BatchGradient : IDisposable
 {
-    private readonly CausalLanguageModel _model;
-    private readonly CausalLanguageModel? _replica;    // where the model is this object's own
-    private readonly GradientAccumulator _accumulator;
-    private readonly LossNormalization _normalization;
-    private readonly ITokenLoss _loss;
-    private readonly RouterBalance _balance;
-    private readonly MicroBatchGradient _microBatchGradient;
-    private readonly bool _recompute, _pack;
+    private readonly List<WorkerGradient> _gradients;    // the first is that of the model itself, computed on the calling thread
+    private readonly List<WorkerThread> _threads = [];    // of the other workers
+    private int _coresPerThread;
 
-    public BatchGradient(
-        CausalLanguageModel model, LossNormalization normalization, ITokenLoss? loss = null, bool recompute = false, bool pack = false, RouterBalance? balance = null)
-        : this(model, new FlatParameters(model.named_parameters()), normalization, loss, recompute, pack, balance)
-    {
-    }
-
-    private BatchGradient(
-        CausalLanguageModel model, FlatParameters parameters, LossNormalization normalization, ITokenLoss? loss, bool recompute, bool pack, RouterBalance? balance, CausalLanguageModel? replica = null)
-    {
-        (_model, Parameters, _normalization, _recompute, _pack, _replica) = (model, parameters, normalization, recompute, pack, replica);
-        _accumulator = new GradientAccumulator(Parameters, normalization);
-        _loss = loss ?? new LinearCrossEntropy();
-        _balance = balance ?? new RouterBalance(0, RouterBalanceScope.MicroBatch);
-        _microBatchGradient = new MicroBatchGradient(model, Parameters, _loss, _balance, recompute);
-        // A second forward pass is for shares of experts alone: a model without routers must not pay for it.
-        CountsRoutingFirst = _balance.CountsFirst && model.Blocks.Any(block => block.HasRouter);
-    }
+    /// <summary>Starts with one worker, the calling thread.</summary>
+    /// <param name="model">The model; it stays its owner's.</param>
+    /// <param name="settings">How the gradient is computed. Default: the mean cross entropy of the targets.</param>
+    public BatchGradient(CausalLanguageModel model, GradientSettings? settings = null) => _gradients = [new WorkerGradient(model, settings ?? new GradientSettings())];
 
     /// <summary>The model's parameters and their gradients.</summary>
-    public FlatParameters Parameters { get; }
+    public FlatParameters Parameters => _gradients[0].Parameters;
 
-    /// <summary>Whether <see cref="CountRouting"/> must see the whole batch before its first gradient.</summary>
-    public bool CountsRoutingFirst { get; }
-
-    /// <summary>Makes another of its kind over a replica of the model: the same weights, a gradient buffer of its own.</summary>
-    /// <exception cref="NotSupportedException">The model cannot be replicated.</exception>
-    public BatchGradient Replicate()
-    {
-        CausalLanguageModel replica = _model.Replicate();
-        return new BatchGradient(replica, Parameters.Share(replica.named_parameters()), _normalization, _loss, _recompute, _pack, _balance.Replicate(), replica);
-    }
-
-    /// <summary>Accumulates the gradient of a batch into the flat parameters, which must be zero before.</summary>
-    /// <param name="microBatches">The batch's examples in micro-batches; a micro-batch without a target is passed over.</param>
+    /// <summary>Computes the gradient of a batch into <see cref="FlatParameters.Gradients"/>, which must be zero before.</summary>
+    /// <param name="microBatches">The batch's examples in micro-batches; a micro-batch without a target is skipped.</param>
+    /// <param name="workers">How many micro-batches are computed at the same time, at least 1, each with as many threads as libtorch uses on the calling thread.</param>
     /// <param name="dropoutSeed">Seed of dropout.</param>
-    public BatchLoss Accumulate(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, long dropoutSeed = 0)
+    public BatchLoss Accumulate(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, int workers = 1, long dropoutSeed = 0)
     {
-        int[] all = [.. Enumerable.Range(0, microBatches.Count)];
-        if (CountsRoutingFirst)
-            CountRouting(microBatches, all, dropoutSeed);
-        Add(microBatches, all, dropoutSeed);
-        return Finish();
+        int used = Math.Max(1, Math.Min(workers, microBatches.Count));
+        if (used > 1)
+            StartWorkers(workers);
+        int[][] parts = Assign(microBatches, used);
+        if (_gradients[0].CountsRoutingFirst)
+        {
+            RunOnWorkers(parts, (gradient, part) => gradient.CountRouting(microBatches, part, dropoutSeed));
+            WorkerGradient.ShareRouting(_gradients[..used]);
+        }
+        RunOnWorkers(parts, (gradient, part) => gradient.Add(microBatches, part, dropoutSeed));
+        foreach (WorkerGradient other in _gradients[1..used])
+            _gradients[0].Merge(other);
+        return _gradients[0].DivideGradient();
     }
 
-    /// <summary>Counts what routers decide in some micro-batches of a batch.</summary>
-    /// <param name="microBatches">All micro-batches of the batch.</param>
-    /// <param name="part">Which of them.</param>
-    /// <param name="dropoutSeed">Seed of dropout in the batch.</param>
-    public void CountRouting(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, int[] part, long dropoutSeed)
+    /// <summary>Sets sums, counts and gradients to zero, for the next batch.</summary>
+    public void Reset() => _gradients.ForEach(gradient => gradient.Reset());
+
+    /// <summary>Frees the memory of workers beyond a number.</summary>
+    /// <param name="workers">How many stay, at least 1.</param>
+    public void Shrink(int workers)
     {
-        _balance.Begin();
-        foreach (int k in part)
-            Visit(microBatches[k], unchecked(dropoutSeed + k), _microBatchGradient.CountRouting);
+        if (workers <= _threads.Count)
+            EndThreads();
+        while (_gradients.Count > workers)
+        {
+            _gradients[^1].Dispose();
+            _gradients.RemoveAt(_gradients.Count - 1);
+        }
     }
-
-    /// <summary>Adds up what workers have counted of a batch and tells each of them the sums.</summary>
-    /// <param name="workers">All workers of the batch.</param>
-    public static void ShareRouting(IReadOnlyList<BatchGradient> workers) => RouterBalance.Share([.. workers.Select(worker => worker._balance)]);
-
-    /// <summary>Adds some micro-batches of a batch.</summary>
-    /// <param name="microBatches">All micro-batches of the batch.</param>
-    /// <param name="part">Which of them.</param>
-    /// <param name="dropoutSeed">Seed of dropout in the batch.</param>
-    public void Add(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, int[] part, long dropoutSeed)
-    {
-        foreach (int k in part)
-            Add(microBatches[k], unchecked(dropoutSeed + k));
-    }
-
-    /// <summary>Adds a micro-batch to the batch; one without a target is passed over.</summary>
-    /// <param name="examples">Its rows.</param>
-    /// <param name="dropoutSeed">Seed of dropout in it.</param>
-    public void Add(IReadOnlyList<TokenExample> examples, long dropoutSeed) => Visit(examples, dropoutSeed, (microBatch, seed) =>
-    {
-        (LossSum loss, Tensor? auxiliary) = _microBatchGradient.Backward(microBatch, _accumulator.Scale(microBatch.TargetWeight), seed);
-        _accumulator.Add(loss);
-        if (auxiliary is not null)
-            _accumulator.AddAuxiliary(auxiliary, loss.TargetCount);
-    });
-
-    /// <summary>Adds what another rank has summed of the same batch.</summary>
-    /// <param name="other">The other rank.</param>
-    public void Merge(BatchGradient other) => _accumulator.Merge(other._accumulator);
-
-    /// <summary>Divides the batch's gradient, once.</summary>
-    public BatchLoss Finish() => _accumulator.Finish();
-
-    /// <summary>Makes ready for the next batch.</summary>
-    public void Reset() => _accumulator.Reset();
 
     /// <summary>Frees the buffers; the model keeps its weights.</summary>
     public void Dispose()
     {
-        _balance.Dispose();
-        _accumulator.Dispose();
-        Parameters.Dispose();
-        _replica?.Dispose();
+        EndThreads();
+        _gradients.ForEach(gradient => gradient.Dispose());
     }
 
-    private void Visit(IReadOnlyList<TokenExample> examples, long dropoutSeed, Action<MicroBatch, long> visit)
+    private void StartWorkers(int workers)
     {
-        using var scope = NewDisposeScope();
-        Device device = Parameters.Values.device;
-        using var microBatch = _pack ? MicroBatch.Pack(examples, device) : MicroBatch.Collate(examples, device);
-        if (microBatch.TargetWeight > 0)
-            visit(microBatch, dropoutSeed);
+        int cores = get_num_threads();
+        if (_threads.Count != workers - 1 || _coresPerThread != cores)
+        {
+            EndThreads();
+            _coresPerThread = cores;
+            for (int k = 1; k < workers; k++)
+                _threads.Add(new WorkerThread(cores));
+        }
+        // Made on a worker's thread, where no dispose scope of the caller's is open.
+        while (_gradients.Count < workers)
+            _threads[0].Start(() => _gradients.Add(_gradients[0].Replicate())).GetAwaiter().GetResult();
+    }
+
+    private void EndThreads()
+    {
+        _threads.ForEach(thread => thread.Dispose());
+        _threads.Clear();
+    }
+
+    // For each worker the indices of its micro-batches, nearly as many tokens each. A worker adds its part in the batch's order.
+    private static int[][] Assign(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, int workers)
+    {
+        long[] tokens = [.. microBatches.Select(rows => rows.Sum(row => (long)row.Length))];
+        IEnumerable<int> largestFirst = Enumerable.Range(0, microBatches.Count).OrderByDescending(k => tokens[k]);
+        List<int>[] parts = MicroBatchPlanner.Level(largestFirst, workers, k => tokens[k]);
+        return [.. parts.Select(part => part.Order().ToArray())];
+    }
+
+    // Waits for all workers, whatever one of them throws: none may go on writing into a batch that is given up.
+    private void RunOnWorkers(int[][] parts, Action<WorkerGradient, int[]> action)
+    {
+        Task[] others = [.. parts.Skip(1).Select((part, k) => _threads[k].Start(() => action(_gradients[k + 1], part)))];
+        try
+        {
+            action(_gradients[0], parts[0]);
+        }
+        finally
+        {
+            Task.WhenAll(others).ContinueWith(_ => { }, TaskScheduler.Default).Wait();
+        }
+        Task.WhenAll(others).GetAwaiter().GetResult();
     }
 }

@@ -127,10 +127,10 @@ public sealed class FlatParameters : IDisposable
         PublishValues();
     }
 
-    /// <summary>Gives the master copy of a parameter's value, in full precision.</summary>
+    /// <summary>Gets the master copy of a parameter's value, in full precision.</summary>
     /// <param name="name">Name of the parameter.</param>
     /// <returns>A view of <see cref="Values"/> in the parameter's shape.</returns>
-    public Tensor Master(string name)
+    public Tensor GetMaster(string name)
     {
         Slot slot = _slots.Single(slot => slot.Name == name);
         return View(Values, slot.Offset, slot.Shape);

@@ -8,8 +8,8 @@ namespace MLNetExtension.Training.Accumulation;
 /// No other place of the library divides a gradient.
 /// </summary>
 /// <remarks>
-/// What accumulates: the flat parameters' gradients, by the backward passes; the loss sums and counts, by <see cref="Add"/>. What resets them: <see cref="Reset"/>.
-/// A batch is: <see cref="Scale"/>, backward and <see cref="Add"/> for each micro-batch that has targets; <see cref="Finish"/>; step; <see cref="Reset"/>.
+/// What accumulates: the gradients, by the backward passes; the loss sums and counts, by <see cref="Add"/>. What resets them: <see cref="Reset"/>.
+/// A batch is: <see cref="Scale"/>, backward and <see cref="Add"/> for each micro-batch that has targets; <see cref="DivideGradient"/>; step; <see cref="Reset"/>.
 /// </remarks>
 public sealed class GradientAccumulator : IDisposable
 {
@@ -19,8 +19,8 @@ public sealed class GradientAccumulator : IDisposable
     private double _targetCount;
     private int _microBatches;
 
-    /// <summary>Makes an accumulator over flat parameters.</summary>
-    /// <param name="parameters">Holds the gradients.</param>
+    /// <summary>Makes an accumulator for the gradients of flat parameters.</summary>
+    /// <param name="parameters">The parameters; they stay their owner's.</param>
     /// <param name="normalization">What a batch is divided by.</param>
     public GradientAccumulator(FlatParameters parameters, LossNormalization normalization)
     {
@@ -33,7 +33,7 @@ public sealed class GradientAccumulator : IDisposable
     /// <param name="targetCount">m_k, the targets of the micro-batch, above 0.</param>
     public double Scale(double targetCount) => _normalization == LossNormalization.MicroBatchMean ? 1 / targetCount : 1;
 
-    /// <summary>Takes note of a micro-batch whose scaled gradient its backward pass has added to the flat parameters.</summary>
+    /// <summary>Counts a micro-batch, after its backward pass has added its scaled gradient to <see cref="FlatParameters.Gradients"/>.</summary>
     /// <param name="loss">Its unscaled sum and its targets.</param>
     public void Add(LossSum loss)
     {
@@ -50,7 +50,7 @@ public sealed class GradientAccumulator : IDisposable
         _microBatches++;
     }
 
-    /// <summary>Adds an auxiliary loss of the batch, whose scaled gradient is in the flat parameters: it shares the batch's targets, so it brings none of its own.</summary>
+    /// <summary>Adds an auxiliary loss of a micro-batch, after a backward pass has added its scaled gradient; it is divided by the same targets and adds none.</summary>
     /// <param name="sum">Its unscaled sum, a scalar: per token, as the loss itself.</param>
     /// <param name="targetCount">m_k, the targets of the micro-batch that it belongs to.</param>
     public void AddAuxiliary(Tensor sum, double targetCount)
@@ -62,7 +62,7 @@ public sealed class GradientAccumulator : IDisposable
     }
 
     /// <summary>Adds what another accumulator, that of another rank or device, has summed of the same batch: sums and counts, never means.</summary>
-    /// <param name="other">Its flat parameters holds the same parameters.</param>
+    /// <param name="other">The other accumulator, of the same parameters.</param>
     public void Merge(GradientAccumulator other)
     {
         using var _ = no_grad();
@@ -73,9 +73,9 @@ public sealed class GradientAccumulator : IDisposable
         _microBatches += other._microBatches;
     }
 
-    /// <summary>Divides the accumulated gradient, once, and reads the batch's figures: the one host synchronisation of a step.</summary>
+    /// <summary>Divides the accumulated gradient, once, and reads the batch's figures: the one host synchronization of a step.</summary>
     /// <returns>The figures. Without targets nothing is divided, and the gradient is zero as it was.</returns>
-    public BatchLoss Finish()
+    public BatchLoss DivideGradient()
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
@@ -88,7 +88,7 @@ public sealed class GradientAccumulator : IDisposable
         return new BatchLoss(figures[0], _targetCount, _microBatches, figures[1] / divisor, figures[2], figures[3]);
     }
 
-    /// <summary>Starts the next batch: loss sums, counts and gradients become zero.</summary>
+    /// <summary>Sets loss sums, counts and gradients to zero, for the next batch.</summary>
     public void Reset()
     {
         using var scope = NewDisposeScope();
@@ -98,7 +98,7 @@ public sealed class GradientAccumulator : IDisposable
         _parameters.ZeroGradients();
     }
 
-    /// <summary>Frees the loss sums; the flat parameters stays.</summary>
+    /// <summary>Frees the loss sums; the parameters stay.</summary>
     public void Dispose() => _sums.Dispose();
 
     private double Divisor() => _microBatches == 0 ? 1 : _normalization switch

@@ -24,10 +24,10 @@ internal sealed class KernelThreads : IDisposable
     public static int Available { get; } =
         Environment.GetEnvironmentVariable("OMP_NUM_THREADS") is null && Environment.GetEnvironmentVariable("MKL_NUM_THREADS") is null ? Environment.ProcessorCount : get_num_threads();
 
-    /// <summary>Gives each worker of a plan its share of the plan's threads.</summary>
+    /// <summary>Limits kernels to a worker's share of a plan's threads.</summary>
     /// <param name="plan">The plan.</param>
     /// <returns>Null where training is not on the CPU.</returns>
-    public static KernelThreads? Of(SplitPlan plan) => plan.Threads is { } threads ? new KernelThreads(Math.Max(1, threads / plan.Workers)) : null;
+    public static KernelThreads? Limit(SplitPlan plan) => plan.Threads is { } threads ? new KernelThreads(Math.Max(1, threads / plan.Workers)) : null;
 
     /// <summary>Puts the number back.</summary>
     public void Dispose()

@@ -7,20 +7,20 @@ namespace MLNetExtension.Training.Accumulation;
 
 /// <summary>
 /// The router balance loss of a batch, as a sum that the batch's targets divide like every other: m_k targets in micro-batch k, M in the batch, n_k and n tokens.
-/// The shares of the batch are reset by <see cref="Begin"/>.
+/// What accumulates: the counts of the batch, by <see cref="Count"/>. What resets them: <see cref="Reset"/>.
 /// </summary>
 /// <param name="coefficient">alpha.</param>
-/// <param name="scope">Over what loads are balanced.</param>
+/// <param name="scope">The tokens over which loads are balanced.</param>
 internal sealed class RouterBalance(double coefficient, RouterBalanceScope scope) : IDisposable
 {
     private readonly Dictionary<int, Tensor> _counts = [];     // block -> [E] float64, of the batch
     private double _targets, _tokens;
 
     /// <summary>Whether the batch's shares must be counted before its first backward pass.</summary>
-    public bool CountsFirst => coefficient != 0 && scope == RouterBalanceScope.Batch;
+    public bool NeedsCountsFirst => coefficient != 0 && scope == RouterBalanceScope.Batch;
 
-    /// <summary>Starts a batch.</summary>
-    public void Begin()
+    /// <summary>Sets the counts to zero, for the next batch.</summary>
+    public void Reset()
     {
         Dispose();
         _counts.Clear();
@@ -42,12 +42,9 @@ internal sealed class RouterBalance(double coefficient, RouterBalanceScope scope
         _tokens += microBatch.RowLengths.Sum();
     }
 
-    /// <summary>Makes one that has counted nothing yet.</summary>
-    public RouterBalance Replicate() => new(coefficient, scope);
-
     /// <summary>Adds up what workers have counted, each its part of a batch, and gives each the sums.</summary>
     /// <param name="workers">All of them.</param>
-    public static void Share(IReadOnlyList<RouterBalance> workers)
+    public static void ShareCounts(IReadOnlyList<RouterBalance> workers)
     {
         using var _ = NewDisposeScope();
         RouterBalance first = workers[0];
@@ -59,21 +56,21 @@ internal sealed class RouterBalance(double coefficient, RouterBalanceScope scope
         }
         foreach (RouterBalance other in workers.Skip(1))
         {
-            other.Begin();
+            other.Reset();
             foreach ((int block, Tensor counts) in first._counts)
                 other.Add(block, counts);
             (other._targets, other._tokens) = (first._targets, first._tokens);
         }
     }
 
-    /// <summary>Gives the balance loss of a block in a micro-batch, per token, as a sum.</summary>
+    /// <summary>Computes the balance loss of a block in a micro-batch, as a sum over its tokens.</summary>
     /// <param name="block">The block's number.</param>
     /// <param name="routing">What its router has just decided; null for a block without one.</param>
     /// <param name="targets">m_k.</param>
     /// <returns>
     /// A scalar, float64, with a gradient: (M / n) alpha E sum_e f_e sum_t p_te, with the batch's shares, or m_k alpha E sum_e f_e P_e with the micro-batch's. Null where there is none.
     /// </returns>
-    public Tensor? Sum(int block, Routing? routing, double targets)
+    public Tensor? ComputeSum(int block, Routing? routing, double targets)
     {
         if (routing is null || coefficient == 0)
             return null;

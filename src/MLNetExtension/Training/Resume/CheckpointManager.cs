@@ -46,36 +46,43 @@ internal sealed class CheckpointManager
     }
 
     /// <summary>Restores the newest checkpoint; does nothing where there is none.</summary>
-    public void Restore(TrainingStep step, TrainingState state)
+    /// <param name="step">Receives weights and optimizer state.</param>
+    /// <param name="progress">Receives the counts.</param>
+    /// <param name="best">Receives the best evaluation and its weights.</param>
+    public void Restore(TrainingStep step, TrainingProgress progress, BestWeights best)
     {
         if (_latest is null)
             return;
-        (state.Steps, state.Elapsed, state.TargetTokens) = (_latest.Steps, _latest.Elapsed, _latest.TargetTokens);
+        progress.Resume(_latest.Steps, _latest.Elapsed, _latest.TargetTokens);
         using var scope = NewDisposeScope();
         Tensor? bestWeights = _latest.Best?.Loss is null ? null : empty_like(step.Parameters.Values, device: CPU);
         using (NamedTensors tensors = new(NameTensors(step, bestWeights)))
             _folder.Read(_latest.Steps, TensorsFile, (stream, length) => ModuleWeights.Load(tensors, stream, length));
         step.Parameters.PublishValues();
         step.Optimizer.Restore(_latest.Updates, step.Optimizer.First, step.Optimizer.Second);
-        if (_latest.Best is { } best)
-            state.Best.Resume(best.Loss ?? double.PositiveInfinity, best.Step, best.LastStep, best.WithoutImprovement, bestWeights);
+        if (_latest.Best is { } evaluation)
+            best.Resume(evaluation.Loss ?? double.PositiveInfinity, evaluation.Step, evaluation.LastStep, evaluation.WithoutImprovement, bestWeights);
     }
 
     /// <summary>Whether a checkpoint is due after this many steps.</summary>
     public bool IsDue(int steps) => steps % _interval == 0;
 
     /// <summary>Writes a checkpoint, unless this step has one.</summary>
-    public void Write(TrainingStep step, TrainingState state)
+    /// <param name="step">Holds weights and optimizer state.</param>
+    /// <param name="progress">Holds the counts.</param>
+    /// <param name="elapsed">Time spent training.</param>
+    /// <param name="best">Holds the best evaluation and its weights.</param>
+    public void Write(TrainingStep step, TrainingProgress progress, TimeSpan elapsed, BestWeights best)
     {
-        if (_lastWritten == state.Steps)
+        int steps = progress.Steps;
+        if (_lastWritten == steps)
             return;
-        BestWeights best = state.Best;
         CheckpointMetadata.BestEvaluation? evaluation = best.LastStep < 0 ? null
             : new CheckpointMetadata.BestEvaluation(best.Values is null ? null : best.Loss, best.Step, best.LastStep, best.WithoutImprovement);
-        CheckpointMetadata metadata = new(CheckpointMetadata.CurrentVersion, _settings, state.Steps, step.Optimizer.Steps, state.Elapsed, state.TargetTokens, evaluation);
+        CheckpointMetadata metadata = new(CheckpointMetadata.CurrentVersion, _settings, steps, step.Optimizer.Steps, elapsed, progress.TargetTokens, evaluation);
         using NamedTensors tensors = new(NameTensors(step, best.Values));
-        _folder.Write(state.Steps, [(TensorsFile, stream => ModuleWeights.Save(tensors, stream)), (StateFile, stream => JsonSerializer.Serialize(stream, metadata))]);
-        _lastWritten = state.Steps;
+        _folder.Write(steps, [(TensorsFile, stream => ModuleWeights.Save(tensors, stream)), (StateFile, stream => JsonSerializer.Serialize(stream, metadata))]);
+        _lastWritten = steps;
     }
 
     private static CheckpointMetadata ReadMetadata(CheckpointFolder folder, int step)

@@ -2,14 +2,14 @@ using System.Runtime.InteropServices;
 
 namespace MLNetExtension.Training.Splitting;
 
-/// <summary>Tells that memory, the device's or the machine's, ran out.</summary>
+/// <summary>Recognizes that memory, the device's or the machine's, has run out.</summary>
 internal static class OutOfMemory
 {
     // CUDA's caching allocator, libtorch's CPU allocator on Linux and on Windows, and C++ itself.
     private static readonly string[] Phrases = ["out of memory", "can't allocate memory", "not enough memory", "bad_alloc"];
 
-    /// <summary>Whether an exception says so.</summary>
+    /// <summary>Whether memory that ran out caused an exception.</summary>
     /// <param name="exception">What was thrown.</param>
-    public static bool IsSaidBy(Exception exception) => exception is OutOfMemoryException
+    public static bool Caused(Exception exception) => exception is OutOfMemoryException
         || (exception is ExternalException && Phrases.Any(phrase => exception.Message.Contains(phrase, StringComparison.OrdinalIgnoreCase)));
 }

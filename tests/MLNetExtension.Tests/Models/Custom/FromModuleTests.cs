@@ -29,7 +29,7 @@ public sealed class FromModuleTests
                 foreach (ITokenLoss? loss in new[] { null, CustomTokenLoss.OfLogits(CrossEntropy) })
                 {
                     using CausalLanguageModel model = CausalLanguageModel.FromModule(new Recurrent());
-                    using BatchGradient gradient = new(model, LossNormalization.Token, loss, recompute: rows == 2, pack: pack);
+                    using BatchGradient gradient = new(model, new GradientSettings { Loss = loss ?? new LinearCrossEntropy(), Recompute = rows == 2, Pack = pack });
                     gradient.Accumulate(Ragged.Split(batch, rows));
                     Assert.IsLessThan(1e-12, Ragged.RelativeError(gradient.Parameters.Gradients, expected), $"{rows} rows, packed {pack}");
                 }
@@ -43,7 +43,7 @@ public sealed class FromModuleTests
         using var scope = NewDisposeScope();
         TokenExample[] batch = Ragged.Examples(rows: 6);
         using CausalLanguageModel model = CausalLanguageModel.FromModule(new Recurrent());
-        using BatchGradient gradient = new(model, LossNormalization.MicroBatchMean);
+        using BatchGradient gradient = new(model, new GradientSettings { Normalization = LossNormalization.MicroBatchMean });
         gradient.Accumulate(Ragged.Split(batch, 1));
         Assert.IsGreaterThan(1e-3, Ragged.RelativeError(gradient.Parameters.Gradients, FullBatch(batch)));
     }
@@ -74,7 +74,7 @@ public sealed class FromModuleTests
         using CausalLanguageModel model = CausalLanguageModel.FromModule(new Recurrent());
         using KeyValueCache cache = new();
         Assert.Contains("keeps no keys and values", Assert.ThrowsExactly<NotSupportedException>(() => model.Hidden(zeros(1, 1, dtype: int64), cache)).Message);
-        using BatchGradient gradient = new(model, LossNormalization.Token, CustomTokenLoss.OfHidden((hidden, _, _) => new LossSum(hidden.sum(), 1)));
+        using BatchGradient gradient = new(model, new GradientSettings { Loss = CustomTokenLoss.OfHidden((hidden, _, _) => new LossSum(hidden.sum(), 1)) });
         Assert.Contains("this one gives logits", Assert.ThrowsExactly<NotSupportedException>(() => gradient.Accumulate(Ragged.Split(Ragged.Examples(), 8))).Message);
     }
 

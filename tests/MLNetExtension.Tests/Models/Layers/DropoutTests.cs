@@ -62,7 +62,7 @@ public sealed class DropoutTests
     {
         using var scope = NewDisposeScope();
         using SeedsSeen model = new(Model(dropout: 0));
-        using BatchGradient gradient = new(model, LossNormalization.Token);
+        using BatchGradient gradient = new(model);
         gradient.Accumulate(Ragged.Split(Ragged.Examples(5), 1), dropoutSeed: 77);
 
         Assert.HasCount(5 * 3, model.Seeds);

@@ -28,7 +28,7 @@ public sealed class LlamaTests
             foreach (bool pack in new[] { false, true })
             {
                 using LlamaModel model = TinyLlama.Make(configuration);
-                using BatchGradient gradient = new(model, LossNormalization.Token, recompute: rows == 2, pack: pack);
+                using BatchGradient gradient = new(model, new GradientSettings { Recompute = rows == 2, Pack = pack });
                 gradient.Accumulate(Ragged.Split(batch, rows));
                 Assert.IsLessThan(1e-12, Ragged.RelativeError(gradient.Parameters.Gradients, expected), $"{rows} rows, packed {pack}");
             }
@@ -45,7 +45,7 @@ public sealed class LlamaTests
         foreach ((int rows, bool pack) in new[] { (6, true), (1, false), (2, false), (3, true) })
         {
             using LlamaModel model = TinyLlama.Make(TinyLlama.Configuration with { Experts = 3 });
-            using BatchGradient gradient = new(model, LossNormalization.Token, pack: pack, balance: new RouterBalance(0.5, RouterBalanceScope.Batch));
+            using BatchGradient gradient = new(model, new GradientSettings { Pack = pack, BalanceCoefficient = 0.5 });
             gradient.Accumulate(Ragged.Split(batch, rows));
             Tensor given = gradient.Parameters.Gradients.clone();
             expected ??= given;

@@ -29,7 +29,7 @@ public sealed class AdapterLawTests
 
         using CausalLanguageModel model = Adapted.Model(kind);
         Adapted.Attach(model, Options);
-        using ParallelGradient parallel = new(new BatchGradient(model, LossNormalization.Token, recompute: recompute, pack: pack));
+        using BatchGradient parallel = new(model, new GradientSettings { Recompute = recompute, Pack = pack });
         parallel.Accumulate(Ragged.Split(batch, rows), workers);
 
         Assert.IsLessThan(1e-12, Ragged.RelativeError(parallel.Parameters.Gradients, expected));
@@ -54,7 +54,7 @@ public sealed class AdapterLawTests
             using CausalLanguageModel model = Adapted.Model("Llama");
             Adapted.Attach(model, Options with { Dropout = dropout });
             model.train();
-            using ParallelGradient parallel = new(new BatchGradient(model, LossNormalization.Token, recompute: recompute));
+            using BatchGradient parallel = new(model, new GradientSettings { Recompute = recompute });
             parallel.Accumulate(Ragged.Split(Ragged.Examples(), 2), workers, dropoutSeed: 4);
             parallel.Reset();
             parallel.Accumulate(Ragged.Split(Ragged.Examples(), 2), workers, dropoutSeed: 5);
@@ -69,7 +69,7 @@ public sealed class AdapterLawTests
         TokenExample[] batch = Ragged.Examples();
         using CausalLanguageModel model = Adapted.Model("Llama");
         Adapted.Attach(model, Options);
-        using BatchGradient gradient = new(model, LossNormalization.MicroBatchMean);
+        using BatchGradient gradient = new(model, new GradientSettings { Normalization = LossNormalization.MicroBatchMean });
         gradient.Accumulate(Ragged.Split(batch, 1));
         Assert.IsGreaterThan(1e-2, Ragged.RelativeError(gradient.Parameters.Gradients, FullBatch("Llama", batch)));
     }

@@ -62,8 +62,8 @@ public sealed class TensorBehaviorTests
         using var scope = NewDisposeScope();
         ExternalException error = Assert.ThrowsExactly<ExternalException>(() => empty(1L << 50));
 
-        Assert.IsTrue(OutOfMemory.IsSaidBy(error), error.Message);
+        Assert.IsTrue(OutOfMemory.Caused(error), error.Message);
         ExternalException other = Assert.ThrowsExactly<ExternalException>(() => ones(2, 3).mm(ones(2, 3)));
-        Assert.IsFalse(OutOfMemory.IsSaidBy(other), other.Message);
+        Assert.IsFalse(OutOfMemory.Caused(other), other.Message);
     }
 }

@@ -51,7 +51,7 @@ public sealed class BatchFiguresTests
         {
             (BatchLoss expected, Tensor expectedGradient) = Ragged.Accumulate(second, normalization);
             using Gpt2Model model = Ragged.Model();
-            using BatchGradient gradient = new(model, normalization);
+            using BatchGradient gradient = new(model, new GradientSettings { Normalization = normalization });
             gradient.Accumulate(first);
             gradient.Reset();
 
@@ -68,7 +68,7 @@ public sealed class BatchFiguresTests
         IReadOnlyList<IReadOnlyList<TokenExample>> one = Ragged.Split(Ragged.Examples(5), 2), other = Ragged.Split(Ragged.Examples(4, seed: 9), 1);
         using Gpt2Model model = Ragged.Model(experts: 4);
         model.train();
-        using BatchGradient gradient = new(model, LossNormalization.Token, balance: new RouterBalance(0.3, RouterBalanceScope.Batch));
+        using BatchGradient gradient = new(model, new GradientSettings { BalanceCoefficient = 0.3 });
         BatchLoss expected = gradient.Accumulate(one);
         Assert.AreEqual(expected.Mean, expected.Objective, 1e-12 * expected.Mean);
 
@@ -78,7 +78,7 @@ public sealed class BatchFiguresTests
         Assert.AreEqual(expected, gradient.Accumulate(one));
     }
 
-    // One micro-batch is its own mean of means. Meant to fail with: the balance loss's gradient left unscaled, so that it counts once for every target.
+    // One micro-batch is its own mean of means.
     [TestMethod]
     public void Of_a_single_micro_batch_the_mean_of_means_balances_experts_as_the_mean_over_tokens_does()
     {
@@ -87,7 +87,7 @@ public sealed class BatchFiguresTests
         {
             using Gpt2Model model = Ragged.Model(experts: 4);
             model.train();
-            using BatchGradient gradient = new(model, normalization, balance: new RouterBalance(0.3, RouterBalanceScope.Batch));
+            using BatchGradient gradient = new(model, new GradientSettings { Normalization = normalization, BalanceCoefficient = 0.3 });
             BatchLoss loss = gradient.Accumulate([Ragged.Examples(5)]);
             return (gradient.Parameters.Gradients.clone(), loss.Objective);
         })];

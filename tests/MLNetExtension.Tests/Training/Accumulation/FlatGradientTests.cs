@@ -7,7 +7,7 @@ namespace MLNetExtension.Tests.Training.Accumulation;
 [TestClass]
 public sealed class FlatGradientTests
 {
-    // Losses add to these buffers themselves: each must be its own parameter's piece of the sum. Meant to fail with: the first piece handed out for a parameter that does not belong to the flat parameters.
+    // Losses add to these buffers themselves: each must be its own parameter's piece of the sum.
     [TestMethod]
     public void Each_parameter_has_its_own_piece_of_the_gradient_and_a_foreign_one_is_refused()
     {

@@ -59,7 +59,7 @@ public sealed class GpuTests
         using Gpt2Model model = Ragged.Model(dtype, dropout: dropout);
         model.to(CUDA);
         model.train();
-        using BatchGradient gradient = new(model, LossNormalization.Token, recompute: recompute);
+        using BatchGradient gradient = new(model, new GradientSettings { Recompute = recompute });
         return (gradient.Accumulate(microBatches), gradient.Parameters.Gradients.to(float64).cpu());
     }
 }

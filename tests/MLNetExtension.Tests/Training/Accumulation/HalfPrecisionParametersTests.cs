@@ -76,7 +76,7 @@ public sealed class HalfPrecisionParametersTests
 
         parameters.SetMaster("weight", tensor(new float[] { 2.001f, 3 }));
 
-        CollectionAssert.AreEqual(new float[] { 2.001f, 3 }, parameters.Master("weight").data<float>().ToArray());
+        CollectionAssert.AreEqual(new float[] { 2.001f, 3 }, parameters.GetMaster("weight").data<float>().ToArray());
         CollectionAssert.AreEqual(new float[] { 2, 3 }, weight.detach().to(float32).data<float>().ToArray());
     }
 

@@ -32,7 +32,6 @@ public sealed class HalfPrecisionTrainingTests
         }
     }
 
-    // Meant to fail with: master weights taken from the rounded model; the rounded weights handed back at the end.
     [TestMethod]
     public void Steps_too_small_to_change_a_weight_give_every_weight_back_to_the_bit()
     {

@@ -21,11 +21,12 @@ public sealed class RankTests
         (double expectedLoss, Tensor expected) = Ragged.FullBatch([one, many], divide: normalization == LossNormalization.Token);
 
         using Gpt2Model modelA = Ragged.Model(), modelB = Ragged.Model();
-        using BatchGradient rankA = new(modelA, normalization), rankB = new(modelB, normalization);
+        GradientSettings settings = new() { Normalization = normalization };
+        using WorkerGradient rankA = new(modelA, settings), rankB = new(modelB, settings);
         rankA.Add([one], 0);
         rankB.Add([many], 0);
         rankA.Merge(rankB);
-        BatchLoss loss = rankA.Finish();
+        BatchLoss loss = rankA.DivideGradient();
 
         Assert.AreEqual(25, loss.TargetCount);
         Assert.AreEqual(2, loss.MicroBatches);

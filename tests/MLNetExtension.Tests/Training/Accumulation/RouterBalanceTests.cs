@@ -125,7 +125,7 @@ public sealed class RouterBalanceTests
     {
         using Gpt2Model model = Ragged.Model(experts: Experts, expertsPerToken: perToken);
         model.train();
-        using BatchGradient gradient = new(model, LossNormalization.Token, recompute: recompute, pack: pack, balance: new RouterBalance(coefficient, scope));
+        using BatchGradient gradient = new(model, new GradientSettings { Recompute = recompute, Pack = pack, BalanceCoefficient = coefficient, BalanceScope = scope });
         return (gradient.Accumulate(Ragged.Split(batch, rows)), gradient.Parameters.Gradients.clone());
     }
 }

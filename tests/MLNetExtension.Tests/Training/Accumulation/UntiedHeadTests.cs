@@ -26,7 +26,7 @@ public sealed class UntiedHeadTests
         (Tensor ids, Tensor targets) = Ragged.Pad(batch);
         nn.functional.cross_entropy(whole.call(ids).flatten(0, 1), targets.flatten()).backward();
 
-        using BatchGradient gradient = new(microBatches, LossNormalization.Token, pack: pack);
+        using BatchGradient gradient = new(microBatches, new GradientSettings { Pack = pack });
         gradient.Accumulate(Ragged.Split(batch, rows));
 
         CollectionAssert.AreEqual(expected.Names.ToArray(), gradient.Parameters.Names.ToArray());

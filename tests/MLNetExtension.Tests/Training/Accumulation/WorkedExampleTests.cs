@@ -49,7 +49,7 @@ public sealed class WorkedExampleTests
             loss.backward([tensor(accumulator.Scale(targets), dtype: float64)]);
             accumulator.Add(new LossSum(loss.detach(), targets));
         }
-        BatchLoss batch = accumulator.Finish();
+        BatchLoss batch = accumulator.DivideGradient();
         Assert.AreEqual(batch.Objective, parameters.Gradients.item<double>(), 1e-15);
         return batch.Objective;
     }

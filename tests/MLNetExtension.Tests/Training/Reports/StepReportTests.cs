@@ -9,7 +9,6 @@ namespace MLNetExtension.Tests.Training.Reports;
 [TestClass]
 public sealed class StepReportTests
 {
-    // Meant to fail with: the progress before the step; tokens of rows that weigh nothing counted; the total taken of the last step alone.
     [TestMethod]
     public void Progress_is_that_after_the_step_and_tokens_are_those_that_weigh_something()
     {
@@ -22,7 +21,6 @@ public sealed class StepReportTests
         CollectionAssert.AreEqual(new[] { 18L, 36, 54, 72 }, steps.Select(step => step.TotalTargetTokens).ToArray());
     }
 
-    // Meant to fail with: rows numbered within the batch.
     [TestMethod]
     public void A_step_that_is_not_finite_names_its_rows_by_their_place_in_the_data()
     {
@@ -35,7 +33,7 @@ public sealed class StepReportTests
         Assert.IsTrue(steps.Where(step => step != bad).All(step => step.ExamplePositions.Count == 0));
     }
 
-    // Steps end a training at 1, and so does time: whichever is further. Meant to fail with: the one that is less far; a time limit twice as long, or none; epochs of whole batches alone.
+    // Steps end a training at 1, and so does time: whichever is further.
     [TestMethod]
     [DataRow(1, 8, 0.8)]
     [DataRow(3, 2, 0.75)]

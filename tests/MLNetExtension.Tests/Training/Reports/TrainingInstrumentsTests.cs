@@ -26,8 +26,8 @@ public sealed class TrainingInstrumentsTests
 
         List<StepReport> steps = [];
         using Gpt2Model model = Ragged.Model();
-        TrainingLoop.Run(
-            model, [.. Ragged.Examples(4), Ragged.WithoutTargets(3)], new TrainingOptions { BatchSize = 1, MaximumEpochs = 1 }, seed: 1, steps.Add, validation: new Validation(() => 1.25, interval: 2));
+        TrainingRun run = new(model, [.. Ragged.Examples(4), Ragged.WithoutTargets(3)], new TrainingOptions { BatchSize = 1, MaximumEpochs = 1 }, Seed: 1);
+        TrainingLoop.Run(run with { OnStep = steps.Add, Validation = new Validation(() => 1.25, interval: 2) });
         listener.Dispose();
 
         StepReport[] applied = [.. steps.Where(step => step.Outcome == StepOutcome.Applied)];

@@ -166,7 +166,8 @@ public sealed class CheckpointManagerTests
     private static void Write(TemporaryFolder folder)
     {
         using Gpt2Model model = Model();
-        TrainingLoop.Run(model, Ragged.Examples(18), Options(12, ComputePrecision.Float32), seed: 1, checkpoints: CheckpointManager.Open(folder.Path, 3, Settings));
+        CheckpointManager checkpoints = CheckpointManager.Open(folder.Path, 3, Settings);
+        TrainingLoop.Run(new TrainingRun(model, Ragged.Examples(18), Options(12, ComputePrecision.Float32), Seed: 1) { Checkpoints = checkpoints });
     }
 
     // Losses by the number of steps reported before: evaluations come after steps 2, 4, 6, ..., the best after 6, and patience of four ends the training after 14.
@@ -174,11 +175,17 @@ public sealed class CheckpointManagerTests
         Gpt2Model model, ComputePrecision precision, Action<StepReport>? onStep = null, CancellationToken stopToken = default, CheckpointManager? checkpoints = null, int workers = 1)
     {
         int steps = checkpoints?.LatestStep ?? 0;
-        return TrainingLoop.Run(model, Ragged.Examples(18), Options(20, precision, workers), seed: 1, step =>
+        return TrainingLoop.Run(new TrainingRun(model, Ragged.Examples(18), Options(20, precision, workers), Seed: 1)
         {
-            steps = step.Step;
-            onStep?.Invoke(step);
-        }, validation: new Validation(() => 1 + Math.Abs(5 - steps), interval: 2, patience: 4), stopToken: stopToken, checkpoints: checkpoints);
+            OnStep = step =>
+            {
+                steps = step.Step;
+                onStep?.Invoke(step);
+            },
+            Validation = new Validation(() => 1 + Math.Abs(5 - steps), interval: 2, patience: 4),
+            StopToken = stopToken,
+            Checkpoints = checkpoints,
+        });
     }
 
     private static (int, int, double, double, double?, long) Figures(StepReport step) => (step.Step, step.Epoch, step.Loss, step.LearningRate, step.ValidationLoss, step.TotalTargetTokens);

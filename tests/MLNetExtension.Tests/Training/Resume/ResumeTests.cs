@@ -1,5 +1,6 @@
 using MLNetExtension.Data;
 using MLNetExtension.Models.Gpt2;
+using MLNetExtension.Tests.Samples;
 using MLNetExtension.Training;
 using MLNetExtension.Training.Reports;
 using MLNetExtension.Training.Resume;
@@ -23,19 +24,21 @@ public sealed class ResumeTests
         using Gpt2Model expected = Ragged.Model(ScalarType.Float32, dropout: 0.1), actual = Ragged.Model(ScalarType.Float32, dropout: 0.1);
         TrainingLoop.Run(expected, Examples, Options, seed: 1, whole.Add);
 
-        using TrainingState state = new();
+        using TemporaryFolder folder = new();
         foreach (int interruption in interruptions)
         {
             using CancellationTokenSource source = new();
-            Assert.ThrowsExactly<OperationCanceledException>(() => TrainingLoop.Run(actual, Examples, Options, seed: 1, step =>
+            void Interrupt(StepReport step)
             {
                 parts.Add(step);
                 if (step.Step == interruption)
                     source.Cancel();
-            }, source.Token, state));
-            Assert.AreEqual(interruption, state.Steps);
+            }
+            Assert.ThrowsExactly<OperationCanceledException>(() => TrainingLoop.Run(
+                new TrainingRun(actual, Examples, Options, Seed: 1) { OnStep = Interrupt, CancellationToken = source.Token, Checkpoints = Open(folder) }));
+            Assert.AreEqual(interruption, Open(folder).LatestStep);
         }
-        TrainingLoop.Run(actual, Examples, Options, seed: 1, parts.Add, state: state);
+        TrainingLoop.Run(new TrainingRun(actual, Examples, Options, Seed: 1) { OnStep = parts.Add, Checkpoints = Open(folder) });
 
         CollectionAssert.AreEqual(whole.Select(step => (step.Step, step.Epoch, step.Loss, step.LearningRate)).ToArray(), parts.Select(step => (step.Step, step.Epoch, step.Loss, step.LearningRate)).ToArray());
         CollectionAssert.AreEqual(whole.Select(step => step.TotalTargetTokens).ToArray(), parts.Select(step => step.TotalTargetTokens).ToArray());
@@ -43,14 +46,17 @@ public sealed class ResumeTests
     }
 
     [TestMethod]
-    public void A_state_of_another_model_is_refused()
+    public void A_checkpoint_of_another_model_is_refused()
     {
+        using TemporaryFolder folder = new();
         using Gpt2Model one = Ragged.Model(), other = Ragged.Model(experts: 2);
-        using TrainingState state = new();
-        TrainingLoop.Run(one, Examples, Options, seed: 1, state: state);
-        ArgumentException error = Assert.ThrowsExactly<ArgumentException>(() => TrainingLoop.Run(other, Examples, Options, seed: 1, state: state));
-        StringAssert.Contains(error.Message, "trained parameters");
+        TrainingLoop.Run(new TrainingRun(one, Examples, Options, Seed: 1) { Checkpoints = Open(folder) });
+        InvalidDataException error = Assert.ThrowsExactly<InvalidDataException>(
+            () => TrainingLoop.Run(new TrainingRun(other, Examples, Options, Seed: 1) { Checkpoints = Open(folder) }));
+        StringAssert.Contains(error.Message, "weights");
     }
+
+    private static CheckpointManager Open(TemporaryFolder folder) => CheckpointManager.Open(folder.Path, interval: 1, new Dictionary<string, string>());
 
     private static TokenExample[] Examples => Ragged.Examples(18);
 

@@ -1,4 +1,6 @@
+using System.Text.Json;
 using MLNetExtension.Models.Gpt2;
+using MLNetExtension.Tests.Samples;
 using MLNetExtension.Training;
 using MLNetExtension.Training.Reports;
 using MLNetExtension.Training.Resume;
@@ -8,17 +10,45 @@ namespace MLNetExtension.Tests.Training.Resume;
 [TestClass]
 public sealed class ResumedTimeTests
 {
-    // Meant to fail with: the clock started anew, so that a training limited in time could be prolonged by stopping it.
+    // The clock goes on from the checkpoint: if it started anew, a training limited in time could be prolonged by stopping it.
     [TestMethod]
     public void Time_spent_before_a_resume_counts_towards_the_limit()
     {
-        using Gpt2Model model = Ragged.Model();
-        using TrainingState state = new() { Elapsed = TimeSpan.FromMinutes(40) };
-        Assert.AreEqual(0, TrainingLoop.Run(model, Ragged.Examples(4), new TrainingOptions { MaximumDuration = TimeSpan.FromMinutes(30) }, seed: 1, state: state).Steps);
+        using TemporaryFolder folder = new();
+        Train(minutes: 30, steps: 1);
+        SetElapsed(folder, TimeSpan.FromMinutes(40));
+        Assert.IsEmpty(Train(minutes: 30, steps: 2));
 
-        List<StepReport> steps = [];
-        TrainingLoop.Run(model, Ragged.Examples(4), new TrainingOptions { MaximumDuration = TimeSpan.FromMinutes(80), MaximumSteps = 1 }, seed: 1, steps.Add, state: state);
+        List<StepReport> steps = Train(minutes: 80, steps: 2);
         Assert.IsGreaterThan(TimeSpan.FromMinutes(40), steps[0].Elapsed);
-        Assert.AreEqual(steps[0].Elapsed, state.Elapsed);
+        Assert.AreEqual(steps[0].Elapsed, ReadState(folder).Elapsed);
+
+        List<StepReport> Train(int minutes, int steps)
+        {
+            using Gpt2Model model = Ragged.Model();
+            TrainingOptions options = new() { MaximumDuration = TimeSpan.FromMinutes(minutes), MaximumSteps = steps };
+            List<StepReport> reports = [];
+            CheckpointManager checkpoints = CheckpointManager.Open(folder.Path, interval: 1, new Dictionary<string, string>());
+            TrainingSummary summary = TrainingLoop.Run(new TrainingRun(model, Ragged.Examples(4), options, Seed: 1) { OnStep = reports.Add, Checkpoints = checkpoints });
+            Assert.HasCount(summary.Steps, reports);
+            return reports;
+        }
+    }
+
+    private static CheckpointMetadata ReadState(TemporaryFolder folder)
+    {
+        CheckpointFolder store = new(folder.Path);
+        CheckpointMetadata? state = null;
+        store.Read(store.FindNewest()!.Value, "state.json", (stream, _) => state = JsonSerializer.Deserialize<CheckpointMetadata>(stream));
+        return state!;
+    }
+
+    private static void SetElapsed(TemporaryFolder folder, TimeSpan elapsed)
+    {
+        CheckpointMetadata state = ReadState(folder) with { Elapsed = elapsed };
+        CheckpointFolder store = new(folder.Path);
+        using MemoryStream tensors = new();
+        store.Read(state.Steps, "tensors.safetensors", (stream, _) => stream.CopyTo(tensors));
+        store.Write(state.Steps, [("tensors.safetensors", stream => stream.Write(tensors.ToArray())), ("state.json", stream => JsonSerializer.Serialize(stream, state))]);
     }
 }

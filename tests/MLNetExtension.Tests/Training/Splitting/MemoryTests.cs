@@ -49,20 +49,20 @@ public sealed class MemoryTests
 
     [TestMethod]
     public void An_error_that_is_not_about_memory_is_passed_on_at_once() =>
-        Assert.IsFalse(OutOfMemory.IsSaidBy(new ExternalException("The size of tensor a (3) must match the size of tensor b (4)")));
+        Assert.IsFalse(OutOfMemory.Caused(new ExternalException("The size of tensor a (3) must match the size of tensor b (4)")));
 
     [TestMethod]
     [DataRow("CUDA out of memory. Tried to allocate 20.00 MiB")]
     [DataRow("[enforce fail at alloc_cpu.cpp:75] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 4096 bytes.")]
     [DataRow("[enforce fail at alloc_cpu.cpp:117] data. DefaultCPUAllocator: not enough memory: you tried to allocate 4096 bytes.")]
-    public void Every_allocators_words_are_known(string message) => Assert.IsTrue(OutOfMemory.IsSaidBy(new ExternalException(message)));
+    public void Every_allocators_words_are_known(string message) => Assert.IsTrue(OutOfMemory.Caused(new ExternalException(message)));
 
     [TestMethod]
     public void A_budget_is_halved_below_the_batch_until_rows_stand_alone()
     {
         TokenExample[] batch = [.. Enumerable.Range(0, 4).Select(row => Ragged.Example(new Random(row), 10, row))];
         List<(int, int)> plans = [];
-        for (SplitPlan? plan = new SplitPlan(10_000, 2, Threads: 2, Pack: false).Smaller(batch); plan is not null; plan = plan.Value.Smaller(batch))
+        for (SplitPlan? plan = new SplitPlan(10_000, 2, Threads: 2, Pack: false).Reduce(batch); plan is not null; plan = plan.Value.Reduce(batch))
             plans.Add((plan.Value.Tokens, plan.Value.Workers));
         CollectionAssert.AreEqual(new[] { (20, 2), (10, 2), (10, 1) }, plans);
     }
@@ -72,7 +72,7 @@ public sealed class MemoryTests
     public void A_row_without_targets_does_not_keep_the_budget_from_being_halved()
     {
         TokenExample[] batch = [Ragged.WithoutTargets(24), .. Enumerable.Range(0, 8).Select(row => Ragged.Example(new Random(row), 3, row, masked: 0))];
-        Assert.IsNotNull(new SplitPlan(24, 1, Threads: 1, Pack: false).Smaller(batch));
+        Assert.IsNotNull(new SplitPlan(24, 1, Threads: 1, Pack: false).Reduce(batch));
     }
 
     [TestMethod]
@@ -80,11 +80,11 @@ public sealed class MemoryTests
     {
         using var scope = NewDisposeScope();
         using Gpt2Model model = Ragged.Model();
-        using ParallelGradient gradient = new(new BatchGradient(model, LossNormalization.Token));
+        using BatchGradient gradient = new(model);
         byte[] before = gradient.Parameters.Values.bytes.ToArray();
         TokenExample[] batch = Ragged.Examples(8);
 
-        int budget = MicroBatchTuner.FastestPlan(gradient, batch, new SplitPlan(1, 1, Threads: 2, Pack: false), workers: [1, 2], memoryLimitMiB: null).Tokens;
+        int budget = MicroBatchTuner.FindFastestPlan(gradient, batch, new SplitPlan(1, 1, Threads: 2, Pack: false), workers: [1, 2], memoryLimitMiB: null).Tokens;
 
         Assert.IsGreaterThanOrEqualTo(batch.Max(e => e.Length), budget);
         Assert.IsLessThanOrEqualTo(batch.Length * batch.Max(e => e.Length), budget);
@@ -96,9 +96,9 @@ public sealed class MemoryTests
     public void A_memory_limit_that_is_passed_already_leaves_a_row_at_a_time()
     {
         using Gpt2Model model = Ragged.Model();
-        using ParallelGradient gradient = new(new BatchGradient(model, LossNormalization.Token));
+        using BatchGradient gradient = new(model);
         TokenExample[] batch = Ragged.Examples(8);
-        SplitPlan plan = MicroBatchTuner.FastestPlan(gradient, batch, new SplitPlan(1, 1, Threads: 2, Pack: false), workers: [1, 2], memoryLimitMiB: 1);
+        SplitPlan plan = MicroBatchTuner.FindFastestPlan(gradient, batch, new SplitPlan(1, 1, Threads: 2, Pack: false), workers: [1, 2], memoryLimitMiB: 1);
         Assert.AreEqual((batch.Max(e => e.Length), 1), (plan.Tokens, plan.Workers));
     }
 
@@ -138,7 +138,8 @@ public sealed class MemoryTests
     {
         using Gpt2Model half = Ragged.Model(ScalarType.BFloat16), exact = Ragged.Model(ScalarType.BFloat16);
         exact.to(ScalarType.Float64);
-        using BatchGradient gradient = new(half, LossNormalization.Sum), reference = new(exact, LossNormalization.Sum);
+        GradientSettings settings = new() { Normalization = LossNormalization.Sum };
+        using WorkerGradient gradient = new(half, settings), reference = new(exact, settings);
         Tensor plain = zeros_like(gradient.Parameters.Gradients).to(bfloat16);
         foreach (IReadOnlyList<TokenExample> microBatch in microBatches)
         {

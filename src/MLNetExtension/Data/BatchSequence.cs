@@ -1,0 +1,33 @@
+namespace MLNetExtension.Data;
+
+/// <summary>The examples of one optimizer step.</summary>
+/// <param name="Step">The step, from 0.</param>
+/// <param name="Epoch">The pass over all examples, from 0.</param>
+/// <param name="Examples">At least one example.</param>
+internal sealed record Batch(int Step, int Epoch, IReadOnlyList<TokenExample> Examples)
+{
+    /// <summary>Its target tokens, whatever the weights of the examples above 0.</summary>
+    public long TargetTokens { get; } = Examples.Where(example => example.HasTargets).Sum(example => (long)example.TargetCount);
+}
+
+/// <summary>The batches of a training, epoch after epoch without end: a pure function of seed and step, so that a training can resume at any step.</summary>
+/// <param name="examples">The examples, at least one.</param>
+/// <param name="batchSize">Examples of a batch, at least 1. The last batch of an epoch may have fewer; no example is dropped.</param>
+/// <param name="seed">Seed of the whole training.</param>
+internal sealed class BatchSequence(IReadOnlyList<TokenExample> examples, int batchSize, int seed)
+{
+    /// <summary>Lists the batches from a step on.</summary>
+    /// <param name="firstStep">The step, from 0.</param>
+    public IEnumerable<Batch> StartAt(int firstStep)
+    {
+        EpochSampler sampler = new(examples.Count, seed);
+        int stepsPerEpoch = (examples.Count + batchSize - 1) / batchSize;
+        int step = firstStep;
+        for (int epoch = firstStep / stepsPerEpoch; ; epoch++)
+        {
+            int stepsBefore = step - epoch * stepsPerEpoch;
+            foreach (int[] rows in sampler.Order(epoch).Chunk(batchSize).Skip(stepsBefore))
+                yield return new Batch(step++, epoch, [.. rows.Select(row => examples[row])]);
+        }
+    }
+}

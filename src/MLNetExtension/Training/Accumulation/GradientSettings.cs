@@ -1,0 +1,25 @@
+using MLNetExtension.Losses;
+
+namespace MLNetExtension.Training.Accumulation;
+
+/// <summary>How the gradient of a batch is computed.</summary>
+internal sealed record GradientSettings
+{
+    /// <summary>What the accumulated gradient is divided by.</summary>
+    public LossNormalization Normalization { get; init; } = LossNormalization.Token;
+
+    /// <summary>The loss over targets.</summary>
+    public ITokenLoss Loss { get; init; } = new LinearCrossEntropy();
+
+    /// <summary>Whether the inner values of blocks are computed again in the backward pass instead of kept.</summary>
+    public bool Recompute { get; init; }
+
+    /// <summary>Whether rows of a micro-batch are laid one after another, without padding, instead of side by side.</summary>
+    public bool Pack { get; init; }
+
+    /// <summary>Coefficient of the routers' load-balancing loss, alpha; 0 for none.</summary>
+    public double BalanceCoefficient { get; init; }
+
+    /// <summary>The tokens over which the routers' loads are balanced.</summary>
+    public RouterBalanceScope BalanceScope { get; init; } = RouterBalanceScope.Batch;
+}

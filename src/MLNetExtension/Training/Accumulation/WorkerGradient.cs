@@ -1,0 +1,115 @@
+using MLNetExtension.Data;
+using MLNetExtension.Losses;
+using MLNetExtension.Models;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Training.Accumulation;
+
+/// <summary>The part of a batch's gradient that one worker sums, on the model itself or on a replica of it.</summary>
+internal sealed class WorkerGradient : IDisposable
+{
+    private readonly CausalLanguageModel _model;
+    private readonly bool _ownsModel;
+    private readonly GradientSettings _settings;
+    private readonly GradientAccumulator _accumulator;
+    private readonly RouterBalance _balance;
+    private readonly MicroBatchGradient _microBatchGradient;
+
+    /// <summary>Makes the gradient of a model, whose parameters are moved into flat buffers.</summary>
+    /// <param name="model">The model; it stays its owner's.</param>
+    /// <param name="settings">How the gradient is computed.</param>
+    public WorkerGradient(CausalLanguageModel model, GradientSettings settings)
+        : this(model, settings, new FlatParameters(model.named_parameters()), ownsModel: false)
+    {
+    }
+
+    private WorkerGradient(CausalLanguageModel model, GradientSettings settings, FlatParameters parameters, bool ownsModel)
+    {
+        (_model, _settings, Parameters, _ownsModel) = (model, settings, parameters, ownsModel);
+        _accumulator = new GradientAccumulator(parameters, settings.Normalization);
+        _balance = new RouterBalance(settings.BalanceCoefficient, settings.BalanceScope);
+        _microBatchGradient = new MicroBatchGradient(model, parameters, settings, _balance);
+        // The second forward pass is for the shares of experts alone: a model without routers must not pay for it.
+        CountsRoutingFirst = _balance.NeedsCountsFirst && model.Blocks.Any(block => block.HasRouter);
+    }
+
+    /// <summary>The model's parameters and this worker's gradients.</summary>
+    public FlatParameters Parameters { get; }
+
+    /// <summary>Whether <see cref="CountRouting"/> must see the whole batch before the first gradient is computed.</summary>
+    public bool CountsRoutingFirst { get; }
+
+    /// <summary>Makes the gradient of another worker, over a replica of the model: the same weights, a gradient buffer of its own.</summary>
+    /// <exception cref="NotSupportedException">The model cannot be replicated.</exception>
+    public WorkerGradient Replicate()
+    {
+        CausalLanguageModel replica = _model.Replicate();
+        return new WorkerGradient(replica, _settings, Parameters.Share(replica.named_parameters()), ownsModel: true);
+    }
+
+    /// <summary>Counts what routers decide in some micro-batches of a batch.</summary>
+    /// <param name="microBatches">All micro-batches of the batch.</param>
+    /// <param name="part">The indices of this worker's micro-batches.</param>
+    /// <param name="dropoutSeed">Seed of dropout in the batch.</param>
+    public void CountRouting(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, int[] part, long dropoutSeed)
+    {
+        _balance.Reset();
+        foreach (int k in part)
+            Visit(microBatches[k], microBatch => _microBatchGradient.CountRouting(microBatch, unchecked(dropoutSeed + k)));
+    }
+
+    /// <summary>Adds up what workers have counted of a batch and gives each of them the sums.</summary>
+    /// <param name="workers">All workers of the batch.</param>
+    public static void ShareRouting(IReadOnlyList<WorkerGradient> workers) => RouterBalance.ShareCounts([.. workers.Select(worker => worker._balance)]);
+
+    /// <summary>Adds the gradients of some micro-batches of a batch.</summary>
+    /// <param name="microBatches">All micro-batches of the batch.</param>
+    /// <param name="part">The indices of this worker's micro-batches.</param>
+    /// <param name="dropoutSeed">Seed of dropout in the batch.</param>
+    public void Add(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, int[] part, long dropoutSeed)
+    {
+        foreach (int k in part)
+            Add(microBatches[k], unchecked(dropoutSeed + k));
+    }
+
+    /// <summary>Adds the gradient of a micro-batch; one without a target is skipped.</summary>
+    /// <param name="examples">Its rows.</param>
+    /// <param name="dropoutSeed">Seed of dropout in it.</param>
+    public void Add(IReadOnlyList<TokenExample> examples, long dropoutSeed) => Visit(examples, microBatch =>
+    {
+        double scale = _accumulator.Scale(microBatch.TargetWeight);
+        (LossSum loss, Tensor? auxiliary) = _microBatchGradient.Backward(microBatch, scale, dropoutSeed);
+        _accumulator.Add(loss);
+        if (auxiliary is not null)
+            _accumulator.AddAuxiliary(auxiliary, loss.TargetCount);
+    });
+
+    /// <summary>Adds what another worker, or another rank, has summed of the same batch.</summary>
+    /// <param name="other">The other worker.</param>
+    public void Merge(WorkerGradient other) => _accumulator.Merge(other._accumulator);
+
+    /// <summary>Divides the batch's gradient, once every part of it has been added.</summary>
+    public BatchLoss DivideGradient() => _accumulator.DivideGradient();
+
+    /// <summary>Sets sums, counts and gradients to zero, for the next batch.</summary>
+    public void Reset() => _accumulator.Reset();
+
+    /// <summary>Frees the buffers; the model keeps its weights.</summary>
+    public void Dispose()
+    {
+        _balance.Dispose();
+        _accumulator.Dispose();
+        Parameters.Dispose();
+        if (_ownsModel)
+            _model.Dispose();
+    }
+
+    private void Visit(IReadOnlyList<TokenExample> examples, Action<MicroBatch> visit)
+    {
+        using var scope = NewDisposeScope();
+        Device device = Parameters.Values.device;
+        using MicroBatch microBatch = _settings.Pack ? MicroBatch.Pack(examples, device) : MicroBatch.Collate(examples, device);
+        if (microBatch.TargetWeight > 0)
+            visit(microBatch);
+    }
+}

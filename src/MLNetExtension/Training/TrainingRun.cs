@@ -1,0 +1,29 @@
+using MLNetExtension.Data;
+using MLNetExtension.Models;
+using MLNetExtension.Training.Reports;
+using MLNetExtension.Training.Resume;
+
+namespace MLNetExtension.Training;
+
+/// <summary>What is trained, on what and how.</summary>
+/// <param name="Model">The model; every parameter that needs a gradient is trained, in place and on the device where it is.</param>
+/// <param name="Examples">The examples to train on, at least one with a target.</param>
+/// <param name="Options">How to train; validated by whoever made them.</param>
+/// <param name="Seed">Seed of the order of examples and of dropout; the same seed on the same machine gives the same model.</param>
+internal sealed record TrainingRun(CausalLanguageModel Model, IReadOnlyList<TokenExample> Examples, TrainingOptions Options, int Seed)
+{
+    /// <summary>Called after every step.</summary>
+    public Action<StepReport>? OnStep { get; init; }
+
+    /// <summary>How to evaluate the model while it is trained; it ends with the best weights that were evaluated. The time counts as time of training. Default: not at all.</summary>
+    public Validation? Validation { get; init; }
+
+    /// <summary>Checkpoints to resume from and to write. Default: none.</summary>
+    public CheckpointManager? Checkpoints { get; init; }
+
+    /// <summary>Ends training after the current step; the model keeps what it was trained to so far. Default: never.</summary>
+    public CancellationToken StopToken { get; init; }
+
+    /// <summary>Ends training before the next step with an <see cref="OperationCanceledException"/>. Default: never.</summary>
+    public CancellationToken CancellationToken { get; init; }
+}
