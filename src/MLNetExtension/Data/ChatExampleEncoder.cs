@@ -4,8 +4,8 @@ using MLNetExtension.Tokenization.Chat;
 namespace MLNetExtension.Data;
 
 /// <summary>
-/// Turns chats into token examples in which only what the assistant says is trained on: its words and the mark that ends its turn. Everything else is
-/// read and never asked for.
+/// Turns chats into token examples whose targets are what the assistant says: its words and the token that ends its turn. Everything else is
+/// context.
 /// </summary>
 /// <param name="template">Lays out the chat.</param>
 /// <param name="tokenizer">The tokenizer that the template was made with; counts bytes.</param>
@@ -46,7 +46,7 @@ internal sealed class ChatExampleEncoder(ChatTemplate template, ILanguageTokeniz
         for (int t = 0; t < length; t++)
         {
             ids[t] = chat.Ids[t];
-            bool isTarget = chat.IsLearnt[t + 1];
+            bool isTarget = chat.IsTarget[t + 1];
             targets[t] = isTarget ? chat.Ids[t + 1] : TokenExample.IgnoredTarget;
             if (isTarget)
                 bytes += tokenizer.ByteCount(chat.Ids[t + 1]);

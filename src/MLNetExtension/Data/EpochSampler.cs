@@ -10,12 +10,11 @@ internal sealed class EpochSampler(int count, int seed)
     public int[] Order(int epoch)
     {
         int[] order = [.. Enumerable.Range(0, count)];
-        ulong state = Mix((ulong)(uint)seed << 32 | (uint)epoch);
+        var random = new SplitMix64(SplitMix64.Mix((ulong)(uint)seed << 32 | (uint)epoch));
         // Fisher and Yates's shuffle, with a generator of our own: an order must not change with the version of .NET.
         for (int i = count - 1; i > 0; i--)
         {
-            state += 0x9E3779B97F4A7C15;
-            int j = (int)(((UInt128)Mix(state) * (ulong)(i + 1)) >> 64);
+            int j = random.NextInt32(i + 1);
             (order[i], order[j]) = (order[j], order[i]);
         }
         return order;
@@ -24,13 +23,5 @@ internal sealed class EpochSampler(int count, int seed)
     /// <summary>Gives the dropout seed of a step, a pure function of seed and step.</summary>
     /// <param name="seed">Seed of the whole training.</param>
     /// <param name="step">The step, from 0.</param>
-    public static long DropoutSeed(int seed, int step) => (long)(Mix(Mix((ulong)(uint)seed) + (uint)step) >> 1);
-
-    // SplitMix64's finaliser (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators").
-    private static ulong Mix(ulong z)
-    {
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-        return z ^ (z >> 31);
-    }
+    public static long DropoutSeed(int seed, int step) => (long)(SplitMix64.Mix(SplitMix64.Mix((ulong)(uint)seed) + (uint)step) >> 1);
 }

@@ -1,7 +1,6 @@
 using System.Text;
 using MLNetExtension.Tokenization;
 using MLNetExtension.Tokenization.Chat;
-using MLNetExtension.Tokenization.HuggingFace;
 
 namespace MLNetExtension.Data;
 
@@ -14,8 +13,8 @@ namespace MLNetExtension.Data;
 internal sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int contextLength)
 {
     // Made when the first chat comes: most tokenizers know none.
-    private readonly Lazy<ChatExampleEncoder> _chats = new(() => tokenizer is HuggingFaceTokenizer chatty
-        ? new ChatExampleEncoder(new ChatTemplate(chatty), tokenizer, contextLength)
+    private readonly Lazy<ChatExampleEncoder> _chats = new(() => tokenizer is IChatTokenizer chatTokenizer
+        ? new ChatExampleEncoder(new ChatTemplate(chatTokenizer), tokenizer, contextLength)
         : throw new NotSupportedException($"Chats need a tokenizer with a chat template, as chat models are published with; a {tokenizer.GetType().Name} has none."));
 
     /// <summary>Id of the token that a text begins with.</summary>

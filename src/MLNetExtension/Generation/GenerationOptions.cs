@@ -4,7 +4,7 @@ namespace MLNetExtension.Generation;
 
 /// <summary>How a text is generated: how long it may get, and how each token is chosen from the model's probabilities.</summary>
 /// <remarks>
-/// The limits apply in this order: <see cref="RepetitionPenalty"/> changes the logits, which are then divided by <see cref="Temperature"/>; the <see cref="TopK"/> most probable tokens stay; of
+/// The options apply in this order: <see cref="RepetitionPenalty"/> changes the logits, which are then divided by <see cref="Temperature"/>; the <see cref="TopK"/> most probable tokens stay; of
 /// these, with their probabilities renormalised, <see cref="TopP"/> keeps the head, and of that <see cref="MinP"/> the probable ones. Of equally probable tokens the one with the lowest id comes first.
 /// </remarks>
 public sealed record GenerationOptions
@@ -13,7 +13,7 @@ public sealed record GenerationOptions
     public int MaximumNewTokens { get; init; } = 100;
 
     /// <summary>
-    /// What logits are divided by: below 1 the model's favourites gain, above 1 they lose. 0 always takes the most probable token (greedy). Default 1; 0 or more.
+    /// What logits are divided by: below 1 probable tokens become more probable, above 1 less. 0 always takes the most probable token (greedy). Default 1; 0 or more.
     /// </summary>
     public double Temperature { get; init; } = 1;
 
@@ -31,8 +31,8 @@ public sealed record GenerationOptions
     public double MinP { get; init; }
 
     /// <summary>
-    /// How much less a token is wanted that the prompt or the continuation holds already: its logit is divided by this where it is positive and multiplied where it is negative.
-    /// End-of-text is spared. Default 1 (no less); above 0.
+    /// The penalty on tokens that are in the prompt or the continuation already: their logits are divided by this where positive and multiplied by it where negative.
+    /// End-of-text is exempt. Default 1 (no penalty); above 0.
     /// </summary>
     /// <remarks>Source: N. Keskar et al., "CTRL: a conditional transformer language model for controllable generation", 2019, section 4.1.</remarks>
     public double RepetitionPenalty { get; init; } = 1;

@@ -1,6 +1,6 @@
 namespace MLNetExtension.Generation;
 
-/// <summary>Looks for stop strings in a text that comes in pieces, and holds back what may turn out to be the beginning of one. One text, one filter.</summary>
+/// <summary>Looks for stop strings in a text that comes in pieces, and holds back what may be the beginning of one. Use one filter for one text.</summary>
 /// <param name="stops">The stop strings, none of them empty.</param>
 internal sealed class StopStringFilter(IReadOnlyList<string> stops)
 {
@@ -9,7 +9,7 @@ internal sealed class StopStringFilter(IReadOnlyList<string> stops)
     /// <summary>Whether the text has ended at a stop string.</summary>
     public bool HasStopped { get; private set; }
 
-    /// <summary>Takes a piece in and gives the text that is sure to come before any stop string.</summary>
+    /// <summary>Adds a piece and returns the text that is certain to come before any stop string.</summary>
     public string Append(string piece)
     {
         if (stops.Count == 0)
@@ -17,12 +17,12 @@ internal sealed class StopStringFilter(IReadOnlyList<string> stops)
         string text = _held + piece;
         int[] starts = [.. stops.Select(stop => text.IndexOf(stop, StringComparison.Ordinal)).Where(start => start >= 0)];
         HasStopped = starts.Length > 0;
-        int settled = HasStopped ? starts.Min() : text.Length - stops.Max(stop => Begun(stop, text));
+        int settled = HasStopped ? starts.Min() : text.Length - stops.Max(stop => CountPartialMatch(stop, text));
         _held = HasStopped ? "" : text[settled..];
         return text[..settled];
     }
 
-    /// <summary>Gives what was held back when no more text comes.</summary>
+    /// <summary>Returns what was held back when no more text comes.</summary>
     public string Flush()
     {
         string rest = _held;
@@ -31,7 +31,7 @@ internal sealed class StopStringFilter(IReadOnlyList<string> stops)
     }
 
     // How many of the stop string's first characters end the text; never all of them.
-    private static int Begun(string stop, string text)
+    private static int CountPartialMatch(string stop, string text)
     {
         for (int count = Math.Min(stop.Length - 1, text.Length); count > 0; count--)
         {

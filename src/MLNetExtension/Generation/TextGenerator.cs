@@ -19,10 +19,10 @@ internal sealed class TextGenerator
 {
     private readonly CausalLanguageModel _model;
     private readonly ILanguageTokenizer _tokenizer;
-    private readonly HashSet<int> _ends;
+    private readonly HashSet<int> _endIds;
 
-    /// <summary>Makes a generator over a model, which stays its owner's.</summary>
-    /// <param name="model">The model, in evaluation mode whenever text is generated.</param>
+    /// <summary>Creates a generator for a model, which the caller owns.</summary>
+    /// <param name="model">The model, which must be in evaluation mode whenever text is generated.</param>
     /// <param name="tokenizer">The tokenizer that the model was trained with.</param>
     /// <param name="endIds">Ids that end a text, besides the tokenizer's end-of-text; null for none.</param>
     /// <exception cref="ArgumentNullException"><paramref name="model"/> or <paramref name="tokenizer"/> is null.</exception>
@@ -32,7 +32,7 @@ internal sealed class TextGenerator
         ArgumentNullException.ThrowIfNull(tokenizer);
         _model = model;
         _tokenizer = tokenizer;
-        _ends = [tokenizer.EndOfTextId, .. endIds ?? []];
+        _endIds = [tokenizer.EndOfTextId, .. endIds ?? []];
     }
 
     /// <summary>Continues a prompt.</summary>
@@ -56,10 +56,10 @@ internal sealed class TextGenerator
     public IReadOnlyList<string> Generate(IReadOnlyList<string> prompts, GenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(prompts);
-        options = Validated(options);
+        options = Validate(options);
         IReadOnlyList<int>[] ids = [.. prompts.Select(Encode)];
         StringBuilder[] texts = [.. prompts.Select(_ => new StringBuilder())];
-        foreach ((int text, string piece) in Pieces(ids, options, cancellationToken))
+        foreach ((int text, string piece) in GeneratePieces(ids, options, cancellationToken))
             texts[text].Append(piece);
         return [.. texts.Select(text => text.ToString())];
     }
@@ -74,7 +74,7 @@ internal sealed class TextGenerator
     /// <exception cref="InvalidOperationException">The model is in training mode, or gives logits that are not numbers.</exception>
     /// <exception cref="OperationCanceledException">While enumerating: <paramref name="cancellationToken"/> was cancelled.</exception>
     public IEnumerable<string> Stream(string prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default) =>
-        Pieces([Encode(prompt)], Validated(options), cancellationToken).Select(piece => piece.Text);
+        GeneratePieces([Encode(prompt)], Validate(options), cancellationToken).Select(piece => piece.Text);
 
     /// <summary>Continues a prompt and gives the text as it comes, computed on threads of the pool.</summary>
     /// <param name="prompt">The text to continue; empty for a text from its beginning.</param>
@@ -86,7 +86,7 @@ internal sealed class TextGenerator
     /// <exception cref="InvalidOperationException">The model is in training mode, or gives logits that are not numbers.</exception>
     /// <exception cref="OperationCanceledException">While enumerating: <paramref name="cancellationToken"/> was cancelled.</exception>
     public IAsyncEnumerable<string> StreamAsync(string prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default) =>
-        PiecesAsync(Encode(prompt), Validated(options), cancellationToken);
+        GeneratePiecesAsync(Encode(prompt), Validate(options), cancellationToken);
 
     /// <summary>Continues a prompt of token ids.</summary>
     /// <param name="promptIds">Ids of the vocabulary, without the one that a text begins with.</param>
@@ -103,12 +103,12 @@ internal sealed class TextGenerator
     /// <param name="options">How to generate; null for the defaults.</param>
     /// <param name="cancellationToken">Ends the generation before its next token.</param>
     internal IEnumerable<string> Stream(IReadOnlyList<int> ids, GenerationOptions? options, CancellationToken cancellationToken) =>
-        Pieces([ids], Validated(options), cancellationToken).Select(piece => piece.Text);
+        GeneratePieces([ids], Validate(options), cancellationToken).Select(piece => piece.Text);
 
     private int Beginning => _tokenizer.BeginningOfTextId ?? _tokenizer.EndOfTextId;
 
     // Checked and encoded before the iterators, which only run when their first piece is asked for.
-    private static GenerationOptions Validated(GenerationOptions? options)
+    private static GenerationOptions Validate(GenerationOptions? options)
     {
         options ??= new GenerationOptions();
         options.Validate();
@@ -121,29 +121,29 @@ internal sealed class TextGenerator
         return [Beginning, .. _tokenizer.EncodeText(prompt)];
     }
 
-    private async IAsyncEnumerable<string> PiecesAsync(IReadOnlyList<int> promptIds, GenerationOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private async IAsyncEnumerable<string> GeneratePiecesAsync(IReadOnlyList<int> promptIds, GenerationOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         // No dispose scope is open between two pieces, so each may come from another thread.
-        using IEnumerator<(int, string Text)> pieces = Pieces([promptIds], options, cancellationToken).GetEnumerator();
+        using IEnumerator<(int, string Text)> pieces = GeneratePieces([promptIds], options, cancellationToken).GetEnumerator();
         while (await Task.Run(pieces.MoveNext, cancellationToken).ConfigureAwait(false))
             yield return pieces.Current.Text;
     }
 
-    private IEnumerable<(int Prompt, string Text)> Pieces(IReadOnlyList<IReadOnlyList<int>> prompts, GenerationOptions options, CancellationToken cancellationToken)
+    private IEnumerable<(int Prompt, string Text)> GeneratePieces(IReadOnlyList<IReadOnlyList<int>> prompts, GenerationOptions options, CancellationToken cancellationToken)
     {
-        List<(int Prompt, GrowingText Text)> live =
-            [.. prompts.Select((ids, i) => (i, new GrowingText(ids, options with { Seed = unchecked(options.Seed + i) }, (Tokenizer)_tokenizer, _ends)))];
-        using NextLogits next = new(_model);
+        List<(int Prompt, TextContinuation Text)> live =
+            [.. prompts.Select((ids, i) => (i, new TextContinuation(ids, options with { Seed = unchecked(options.Seed + i) }, (Tokenizer)_tokenizer, _endIds)))];
+        using NextTokenPredictor predictor = new(_model);
         while (live.Count > 0)
         {
             cancellationToken.ThrowIfCancellationRequested();
             if (_model.training)
                 throw new InvalidOperationException("The model is in training mode, where dropout would disturb it. Call eval() on it before generating text.");
 
-            double[][] logits = next.For([.. live.Select(growing => growing.Text.Ids)]);
+            double[][] logits = predictor.Predict([.. live.Select(text => text.Text.Ids)]);
             for (int i = 0; i < live.Count; i++)
             {
-                string piece = live[i].Text.Choose(logits[i]);
+                string piece = live[i].Text.AppendToken(logits[i]);
                 if (piece.Length > 0)
                     yield return (live[i].Prompt, piece);
             }
@@ -151,7 +151,7 @@ internal sealed class TextGenerator
             int[] unfinished = [.. Enumerable.Range(0, live.Count).Where(i => !live[i].Text.IsFinished)];
             if (unfinished.Length == live.Count)
                 continue;
-            next.Keep(unfinished);
+            predictor.Keep(unfinished);
             live = [.. unfinished.Select(i => live[i])];
         }
     }

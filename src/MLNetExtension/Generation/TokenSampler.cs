@@ -1,8 +1,9 @@
 using System.Globalization;
+using MLNetExtension.Data;
 
 namespace MLNetExtension.Generation;
 
-/// <summary>Chooses tokens from logits, as <see cref="GenerationOptions"/> say. It has its own random numbers; use one for one text.</summary>
+/// <summary>Chooses tokens from logits, as <see cref="GenerationOptions"/> say. It has its own random numbers; use one sampler for one text.</summary>
 /// <param name="options">The options, validated.</param>
 internal sealed class TokenSampler(GenerationOptions options)
 {
@@ -14,13 +15,13 @@ internal sealed class TokenSampler(GenerationOptions options)
     /// <param name="logits">Unnormalised log-probabilities, one a token id; negative infinity rules a token out.</param>
     /// <returns>The chosen token's id.</returns>
     /// <exception cref="InvalidOperationException">A logit is not a number or positive infinity, or all tokens are ruled out.</exception>
-    public int Next(ReadOnlySpan<double> logits)
+    public int Sample(ReadOnlySpan<double> logits)
     {
-        int best = MostProbable(logits);
+        int best = FindMostProbable(logits);
         return options.Temperature == 0 ? best : Draw(logits, logits[best]);
     }
 
-    private static int MostProbable(ReadOnlySpan<double> logits)
+    private static int FindMostProbable(ReadOnlySpan<double> logits)
     {
         int best = -1;
         for (int id = 0; id < logits.Length; id++)
@@ -51,7 +52,7 @@ internal sealed class TokenSampler(GenerationOptions options)
         }
 
         if (options.TopP < 1)
-            (kept, mass) = Head(kept, options.TopP * mass);
+            (kept, mass) = KeepHead(kept, options.TopP * mass);
         if (options.MinP > 0)
             mass = DropImprobable(kept);
 
@@ -88,7 +89,7 @@ internal sealed class TokenSampler(GenerationOptions options)
     }
 
     /// <summary>The smallest number of leading tokens, of <paramref name="kept"/>, whose mass reaches <paramref name="needed"/>; at least one.</summary>
-    private (int Count, double Mass) Head(int kept, double needed)
+    private (int Count, double Mass) KeepHead(int kept, double needed)
     {
         int count = 1;
         double mass = _weights[0];
@@ -98,7 +99,7 @@ internal sealed class TokenSampler(GenerationOptions options)
         return (count, mass);
     }
 
-    /// <summary>Takes away the weight of candidates that have too little of it; the largest weight is 1. Gives the mass that is left.</summary>
+    /// <summary>Sets the weights of improbable candidates to 0; the largest weight is 1. Returns the mass that is left.</summary>
     private double DropImprobable(int kept)
     {
         double mass = 0;

@@ -109,7 +109,7 @@ internal sealed class CachedGenerationTests
         {
             double[] logits = [.. Enumerable.Repeat(-100.0, 257)];
             (logits['a'], logits['b'], logits[EndOfText]) = (a, b, end);
-            return new GrowingText([EndOfText, 'a'], Greedy with { RepetitionPenalty = penalty }, Tokenizer, new HashSet<int> { EndOfText }).Choose(logits);
+            return new TextContinuation([EndOfText, 'a'], Greedy with { RepetitionPenalty = penalty }, Tokenizer, new HashSet<int> { EndOfText }).AppendToken(logits);
         }
     }
 

@@ -158,7 +158,7 @@ public sealed class TextGeneratorTests
             using var scope = NewDisposeScope();
             long[] context = [.. ids.TakeLast(TinyModels.ContextLength).Select(id => (long)id)];
             double[] logits = model.call(tensor(context, [1, context.Length])).data<double>().ToArray();
-            int id = sampler.Next(logits.AsSpan(logits.Length - 257));
+            int id = sampler.Sample(logits.AsSpan(logits.Length - 257));
             if (id == EndOfText)
                 break;
 

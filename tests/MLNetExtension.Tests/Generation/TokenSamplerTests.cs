@@ -1,3 +1,4 @@
+using MLNetExtension.Data;
 using MLNetExtension.Generation;
 
 namespace MLNetExtension.Tests.Generation;
@@ -15,8 +16,8 @@ public sealed class TokenSamplerTests
     {
         var sampler = new TokenSampler(new() { Temperature = 0 });
 
-        Assert.AreEqual(1, sampler.Next(Logits));
-        Assert.AreEqual(2, sampler.Next([1, 0, 5, 5]));
+        Assert.AreEqual(1, sampler.Sample(Logits));
+        Assert.AreEqual(2, sampler.Sample([1, 0, 5, 5]));
     }
 
     [TestMethod]
@@ -67,7 +68,7 @@ public sealed class TokenSamplerTests
     public void A_set_that_reaches_p_exactly_is_enough()
     {
         var sampler = new TokenSampler(new() { Seed = 11, TopP = 0.5 });
-        int[] drawn = [.. Enumerable.Range(0, 200).Select(_ => sampler.Next([2, 2, 2, 2])).Distinct().Order()];
+        int[] drawn = [.. Enumerable.Range(0, 200).Select(_ => sampler.Sample([2, 2, 2, 2])).Distinct().Order()];
         CollectionAssert.AreEqual(new[] { 0, 1 }, drawn);
     }
 
@@ -86,11 +87,11 @@ public sealed class TokenSamplerTests
         for (int i = 0; i < 200; i++)
         {
             double[] logits = [.. Enumerable.Range(0, 50).Select(_ => (double)random.Next(20))]; // ties abound
-            int expected = greedy.Next(logits);
+            int expected = greedy.Sample(logits);
 
-            Assert.AreEqual(expected, topK.Next(logits));
-            Assert.AreEqual(expected, topP.Next(logits));
-            Assert.AreEqual(logits[expected], logits[cold.Next(logits)]);
+            Assert.AreEqual(expected, topK.Sample(logits));
+            Assert.AreEqual(expected, topP.Sample(logits));
+            Assert.AreEqual(logits[expected], logits[cold.Sample(logits)]);
         }
     }
 
@@ -104,7 +105,7 @@ public sealed class TokenSamplerTests
         static string Sequence(int? seed)
         {
             var sampler = new TokenSampler(new() { Seed = seed });
-            return string.Concat(Enumerable.Range(0, 100).Select(_ => sampler.Next(Logits)));
+            return string.Concat(Enumerable.Range(0, 100).Select(_ => sampler.Sample(Logits)));
         }
     }
 
@@ -118,20 +119,20 @@ public sealed class TokenSamplerTests
 
     [TestMethod]
     public void Large_logits_do_not_overflow() =>
-        Assert.AreEqual(1, new TokenSampler(new() { Seed = 10 }).Next([-1e308, 1e308, 0]));
+        Assert.AreEqual(1, new TokenSampler(new() { Seed = 10 }).Sample([-1e308, 1e308, 0]));
 
     [TestMethod]
     [DataRow(double.NaN)]
     [DataRow(double.PositiveInfinity)]
     public void A_logit_that_is_no_number_is_an_error_that_names_the_token(double logit)
     {
-        var error = Assert.ThrowsExactly<InvalidOperationException>(() => new TokenSampler(new()).Next([0, logit]));
+        var error = Assert.ThrowsExactly<InvalidOperationException>(() => new TokenSampler(new()).Sample([0, logit]));
         Assert.Contains("token 1", error.Message);
     }
 
     [TestMethod]
     public void Ruling_every_token_out_is_an_error() => Assert.ThrowsExactly<InvalidOperationException>(
-        () => new TokenSampler(new()).Next([double.NegativeInfinity, double.NegativeInfinity]));
+        () => new TokenSampler(new()).Sample([double.NegativeInfinity, double.NegativeInfinity]));
 
     /// <summary>Five standard deviations: with a fixed seed a correct sampler passes always, and one off by 2 percent fails.</summary>
     private static void AssertFrequencies(double[] probabilities, GenerationOptions options)
@@ -139,7 +140,7 @@ public sealed class TokenSamplerTests
         var sampler = new TokenSampler(options);
         var counts = new int[probabilities.Length];
         for (int i = 0; i < Draws; i++)
-            counts[sampler.Next(Logits)]++;
+            counts[sampler.Sample(Logits)]++;
 
         for (int id = 0; id < counts.Length; id++)
         {

@@ -1,7 +1,7 @@
 namespace MLNetExtension.Tokenization.Bytes;
 
-/// <summary>How byte-level vocabularies write a byte as one printable character: visible Latin-1 characters stand for themselves, the others for 256
-/// and on.</summary>
+/// <summary>The printable characters by which byte-level vocabularies write bytes: visible Latin-1 characters stand for themselves, those from 256 on for the other
+/// bytes.</summary>
 /// <remarks>Source: GPT-2's <c>bytes_to_unicode</c>; A. Radford et al., "Language Models are Unsupervised Multitask Learners", 2019.</remarks>
 internal static class ByteAlphabet
 {
@@ -11,10 +11,11 @@ internal static class ByteAlphabet
     /// <summary>The 256 characters in order of their code points, which is the order of the first ids of GPT-2's vocabulary.</summary>
     public static IEnumerable<char> Ordered => Chars.Order();
 
-    public static char CharOf(byte value) => Chars[value];
+    /// <summary>The character that stands for a byte.</summary>
+    public static char GetChar(byte value) => Chars[value];
 
     /// <summary>The byte that a character stands for; false where it stands for none.</summary>
-    public static bool TryByteOf(char character, out byte value)
+    public static bool TryGetByte(char character, out byte value)
     {
         short found = character < Bytes.Length ? Bytes[character] : (short)-1;
         value = (byte)found;
@@ -22,9 +23,9 @@ internal static class ByteAlphabet
     }
 
     /// <summary>Writes the bytes of a text, one character each.</summary>
-    public static string Spell(ReadOnlySpan<char> text)
+    public static string Encode(ReadOnlySpan<char> text)
     {
-        var bytes = new byte[Wtf8.ByteCount(text)];
+        var bytes = new byte[Wtf8.CountBytes(text)];
         Wtf8.Encode(text, bytes, out _);
         return string.Create(bytes.Length, bytes, static (chars, from) =>
         {
@@ -34,12 +35,12 @@ internal static class ByteAlphabet
     }
 
     /// <summary>The bytes that a token of a vocabulary stands for; null where one of its characters stands for none.</summary>
-    public static byte[]? BytesOf(string token)
+    public static byte[]? TryDecode(string token)
     {
         var bytes = new byte[token.Length];
         for (int i = 0; i < bytes.Length; i++)
         {
-            if (!TryByteOf(token[i], out bytes[i]))
+            if (!TryGetByte(token[i], out bytes[i]))
                 return null;
         }
 

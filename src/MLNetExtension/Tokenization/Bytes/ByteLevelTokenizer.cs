@@ -4,19 +4,19 @@ using Microsoft.ML.Tokenizers;
 namespace MLNetExtension.Tokenization.Bytes;
 
 /// <summary>
-/// A tokenizer whose tokens are the 256 bytes and one end-of-text token: no vocabulary file, and lossless for every string.
+/// A tokenizer whose tokens are the 256 bytes and one end-of-text token. It needs no vocabulary file and is lossless for every string.
 /// </summary>
 /// <remarks>
-/// <para>A text is spelt in UTF-8, one token a byte, the byte's value being the token's id. A lone surrogate, which UTF-8 cannot spell, becomes the
+/// <para>A text is encoded in UTF-8, one token a byte, and the byte's value is the token's id. A lone surrogate, which UTF-8 cannot encode, becomes the
 /// three bytes of WTF-8, so <c>Decode(EncodeToIds(text))</c> is <c>text</c> for every .NET string.</para>
 /// <para>Encoding never makes the end-of-text token: the characters <c>&lt;|endoftext|&gt;</c> in a text are thirteen bytes like any others, so a text cannot
-/// forge the end of an example. Whoever builds examples adds <see cref="EndOfTextId"/>. Decoding it gives no characters.</para>
+/// forge the end of an example. The code that builds examples adds <see cref="EndOfTextId"/>. Decoding it gives no characters.</para>
 /// <para>Decoding accepts every sequence of ids from 0 to 256. Bytes that are not valid give U+FFFD, as UTF-8 decoding in .NET does; so does a
 /// character that the end, or an end-of-text token, cuts off.</para>
 /// <para>Where a maximum number of tokens is given, characters stay whole: up to three tokens fewer than asked for may come back.</para>
 /// <para>It has no state, and any number of threads may use one.</para>
 /// </remarks>
-internal sealed class ByteLevelTokenizer : Tokenizer, ILanguageTokenizer
+internal sealed class ByteLevelTokenizer : Tokenizer, ILanguageTokenizer, IByteTokenizer
 {
     /// <summary>The id of the end-of-text token.</summary>
     public const int EndOfTextId = 256;
@@ -45,7 +45,7 @@ internal sealed class ByteLevelTokenizer : Tokenizer, ILanguageTokenizer
     public IReadOnlyList<int> EncodeText(string text) => EncodeToIds(text);
 
     /// <inheritdoc/>
-    public int ByteCount(int id) => BytesOf(id).Length;
+    public int ByteCount(int id) => GetBytes(id).Length;
 
     /// <summary>Encodes a text to ids from 0 to 255.</summary>
     /// <inheritdoc/>
@@ -53,7 +53,7 @@ internal sealed class ByteLevelTokenizer : Tokenizer, ILanguageTokenizer
     protected override EncodeResults<int> EncodeToIds(string? text, ReadOnlySpan<char> textSpan, EncodeSettings settings)
     {
         ReadOnlySpan<char> source = text ?? textSpan;
-        int capacity = Math.Min(Wtf8.ByteCount(source), MaximumTokens(settings));
+        int capacity = Math.Min(Wtf8.CountBytes(source), GetMaximum(settings));
         byte[] bytes = ArrayPool<byte>.Shared.Rent(capacity);
         var ids = new int[Wtf8.Encode(source, bytes.AsSpan(0, capacity), out int charsConsumed)];
         for (int i = 0; i < ids.Length; i++)
@@ -71,12 +71,12 @@ internal sealed class ByteLevelTokenizer : Tokenizer, ILanguageTokenizer
     protected override EncodeResults<EncodedToken> EncodeToTokens(string? text, ReadOnlySpan<char> textSpan, EncodeSettings settings)
     {
         ReadOnlySpan<char> source = text ?? textSpan;
-        var tokens = new EncodedToken[TokensFromStart(source, MaximumTokens(settings), out int charsConsumed)];
+        var tokens = new EncodedToken[CountTokensFromStart(source, GetMaximum(settings), out int charsConsumed)];
         Span<byte> bytes = stackalloc byte[4];
         int count = 0;
         for (int start = 0; start < charsConsumed;)
         {
-            int end = start + Wtf8.CharsAt(source, start);
+            int end = start + Wtf8.CountChars(source, start);
             string value = source[start] < Ascii.Length ? Ascii[source[start]] : source[start..end].ToString();
             foreach (byte id in bytes[..Wtf8.Encode(source[start..end], bytes, out _)])
                 tokens[count++] = new EncodedToken(id, value, start..end);
@@ -90,7 +90,7 @@ internal sealed class ByteLevelTokenizer : Tokenizer, ILanguageTokenizer
     /// <inheritdoc/>
     /// <exception cref="ArgumentOutOfRangeException">The maximum number of tokens is not positive.</exception>
     protected override int CountTokens(string? text, ReadOnlySpan<char> textSpan, EncodeSettings settings) =>
-        TokensFromStart(text ?? textSpan, MaximumTokens(settings), out _);
+        CountTokensFromStart(text ?? textSpan, GetMaximum(settings), out _);
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentOutOfRangeException">The maximum number of tokens is not positive.</exception>
@@ -99,10 +99,10 @@ internal sealed class ByteLevelTokenizer : Tokenizer, ILanguageTokenizer
     {
         normalizedText = null;
         ReadOnlySpan<char> source = text ?? textSpan;
-        int maximum = MaximumTokens(settings);
+        int maximum = GetMaximum(settings);
         if (!fromEnd)
         {
-            tokenCount = TokensFromStart(source, maximum, out int charsConsumed);
+            tokenCount = CountTokensFromStart(source, maximum, out int charsConsumed);
             return charsConsumed;
         }
 
@@ -110,8 +110,8 @@ internal sealed class ByteLevelTokenizer : Tokenizer, ILanguageTokenizer
         int index = source.Length;
         while (index > 0)
         {
-            int chars = index > 1 ? Wtf8.CharsAt(source[..index], index - 2) : 1;
-            int bytes = Wtf8.BytesOf(source[index - chars], chars);
+            int chars = index > 1 ? Wtf8.CountChars(source[..index], index - 2) : 1;
+            int bytes = Wtf8.CountBytes(source[index - chars], chars);
             if (bytes > maximum - tokenCount)
                 break;
 
@@ -122,7 +122,7 @@ internal sealed class ByteLevelTokenizer : Tokenizer, ILanguageTokenizer
         return index;
     }
 
-    /// <summary>Decodes ids to the text they spell.</summary>
+    /// <summary>Decodes ids to their text.</summary>
     /// <param name="ids">Ids from 0 to 256.</param>
     /// <returns>The text. End-of-text tokens give no characters, and invalid or cut-off bytes give U+FFFD.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="ids"/> is null.</exception>
@@ -130,7 +130,7 @@ internal sealed class ByteLevelTokenizer : Tokenizer, ILanguageTokenizer
     public override string Decode(IEnumerable<int> ids)
     {
         ArgumentNullException.ThrowIfNull(ids);
-        return TokenBytesText.Decode(ids, BytesOf, _ => "");
+        return TokenBytesDecoder.Decode(this, ids);
     }
 
     /// <summary>Decodes ids into a span, as far as whole characters fit.</summary>
@@ -175,21 +175,22 @@ internal sealed class ByteLevelTokenizer : Tokenizer, ILanguageTokenizer
         return pending.Count > 0 ? OperationStatus.NeedMoreData : OperationStatus.Done;
     }
 
-    internal static ReadOnlySpan<byte> BytesOf(int id) => (uint)id switch
+    /// <inheritdoc/>
+    public ReadOnlySpan<byte> GetBytes(int id) => (uint)id switch
     {
         < EndOfTextId => AllBytes.AsSpan(id, 1),
         EndOfTextId => [],
         _ => throw new InvalidOperationException($"Token id {id} cannot be decoded: a byte-level tokenizer has the ids 0 to {EndOfTextId}."),
     };
 
-    private static int MaximumTokens(EncodeSettings settings) => settings.MaxTokenCount > 0
+    private static int GetMaximum(EncodeSettings settings) => settings.MaxTokenCount > 0
         ? settings.MaxTokenCount
         : throw new ArgumentOutOfRangeException(nameof(settings), settings.MaxTokenCount, "The maximum number of tokens must be 1 or more.");
 
-    private static int TokensFromStart(ReadOnlySpan<char> text, int maximum, out int charsConsumed)
+    private static int CountTokensFromStart(ReadOnlySpan<char> text, int maximum, out int charsConsumed)
     {
         charsConsumed = text.Length;
-        int all = Wtf8.ByteCount(text);
+        int all = Wtf8.CountBytes(text);
         if (all <= maximum)
             return all;
 
@@ -197,8 +198,8 @@ internal sealed class ByteLevelTokenizer : Tokenizer, ILanguageTokenizer
         int tokens = 0;
         while (true)
         {
-            int chars = Wtf8.CharsAt(text, charsConsumed);
-            int bytes = Wtf8.BytesOf(text[charsConsumed], chars);
+            int chars = Wtf8.CountChars(text, charsConsumed);
+            int bytes = Wtf8.CountBytes(text[charsConsumed], chars);
             if (bytes > maximum - tokens)
                 return tokens;
 

@@ -2,14 +2,14 @@ using System.Runtime.CompilerServices;
 
 namespace MLNetExtension.Tokenization.Bytes;
 
-/// <summary>The bytes of a character that is not complete yet: bytes go in one by one, characters come out as soon as they are settled.</summary>
+/// <summary>The bytes of a character that is not complete yet: bytes go in one by one, and characters come out with their last byte.</summary>
 internal struct PendingBytes
 {
-    // Three bytes can wait for a fourth; after every Add the caller takes all that is settled.
+    // Three bytes can wait for a fourth; after every Add the caller takes all that is complete.
     private Storage _storage;
     private int _count;
 
-    /// <summary>The bytes that wait.</summary>
+    /// <summary>The number of bytes that wait.</summary>
     public readonly int Count => _count;
 
     /// <summary>Adds a byte. Call <see cref="TryPeek"/> and <see cref="Remove"/> until nothing more comes before adding the next.</summary>

@@ -5,22 +5,21 @@ using System.Text.Unicode;
 namespace MLNetExtension.Tokenization.Bytes;
 
 /// <summary>
-/// WTF-8: UTF-8 that also spells a lone surrogate, as the three bytes that its code point would have. Every .NET string has exactly one
-/// spelling, and strings without lone surrogates have the one that UTF-8 gives them.
+/// WTF-8: UTF-8 that also encodes a lone surrogate, as the three bytes of its code point. Strings without lone surrogates have the bytes of UTF-8.
 /// </summary>
-/// <remarks>Source: S. Sapin, "The WTF-8 encoding", https://simonsapin.github.io/wtf-8/.</remarks>
+/// <remarks><see cref="Encoding.UTF8"/> would replace a lone surrogate, and its text would not come back from its ids. Source: S. Sapin, "The WTF-8 encoding", https://simonsapin.github.io/wtf-8/.</remarks>
 internal static class Wtf8
 {
     /// <summary>The bytes that <paramref name="text"/> takes.</summary>
     /// <remarks>UTF-8 writes U+FFFD for a lone surrogate, and U+FFFD takes three bytes too, so the framework's fast count is ours.</remarks>
-    public static int ByteCount(ReadOnlySpan<char> text) => Encoding.UTF8.GetByteCount(text);
+    public static int CountBytes(ReadOnlySpan<char> text) => Encoding.UTF8.GetByteCount(text);
 
     /// <summary>The chars of the character that starts at <paramref name="index"/>: two for a surrogate pair, otherwise one.</summary>
-    public static int CharsAt(ReadOnlySpan<char> text, int index) =>
+    public static int CountChars(ReadOnlySpan<char> text, int index) =>
         index + 1 < text.Length && char.IsSurrogatePair(text[index], text[index + 1]) ? 2 : 1;
 
     /// <summary>The bytes of a character of <paramref name="chars"/> chars whose first is <paramref name="first"/>.</summary>
-    public static int BytesOf(char first, int chars) => chars == 2 ? 4 : first < 0x80 ? 1 : first < 0x800 ? 2 : 3;
+    public static int CountBytes(char first, int chars) => chars == 2 ? 4 : first < 0x80 ? 1 : first < 0x800 ? 2 : 3;
 
     /// <summary>Writes as many whole characters as fit.</summary>
     /// <returns>The bytes written.</returns>
@@ -70,10 +69,10 @@ internal static class Wtf8
 
     /// <summary>
     /// Decodes the first character of <paramref name="bytes"/> (not empty), or U+FFFD for the invalid part it starts with; <see langword="false"/> where the
-    /// bytes that would settle it are still to come.
+    /// bytes that complete it are still to come.
     /// </summary>
     /// <param name="bytes">The bytes, of which at most the first four are looked at.</param>
-    /// <param name="isFinal">Whether no bytes will follow; then the answer is always <see langword="true"/>.</param>
+    /// <param name="isFinal">Whether no bytes will follow; then the result is always <see langword="true"/>.</param>
     /// <param name="chars">Where the character goes. Two chars are enough; one is where there is only one byte.</param>
     /// <param name="bytesRead">The bytes that the character took.</param>
     /// <param name="charsWritten">The chars written, 1 or 2.</param>

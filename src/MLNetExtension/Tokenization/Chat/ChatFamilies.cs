@@ -1,8 +1,6 @@
-using MLNetExtension.Tokenization.HuggingFace;
-
 namespace MLNetExtension.Tokenization.Chat;
 
-/// <summary>Recognises the family of a model's chat template by its marks.</summary>
+/// <summary>Recognises the family of a model's chat template by the special tokens that it names.</summary>
 internal static class ChatFamilies
 {
     public const string TurnStart = "<|im_start|>", TurnEnd = "<|im_end|>";
@@ -14,7 +12,7 @@ internal static class ChatFamilies
         [ChatFamily.Llama3] = [TextStart, HeaderStart, HeaderEnd, HeaderTurnEnd],
     };
 
-    // What tells a template that is known by name and not supported.
+    // What identifies the templates that are not supported, so that errors can name them.
     private static readonly (string Mark, string Name)[] Others =
     [
         ("[INST]", "Mistral or Llama 2"),
@@ -28,25 +26,26 @@ internal static class ChatFamilies
         ("### Instruction", "Alpaca"),
     ];
 
+    /// <summary>Finds the family of a tokenizer's chat template, or without one that of its special tokens.</summary>
     /// <exception cref="NotSupportedException">The template is of another family, or there is none and no marks of a known one.</exception>
     /// <exception cref="InvalidDataException">The template's marks are not special tokens of the tokenizer.</exception>
-    public static ChatFamily Of(HuggingFaceTokenizer tokenizer)
+    public static ChatFamily Detect(IChatTokenizer tokenizer)
     {
         if (tokenizer.ChatTemplateSource is not { } template)
         {
-            return Families(mark => tokenizer.SpecialTokens.ContainsKey(mark)) ?? throw new NotSupportedException(
-                $"The tokenizer has no chat template, and not the special tokens of one that is known: {Known()}.");
+            return Find(mark => tokenizer.SpecialTokens.ContainsKey(mark)) ?? throw new NotSupportedException(
+                $"The tokenizer has no chat template, and not the special tokens of one that is known: {DescribeKnown()}.");
         }
 
         // The text of a template need not name a token that code in it adds, such as the beginning of the text.
-        ChatFamily family = Families(mark => mark == TextStart || template.Contains(mark, StringComparison.Ordinal)) ?? throw Refuse(template);
+        ChatFamily family = Find(mark => mark == TextStart || template.Contains(mark, StringComparison.Ordinal)) ?? throw CreateError(template);
         string? missing = Marks[family].FirstOrDefault(mark => !tokenizer.SpecialTokens.ContainsKey(mark));
         return missing is null
             ? family
             : throw new InvalidDataException($"The chat template is that of {family}, and its mark '{missing}' is no special token of the tokenizer.");
     }
 
-    private static ChatFamily? Families(Func<string, bool> has)
+    private static ChatFamily? Find(Func<string, bool> has)
     {
         foreach ((ChatFamily family, string[] marks) in Marks)
         {
@@ -57,13 +56,13 @@ internal static class ChatFamilies
         return null;
     }
 
-    private static NotSupportedException Refuse(string template)
+    private static NotSupportedException CreateError(string template)
     {
         string name = Others.FirstOrDefault(other => template.Contains(other.Mark, StringComparison.Ordinal)).Name is { } other
             ? $"is that of {other}"
             : "is of no family that this library can name";
-        return new NotSupportedException($"The tokenizer's chat template {name}; known are {Known()}. Templates are recognised by their marks and never run.");
+        return new NotSupportedException($"The tokenizer's chat template {name}; known are {DescribeKnown()}. Templates are recognised by their marks and never run.");
     }
 
-    private static string Known() => string.Join(", ", Marks.Select(family => $"{family.Key} ({string.Join(" ", family.Value)})"));
+    private static string DescribeKnown() => string.Join(", ", Marks.Select(family => $"{family.Key} ({string.Join(" ", family.Value)})"));
 }

@@ -5,7 +5,7 @@ namespace MLNetExtension.Tokenization.Chat;
 /// <param name="Content">What is said.</param>
 internal sealed record ChatMessage(string Role, string Content)
 {
-    /// <summary>The role whose messages a model learns.</summary>
+    /// <summary>The role whose messages a model is trained on.</summary>
     public const string Assistant = "assistant";
 
     /// <summary>The roles that every known template has: <c>system</c>, <c>user</c> and <c>assistant</c>.</summary>

@@ -1,11 +1,9 @@
-using MLNetExtension.Tokenization.HuggingFace;
-
 namespace MLNetExtension.Tokenization.Chat;
 
-/// <summary>Lays out a chat in the token ids that a model was trained on.</summary>
+/// <summary>Encodes a chat in the layout that a model was trained on.</summary>
 /// <remarks>
 /// <para>What is in the messages is laid out, and nothing else: a template's default system message, its date, its tools and its blocks for thoughts
-/// are not added. Whoever wants a system message puts it in front.</para>
+/// are not added. A system message is there only if it is the first of the messages.</para>
 /// <para>Header and content are encoded each by itself, and the content as content: marks that are written out in a message stay ordinary
 /// characters, so that a message cannot forge a turn. The ids are those of the published template wherever a ChatML message does not begin with a
 /// line break, which that would fuse with the header's.</para>
@@ -13,30 +11,30 @@ namespace MLNetExtension.Tokenization.Chat;
 /// </remarks>
 internal sealed class ChatTemplate
 {
-    private readonly HuggingFaceTokenizer _tokenizer;
+    private readonly IChatTokenizer _tokenizer;
 
-    /// <summary>Makes the template of a tokenizer: that of the family by whose marks its chat template is recognised, or without one its special
+    /// <summary>Creates the template of a tokenizer, of the family that its chat template names; without one, of the family of its special
     /// tokens.</summary>
     /// <param name="tokenizer">The tokenizer.</param>
     /// <exception cref="ArgumentNullException"><paramref name="tokenizer"/> is null.</exception>
     /// <exception cref="NotSupportedException">The family is not known; the message names it where it can, and those that are.</exception>
     /// <exception cref="InvalidDataException">The template's marks are not special tokens of the tokenizer.</exception>
-    public ChatTemplate(HuggingFaceTokenizer tokenizer)
+    public ChatTemplate(IChatTokenizer tokenizer)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         _tokenizer = tokenizer;
-        Family = ChatFamilies.Of(tokenizer);
+        Family = ChatFamilies.Detect(tokenizer);
     }
 
     /// <summary>The layout.</summary>
     public ChatFamily Family { get; }
 
-    /// <summary>The id that ends a turn, and with it what a model says.</summary>
-    public int EndOfTurnId => Mark(Family == ChatFamily.ChatML ? ChatFamilies.TurnEnd : ChatFamilies.HeaderTurnEnd);
+    /// <summary>The id that ends a turn, and so ends what a model generates.</summary>
+    public int EndOfTurnId => GetId(Family == ChatFamily.ChatML ? ChatFamilies.TurnEnd : ChatFamilies.HeaderTurnEnd);
 
-    /// <summary>Lays out a whole chat to learn from.</summary>
+    /// <summary>Encodes a whole chat to train on.</summary>
     /// <param name="messages">The messages in order, each with a known role.</param>
-    /// <returns>The ids, and which of them are learnt.</returns>
+    /// <returns>The ids, and which of them are targets.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="messages"/> is null.</exception>
     /// <exception cref="ArgumentException">There is no message, or one has a role that is not known.</exception>
     public ChatTokens Encode(IReadOnlyList<ChatMessage> messages)
@@ -46,9 +44,9 @@ internal sealed class ChatTemplate
             throw new ArgumentException("A chat needs at least one message.", nameof(messages));
 
         var ids = new List<int>();
-        var isLearnt = new List<bool>();
+        var isTarget = new List<bool>();
         if (Family == ChatFamily.Llama3)
-            Add([Mark(ChatFamilies.TextStart)], learns: false);
+            Add([GetId(ChatFamilies.TextStart)], areTargets: false);
 
         for (int i = 0; i < messages.Count; i++)
         {
@@ -56,35 +54,35 @@ internal sealed class ChatTemplate
             if (!ChatMessage.Roles.Contains(message.Role))
                 throw new ArgumentException($"Message {i} has the role '{message.Role}'; known are {string.Join(", ", ChatMessage.Roles)}.", nameof(messages));
 
-            bool learns = message.Role == ChatMessage.Assistant;
-            Add(Header(message.Role), learns: false);
-            Add(_tokenizer.EncodeText(Family == ChatFamily.Llama3 ? message.Content.Trim() : message.Content), learns);
-            Add([EndOfTurnId], learns);
+            bool isAssistant = message.Role == ChatMessage.Assistant;
+            Add(EncodeHeader(message.Role), areTargets: false);
+            Add(_tokenizer.EncodeText(Family == ChatFamily.Llama3 ? message.Content.Trim() : message.Content), areTargets: isAssistant);
+            Add([EndOfTurnId], areTargets: isAssistant);
             if (Family == ChatFamily.ChatML)
-                Add(_tokenizer.EncodeText("\n"), learns: false);
+                Add(_tokenizer.EncodeText("\n"), areTargets: false);
         }
 
-        return new ChatTokens(ids, isLearnt);
+        return new ChatTokens(ids, isTarget);
 
-        void Add(IReadOnlyList<int> piece, bool learns)
+        void Add(IReadOnlyList<int> piece, bool areTargets)
         {
             ids.AddRange(piece);
-            isLearnt.AddRange(Enumerable.Repeat(learns, piece.Count));
+            isTarget.AddRange(Enumerable.Repeat(areTargets, piece.Count));
         }
     }
 
-    /// <summary>Lays out a chat that the assistant is to go on with.</summary>
+    /// <summary>Encodes a chat that the assistant is to continue.</summary>
     /// <param name="messages">The messages so far.</param>
     /// <returns>The ids, up to where the assistant's words begin; generate from here until <see cref="EndOfTurnId"/>.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="messages"/> is null.</exception>
     /// <exception cref="ArgumentException">There is no message, or one has a role that is not known.</exception>
-    public IReadOnlyList<int> EncodePrompt(IReadOnlyList<ChatMessage> messages) => [.. Encode(messages).Ids, .. Header(ChatMessage.Assistant)];
+    public IReadOnlyList<int> EncodePrompt(IReadOnlyList<ChatMessage> messages) => [.. Encode(messages).Ids, .. EncodeHeader(ChatMessage.Assistant)];
 
-    private IReadOnlyList<int> Header(string role) => Family switch
+    private IReadOnlyList<int> EncodeHeader(string role) => Family switch
     {
-        ChatFamily.ChatML => [Mark(ChatFamilies.TurnStart), .. _tokenizer.EncodeText($"{role}\n")],
-        _ => [Mark(ChatFamilies.HeaderStart), .. _tokenizer.EncodeText(role), Mark(ChatFamilies.HeaderEnd), .. _tokenizer.EncodeText("\n\n")],
+        ChatFamily.ChatML => [GetId(ChatFamilies.TurnStart), .. _tokenizer.EncodeText($"{role}\n")],
+        _ => [GetId(ChatFamilies.HeaderStart), .. _tokenizer.EncodeText(role), GetId(ChatFamilies.HeaderEnd), .. _tokenizer.EncodeText("\n\n")],
     };
 
-    private int Mark(string content) => _tokenizer.SpecialTokens[content];
+    private int GetId(string content) => _tokenizer.SpecialTokens[content];
 }

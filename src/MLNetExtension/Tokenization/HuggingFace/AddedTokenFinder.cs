@@ -14,8 +14,8 @@ internal sealed class AddedTokenFinder
         _contents = _longestFirst.Length == 0 ? null : SearchValues.Create([.. _longestFirst.Select(token => token.Content)], StringComparison.Ordinal);
     }
 
-    /// <summary>Cuts a text at its added tokens and appends the parts, with <see cref="TextPart.Start"/> moved by <paramref name="offset"/>.</summary>
-    public void Cut(ReadOnlySpan<char> text, int offset, List<TextPart> parts)
+    /// <summary>Splits a text at its added tokens and appends the parts, with <see cref="TextPart.Start"/> moved by <paramref name="offset"/>.</summary>
+    public void Split(ReadOnlySpan<char> text, int offset, List<TextPart> parts)
     {
         int start = 0;
         while (_contents is not null && text[start..].IndexOfAny(_contents) is var length and >= 0)
@@ -54,6 +54,6 @@ internal sealed class AddedTokenFinder
 /// <param name="Id">The added token's id, or <see cref="Plain"/>.</param>
 internal readonly record struct TextPart(int Start, int Length, int Id)
 {
-    /// <summary>The id of what is no added token.</summary>
+    /// <summary>The id of plain text.</summary>
     public const int Plain = -1;
 }

@@ -40,7 +40,7 @@ internal readonly ref struct CodePointText
     public ReadOnlySpan<char> Chars { get; }
 
     /// <summary>Where in the text the code point at <paramref name="index"/> begins.</summary>
-    public int Start(int index) => _starts is null ? index : _starts[index];
+    public int GetStart(int index) => _starts is null ? index : _starts[index];
 
     private static bool HasPairs(ReadOnlySpan<char> text) => text.ContainsAnyInRange('\uD800', '\uDFFF');
 

@@ -6,16 +6,16 @@ namespace MLNetExtension.Tokenization.HuggingFace;
 internal sealed partial class HuggingFaceTokenizer
 {
     /// <inheritdoc/>
-    public int ByteCount(int id) => BytesOf(id).Length;
+    public int ByteCount(int id) => GetBytes(id).Length;
 
-    /// <summary>Decodes ids to the text they spell; special tokens give no characters.</summary>
+    /// <summary>Decodes ids to their text; special tokens give no characters.</summary>
     /// <param name="ids">Ids of this tokenizer.</param>
     /// <returns>The text.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="ids"/> is null.</exception>
     /// <exception cref="InvalidOperationException">An id is not one of this tokenizer's.</exception>
     public override string Decode(IEnumerable<int> ids) => Decode(ids, considerSpecialTokens: false);
 
-    /// <summary>Decodes ids to the text they spell.</summary>
+    /// <summary>Decodes ids to their text.</summary>
     /// <param name="ids">Ids of this tokenizer.</param>
     /// <param name="considerSpecialTokens">Whether special tokens are written out.</param>
     /// <returns>The text.</returns>
@@ -24,7 +24,7 @@ internal sealed partial class HuggingFaceTokenizer
     public string Decode(IEnumerable<int> ids, bool considerSpecialTokens)
     {
         ArgumentNullException.ThrowIfNull(ids);
-        return TokenBytesText.Decode(ids, BytesOf, considerSpecialTokens ? id => _marks[id] : _ => "");
+        return TokenBytesDecoder.Decode(this, ids, considerSpecialTokens ? _specialTokens : null);
     }
 
     /// <summary>Decodes ids into a span, as far as tokens that end with a character fit whole; special tokens give no characters.</summary>
@@ -51,13 +51,13 @@ internal sealed partial class HuggingFaceTokenizer
             if (!_bytes.TryGetValue(id, out byte[]? bytes))
                 return OperationStatus.InvalidData;
 
-            if (bytes.Length == 0 && !Take(ref pending, isFinal: true, destination, ref written))
+            if (bytes.Length == 0 && !TryWrite(ref pending, isFinal: true, destination, ref written))
                 return OperationStatus.DestinationTooSmall;
 
             foreach (byte value in bytes)
             {
                 pending.Add(value);
-                if (!Take(ref pending, isFinal: false, destination, ref written))
+                if (!TryWrite(ref pending, isFinal: false, destination, ref written))
                     return OperationStatus.DestinationTooSmall;
             }
 
@@ -69,13 +69,13 @@ internal sealed partial class HuggingFaceTokenizer
         return pending.Count > 0 ? OperationStatus.NeedMoreData : OperationStatus.Done;
     }
 
-    /// <summary>The bytes of a token; none for a special token.</summary>
-    internal ReadOnlySpan<byte> BytesOf(int id) => _bytes.TryGetValue(id, out byte[]? bytes)
+    /// <inheritdoc/>
+    public ReadOnlySpan<byte> GetBytes(int id) => _bytes.TryGetValue(id, out byte[]? bytes)
         ? bytes
         : throw new InvalidOperationException(
             $"Token id {id} cannot be decoded: the tokenizer has {_bytes.Count} tokens with ids from 0 to {VocabularySize - 1}, and this is none of them.");
 
-    private static bool Take(ref PendingBytes pending, bool isFinal, Span<char> destination, ref int written)
+    private static bool TryWrite(ref PendingBytes pending, bool isFinal, Span<char> destination, ref int written)
     {
         Span<char> chars = stackalloc char[2];
         while (pending.TryPeek(isFinal, chars, out int bytesRead, out int count))

@@ -10,18 +10,7 @@ internal sealed partial class HuggingFaceTokenizer
     public IReadOnlyList<int> EncodeText(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        return Ids(_contentTokens.Prepare(text, considerNormalization: true), considerPreTokenization: true);
-    }
-
-    /// <summary>Encodes a text as the tokenizer's own library does by default: special tokens that are written out are found, and those of the
-    /// post-processor are added.</summary>
-    /// <param name="text">The text.</param>
-    /// <returns>The ids.</returns>
-    /// <exception cref="ArgumentNullException"><paramref name="text"/> is null.</exception>
-    public IReadOnlyList<int> EncodeWithTemplate(string text)
-    {
-        ArgumentNullException.ThrowIfNull(text);
-        return [.. _definition.Prefix, .. EncodeToIds(text), .. _definition.Suffix];
+        return EncodeIds(_contentTokens.Prepare(text, considerNormalization: true), considerPreTokenization: true);
     }
 
     /// <inheritdoc/>
@@ -34,7 +23,7 @@ internal sealed partial class HuggingFaceTokenizer
         PreparedText prepared = _everyToken.Prepare(text ?? textSpan.ToString(), settings.ConsiderNormalization);
         return new EncodeResults<int>
         {
-            Tokens = Ids(prepared, settings.ConsiderPreTokenization),
+            Tokens = EncodeIds(prepared, settings.ConsiderPreTokenization),
             CharsConsumed = prepared.Text.Length,
             NormalizedText = prepared.IsNormalized ? prepared.Text : null,
         };
@@ -49,7 +38,7 @@ internal sealed partial class HuggingFaceTokenizer
             throw new ArgumentOutOfRangeException(nameof(settings), settings.MaxTokenCount, "The maximum number of tokens must be 1 or more.");
 
         PreparedText prepared = _everyToken.Prepare(text ?? textSpan.ToString(), settings.ConsiderNormalization);
-        List<EncodedToken> tokens = Tokens(prepared, settings);
+        List<EncodedToken> tokens = EncodeTokens(prepared, settings);
         int count = Math.Min(tokens.Count, settings.MaxTokenCount);
         while (count > 0 && count < tokens.Count && tokens[count].Offset.Start.Value < tokens[count - 1].Offset.End.Value)
             count--;
@@ -85,7 +74,7 @@ internal sealed partial class HuggingFaceTokenizer
         return tokenCount == 0 ? results.CharsConsumed : tokens[first].Offset.Start.Value;
     }
 
-    private List<EncodedToken> Tokens(PreparedText prepared, EncodeSettings settings)
+    private List<EncodedToken> EncodeTokens(PreparedText prepared, EncodeSettings settings)
     {
         var tokens = new List<EncodedToken>();
         var words = new List<(int Offset, int Length)>();
@@ -101,14 +90,14 @@ internal sealed partial class HuggingFaceTokenizer
                 continue;
             }
 
-            foreach ((int offset, int length) in Words(prepared, part, settings.ConsiderPreTokenization, words))
+            foreach ((int offset, int length) in SplitWords(prepared, part, settings.ConsiderPreTokenization, words))
                 _words.Encode(prepared.Text.AsSpan(part.Start + offset, length), part.Start + offset, tokens);
         }
 
         return tokens;
     }
 
-    private List<int> Ids(PreparedText prepared, bool considerPreTokenization)
+    private List<int> EncodeIds(PreparedText prepared, bool considerPreTokenization)
     {
         var ids = new List<int>();
         var words = new List<(int Offset, int Length)>();
@@ -120,14 +109,14 @@ internal sealed partial class HuggingFaceTokenizer
                 continue;
             }
 
-            foreach ((int offset, int length) in Words(prepared, part, considerPreTokenization, words))
+            foreach ((int offset, int length) in SplitWords(prepared, part, considerPreTokenization, words))
                 _words.Encode(prepared.Text.AsSpan(part.Start + offset, length), ids);
         }
 
         return ids;
     }
 
-    private ReadOnlySpan<(int Offset, int Length)> Words(PreparedText prepared, TextPart part, bool considerPreTokenization, List<(int Offset, int Length)> words)
+    private ReadOnlySpan<(int Offset, int Length)> SplitWords(PreparedText prepared, TextPart part, bool considerPreTokenization, List<(int Offset, int Length)> words)
     {
         words.Clear();
         if (considerPreTokenization)

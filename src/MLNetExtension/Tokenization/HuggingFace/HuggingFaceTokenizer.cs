@@ -1,33 +1,33 @@
 using System.Text;
 using Microsoft.ML.Tokenizers;
 using MLNetExtension.Tokenization.Bytes;
+using MLNetExtension.Tokenization.Chat;
 using MLNetExtension.Tokenization.Normalization;
 
 namespace MLNetExtension.Tokenization.HuggingFace;
 
 /// <summary>
-/// A byte-level byte-pair tokenizer as Hugging Face models carry it in <c>tokenizer.json</c> (GPT-2, Llama 3, Qwen and their kin): the same ids as
-/// the library that made the file, and lossless for every .NET string that its normalizer leaves as it is.
+/// The byte-level byte-pair tokenizer that Hugging Face models such as GPT-2, Llama 3 and Qwen carry in <c>tokenizer.json</c>. It gives the same ids
+/// as the library that made the file, and is lossless for every .NET string that its normalizer leaves unchanged.
 /// </summary>
 /// <remarks>
 /// <para>Words are merged by <see cref="BpeTokenizer"/>; the text is prepared and decoded here, where the two libraries differ. Encoding, as
 /// ML.NET's methods do it, finds special tokens that are written out in the text and adds none; <see cref="EncodeText"/> finds none either, so that
-/// a text cannot forge the end of an example or a turn of a chat, and <see cref="EncodeWithTemplate"/> adds what the file's post-processor
-/// adds.</para>
+/// a text cannot forge the end of an example or a turn of a chat.</para>
 /// <para>Decoding drops special tokens unless asked not to. Bytes that are not valid, or that a special token cuts off, give U+FFFD; a lone
-/// surrogate is spelt in three bytes and comes back. Python's clean-up of spaces before punctuation is never done.</para>
+/// surrogate is encoded in three bytes and comes back. Python's clean-up of spaces before punctuation is never done.</para>
 /// <para>It does not change once it is made, and any number of threads may use one.</para>
 /// </remarks>
-internal sealed partial class HuggingFaceTokenizer : Tokenizer, ILanguageTokenizer
+internal sealed partial class HuggingFaceTokenizer : Tokenizer, IChatTokenizer, IByteTokenizer
 {
     private readonly TokenizerDefinition _definition;
     private readonly WordEncoder _words;
     private readonly PatternPreTokenizer _preTokenizer;
     private readonly CanonicalComposition? _normalizer;
-    private readonly TextPreparation _everyToken;
-    private readonly TextPreparation _contentTokens;
+    private readonly TextPreparer _everyToken;
+    private readonly TextPreparer _contentTokens;
     private readonly Dictionary<int, byte[]> _bytes;
-    private readonly Dictionary<int, string> _marks;
+    private readonly Dictionary<int, string> _specialTokens;
 
     internal HuggingFaceTokenizer(TokenizerDefinition definition, TokenizerConfiguration configuration, IReadOnlyList<TokenizerFile> files)
     {
@@ -36,24 +36,23 @@ internal sealed partial class HuggingFaceTokenizer : Tokenizer, ILanguageTokeniz
         ChatTemplateSource = configuration.ChatTemplate;
         _words = new WordEncoder(definition);
         _preTokenizer = new PatternPreTokenizer(definition.Patterns);
-        _normalizer = definition.IsComposed ? new CanonicalComposition() : null;
-        _everyToken = new TextPreparation(definition.AddedTokens, _normalizer);
-        _contentTokens = new TextPreparation([.. definition.AddedTokens.Where(token => !token.IsSpecial)], _normalizer);
+        _normalizer = definition.UsesNfc ? new CanonicalComposition() : null;
+        _everyToken = new TextPreparer(definition.AddedTokens, _normalizer);
+        _contentTokens = new TextPreparer([.. definition.AddedTokens.Where(token => !token.IsSpecial)], _normalizer);
 
         // A vocabulary may list special tokens too, so the added tokens come last.
-        _bytes = definition.Vocabulary.ToDictionary(entry => entry.Value, entry => ByteAlphabet.BytesOf(entry.Key) ?? Encoding.UTF8.GetBytes(entry.Key));
+        _bytes = definition.Vocabulary.ToDictionary(entry => entry.Value, entry => ByteAlphabet.TryDecode(entry.Key) ?? Encoding.UTF8.GetBytes(entry.Key));
         foreach (AddedToken token in definition.AddedTokens)
             _bytes[token.Id] = token.IsSpecial ? [] : Encoding.UTF8.GetBytes(token.Content);
 
-        AddedToken[] special = [.. definition.AddedTokens.Where(token => token.IsSpecial)];
-        _marks = special.ToDictionary(token => token.Id, token => token.Content);
-        SpecialTokens = special.ToDictionary(token => token.Content, token => token.Id);
+        _specialTokens = definition.AddedTokens.Where(token => token.IsSpecial).ToDictionary(token => token.Id, token => token.Content);
+        SpecialTokens = _specialTokens.ToDictionary(token => token.Value, token => token.Key);
         VocabularySize = _bytes.Keys.Max() + 1;
-        EndOfTextId = Find(configuration.EndOfText, "eos_token") ?? throw new InvalidDataException(
+        EndOfTextId = FindId(configuration.EndOfText, "eos_token") ?? throw new InvalidDataException(
             $"{TokenizerConfiguration.FileName}: no 'eos_token' is named, and none of the usual ones is a token of {TokenizerJsonReader.FileName}.");
-        PaddingId = Find(configuration.Padding, "pad_token");
-        Find(configuration.BeginningOfText, "bos_token");
-        BeginningOfTextId = Beginning(configuration);
+        PaddingId = FindId(configuration.Padding, "pad_token");
+        FindId(configuration.BeginningOfText, "bos_token");
+        BeginningOfTextId = ReadBeginningOfText(configuration);
     }
 
     /// <inheritdoc/>
@@ -68,13 +67,13 @@ internal sealed partial class HuggingFaceTokenizer : Tokenizer, ILanguageTokeniz
     /// <inheritdoc/>
     public int? PaddingId { get; }
 
-    /// <summary>The marks that are looked for in texts, with their ids.</summary>
+    /// <inheritdoc/>
     public IReadOnlyDictionary<string, int> SpecialTokens { get; }
 
     /// <summary>The merged tokens, in the characters that stand for bytes, with their ids.</summary>
     public IReadOnlyDictionary<string, int> Vocabulary => _definition.Vocabulary;
 
-    /// <summary>The Jinja program by which the model's makers lay out a chat; null where the files have none. It is recognised, never run.</summary>
+    /// <inheritdoc/>
     public string? ChatTemplateSource { get; }
 
     /// <inheritdoc/>
@@ -86,7 +85,7 @@ internal sealed partial class HuggingFaceTokenizer : Tokenizer, ILanguageTokeniz
     /// <inheritdoc/>
     public override Normalizer? Normalizer => _normalizer;
 
-    /// <summary>Makes a tokenizer of the files of a model.</summary>
+    /// <summary>Creates a tokenizer from the files of a model.</summary>
     /// <param name="files"><c>tokenizer.json</c> or both <c>vocab.json</c> and <c>merges.txt</c>, and <c>tokenizer_config.json</c> and
     /// <c>chat_template.jinja</c> where there are some.</param>
     /// <returns>The tokenizer.</returns>
@@ -100,17 +99,17 @@ internal sealed partial class HuggingFaceTokenizer : Tokenizer, ILanguageTokeniz
             return Create(VocabularyAndMerges.Read(files), files);
 
         TokenizerDefinition definition = TokenizerJsonReader.Read(tokenizer.Content);
-        return new HuggingFaceTokenizer(definition, TokenizerConfiguration.Read(files, definition.AddedTokens), KnownFiles(files, tokenizer));
+        return new HuggingFaceTokenizer(definition, TokenizerConfiguration.Read(files, definition.AddedTokens), SelectFiles(files, tokenizer));
     }
 
-    /// <summary>Makes a tokenizer of a definition that comes from elsewhere, with the file that says the same.</summary>
+    /// <summary>Creates a tokenizer from a definition that comes from elsewhere, and writes the <c>tokenizer.json</c> that says the same.</summary>
     internal static HuggingFaceTokenizer Create(TokenizerDefinition definition, IReadOnlyList<TokenizerFile> files) =>
-        new(definition, TokenizerConfiguration.Read(files, definition.AddedTokens), KnownFiles(files, TokenizerJsonWriter.Write(definition)));
+        new(definition, TokenizerConfiguration.Read(files, definition.AddedTokens), SelectFiles(files, TokenizerJsonWriter.Write(definition)));
 
-    private static IReadOnlyList<TokenizerFile> KnownFiles(IReadOnlyList<TokenizerFile> files, TokenizerFile tokenizer) =>
+    private static IReadOnlyList<TokenizerFile> SelectFiles(IReadOnlyList<TokenizerFile> files, TokenizerFile tokenizer) =>
         [tokenizer, .. files.Where(file => file.Name is TokenizerConfiguration.FileName or TokenizerConfiguration.TemplateFileName)];
 
-    private int? Find(string? token, string role)
+    private int? FindId(string? token, string role)
     {
         if (token is null)
             return null;
@@ -120,7 +119,7 @@ internal sealed partial class HuggingFaceTokenizer : Tokenizer, ILanguageTokeniz
             : throw new InvalidDataException($"{TokenizerConfiguration.FileName}: '{role}' is '{token}', which {TokenizerJsonReader.FileName} lacks.");
     }
 
-    private int? Beginning(TokenizerConfiguration configuration)
+    private int? ReadBeginningOfText(TokenizerConfiguration configuration)
     {
         if (_definition.Prefix.Count > 1 || _definition.Suffix.Count > 1)
         {
@@ -129,7 +128,7 @@ internal sealed partial class HuggingFaceTokenizer : Tokenizer, ILanguageTokeniz
                 + "behind it; known is at most one each.");
         }
 
-        foreach (int id in _definition.Prefix.Concat(_definition.Suffix).Where(id => !_marks.ContainsKey(id)))
+        foreach (int id in _definition.Prefix.Concat(_definition.Suffix).Where(id => !_specialTokens.ContainsKey(id)))
             throw new InvalidDataException($"{TokenizerJsonReader.FileName}: post_processor adds the id {id}, which is no special token.");
 
         if (configuration.AddsBeginning is { } adds && adds != _definition.Prefix.Count > 0)

@@ -4,8 +4,8 @@ using Microsoft.ML.Tokenizers;
 namespace MLNetExtension.Tokenization.HuggingFace;
 
 /// <summary>
-/// Splits text into words by the patterns of <c>tokenizer.json</c>, one after the other: what a pattern matches is a word, and so is what lies
-/// between two matches. Nothing is lost.
+/// Splits text into words by the patterns of <c>tokenizer.json</c>, one after the other: each match is a word, and so is the text between two
+/// matches.
 /// </summary>
 /// <remarks>
 /// ML.NET's <c>RegexPreTokenizer</c> drops what lies between matches, and its expressions count chars, not code points: an emoji before a word would
@@ -15,13 +15,13 @@ internal sealed class PatternPreTokenizer : PreTokenizer
 {
     private readonly Regex[] _steps;
 
-    /// <summary>Makes a pre-tokenizer.</summary>
+    /// <summary>Creates a pre-tokenizer.</summary>
     /// <param name="patterns">The patterns, as <see cref="SplitPatterns"/> has them. None: a text is one word.</param>
     /// <exception cref="FormatException">A pattern has something that .NET would read in another way; the message says what and where.</exception>
     public PatternPreTokenizer(IEnumerable<string> patterns)
     {
         ArgumentNullException.ThrowIfNull(patterns);
-        _steps = [.. patterns.Select(PatternReader.Read)];
+        _steps = [.. patterns.Select(PatternTranslator.Compile)];
     }
 
     /// <inheritdoc/>
@@ -47,8 +47,8 @@ internal sealed class PatternPreTokenizer : PreTokenizer
         Split(codePoints.Chars, 0, 0, words);
         for (int i = first; i < words.Count; i++)
         {
-            int start = codePoints.Start(words[i].Offset);
-            words[i] = (start, codePoints.Start(words[i].Offset + words[i].Length) - start);
+            int start = codePoints.GetStart(words[i].Offset);
+            words[i] = (start, codePoints.GetStart(words[i].Offset + words[i].Length) - start);
         }
     }
 

@@ -3,16 +3,16 @@ using Microsoft.ML.Tokenizers;
 
 namespace MLNetExtension.Tokenization.HuggingFace;
 
-/// <summary>A text as it is encoded: normalized, and cut at its added tokens.</summary>
+/// <summary>A text that is ready to be encoded: normalized, and split at its added tokens.</summary>
 /// <param name="Text">The text that the parts' positions count in.</param>
-/// <param name="IsNormalized">Whether that is another text than the one that came.</param>
+/// <param name="IsNormalized">Whether it differs from the original text.</param>
 /// <param name="Parts">The parts in order, without gaps.</param>
 internal sealed record PreparedText(string Text, bool IsNormalized, IReadOnlyList<TextPart> Parts);
 
-/// <summary>Cuts and normalizes texts, in the order that the file format prescribes.</summary>
-/// <remarks>Tokens that stand for themselves are taken out of the text as it came; what is left is normalized, and then the other tokens are looked
-/// for.</remarks>
-internal sealed class TextPreparation(IReadOnlyCollection<AddedToken> tokens, Normalizer? normalizer)
+/// <summary>Normalizes texts and splits them at their added tokens, in the order that the file format prescribes.</summary>
+/// <remarks>Tokens that are not normalized are found in the original text; what is between them is normalized, and then the other tokens are found in
+/// it.</remarks>
+internal sealed class TextPreparer(IReadOnlyCollection<AddedToken> tokens, Normalizer? normalizer)
 {
     private readonly AddedTokenFinder _literal = new(tokens.Where(token => !token.IsNormalized));
     private readonly AddedTokenFinder _normalized = new(tokens
@@ -21,12 +21,12 @@ internal sealed class TextPreparation(IReadOnlyCollection<AddedToken> tokens, No
 
     public PreparedText Prepare(string text, bool considerNormalization)
     {
-        var cut = new List<TextPart>();
-        _literal.Cut(text, 0, cut);
-        var parts = new List<TextPart>(cut.Count);
+        var literalParts = new List<TextPart>();
+        _literal.Split(text, 0, literalParts);
+        var parts = new List<TextPart>(literalParts.Count);
         Normalizer? active = considerNormalization ? normalizer : null;
         var result = new StringBuilder(active is null ? 0 : text.Length);
-        foreach (TextPart part in cut)
+        foreach (TextPart part in literalParts)
         {
             string piece = text.Substring(part.Start, part.Length);
             if (active is not null && part.Id == TextPart.Plain)
@@ -34,7 +34,7 @@ internal sealed class TextPreparation(IReadOnlyCollection<AddedToken> tokens, No
 
             int start = active is null ? part.Start : result.Length;
             if (part.Id == TextPart.Plain)
-                _normalized.Cut(piece, start, parts);
+                _normalized.Split(piece, start, parts);
             else
                 parts.Add(part with { Start = start });
 

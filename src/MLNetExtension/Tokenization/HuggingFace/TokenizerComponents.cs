@@ -5,8 +5,8 @@ namespace MLNetExtension.Tokenization.HuggingFace;
 /// <summary>Reads the components around the model of a <c>tokenizer.json</c>.</summary>
 internal static class TokenizerComponents
 {
-    /// <summary>Whether the normalizer composes characters (NFC); no other is known.</summary>
-    public static bool IsComposed(JsonComponent? normalizer)
+    /// <summary>Reads whether the normalizer is NFC, the only one that is known.</summary>
+    public static bool ReadUsesNfc(StrictJsonObject? normalizer)
     {
         if (normalizer is null)
             return false;
@@ -14,18 +14,18 @@ internal static class TokenizerComponents
         switch (normalizer.Type)
         {
             case "NFC":
-                normalizer.Allow("type");
+                normalizer.AllowOnly("type");
                 return true;
             case "Sequence":
-                normalizer.Allow("type", "normalizers");
-                return normalizer.Children("normalizers").Select(IsComposed).ToArray().Contains(true);
+                normalizer.AllowOnly("type", "normalizers");
+                return normalizer.GetObjects("normalizers").Select(ReadUsesNfc).ToArray().Contains(true);
             default:
-                throw normalizer.Unknown("NFC", "Sequence");
+                throw normalizer.UnknownType("NFC", "Sequence");
         }
     }
 
-    /// <summary>The patterns that split text into words; the last step must be ByteLevel, which makes bytes of the words.</summary>
-    public static IReadOnlyList<string> Patterns(JsonComponent preTokenizer)
+    /// <summary>Reads the patterns that split text into words; the last step must be ByteLevel, which makes bytes of the words.</summary>
+    public static IReadOnlyList<string> ReadPatterns(StrictJsonObject preTokenizer)
     {
         var patterns = new List<string>();
         switch (preTokenizer.Type)
@@ -34,25 +34,25 @@ internal static class TokenizerComponents
                 AddByteLevel(preTokenizer, patterns);
                 break;
             case "Sequence":
-                preTokenizer.Allow("type", "pretokenizers");
-                JsonComponent[] steps = [.. preTokenizer.Children("pretokenizers")];
+                preTokenizer.AllowOnly("type", "pretokenizers");
+                StrictJsonObject[] steps = [.. preTokenizer.GetObjects("pretokenizers")];
                 if (steps.Length == 0 || steps[^1].Type != "ByteLevel")
-                    throw preTokenizer.Refuse("does not end with ByteLevel, so this is no byte-level model");
+                    throw preTokenizer.Error("does not end with ByteLevel, so this is no byte-level model");
 
-                foreach (JsonComponent step in steps[..^1])
+                foreach (StrictJsonObject step in steps[..^1])
                     AddStep(step, patterns);
 
                 AddByteLevel(steps[^1], patterns);
                 break;
             default:
-                throw preTokenizer.Unknown("ByteLevel", "Sequence");
+                throw preTokenizer.UnknownType("ByteLevel", "Sequence");
         }
 
         return patterns;
     }
 
-    /// <summary>The ids that are put in front of a text and behind it.</summary>
-    public static (IReadOnlyList<int> Prefix, IReadOnlyList<int> Suffix) Template(JsonComponent? processor)
+    /// <summary>Reads the ids that the post-processor puts in front of a text and behind it.</summary>
+    public static (IReadOnlyList<int> Prefix, IReadOnlyList<int> Suffix) ReadTemplate(StrictJsonObject? processor)
     {
         switch (processor?.Type)
         {
@@ -62,95 +62,95 @@ internal static class TokenizerComponents
                 AllowByteLevel(processor); // it moves offsets, and no id
                 return ([], []);
             case "Sequence":
-                processor.Allow("type", "processors");
-                var templates = processor.Children("processors").Select(Template).Where(ids => ids.Prefix.Count + ids.Suffix.Count > 0).ToArray();
+                processor.AllowOnly("type", "processors");
+                var templates = processor.GetObjects("processors").Select(ReadTemplate).Where(ids => ids.Prefix.Count + ids.Suffix.Count > 0).ToArray();
                 return templates.Length switch
                 {
                     0 => ([], []),
                     1 => templates[0],
-                    _ => throw processor.Refuse("has two templates, expected at most one"),
+                    _ => throw processor.Error("has two templates, expected at most one"),
                 };
             case "TemplateProcessing":
-                return Single(processor);
+                return ReadSingle(processor);
             default:
-                throw processor.Unknown("ByteLevel", "TemplateProcessing", "Sequence");
+                throw processor.UnknownType("ByteLevel", "TemplateProcessing", "Sequence");
         }
     }
 
     /// <summary>Refuses a decoder other than the one that reads tokens as bytes.</summary>
-    public static void CheckDecoder(JsonComponent decoder)
+    public static void CheckDecoder(StrictJsonObject decoder)
     {
         if (decoder.Type != "ByteLevel")
-            throw decoder.Unknown("ByteLevel");
+            throw decoder.UnknownType("ByteLevel");
 
         AllowByteLevel(decoder);
     }
 
-    private static void AddStep(JsonComponent step, List<string> patterns)
+    private static void AddStep(StrictJsonObject step, List<string> patterns)
     {
         switch (step.Type)
         {
             case "Split":
-                step.Allow("type", "pattern", "behavior", "invert");
-                step.Expect("behavior", "\"Isolated\"");
-                step.Expect("invert", "false", null);
-                JsonComponent pattern = (step.Child("pattern") ?? throw step.Refuse("has no pattern")).Allow("Regex");
-                patterns.Add(Checked(step, pattern.Text("Regex") ?? throw step.Refuse("has no pattern")));
+                step.AllowOnly("type", "pattern", "behavior", "invert");
+                step.RequireOneOf("behavior", "\"Isolated\"");
+                step.RequireOneOf("invert", "false", null);
+                StrictJsonObject pattern = (step.GetObject("pattern") ?? throw step.Error("has no pattern")).AllowOnly("Regex");
+                patterns.Add(Validate(step, pattern.GetString("Regex") ?? throw step.Error("has no pattern")));
                 break;
             case "Digits":
-                step.Allow("type", "individual_digits");
-                patterns.Add(step.Flag("individual_digits") ? @"\p{N}" : @"\p{N}+");
+                step.AllowOnly("type", "individual_digits");
+                patterns.Add(step.GetBoolean("individual_digits") ? @"\p{N}" : @"\p{N}+");
                 break;
             default:
-                throw step.Unknown("Split", "Digits", "ByteLevel");
+                throw step.UnknownType("Split", "Digits", "ByteLevel");
         }
     }
 
-    private static string Checked(JsonComponent step, string pattern)
+    private static string Validate(StrictJsonObject step, string pattern)
     {
         try
         {
-            PatternReader.Read(pattern);
+            PatternTranslator.Compile(pattern);
             return pattern;
         }
         catch (FormatException error)
         {
-            throw step.Refuse($"cannot be used: {error.Message}");
+            throw step.Error($"cannot be used: {error.Message}");
         }
     }
 
-    private static void AddByteLevel(JsonComponent component, List<string> patterns)
+    private static void AddByteLevel(StrictJsonObject component, List<string> patterns)
     {
         AllowByteLevel(component);
-        component.Expect("add_prefix_space", "false");
-        if (component.Flag("use_regex", absent: true))
+        component.RequireOneOf("add_prefix_space", "false");
+        if (component.GetBoolean("use_regex", absent: true))
             patterns.Add(SplitPatterns.Gpt2);
     }
 
     // Of these, trim_offsets tells where tokens stand and never which they are; add_prefix_space counts in the pre-tokenizer alone.
-    private static void AllowByteLevel(JsonComponent component)
+    private static void AllowByteLevel(StrictJsonObject component)
     {
-        component.Allow("type", "add_prefix_space", "trim_offsets", "use_regex");
-        _ = (component.Flag("add_prefix_space"), component.Flag("trim_offsets"), component.Flag("use_regex"));
+        component.AllowOnly("type", "add_prefix_space", "trim_offsets", "use_regex");
+        _ = (component.GetBoolean("add_prefix_space"), component.GetBoolean("trim_offsets"), component.GetBoolean("use_regex"));
     }
 
-    // The template for pairs of texts is of no use to a model that reads one.
-    private static (IReadOnlyList<int> Prefix, IReadOnlyList<int> Suffix) Single(JsonComponent template)
+    // A causal language model reads one text, so the template for pairs does not matter.
+    private static (IReadOnlyList<int> Prefix, IReadOnlyList<int> Suffix) ReadSingle(StrictJsonObject template)
     {
-        template.Allow("type", "single", "pair", "special_tokens");
-        JsonComponent tokens = template.Child("special_tokens") ?? throw template.Refuse("has no special_tokens");
+        template.AllowOnly("type", "single", "pair", "special_tokens");
+        StrictJsonObject tokens = template.GetObject("special_tokens") ?? throw template.Error("has no special_tokens");
         List<int> prefix = [], suffix = [];
         int sequences = 0;
-        foreach (JsonComponent piece in template.Children("single"))
+        foreach (StrictJsonObject piece in template.GetObjects("single"))
         {
-            piece.Allow("Sequence", "SpecialToken");
-            if (piece.Child("SpecialToken") is { } special)
+            piece.AllowOnly("Sequence", "SpecialToken");
+            if (piece.GetObject("SpecialToken") is { } special)
             {
-                special.Allow("id", "type_id");
-                string name = special.Text("id") ?? throw special.Refuse("has no id");
-                JsonComponent token = (tokens.Child(name) ?? throw special.Refuse($"names '{name}', which special_tokens lacks")).Allow("id", "ids", "tokens");
-                (sequences == 0 ? prefix : suffix).AddRange(token.Elements("ids").Select(id =>
-                    id.ValueKind == JsonValueKind.Number && id.TryGetInt32(out int number) ? number : throw token.Refuse("has an id that is no integer")));
+                special.AllowOnly("id", "type_id");
+                string name = special.GetString("id") ?? throw special.Error("has no id");
+                StrictJsonObject token = (tokens.GetObject(name) ?? throw special.Error($"names '{name}', which special_tokens lacks")).AllowOnly("id", "ids", "tokens");
+                (sequences == 0 ? prefix : suffix).AddRange(token.GetItems("ids").Select(id =>
+                    id.ValueKind == JsonValueKind.Number && id.TryGetInt32(out int number) ? number : throw token.Error("has an id that is no integer")));
             }
             else
             {
@@ -158,6 +158,6 @@ internal static class TokenizerComponents
             }
         }
 
-        return sequences == 1 ? (prefix, suffix) : throw template.Refuse($"has {sequences} sequences in 'single', expected 1");
+        return sequences == 1 ? (prefix, suffix) : throw template.Error($"has {sequences} sequences in 'single', expected 1");
     }
 }

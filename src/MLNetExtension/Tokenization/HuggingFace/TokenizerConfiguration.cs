@@ -3,11 +3,11 @@ using System.Text.Json;
 
 namespace MLNetExtension.Tokenization.HuggingFace;
 
-/// <summary>What <c>tokenizer_config.json</c> says of the tokens that begin, end and fill up a text, and of the chat template.</summary>
-/// <remarks>Its other settings choose and steer Python classes; they are not read.</remarks>
+/// <summary>The special tokens and the chat template that <c>tokenizer_config.json</c> names.</summary>
+/// <remarks>Its other settings select and configure Python classes, and are not read.</remarks>
 /// <param name="BeginningOfText">The token that begins a text.</param>
 /// <param name="EndOfText">The token that ends a text.</param>
-/// <param name="Padding">The token that fills up short rows.</param>
+/// <param name="Padding">The token that pads short rows.</param>
 /// <param name="ChatTemplate">The chat template, a Jinja program, which is recognised and never run.</param>
 /// <param name="AddsBeginning">Whether the file says that a text gets its beginning token; null where it says nothing.</param>
 internal sealed record TokenizerConfiguration(string? BeginningOfText, string? EndOfText, string? Padding, string? ChatTemplate, bool? AddsBeginning)
@@ -30,13 +30,13 @@ internal sealed record TokenizerConfiguration(string? BeginningOfText, string? E
         if (files.FirstOrDefault(file => file.Name == FileName) is not { } configuration)
             return new TokenizerConfiguration(null, usualEnd, null, template, null);
 
-        JsonComponent root = JsonComponent.Parse(FileName, configuration.Content);
-        if (root.Flag("add_eos_token"))
-            throw root.Refuse("has 'add_eos_token': true; known is false, since who makes examples ends them");
+        StrictJsonObject root = StrictJsonObject.Parse(FileName, configuration.Content);
+        if (root.GetBoolean("add_eos_token"))
+            throw root.Error("has 'add_eos_token': true; known is false, since who makes examples ends them");
 
         return new TokenizerConfiguration(
-            Content(root, "bos_token"), Content(root, "eos_token") ?? usualEnd, Content(root, "pad_token"), Template(root) ?? template,
-            root.Property("add_bos_token") is null ? null : root.Flag("add_bos_token"));
+            ReadToken(root, "bos_token"), ReadToken(root, "eos_token") ?? usualEnd, ReadToken(root, "pad_token"), ReadTemplate(root) ?? template,
+            root.GetProperty("add_bos_token") is null ? null : root.GetBoolean("add_bos_token"));
     }
 
     /// <summary>Writes the file of a tokenizer that only ends its texts; Python's library loads a tokenizer with it.</summary>
@@ -44,11 +44,11 @@ internal sealed record TokenizerConfiguration(string? BeginningOfText, string? E
         new Dictionary<string, string> { ["tokenizer_class"] = "PreTrainedTokenizerFast", ["eos_token"] = endOfText }));
 
     // A token is written as its characters, or as an object that has them as its content.
-    private static string? Content(JsonComponent root, string name) =>
-        root.Property(name) is { ValueKind: JsonValueKind.Object } ? root.Child(name)!.Text("content") : root.Text(name);
+    private static string? ReadToken(StrictJsonObject root, string name) =>
+        root.GetProperty(name) is { ValueKind: JsonValueKind.Object } ? root.GetObject(name)!.GetString("content") : root.GetString(name);
 
     // A template, or a list of named ones, of which the default is for chats.
-    private static string? Template(JsonComponent root) => root.Property("chat_template") is { ValueKind: JsonValueKind.Array }
-        ? root.Children("chat_template").FirstOrDefault(item => item.Text("name") == "default")?.Text("template")
-        : root.Text("chat_template");
+    private static string? ReadTemplate(StrictJsonObject root) => root.GetProperty("chat_template") is { ValueKind: JsonValueKind.Array }
+        ? root.GetObjects("chat_template").FirstOrDefault(item => item.GetString("name") == "default")?.GetString("template")
+        : root.GetString("chat_template");
 }

@@ -2,23 +2,23 @@ using MLNetExtension.Tokenization.Bytes;
 
 namespace MLNetExtension.Tokenization.HuggingFace;
 
-/// <summary>What a byte-level <c>tokenizer.json</c> says, or two older files, or a training.</summary>
+/// <summary>All that defines a byte-level tokenizer, whether it was read from files or trained.</summary>
 internal sealed record TokenizerDefinition
 {
     /// <summary>The tokens that are merged from bytes, in the characters of <see cref="ByteAlphabet"/>.</summary>
     public required IReadOnlyDictionary<string, int> Vocabulary { get; init; }
 
-    /// <summary>The pairs that are merged, first come first merged.</summary>
+    /// <summary>The pairs that are merged; those that come first are merged first.</summary>
     public required IReadOnlyList<(string Left, string Right)> Merges { get; init; }
 
-    /// <summary>Whether a word that is a token is taken as it is, without looking at the merges.</summary>
+    /// <summary>Whether a word that is a token becomes that token, whatever the merges would give.</summary>
     public bool IgnoresMerges { get; init; }
 
     /// <summary>Tokens that are looked for in the text.</summary>
     public IReadOnlyList<AddedToken> AddedTokens { get; init; } = [];
 
-    /// <summary>Whether text is brought into normalization form C.</summary>
-    public bool IsComposed { get; init; }
+    /// <summary>Whether text is brought into Unicode normalization form C.</summary>
+    public bool UsesNfc { get; init; }
 
     /// <summary>The patterns that split text into words, one after the other.</summary>
     public IReadOnlyList<string> Patterns { get; init; } = [SplitPatterns.Gpt2];
@@ -29,27 +29,27 @@ internal sealed record TokenizerDefinition
     /// <summary>The ids that the post-processor puts behind a text.</summary>
     public IReadOnlyList<int> Suffix { get; init; } = [];
 
-    /// <summary>Checks what no reader of one component can see.</summary>
+    /// <summary>Checks the parts of the definition against one another.</summary>
     /// <exception cref="InvalidDataException">A token, a merge or an id contradicts another; the message begins with <paramref name="file"/>.</exception>
-    public void Check(string file)
+    public void Validate(string file)
     {
         for (int value = 0; value <= byte.MaxValue; value++)
         {
-            string token = ByteAlphabet.CharOf((byte)value).ToString();
+            string token = ByteAlphabet.GetChar((byte)value).ToString();
             if (!Vocabulary.ContainsKey(token))
                 throw new InvalidDataException($"{file}: the vocabulary lacks '{token}', the token of the byte {value}; a byte-level vocabulary has all 256.");
         }
 
         var ids = new Dictionary<int, string>();
         foreach ((string token, int id) in Vocabulary)
-            Claim(token, id);
+            Register(token, id);
 
         foreach (AddedToken token in AddedTokens)
         {
             if (Vocabulary.TryGetValue(token.Content, out int id) && id != token.Id)
                 throw new InvalidDataException($"{file}: the added token '{token.Content}' has the id {token.Id}, and the vocabulary gives it {id}.");
 
-            Claim(token.Content, token.Id);
+            Register(token.Content, token.Id);
         }
 
         var pairs = new HashSet<(string, string)>();
@@ -66,7 +66,7 @@ internal sealed record TokenizerDefinition
                 throw new InvalidDataException($"{file}: merge {rank} ('{left}' and '{right}') was there before.");
         }
 
-        void Claim(string token, int id)
+        void Register(string token, int id)
         {
             if (token.Length == 0)
                 throw new InvalidDataException($"{file}: the token with the id {id} is empty.");

@@ -17,7 +17,7 @@ internal static class TokenizerJsonWriter
             json.WriteNull("truncation");
             json.WriteNull("padding");
             WriteAddedTokens(json, definition.AddedTokens);
-            if (definition.IsComposed)
+            if (definition.UsesNfc)
                 WriteComponent(json, "normalizer", "NFC");
             else
                 json.WriteNull("normalizer");

@@ -27,7 +27,7 @@ internal sealed class WordEncoder
     /// <summary>Appends the ids of a word.</summary>
     public void Encode(ReadOnlySpan<char> word, List<int> ids)
     {
-        if (_wholeWords is not null && _wholeWords.TryGetValue(ByteAlphabet.Spell(word), out int id))
+        if (_wholeWords is not null && _wholeWords.TryGetValue(ByteAlphabet.Encode(word), out int id))
             ids.Add(id);
         else
             ids.AddRange(_encoder.EncodeToIds(word, considerPreTokenization: false, considerNormalization: false));
@@ -46,8 +46,8 @@ internal sealed class WordEncoder
         var characters = new List<(int Start, int End)>(word.Length);
         for (int start = 0; start < word.Length;)
         {
-            int chars = Wtf8.CharsAt(word, start);
-            for (int bytes = Wtf8.BytesOf(word[start], chars); bytes > 0; bytes--)
+            int chars = Wtf8.CountChars(word, start);
+            for (int bytes = Wtf8.CountBytes(word[start], chars); bytes > 0; bytes--)
                 characters.Add((offset + start, offset + start + chars));
 
             start += chars;

@@ -3,10 +3,10 @@ using Microsoft.ML.Tokenizers;
 
 namespace MLNetExtension.Tokenization.Normalization;
 
-/// <summary>Unicode normalization form C, the <c>NFC</c> of <c>tokenizer.json</c>, with tables of its own (Unicode 14).</summary>
+/// <summary>Unicode normalization form C, the <c>NFC</c> of <c>tokenizer.json</c>, with its own tables (Unicode 14).</summary>
 /// <remarks>
-/// <para><see cref="string.Normalize()"/> hands the text back unchanged where an application runs in the globalization-invariant mode, so ids would depend on a
-/// setting of the application; and it refuses lone surrogates, which are left alone here.</para>
+/// <para>Not <see cref="string.Normalize()"/>: it returns text unchanged in the globalization-invariant mode, the default of small container images, and
+/// otherwise follows the machine's ICU, so ids would depend on where an application runs. It also refuses lone surrogates, which stay as they are here.</para>
 /// <para>Source: Unicode Standard Annex 15, "Unicode Normalization Forms".</para>
 /// </remarks>
 internal sealed class CanonicalComposition : Normalizer

@@ -17,9 +17,9 @@ internal sealed class CanonicalTables
     {
         using Stream stream = typeof(CanonicalTables).Assembly.GetManifestResourceStream(Resource)!;
         using var reader = new StreamReader(stream);
-        while (reader.ReadLine() is { } line)
+        foreach (string entry in reader.ReadToEnd().Split(';', '\n'))
         {
-            string[] fields = line.Split(' ');
+            string[] fields = entry.Split(' ');
             switch (fields[0])
             {
                 case "C":

@@ -4,10 +4,10 @@ using Microsoft.ML.Tokenizers;
 
 namespace MLNetExtension.Tokenization.SentencePiece;
 
-/// <summary>A SentencePiece model, the <c>tokenizer.model</c> of Llama 2 and its kin, read by ML.NET.</summary>
+/// <summary>The tokenizer of a SentencePiece model, the <c>tokenizer.model</c> of Llama 2 and others, which ML.NET reads.</summary>
 /// <remarks>
-/// ML.NET does the encoding and the decoding; this class names the ids of beginning and end and counts bytes. Where the model sets a space in front
-/// of a text, the first token spells it, and <see cref="ByteCount"/> counts it.
+/// ML.NET encodes and decodes; this class adds the ids of beginning and end, and counts bytes. Where the model puts a space in front of a text, it is
+/// part of the first token, and <see cref="ByteCount"/> counts it.
 /// </remarks>
 internal sealed class SentencePieceLanguageTokenizer : Tokenizer, ILanguageTokenizer
 {
@@ -81,11 +81,26 @@ internal sealed class SentencePieceLanguageTokenizer : Tokenizer, ILanguageToken
         _tokenizer.Decode(ids, destination, out idsConsumed, out charsWritten);
 
     /// <inheritdoc/>
-    protected override EncodeResults<EncodedToken> EncodeToTokens(string? text, ReadOnlySpan<char> textSpan, EncodeSettings settings) =>
-        new()
-        {
-            Tokens = _tokenizer.EncodeToTokens(text ?? textSpan.ToString(), out string? normalized, settings.ConsiderPreTokenization, settings.ConsiderNormalization),
-            NormalizedText = normalized,
-            CharsConsumed = (normalized ?? text)?.Length ?? textSpan.Length,
-        };
+    /// <exception cref="ArgumentOutOfRangeException">The maximum number of tokens is not positive.</exception>
+    protected override EncodeResults<EncodedToken> EncodeToTokens(string? text, ReadOnlySpan<char> textSpan, EncodeSettings settings)
+    {
+        string source = text ?? textSpan.ToString();
+        (bool splits, bool normalizes) = (settings.ConsiderPreTokenization, settings.ConsiderNormalization);
+        IReadOnlyList<int> ids = _tokenizer.EncodeToIds(source, settings.MaxTokenCount, out _, out int charsConsumed, splits, normalizes);
+        IReadOnlyList<EncodedToken> tokens = _tokenizer.EncodeToTokens(
+            source, out string? normalized, addBeginningOfSentence: false, addEndOfSentence: false, splits, normalizes);
+        return new() { Tokens = [.. tokens.Take(ids.Count)], NormalizedText = normalized, CharsConsumed = charsConsumed };
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentOutOfRangeException">The maximum number of tokens is not positive.</exception>
+    protected override int GetIndexByTokenCount(
+        string? text, ReadOnlySpan<char> textSpan, EncodeSettings settings, bool fromEnd, out string? normalizedText, out int tokenCount)
+    {
+        string source = text ?? textSpan.ToString();
+        (bool splits, bool normalizes) = (settings.ConsiderPreTokenization, settings.ConsiderNormalization);
+        return fromEnd
+            ? _tokenizer.GetIndexByTokenCountFromEnd(source, settings.MaxTokenCount, out normalizedText, out tokenCount, splits, normalizes)
+            : _tokenizer.GetIndexByTokenCount(source, settings.MaxTokenCount, out normalizedText, out tokenCount, splits, normalizes);
+    }
 }

@@ -4,13 +4,13 @@ namespace MLNetExtension.Tokenization.Vocabulary;
 
 public sealed partial class BytePairTrainer
 {
-    /// <summary>How a vocabulary is trained.</summary>
+    /// <summary>The options of training a vocabulary.</summary>
     public sealed class Options
     {
-        /// <summary>Most tokens: 256 bytes, merges and special tokens. At least 256 and the number of special tokens. Default 8192.</summary>
+        /// <summary>The most tokens: 256 bytes, merges and special tokens. At least 256 and the number of special tokens. Default 8192.</summary>
         public int VocabularySize = Defaults.VocabularySize;
 
-        /// <summary>How often a pair must stand in the texts to be merged; at least 1. Default 2.</summary>
+        /// <summary>How often a pair must occur in the texts to be merged; at least 1. Default 2.</summary>
         public int MinimumPairCount = Defaults.MinimumPairCount;
 
         /// <summary>The pattern that splits text into words, in which alone pairs are merged: one of <see cref="SplitPatterns"/>. Default

@@ -6,8 +6,8 @@ namespace MLNetExtension.Tokenization.Vocabulary;
 /// <summary>Trains a byte-level byte-pair vocabulary on texts, for a model that is trained from scratch.</summary>
 /// <remarks>
 /// <para>The pair of neighbouring tokens that is most frequent within words becomes a token, again and again. Among pairs that are equally frequent
-/// the one with the smaller left id comes first, then the one with the smaller right id; a pair that would spell a token that is there already is
-/// passed over. So the same texts, in any order, give the same vocabulary on every machine.</para>
+/// the one with the smaller left id comes first, then the one with the smaller right id; a pair that would give a token that exists already is
+/// skipped. So the same texts, in any order, give the same vocabulary on every machine.</para>
 /// <para>Ids 0 to 255 are the bytes in GPT-2's order, then the merges as they were made, then the special tokens. Fewer tokens than asked for come
 /// back where the texts have no more pairs.</para>
 /// <para>Source: R. Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units", 2016.</para>
@@ -20,7 +20,7 @@ public sealed partial class BytePairTrainer
 
     private readonly Options _options;
 
-    /// <summary>Makes a trainer.</summary>
+    /// <summary>Creates a trainer.</summary>
     /// <param name="options">How to train; null for the defaults.</param>
     /// <exception cref="ArgumentException">An option is out of its range.</exception>
     public BytePairTrainer(Options? options = null)
@@ -31,18 +31,18 @@ public sealed partial class BytePairTrainer
 
     /// <summary>Trains on texts, which are read once.</summary>
     /// <param name="texts">The texts. Special tokens that are written out in them are ordinary characters.</param>
-    /// <param name="progress">Told of every thousandth text and every hundredth merge, and of the end; null for nobody.</param>
-    /// <param name="cancellationToken">Asked before every text and every merge.</param>
+    /// <param name="progress">Receives a report at every thousandth text, at every hundredth merge and at the end; null for none.</param>
+    /// <param name="cancellationToken">Cancels before the next text or merge.</param>
     /// <returns>The tokenizer; <see cref="TokenizerFolder.Save"/> writes its <c>tokenizer.json</c>.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="texts"/> is null.</exception>
     /// <exception cref="FormatException">The pattern is not one that this library reads.</exception>
-    /// <exception cref="InvalidDataException">A special token is spelt like a token of bytes.</exception>
+    /// <exception cref="InvalidDataException">A special token equals a token of bytes.</exception>
     /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled.</exception>
     public ILanguageTokenizer Train(IEnumerable<string> texts, IProgress<BytePairTrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(texts);
         int maximumMerges = _options.VocabularySize - ByteCount - _options.SpecialTokens.Length;
-        var words = new WordCounts(_options.Pattern);
+        var words = new WordCounter(_options.Pattern);
         foreach (string text in texts)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -52,8 +52,8 @@ public sealed partial class BytePairTrainer
         }
 
         string[] bytes = [.. ByteAlphabet.Ordered.Select(character => character.ToString())];
-        var merger = new PairMerger(bytes, words.Words, _options.MinimumPairCount);
-        while (merger.Merges.Count < maximumMerges && merger.MergeNext())
+        var merger = new BytePairMerger(bytes, words.Words, _options.MinimumPairCount);
+        while (merger.Merges.Count < maximumMerges && merger.TryMergeNext())
         {
             cancellationToken.ThrowIfCancellationRequested();
             if (merger.Merges.Count % MergesPerReport == 0)
@@ -61,14 +61,14 @@ public sealed partial class BytePairTrainer
         }
 
         Report(merger.Merges.Count);
-        TokenizerDefinition definition = Definition(merger);
-        definition.Check("The trained vocabulary");
+        TokenizerDefinition definition = CreateDefinition(merger);
+        definition.Validate("The trained vocabulary");
         return HuggingFaceTokenizer.Create(definition, [TokenizerConfiguration.Write(_options.SpecialTokens[0])]);
 
         void Report(int merges) => progress?.Report(new BytePairTrainingProgress(words.Texts, words.Chars, merges, maximumMerges));
     }
 
-    private TokenizerDefinition Definition(PairMerger merger)
+    private TokenizerDefinition CreateDefinition(BytePairMerger merger)
     {
         IReadOnlyList<string> tokens = merger.Tokens;
         return new TokenizerDefinition

@@ -36,14 +36,14 @@ public sealed class ChatTemplateTests
     [TestMethod]
     [DataRow("llama3", "<|eot_id|>")]
     [DataRow("qwen2", "<|im_end|>")]
-    public void The_assistant_s_words_and_the_end_of_its_turn_are_learnt_and_nothing_else(string style, string end)
+    public void Only_the_assistant_s_words_and_the_end_of_its_turn_are_targets(string style, string end)
     {
         HuggingFaceTokenizer tokenizer = Golden.Tokenizer(style);
         var template = new ChatTemplate(tokenizer);
         ChatTokens tokens = template.Encode(Chat);
 
-        int[] learnt = [.. tokens.Ids.Where((_, i) => tokens.IsLearnt[i])];
-        Assert.AreEqual($"😀 Hi there{end}So long.{end}", tokenizer.Decode(learnt, considerSpecialTokens: true));
+        int[] targets = [.. tokens.Ids.Where((_, i) => tokens.IsTarget[i])];
+        Assert.AreEqual($"😀 Hi there{end}So long.{end}", tokenizer.Decode(targets, considerSpecialTokens: true));
         Assert.AreEqual(tokenizer.SpecialTokens[end], template.EndOfTurnId);
     }
 
@@ -55,7 +55,7 @@ public sealed class ChatTemplateTests
 
         Assert.AreEqual(1, tokens.Ids.Count(id => id == Qwen2.SpecialTokens["<|im_start|>"]));
         Assert.AreEqual($"user\n{Forged}\n", Qwen2.Decode(tokens.Ids));
-        Assert.DoesNotContain(true, tokens.IsLearnt);
+        Assert.DoesNotContain(true, tokens.IsTarget);
     }
 
     [TestMethod]

@@ -22,12 +22,11 @@ public sealed class GoldenIdsTests
 
     [TestMethod]
     [DynamicData(nameof(Styles))]
-    public void The_template_adds_what_the_post_processor_says(string style)
+    public void The_beginning_of_text_is_what_the_post_processor_adds(string style)
     {
         HuggingFaceTokenizer tokenizer = Golden.Tokenizer(style);
         int[] prefix = Golden.Prefix(style);
-        CollectionAssert.AreEqual((int[])[.. prefix, .. tokenizer.EncodeToIds("hello world")], tokenizer.EncodeWithTemplate("hello world").ToArray());
-        Assert.AreEqual(prefix.Length == 0 ? null : prefix[0], tokenizer.BeginningOfTextId);
+        CollectionAssert.AreEqual(prefix, tokenizer.BeginningOfTextId is { } id ? new[] { id } : []);
     }
 
     [TestMethod]

@@ -1,6 +1,7 @@
 using System.Text;
 using MLNetExtension.Tokenization;
 using MLNetExtension.Tokenization.SentencePiece;
+using MLNetExtension.Tokenization.Streaming;
 
 namespace MLNetExtension.Tests.Tokenization.SentencePiece;
 
@@ -24,8 +25,33 @@ public sealed class SentencePieceTests
         Assert.AreEqual(0, tokenizer.ByteCount(tokenizer.EndOfTextId));
         Assert.ThrowsExactly<InvalidOperationException>(() => tokenizer.ByteCount(265));
 
-        IStreamingDecoder decoder = StreamingDecoder.For(tokenizer);
+        IStreamingDecoder decoder = StreamingDecoder.Create(tokenizer);
         Assert.AreEqual("ab bé", string.Concat(tokenizer.EncodeText("ab bé").Select(decoder.Append)) + decoder.Flush());
+    }
+
+    // Seen to fail where the limit is not passed on (every call gave all the tokens), and where the tokens of beginning and end are added.
+    [TestMethod]
+    public void A_limit_gives_the_first_or_the_last_tokens_and_no_more()
+    {
+        const string Text = "ab bé ab";
+        var tokenizer = (SentencePieceLanguageTokenizer)TokenizerFolder.Load([Model]);
+        IReadOnlyList<int> all = tokenizer.EncodeText(Text);
+        for (int maximum = 1; maximum <= all.Count + 1; maximum++)
+        {
+            IReadOnlyList<int> ids = tokenizer.EncodeToIds(Text, maximum, out string? normalized, out int consumed);
+            int head = tokenizer.GetIndexByTokenCount(Text, maximum, out _, out int headCount);
+            int tail = tokenizer.GetIndexByTokenCountFromEnd(Text, maximum, out _, out int tailCount);
+
+            Assert.IsLessThanOrEqualTo(maximum, ids.Count);
+            CollectionAssert.AreEqual(all.Take(ids.Count).ToArray(), ids.ToArray());
+            Assert.AreEqual((consumed, ids.Count), (head, headCount));
+            Assert.AreEqual(tokenizer.Decode(ids), normalized![..consumed].Replace('\u2581', ' ').TrimStart());
+            Assert.IsLessThanOrEqualTo(maximum, tailCount);
+            Assert.AreEqual(tokenizer.Decode(all.Skip(all.Count - tailCount)), normalized[tail..].Replace('\u2581', ' ').TrimStart());
+            Assert.AreEqual(ids.Count == all.Count, maximum >= all.Count);
+        }
+
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => tokenizer.EncodeToIds(Text, 0, out _, out _));
     }
 
     [TestMethod]

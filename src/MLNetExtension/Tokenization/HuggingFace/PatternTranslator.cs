@@ -5,10 +5,11 @@ using System.Text.RegularExpressions;
 namespace MLNetExtension.Tokenization.HuggingFace;
 
 /// <summary>
-/// Makes a .NET expression of a pattern of <c>tokenizer.json</c>, which is written for Oniguruma. Only what means the same in both is let through,
-/// so that a pattern is split exactly or refused.
+/// Translates a split pattern of <c>tokenizer.json</c>, which is written for Oniguruma, to a .NET regular expression. A construct that may mean
+/// something else in .NET is refused.
 /// </summary>
-internal sealed class PatternReader(string pattern)
+/// <remarks>A table of the published patterns would read fewer files: models combine their own.</remarks>
+internal sealed class PatternTranslator(string pattern)
 {
     private const string Known =
         @"ASCII literals, \r \n \t \s \S, \p{...} and \P{...} with a general category, [...] and [^...], "
@@ -19,10 +20,11 @@ internal sealed class PatternReader(string pattern)
     private readonly Stack<bool> _ignoresCase = new();
     private int _at;
 
+    /// <summary>Translates and compiles a pattern.</summary>
     /// <exception cref="FormatException">The pattern has something that .NET would read in another way; the message says what and where.</exception>
-    public static Regex Read(string pattern)
+    public static Regex Compile(string pattern)
     {
-        string expression = new PatternReader(pattern).Translate();
+        string expression = new PatternTranslator(pattern).Translate();
         try
         {
             return new Regex(expression, RegexOptions.CultureInvariant | RegexOptions.Compiled);
@@ -41,24 +43,24 @@ internal sealed class PatternReader(string pattern)
             char c = pattern[_at];
             switch (c)
             {
-                case '[': Class(); break;
-                case '(': Open(); break;
-                case ')': Close(); break;
-                case '\\': Escape(); break;
-                case '?' or '*' or '+' or '{': Quantifier(); break;
-                case '^' or '$' or '.' or ']' or '}': throw Refuse(c.ToString());
+                case '[': ReadClass(); break;
+                case '(': OpenGroup(); break;
+                case ')': CloseGroup(); break;
+                case '\\': ReadEscape(); break;
+                case '?' or '*' or '+' or '{': ReadQuantifier(); break;
+                case '^' or '$' or '.' or ']' or '}': throw CreateError(c.ToString());
                 case '|': _expression.Append(c); _at++; break;
-                default: Literal(c); break;
+                default: ReadLiteral(c); break;
             }
         }
 
         return _expression.ToString();
     }
 
-    private void Literal(char c)
+    private void ReadLiteral(char c)
     {
         if (!char.IsAscii(c))
-            throw Refuse(c.ToString());
+            throw CreateError(c.ToString());
 
         _at++;
         if (!_ignoresCase.Peek() || !char.IsAsciiLetter(c))
@@ -68,16 +70,16 @@ internal sealed class PatternReader(string pattern)
         else if (c is not ('i' or 'I' or 'k' or 'K'))
             _expression.Append(CultureInfo.InvariantCulture, $"[{char.ToLowerInvariant(c)}{char.ToUpperInvariant(c)}]");
         else
-            throw Refuse($"{c} in (?i:...), where only {Letters} is");
+            throw CreateError($"{c} in (?i:...), where only {Letters} is");
     }
 
-    private void Open()
+    private void OpenGroup()
     {
         string[] openings = ["(?i:", "(?:", "(?=", "(?!"];
         string opening = openings.FirstOrDefault(known => pattern.AsSpan(_at).StartsWith(known, StringComparison.Ordinal)) ?? "(";
         _at += opening.Length;
         if (opening == "(" && _at < pattern.Length && pattern[_at] == '?')
-            throw Refuse(pattern[(_at - 1)..Math.Min(_at + 2, pattern.Length)]);
+            throw CreateError(pattern[(_at - 1)..Math.Min(_at + 2, pattern.Length)]);
 
         // Case is written out letter by letter, so the group needs no option.
         bool ignoresCase = opening == "(?i:";
@@ -85,17 +87,17 @@ internal sealed class PatternReader(string pattern)
         _expression.Append(ignoresCase || opening == "(" ? "(?:" : opening);
     }
 
-    private void Close()
+    private void CloseGroup()
     {
         if (_ignoresCase.Count == 1)
-            throw Refuse(") that closes nothing");
+            throw CreateError(") that closes nothing");
 
         _ignoresCase.Pop();
         _expression.Append(')');
         _at++;
     }
 
-    private void Class()
+    private void ReadClass()
     {
         int start = _at++;
         _expression.Append('[');
@@ -107,26 +109,26 @@ internal sealed class PatternReader(string pattern)
             char c = pattern[_at];
             if (c == '\\')
             {
-                Escape();
+                ReadEscape();
                 continue;
             }
 
             // Oniguruma nests and intersects classes; .NET subtracts them. Case in a class is folded by neither in the same way.
             if (!char.IsAscii(c) || c is '[' or '&' or '-' or '^' || (_ignoresCase.Peek() && char.IsAsciiLetter(c)))
-                throw Refuse($"{c} in the class at {start}");
+                throw CreateError($"{c} in the class at {start}");
 
             _expression.Append(c);
             _at++;
         }
 
         if (_at == pattern.Length)
-            throw Refuse("[ without ]");
+            throw CreateError("[ without ]");
 
         _expression.Append(']');
         _at++;
     }
 
-    private void Escape()
+    private void ReadEscape()
     {
         char c = _at + 1 < pattern.Length ? pattern[_at + 1] : '\0';
         int length = 2;
@@ -135,30 +137,30 @@ internal sealed class PatternReader(string pattern)
             int end = pattern.IndexOf('}', _at);
             string category = end > _at + 2 && pattern[_at + 2] == '{' ? pattern[(_at + 3)..end] : "";
             if (!Regex.IsMatch(category, "^(L[ultmo]?|M[nce]?|N[dlo]?|P[cdseifo]?|S[mcko]?|Z[slp]?|C[cfon]?)$"))
-                throw Refuse($"\\{c}{{{category}}}");
+                throw CreateError($"\\{c}{{{category}}}");
 
             length = end + 1 - _at;
         }
         else if (c is not ('r' or 'n' or 't' or 's' or 'S') && !(char.IsAscii(c) && (char.IsPunctuation(c) || char.IsSymbol(c))))
         {
-            throw Refuse($"\\{c}");
+            throw CreateError($"\\{c}");
         }
 
         _expression.Append(pattern, _at, length);
         _at += length;
     }
 
-    private void Quantifier()
+    private void ReadQuantifier()
     {
         Match quantifier = new Regex(@"\G(?:[?*+]|\{[0-9]+(?:,[0-9]*)?\})\??").Match(pattern, _at);
         int end = _at + quantifier.Length;
         if (!quantifier.Success || (end < pattern.Length && pattern[end] == '+'))
-            throw Refuse(quantifier.Success ? $"the possessive {quantifier.Value}+" : "{");
+            throw CreateError(quantifier.Success ? $"the possessive {quantifier.Value}+" : "{");
 
         _expression.Append(quantifier.Value);
         _at = end;
     }
 
-    private FormatException Refuse(string what) =>
+    private FormatException CreateError(string what) =>
         new($"the pattern {pattern} has {what} at {_at}, which may mean something else in .NET; known are {Known}");
 }

@@ -1,6 +1,6 @@
 using Microsoft.ML.Tokenizers;
 
-namespace MLNetExtension.Tokenization;
+namespace MLNetExtension.Tokenization.Streaming;
 
 /// <summary>A streaming decoder over any tokenizer, by decoding a short window of ids with and without the newest.</summary>
 /// <remarks>
@@ -11,19 +11,19 @@ namespace MLNetExtension.Tokenization;
 internal sealed class WindowStreamingDecoder(Tokenizer tokenizer) : IStreamingDecoder
 {
     private readonly List<int> _window = [];
-    private int _settled; // ids of the window whose text has been given
+    private int _settled; // ids of the window whose text has been returned
 
     /// <inheritdoc/>
     public string Append(int id)
     {
         _window.Add(id);
-        return Take(isFinal: false);
+        return TakePiece(isFinal: false);
     }
 
     /// <inheritdoc/>
-    public string Flush() => Take(isFinal: true);
+    public string Flush() => TakePiece(isFinal: true);
 
-    private string Take(bool isFinal)
+    private string TakePiece(bool isFinal)
     {
         string before = tokenizer.Decode(_window.GetRange(0, _settled));
         string text = tokenizer.Decode(_window);

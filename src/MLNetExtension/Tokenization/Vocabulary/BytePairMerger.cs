@@ -3,13 +3,12 @@ using MLNetExtension.Tokenization.Bytes;
 
 namespace MLNetExtension.Tokenization.Vocabulary;
 
-/// <summary>Merges the most frequent pair of neighbours in all words, again and again.</summary>
+/// <summary>Merges the most frequent pair of neighbouring tokens in all words, one pair at a time.</summary>
 /// <remarks>
-/// Every pair knows its count and the words it stood in. A merge looks at those words alone, and tells what it took from each neighbouring pair and
-/// gave to each new one. The queue is not told of counts that fall: an entry that is taken out with a count of the past goes back with the present
-/// one.
+/// Each pair has its count and the words in which it was seen, so a merge visits those words alone and changes the counts of the pairs next to it.
+/// The queue does not follow counts that fall: an entry that comes out with an old count goes back in with the present one.
 /// </remarks>
-internal sealed class PairMerger
+internal sealed class BytePairMerger
 {
     private readonly int _minimumCount;
     private readonly List<string> _tokens;
@@ -21,10 +20,10 @@ internal sealed class PairMerger
     private readonly Dictionary<(int Left, int Right), PairUse> _pairs = [];
     private readonly PriorityQueue<(int Left, int Right), (long FewerFirst, int Left, int Right)> _queue = new();
 
-    /// <param name="bytes">The spelling of the first tokens, one for each byte.</param>
-    /// <param name="words">The words and how often each stands in the texts.</param>
+    /// <param name="bytes">The first tokens, one for each byte.</param>
+    /// <param name="words">The words and how often each occurs in the texts.</param>
     /// <param name="minimumCount">The count that a pair needs to be merged.</param>
-    public PairMerger(IReadOnlyList<string> bytes, IReadOnlyDictionary<string, long> words, int minimumCount)
+    public BytePairMerger(IReadOnlyList<string> bytes, IReadOnlyDictionary<string, long> words, int minimumCount)
     {
         _minimumCount = minimumCount;
         _tokens = [.. bytes];
@@ -34,13 +33,13 @@ internal sealed class PairMerger
         _wordCounts = [.. words.Values];
         int index = 0;
         foreach (string word in words.Keys)
-            _words[index++] = [.. ByteAlphabet.Spell(word).Select(character => ids[character])];
+            _words[index++] = [.. ByteAlphabet.Encode(word).Select(character => ids[character])];
 
         _lengths = [.. _words.Select(word => word.Length)];
         for (int word = 0; word < _words.Length; word++)
         {
             for (int i = 0; i + 1 < _lengths[word]; i++)
-                Count((_words[word][i], _words[word][i + 1]), _wordCounts[word], word);
+                ChangeCount((_words[word][i], _words[word][i + 1]), _wordCounts[word], word);
         }
 
         foreach (((int Left, int Right) pair, PairUse use) in _pairs)
@@ -54,7 +53,7 @@ internal sealed class PairMerger
     public IReadOnlyList<(int Left, int Right)> Merges => _merges;
 
     /// <summary>Merges one pair; false where none is frequent enough.</summary>
-    public bool MergeNext()
+    public bool TryMergeNext()
     {
         while (_queue.TryDequeue(out (int Left, int Right) pair, out (long FewerFirst, int, int) priority))
         {
@@ -100,14 +99,14 @@ internal sealed class PairMerger
     private void Merge(int word, (int Left, int Right) pair, int merged, HashSet<(int Left, int Right)> added)
     {
         Span<int> ids = _words[word].AsSpan(0, _lengths[word]);
-        if (!Holds(ids, pair))
+        if (!Contains(ids, pair))
             return;
 
         long count = _wordCounts[word];
         int length = ids.Length;
         int kept = 0;
         for (int i = 0; i + 1 < length; i++)
-            Count((ids[i], ids[i + 1]), -count, word);
+            ChangeCount((ids[i], ids[i + 1]), -count, word);
 
         for (int i = 0; i < length; i++)
         {
@@ -122,13 +121,13 @@ internal sealed class PairMerger
         {
             (int Left, int Right) neighbours = (ids[i], ids[i + 1]);
             bool isNew = neighbours.Left == merged || neighbours.Right == merged;
-            Count(neighbours, count, isNew ? word : null);
+            ChangeCount(neighbours, count, isNew ? word : null);
             if (isNew)
                 added.Add(neighbours);
         }
     }
 
-    private static bool Holds(ReadOnlySpan<int> ids, (int Left, int Right) pair)
+    private static bool Contains(ReadOnlySpan<int> ids, (int Left, int Right) pair)
     {
         for (int i = 0; i + 1 < ids.Length; i++)
         {
@@ -139,7 +138,7 @@ internal sealed class PairMerger
         return false;
     }
 
-    private void Count((int Left, int Right) pair, long change, int? word)
+    private void ChangeCount((int Left, int Right) pair, long change, int? word)
     {
         ref PairUse use = ref CollectionsMarshal.GetValueRefOrAddDefault(_pairs, pair, out _);
         use.Words ??= [];

@@ -1,10 +1,11 @@
 using System.Text;
+using MLNetExtension.Tokenization.Streaming;
 
 namespace MLNetExtension.Tokenization.Bytes;
 
-/// <summary>The streaming decoder of tokenizers whose tokens are bytes: characters come with their last byte.</summary>
-/// <param name="bytesOf">The bytes of a token; a token without bytes is special, and cuts off a character that is not complete.</param>
-internal sealed class TokenBytesStreamingDecoder(TokenBytes bytesOf) : IStreamingDecoder
+/// <summary>The streaming decoder of tokenizers whose tokens are bytes: a character comes with its last byte.</summary>
+/// <param name="tokenizer">The tokenizer of the ids.</param>
+internal sealed class ByteStreamingDecoder(IByteTokenizer tokenizer) : IStreamingDecoder
 {
     private readonly StringBuilder _piece = new();
     private PendingBytes _pending;
@@ -15,27 +16,27 @@ internal sealed class TokenBytesStreamingDecoder(TokenBytes bytesOf) : IStreamin
     /// <inheritdoc/>
     public string Append(int id)
     {
-        ReadOnlySpan<byte> bytes = bytesOf(id);
+        ReadOnlySpan<byte> bytes = tokenizer.GetBytes(id);
         if (bytes.IsEmpty)
-            Take(isFinal: true);
+            DecodePending(isFinal: true);
 
         foreach (byte value in bytes)
         {
             _pending.Add(value);
-            Take(isFinal: false);
+            DecodePending(isFinal: false);
         }
 
-        return Piece(holdsSurrogate: true);
+        return TakePiece(holdsSurrogate: true);
     }
 
     /// <inheritdoc/>
     public string Flush()
     {
-        Take(isFinal: true);
-        return Piece(holdsSurrogate: false);
+        DecodePending(isFinal: true);
+        return TakePiece(holdsSurrogate: false);
     }
 
-    private void Take(bool isFinal)
+    private void DecodePending(bool isFinal)
     {
         Span<char> chars = stackalloc char[2];
         while (_pending.TryPeek(isFinal, chars, out int bytesRead, out int charsWritten))
@@ -45,7 +46,7 @@ internal sealed class TokenBytesStreamingDecoder(TokenBytes bytesOf) : IStreamin
         }
     }
 
-    private string Piece(bool holdsSurrogate)
+    private string TakePiece(bool holdsSurrogate)
     {
         if (_piece.Length > 0 && _heldSurrogate is { } held)
         {

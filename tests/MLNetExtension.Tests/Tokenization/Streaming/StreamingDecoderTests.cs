@@ -1,9 +1,9 @@
 using System.Buffers;
 using Microsoft.ML.Tokenizers;
-using MLNetExtension.Tokenization;
 using MLNetExtension.Tokenization.Bytes;
+using MLNetExtension.Tokenization.Streaming;
 
-namespace MLNetExtension.Tests.Tokenization;
+namespace MLNetExtension.Tests.Tokenization.Streaming;
 
 [TestClass]
 public sealed class StreamingDecoderTests
@@ -37,7 +37,7 @@ public sealed class StreamingDecoderTests
 
     [TestMethod]
     public void An_unknown_id_is_an_error() =>
-        Assert.ThrowsExactly<InvalidOperationException>(() => StreamingDecoder.For(Bytes).Append(257));
+        Assert.ThrowsExactly<InvalidOperationException>(() => StreamingDecoder.Create(Bytes).Append(257));
 
     [TestMethod]
     public void A_tokenizer_that_drops_the_first_space_keeps_the_others()
@@ -51,7 +51,7 @@ public sealed class StreamingDecoderTests
 
     private static IEnumerable<string> Pieces(Tokenizer tokenizer, IEnumerable<int> ids)
     {
-        IStreamingDecoder decoder = StreamingDecoder.For(tokenizer);
+        IStreamingDecoder decoder = StreamingDecoder.Create(tokenizer);
         foreach (int id in ids)
             yield return decoder.Append(id);
 

@@ -2,29 +2,31 @@ using MLNetExtension.Tokenization.HuggingFace;
 
 namespace MLNetExtension.Tokenization.Vocabulary;
 
-/// <summary>How often each word stands in texts. Words repeat, so what follows looks at each once.</summary>
-internal sealed class WordCounts
+/// <summary>Counts how often each word occurs in texts.</summary>
+internal sealed class WordCounter
 {
     private readonly PatternPreTokenizer _splitter;
     private readonly Dictionary<string, long> _counts = new(StringComparer.Ordinal);
     private readonly Dictionary<string, long>.AlternateLookup<ReadOnlySpan<char>> _lookup;
     private readonly List<(int Offset, int Length)> _words = [];
 
-    public WordCounts(string pattern)
+    /// <param name="pattern">The pattern that splits texts into words.</param>
+    public WordCounter(string pattern)
     {
         _splitter = new PatternPreTokenizer([pattern]);
         _lookup = _counts.GetAlternateLookup<ReadOnlySpan<char>>();
     }
 
-    /// <summary>The texts counted so far.</summary>
+    /// <summary>The number of texts so far.</summary>
     public long Texts { get; private set; }
 
-    /// <summary>Their chars.</summary>
+    /// <summary>The number of their chars.</summary>
     public long Chars { get; private set; }
 
     /// <summary>The words and their counts.</summary>
     public IReadOnlyDictionary<string, long> Words => _counts;
 
+    /// <summary>Counts the words of a text.</summary>
     public void Add(string text)
     {
         _words.Clear();

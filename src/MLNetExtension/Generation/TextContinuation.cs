@@ -1,56 +1,56 @@
 using Microsoft.ML.Tokenizers;
-using MLNetExtension.Tokenization;
+using MLNetExtension.Tokenization.Streaming;
 
 namespace MLNetExtension.Generation;
 
-/// <summary>A prompt and what has been generated after it, one token at a time. One text, one object.</summary>
-internal sealed class GrowingText
+/// <summary>A text that is being generated: its prompt and the tokens chosen so far.</summary>
+internal sealed class TextContinuation
 {
     private readonly GenerationOptions _options;
-    private readonly IReadOnlySet<int> _ends;
+    private readonly IReadOnlySet<int> _endIds;
     private readonly List<int> _ids;
     private readonly HashSet<int> _seen;
     private readonly TokenSampler _sampler;
     private readonly IStreamingDecoder _decoder;
     private readonly StopStringFilter _stop;
-    private int _left;
+    private int _remaining;
 
-    /// <summary>Begins a text.</summary>
+    /// <summary>Starts a text.</summary>
     /// <param name="ids">The ids that it begins with.</param>
     /// <param name="options">How to generate; valid.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
-    /// <param name="ends">Ids that end a text.</param>
-    public GrowingText(IReadOnlyList<int> ids, GenerationOptions options, Tokenizer tokenizer, IReadOnlySet<int> ends)
+    /// <param name="endIds">Ids that end a text.</param>
+    public TextContinuation(IReadOnlyList<int> ids, GenerationOptions options, Tokenizer tokenizer, IReadOnlySet<int> endIds)
     {
-        (_options, _ends, _left) = (options, ends, options.MaximumNewTokens);
+        (_options, _endIds, _remaining) = (options, endIds, options.MaximumNewTokens);
         _ids = [.. ids];
-        _seen = [.. ids.Where(id => !ends.Contains(id))];
+        _seen = [.. ids.Where(id => !endIds.Contains(id))];
         _sampler = new TokenSampler(options);
-        _decoder = StreamingDecoder.For(tokenizer);
+        _decoder = StreamingDecoder.Create(tokenizer);
         _stop = new StopStringFilter(options.StopStrings);
     }
 
     /// <summary>All ids so far, from the first.</summary>
     public IReadOnlyList<int> Ids => _ids;
 
-    /// <summary>Whether no token follows any more.</summary>
+    /// <summary>Whether the text is complete.</summary>
     public bool IsFinished { get; private set; }
 
-    /// <summary>Chooses the next token.</summary>
-    /// <param name="logits">What the model gives for it; changed on the way.</param>
-    /// <returns>The text that is settled by it, often none.</returns>
-    public string Choose(double[] logits)
+    /// <summary>Chooses the next token and appends it.</summary>
+    /// <param name="logits">The model's logits for it, [V]; the repetition penalty changes them in place.</param>
+    /// <returns>The text that it completes, often none.</returns>
+    public string AppendToken(double[] logits)
     {
         Penalize(logits);
-        int id = _sampler.Next(logits);
-        if (_ends.Contains(id))
+        int id = _sampler.Sample(logits);
+        if (_endIds.Contains(id))
             return Finish("");
 
         _ids.Add(id);
         _seen.Add(id);
         string piece = _stop.Append(_decoder.Append(id));
         IsFinished = _stop.HasStopped;
-        return !IsFinished && --_left == 0 ? Finish(piece) : piece;
+        return !IsFinished && --_remaining == 0 ? Finish(piece) : piece;
     }
 
     // The decoder's last characters may complete a stop string too.

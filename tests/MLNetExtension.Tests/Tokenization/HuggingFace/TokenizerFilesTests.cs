@@ -1,4 +1,3 @@
-using System.Reflection;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -7,7 +6,7 @@ using MLNetExtension.Tokenization;
 using MLNetExtension.Tokenization.Bytes;
 using MLNetExtension.Tokenization.HuggingFace;
 
-namespace MLNetExtension.Tests.Tokenization;
+namespace MLNetExtension.Tests.Tokenization.HuggingFace;
 
 [TestClass]
 public sealed class TokenizerFilesTests
@@ -87,11 +86,6 @@ public sealed class TokenizerFilesTests
         var error = Assert.ThrowsExactly<InvalidDataException>(() => TokenizerFolder.Load([files[0], File("merges.txt", "a b\nc\n")]));
         Assert.AreEqual("merges.txt, line 2: \"c\", expected two tokens with a space between them.", error.Message);
         Assert.Contains("merges.txt is missing", Assert.ThrowsExactly<InvalidDataException>(() => TokenizerFolder.Load([files[0]])).Message);
-
-        // As the package Microsoft.ML.TorchSharp carries them.
-        var package = new Package(new() { ["encoder.json"] = files[0].Content.ToArray(), ["vocab.bpe"] = files[1].Content.ToArray() });
-        CollectionAssert.AreEqual(tokenizer.EncodeToIds(Golden.Corpus).ToArray(), VocabularyAndMerges.FromPackage(package).EncodeToIds(Golden.Corpus).ToArray());
-        Assert.Contains("no resource 'encoder.json'", Assert.ThrowsExactly<InvalidDataException>(() => VocabularyAndMerges.FromPackage(typeof(Golden).Assembly)).Message);
     }
 
     [TestMethod]
@@ -134,11 +128,6 @@ public sealed class TokenizerFilesTests
     {
         var splitter = new PatternPreTokenizer([@"\p{L}+"]);
         Texts.ForAll(Texts.Any, text => string.Concat(splitter.PreTokenize(text).Select(word => text.Substring(word.Offset, word.Length))) == text);
-    }
-
-    private sealed class Package(Dictionary<string, byte[]> resources) : Assembly
-    {
-        public override Stream? GetManifestResourceStream(string name) => new MemoryStream(resources[name]);
     }
 
     private static string[] Merges(string style) => [.. JsonNode.Parse(Golden.Json(style))!["model"]!["merges"]!.AsArray().Select(merge => merge!.GetValue<string>())];
