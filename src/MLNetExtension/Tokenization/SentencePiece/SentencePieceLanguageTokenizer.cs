@@ -69,8 +69,7 @@ internal sealed class SentencePieceLanguageTokenizer : Tokenizer, ILanguageToken
             throw new InvalidOperationException($"Token id {id} is none of the {_pieces.Count} tokens of {FileName}.");
 
         bool isMark = id == EndOfTextId || id == BeginningOfTextId || id == _tokenizer.UnknownId;
-        bool isByte = piece.Length == 6 && piece.StartsWith("<0x", StringComparison.Ordinal) && piece[^1] == '>';
-        return isMark ? 0 : isByte ? 1 : Encoding.UTF8.GetByteCount(piece.Replace(Space, ' '));
+        return isMark ? 0 : IsByte(piece) ? 1 : Encoding.UTF8.GetByteCount(piece.Replace(Space, ' '));
     }
 
     /// <inheritdoc/>
@@ -81,15 +80,23 @@ internal sealed class SentencePieceLanguageTokenizer : Tokenizer, ILanguageToken
         _tokenizer.Decode(ids, destination, out idsConsumed, out charsWritten);
 
     /// <inheritdoc/>
+    /// <remarks>Where a maximum number of tokens is given, characters stay whole: fewer tokens than asked for may come back.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">The maximum number of tokens is not positive.</exception>
     protected override EncodeResults<EncodedToken> EncodeToTokens(string? text, ReadOnlySpan<char> textSpan, EncodeSettings settings)
     {
+        if (settings.MaxTokenCount <= 0)
+            throw new ArgumentOutOfRangeException(nameof(settings), settings.MaxTokenCount, "The maximum number of tokens must be 1 or more.");
+
+        // Not ML.NET's own limit, which gives more tokens than asked for where it falls inside the bytes of a character.
         string source = text ?? textSpan.ToString();
-        (bool splits, bool normalizes) = (settings.ConsiderPreTokenization, settings.ConsiderNormalization);
-        IReadOnlyList<int> ids = _tokenizer.EncodeToIds(source, settings.MaxTokenCount, out _, out int charsConsumed, splits, normalizes);
         IReadOnlyList<EncodedToken> tokens = _tokenizer.EncodeToTokens(
-            source, out string? normalized, addBeginningOfSentence: false, addEndOfSentence: false, splits, normalizes);
-        return new() { Tokens = [.. tokens.Take(ids.Count)], NormalizedText = normalized, CharsConsumed = charsConsumed };
+            source, out string? normalized, addBeginningOfSentence: false, addEndOfSentence: false, settings.ConsiderPreTokenization, settings.ConsiderNormalization);
+        int count = Math.Min(tokens.Count, settings.MaxTokenCount);
+        while (count > 0 && count < tokens.Count && IsInsideCharacter(tokens[count]))
+            count--;
+
+        int consumed = count == tokens.Count ? (normalized ?? source).Length : tokens[count].Offset.Start.Value;
+        return new() { Tokens = [.. tokens.Take(count)], NormalizedText = normalized, CharsConsumed = consumed };
     }
 
     /// <inheritdoc/>
@@ -97,10 +104,23 @@ internal sealed class SentencePieceLanguageTokenizer : Tokenizer, ILanguageToken
     protected override int GetIndexByTokenCount(
         string? text, ReadOnlySpan<char> textSpan, EncodeSettings settings, bool fromEnd, out string? normalizedText, out int tokenCount)
     {
-        string source = text ?? textSpan.ToString();
-        (bool splits, bool normalizes) = (settings.ConsiderPreTokenization, settings.ConsiderNormalization);
-        return fromEnd
-            ? _tokenizer.GetIndexByTokenCountFromEnd(source, settings.MaxTokenCount, out normalizedText, out tokenCount, splits, normalizes)
-            : _tokenizer.GetIndexByTokenCount(source, settings.MaxTokenCount, out normalizedText, out tokenCount, splits, normalizes);
+        int maximum = settings.MaxTokenCount;
+        if (fromEnd && maximum > 0)
+            settings.MaxTokenCount = int.MaxValue;
+
+        EncodeResults<EncodedToken> results = EncodeToTokens(text, textSpan, settings);
+        IReadOnlyList<EncodedToken> tokens = results.Tokens;
+        normalizedText = results.NormalizedText;
+        int first = fromEnd ? Math.Max(0, tokens.Count - maximum) : 0;
+        while (first < tokens.Count && IsInsideCharacter(tokens[first]))
+            first++;
+
+        tokenCount = tokens.Count - first;
+        return !fromEnd || tokenCount == 0 ? results.CharsConsumed : tokens[first].Offset.Start.Value;
     }
+
+    private static bool IsByte(string piece) => piece.Length == 6 && piece.StartsWith("<0x", StringComparison.Ordinal) && piece[^1] == '>';
+
+    // The bytes of a character after its first are 80 to BF.
+    private bool IsInsideCharacter(EncodedToken token) => _pieces[token.Id] is var piece && IsByte(piece) && piece[3] is ('8' or '9' or 'A' or 'B');
 }
