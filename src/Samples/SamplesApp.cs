@@ -3,28 +3,17 @@ using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
 using MLNetExtension;
 using Samples.Commands;
+using Samples.Errors;
 
 namespace Samples;
 
-/// <summary>The command line: parses, runs a command and turns every failure into an exit code.</summary>
+/// <summary>The command line: parses it, runs a command and turns every failure into an exit code.</summary>
 public static class SamplesApp
 {
-    /// <summary>Everything went well.</summary>
-    public const int Success = 0;
-
-    /// <summary>The command ran and found something wrong.</summary>
-    public const int Failure = 1;
-
-    /// <summary>The command line or the data cannot be used; one line says why.</summary>
-    public const int BadInput = 2;
-
-    /// <summary>Ctrl+C.</summary>
-    public const int Interrupted = 130;
-
-    /// <summary>Runs a command.</summary>
+    /// <summary>Runs a command and returns its exit code.</summary>
     /// <param name="args">The command and its options.</param>
-    /// <param name="output">Where results and progress go.</param>
-    /// <param name="error">Where failures go.</param>
+    /// <param name="output">Receives results and progress.</param>
+    /// <param name="error">Receives errors.</param>
     public static int Run(string[] args, TextWriter output, TextWriter error)
     {
         ParseResult parsed = CreateRoot().Parse(args);
@@ -32,7 +21,7 @@ public static class SamplesApp
         {
             string problems = string.Join(' ', parsed.Errors.Select(each => each.Message));
             error.WriteLine($"{OneLine(problems)} (options: {CommandPath(parsed.CommandResult)} --help)");
-            return BadInput;
+            return ExitCode.BadInput;
         }
         try
         {
@@ -41,28 +30,28 @@ public static class SamplesApp
                 Output = output,
                 Error = error,
                 EnableDefaultExceptionHandler = false,
-                ProcessTerminationTimeout = null,  // Ctrl+C is handled by the commands that have something to end in order
+                ProcessTerminationTimeout = null,  // the commands handle Ctrl+C themselves
             });
         }
         catch (UserErrorException e)
         {
             error.WriteLine(OneLine(e.Message));
-            return BadInput;
+            return ExitCode.BadInput;
         }
         catch (JobFailedException e)
         {
             error.WriteLine(e.Message);
-            return Failure;
+            return ExitCode.Failure;
         }
         catch (OperationCanceledException)
         {
-            error.WriteLine("Stopped; nothing was written.");
-            return Interrupted;
+            error.WriteLine("Cancelled; nothing was written.");
+            return ExitCode.Cancelled;
         }
         catch (Exception e)
         {
             error.WriteLine(TorchSetup.Explain(e) ?? e.ToString());
-            return Failure;
+            return ExitCode.Failure;
         }
     }
 

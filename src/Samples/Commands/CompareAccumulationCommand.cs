@@ -1,39 +1,38 @@
 using System.CommandLine;
 using Samples.Comparison;
-using Samples.Jobs;
 using Samples.Reporting;
 
 namespace Samples.Commands;
 
-/// <summary><c>compare-accumulation</c>: what becomes of a gradient when a window is cut.</summary>
+/// <summary><c>compare-accumulation</c>: the effect of splitting a batch on its gradient.</summary>
 internal static class CompareAccumulationCommand
 {
     public static Command Create()
     {
-        var defaults = new AccumulationComparisonSettings();
-        Option<string?> data = new("--data") { Description = "Rows of your own: text (a row a line), .csv or .tsv with a header, or .jsonl. Default: the XML documentation in the SDK's reference packs.", HelpName = "FILE" };
+        var defaults = new ComparisonSettings();
+        Option<string?> data = OptionFactory.DataOrDocumentation();
         var columns = new ColumnOptions();
-        Option<IReadOnlyList<BatchSplit>?> cuts = Cuts(defaults.Cuts);
-        Option<RowOrder> order = OptionFactory.Choice("--order", defaults.Order, "Order of the rows of a window: as they come, or the longest first.");
+        Option<IReadOnlyList<BatchSplit>?> splits = Splits(defaults.Splits);
+        Option<RowOrder> order = OptionFactory.Choice("--order", defaults.Order, "Order of the rows of a batch: shuffled, or longest first.");
         Option<int> steps = OptionFactory.Integer("--steps", defaults.Steps, 1, "Optimizer steps of each run.");
-        Option<ComparisonPrecision> precision = OptionFactory.Choice("--precision", defaults.Precision, "What is computed in: float64 shows what is exact.");
+        Option<ComparisonPrecision> precision = OptionFactory.Choice("--precision", defaults.Precision, "Floating-point type of the computation; Float64 tells exact from nearly exact.");
         Option<double> learningRate = OptionFactory.Number("--learning-rate", defaults.LearningRate, value => value > 0 && double.IsFinite(value), "above 0", "Learning rate of every step.");
-        Option<int> layers = OptionFactory.Integer("--layers", 2, 1, "Transformer blocks.");
-        Option<int> heads = OptionFactory.Integer("--heads", 2, 1, "Attention heads of a block; divides the width.");
-        Option<int> width = OptionFactory.Integer("--width", 64, 1, "Length of a hidden state.");
-        Option<int> context = OptionFactory.Integer("--context", 160, 2, "Most tokens read of a row; a longer row is cut.");
+        Option<int> layers = OptionFactory.Integer("--layers", defaults.Layers, 1, "Number of transformer blocks.");
+        Option<int> heads = OptionFactory.Integer("--heads", defaults.Heads, 1, "Attention heads of a block; must divide the width.");
+        Option<int> width = OptionFactory.Integer("--width", defaults.Width, 1, "Length of a hidden state.");
+        Option<int> context = OptionFactory.Integer("--context", defaults.Context, 2, "Maximum tokens of a row; longer rows are truncated.");
         Option<int> seed = OptionFactory.Integer("--seed", defaults.Seed, 0, "Seed of the weights and of the order of rows.");
-        Option<string> output = new("--output") { Description = "Folder for accumulation.html.", HelpName = "DIR", DefaultValueFactory = _ => Path.Combine("artifacts", "compare-accumulation") };
+        Option<string> output = OptionFactory.OutputFolder(defaults.OutputFolder, "Folder for accumulation.html.");
         Option<string?> json = OptionFactory.JsonFile();
 
-        var command = new Command("compare-accumulation", "Trains one model under full batch, Token, MicroBatchMean and Sum for several cuts, and shows how far each strays from the full batch.")
+        var command = new Command("compare-accumulation", "Trains one model with every loss normalization and several splits of a batch into micro-batches, and shows how far each strays from the full batch.")
         {
-            data, cuts, order, steps, precision, learningRate, layers, heads, width, context, seed, output, json,
+            data, splits, order, steps, precision, learningRate, layers, heads, width, context, seed, output, json,
         };
         columns.AddTo(command);
         command.SetAction(parsed =>
         {
-            var settings = new CompareAccumulationSettings
+            var settings = new ComparisonSettings
             {
                 DataFile = parsed.GetValue(data),
                 Columns = columns.Read(parsed),
@@ -42,40 +41,36 @@ internal static class CompareAccumulationCommand
                 Width = parsed.GetValue(width),
                 Context = parsed.GetValue(context),
                 OutputFolder = parsed.GetRequiredValue(output),
-                Comparison = defaults with
-                {
-                    Cuts = parsed.GetValue(cuts) ?? defaults.Cuts,
-                    Order = parsed.GetValue(order),
-                    Precision = parsed.GetValue(precision),
-                    Steps = parsed.GetValue(steps),
-                    LearningRate = parsed.GetValue(learningRate),
-                    Seed = parsed.GetValue(seed),
-                },
+                Splits = parsed.GetValue(splits) ?? defaults.Splits,
+                Order = parsed.GetValue(order),
+                Precision = parsed.GetValue(precision),
+                Steps = parsed.GetValue(steps),
+                LearningRate = parsed.GetValue(learningRate),
+                Seed = parsed.GetValue(seed),
             };
-            using var interrupt = new Interrupt();
-            IReadOnlyList<AccumulationReport> reports = new CompareAccumulationJob(settings, ConsoleFactory.Create(parsed), interrupt.Token).Run();
-            if (parsed.GetValue(json) is { } file)
-                AtomicFile.WriteAllText(file, Json.Indented(reports));
-            return SamplesApp.Success;
+            using var ctrlC = new CtrlCHandler();
+            IReadOnlyList<AccumulationReport> reports = new CompareAccumulationJob(settings, ConsoleFactory.Create(parsed), ctrlC.CancellationToken).Run();
+            Json.WriteReport(parsed.GetValue(json), reports);
+            return ExitCode.Success;
         });
         return command;
     }
 
-    private static Option<IReadOnlyList<BatchSplit>?> Cuts(IReadOnlyList<BatchSplit> defaults) => new("--cuts")
+    private static Option<IReadOnlyList<BatchSplit>?> Splits(IReadOnlyList<BatchSplit> defaults) => new("--splits", "--cuts")
     {
-        Description = "How a window is cut, as micro-batches x rows, separated by commas; all cuts have the window's rows. Default: " + string.Join(',', defaults) + ".",
+        Description = "How a batch is split, as micro-batches x rows, separated by commas; all splits have the same number of rows. Default: " + string.Join(',', defaults) + ".",
         HelpName = "GxR,GxR,...",
         CustomParser = result =>
         {
-            List<BatchSplit> cuts = [];
+            List<BatchSplit> splits = [];
             foreach (string text in result.Tokens[0].Value.Split(',', StringSplitOptions.TrimEntries))
             {
-                if (BatchSplit.TryParse(text, out BatchSplit cut))
-                    cuts.Add(cut);
+                if (BatchSplit.TryParse(text, out BatchSplit split))
+                    splits.Add(split);
                 else
-                    result.AddError($"--cuts has '{text}'; allowed is micro-batches x rows, such as 1x16,2x8,4x4,16x1.");
+                    result.AddError($"--splits has '{text}'; allowed is micro-batches x rows, such as 1x16,2x8,4x4,16x1.");
             }
-            return cuts;
+            return splits;
         },
     };
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using Microsoft.ML;
+using Samples.Errors;
 using Samples.Jobs;
 using Samples.Reporting;
 using Samples.Text;
@@ -8,13 +9,13 @@ using Spectre.Console;
 
 namespace Samples.Commands;
 
-/// <summary><c>evaluate</c>: a saved model on a file.</summary>
+/// <summary><c>evaluate</c>: measures a saved model on the rows of a file.</summary>
 internal static class EvaluateCommand
 {
     public static Command Create()
     {
-        Option<string> model = ModelOption.Create();
-        Option<string> data = new("--data") { Description = "Rows to evaluate on: text (a row a line), .csv or .tsv with a header, or .jsonl.", HelpName = "FILE", Required = true };
+        Option<string> model = OptionFactory.Model();
+        Option<string> data = OptionFactory.Data("Rows to evaluate on");
         var columns = new ColumnOptions();
         Option<DeviceChoice> device = OptionFactory.Device();
         Option<string?> json = OptionFactory.JsonFile();
@@ -27,22 +28,21 @@ internal static class EvaluateCommand
             MLContext mlContext = parsed.GetValue(device).CreateContext(seed: 1);
             using SavedModel saved = SavedModel.Load(mlContext, modelFile);
             if (saved.Kind != rows.Kind)
-                throw new UserErrorException($"{modelFile} was trained on {Name(saved.Kind)}, but {dataFile} gives {Name(rows.Kind)}.");
+                throw new UserErrorException($"{modelFile} was trained on {Describe(saved.Kind)}, but {dataFile} contains {Describe(rows.Kind)}.");
 
             long start = Stopwatch.GetTimestamp();
-            var metrics = MetricsReport.From(mlContext.CausalLanguageModeling.Evaluate(saved.Model.Transform(RowViews.Load(mlContext, rows))));
+            var metrics = MetricsReport.From(mlContext.CausalLanguageModeling.Evaluate(saved.Model.Transform(RowDataView.Create(mlContext, rows))));
             double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
 
             IAnsiConsole console = ConsoleFactory.Create(parsed);
             ResultTables.Write(console, metrics);
-            if (parsed.GetValue(json) is { } file)
-                AtomicFile.WriteAllText(file, Json.Indented(new EvaluateReport(modelFile, dataFile, metrics, seconds, PackageVersions.Read())));
-            return SamplesApp.Success;
+            Json.WriteReport(parsed.GetValue(json), new EvaluateReport(modelFile, dataFile, metrics, seconds, PackageVersions.Read()));
+            return ExitCode.Success;
         });
         return command;
     }
 
-    private static string Name(RowKind kind) => kind switch
+    private static string Describe(RowKind kind) => kind switch
     {
         RowKind.Prompts => "prompts with completions",
         RowKind.Chats => "chats",

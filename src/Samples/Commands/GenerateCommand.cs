@@ -10,21 +10,21 @@ using Samples.Text;
 
 namespace Samples.Commands;
 
-/// <summary><c>generate</c>: a saved model continues a prompt.</summary>
+/// <summary><c>generate</c>: completes a prompt with a saved model.</summary>
 internal static class GenerateCommand
 {
     public static Command Create()
     {
-        Option<string> model = ModelOption.Create();
-        Option<string> prompt = new("--prompt") { Description = "The text to continue.", HelpName = "TEXT", Required = true };
-        Option<double> temperature = OptionFactory.Number("--temperature", 0.7, value => value >= 0 && double.IsFinite(value), "at least 0", "0 always takes the likeliest token; higher is more varied.");
-        Option<int?> topK = OptionFactory.OptionalInteger("--top-k", 1, "Draw from the K likeliest tokens only.");
-        Option<double> topP = OptionFactory.Number("--top-p", 1, value => value is > 0 and <= 1, "above 0 to 1", "Draw from the likeliest tokens that together have this probability.");
-        Option<int> maximumTokens = OptionFactory.Integer("--max-new-tokens", 200, 1, "Most tokens to write.");
-        Option<int> seed = OptionFactory.Seed("what is drawn: the same seed gives the same text");
+        Option<string> model = OptionFactory.Model();
+        Option<string> prompt = new("--prompt") { Description = "The text to complete.", HelpName = "TEXT", Required = true };
+        Option<double> temperature = OptionFactory.Number("--temperature", 0.7, value => value >= 0 && double.IsFinite(value), "at least 0", "0 always takes the most likely token; higher values give more varied text.");
+        Option<int?> topK = OptionFactory.OptionalInteger("--top-k", 1, "Sample from the K most likely tokens only.");
+        Option<double> topP = OptionFactory.Number("--top-p", 1, value => value is > 0 and <= 1, "above 0 to 1", "Sample from the most likely tokens that together have this probability.");
+        Option<int> maximumTokens = OptionFactory.Integer("--max-new-tokens", 200, 1, "Maximum number of tokens to generate.");
+        Option<int> seed = OptionFactory.Seed("sampling; the same seed gives the same text");
         Option<DeviceChoice> device = OptionFactory.Device();
         Option<string?> json = OptionFactory.JsonFile();
-        var command = new Command("generate", "Lets a saved model continue a prompt and shows the text as it comes.") { model, prompt, temperature, topK, topP, maximumTokens, seed, device, json };
+        var command = new Command("generate", "Completes a prompt with a saved model and shows the text as it is generated.") { model, prompt, temperature, topK, topP, maximumTokens, seed, device, json };
         command.SetAction(parsed =>
         {
             string modelFile = parsed.GetRequiredValue(model), given = parsed.GetRequiredValue(prompt);
@@ -41,19 +41,19 @@ internal static class GenerateCommand
             PromptedTextGenerator generator = mlContext.CausalLanguageModeling.CreateTextGenerator(saved.Model);
 
             TextWriter output = parsed.InvocationConfiguration.Output;
-            using var interrupt = new Interrupt();
+            using var ctrlC = new CtrlCHandler();
             var text = new StringBuilder();
             long start = Stopwatch.GetTimestamp();
-            foreach (string piece in generator.Stream(saved.Kind == RowKind.Prompts ? PromptFormat.Terminate(given) : given, options, interrupt.Token))
+            foreach (string piece in generator.Stream(saved.Kind == RowKind.Prompts ? PromptFormat.Terminate(given) : given, options, ctrlC.CancellationToken))
             {
                 text.Append(piece);
                 output.Write(piece);
                 output.Flush();
             }
             output.WriteLine();
-            if (parsed.GetValue(json) is { } file)
-                AtomicFile.WriteAllText(file, Json.Indented(new GenerateReport(modelFile, given, text.ToString(), Stopwatch.GetElapsedTime(start).TotalSeconds, PackageVersions.Read())));
-            return SamplesApp.Success;
+            double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+            Json.WriteReport(parsed.GetValue(json), new GenerateReport(modelFile, given, text.ToString(), seconds, PackageVersions.Read()));
+            return ExitCode.Success;
         });
         return command;
     }

@@ -1,12 +1,15 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using Samples.Jobs;
 
 namespace Samples.Commands;
 
-/// <summary>Options that check their values, and those that several commands share.</summary>
+/// <summary>Creates options that check their values, and those that several commands have.</summary>
 internal static class OptionFactory
 {
-    /// <summary>A whole number that is at least <paramref name="minimum"/>.</summary>
+    private const string Formats = "plain text (a row per line), .csv or .tsv with a header, or .jsonl";
+
+    /// <summary>A whole number of at least <paramref name="minimum"/>.</summary>
     public static Option<int> Integer(string name, int defaultValue, int minimum, string description)
     {
         Option<int> option = new(name) { Description = description, DefaultValueFactory = _ => defaultValue, HelpName = "N" };
@@ -14,7 +17,7 @@ internal static class OptionFactory
         return option;
     }
 
-    /// <summary>A whole number that is at least <paramref name="minimum"/>, or null where the option is not given.</summary>
+    /// <summary>A whole number of at least <paramref name="minimum"/>, or null if the option is not given.</summary>
     public static Option<int?> OptionalInteger(string name, int minimum, string description)
     {
         Option<int?> option = new(name) { Description = description, HelpName = "N" };
@@ -30,7 +33,7 @@ internal static class OptionFactory
         return option;
     }
 
-    /// <summary>As <see cref="Number"/>, or null where the option is not given.</summary>
+    /// <summary>As <see cref="Number"/>, or null if the option is not given.</summary>
     public static Option<double?> OptionalNumber(string name, Func<double, bool> allowed, string range, string description)
     {
         Option<double?> option = new(name) { Description = description, HelpName = "X" };
@@ -38,7 +41,7 @@ internal static class OptionFactory
         return option;
     }
 
-    /// <summary>One of an enum's names, in any case; another is refused with the list of them.</summary>
+    /// <summary>One of the names of an enum, ignoring case.</summary>
     public static Option<T> Choice<T>(string name, T defaultValue, string description) where T : struct, Enum
     {
         string[] names = Enum.GetNames<T>();
@@ -47,9 +50,34 @@ internal static class OptionFactory
         return option;
     }
 
+    /// <summary>The minutes that a training may take, or null.</summary>
+    public static Option<double?> Minutes(string description) => OptionalNumber("--minutes", value => value is > 0 and < 1e6, "above 0", description);
+
+    /// <summary>A file with rows.</summary>
+    public static Option<string> Data(string rows) => new("--data") { Description = $"{rows}: {Formats}.", HelpName = "FILE", Required = true };
+
+    /// <summary>A file with rows, or null for the documentation of the .NET API.</summary>
+    public static Option<string?> DataOrDocumentation() => new("--data")
+    {
+        Description = $"Your own rows: {Formats}. Default: the XML documentation of the .NET API in the SDK's reference packs.",
+        HelpName = "FILE",
+    };
+
+    /// <summary>The folder that a command writes to.</summary>
+    public static Option<string> OutputFolder(string defaultFolder, string description) => new("--output") { Description = description, HelpName = "DIR", DefaultValueFactory = _ => defaultFolder };
+
+    /// <summary>The file of a saved model.</summary>
+    public static Option<string> Model() => new("--model")
+    {
+        Description = "A model that train or finetune saved.",
+        HelpName = "FILE",
+        DefaultValueFactory = _ => Path.Combine("artifacts", "train", "model.zip"),
+    };
+
+    /// <summary>A file for the report, or null.</summary>
     public static Option<string?> JsonFile()
     {
-        Option<string?> option = new("--json") { Description = "Also write what is reported to this file, as JSON.", HelpName = "FILE" };
+        Option<string?> option = new("--json") { Description = "Also write the report to this file, as JSON.", HelpName = "FILE" };
         option.Validators.Add(result =>
         {
             string path = Path.GetFullPath(result.GetValueOrDefault<string?>() ?? "");
@@ -61,9 +89,10 @@ internal static class OptionFactory
         return option;
     }
 
+    /// <summary>The device to compute on.</summary>
     public static Option<DeviceChoice> Device() => new("--device")
     {
-        Description = "cpu, cuda or cuda:N.",
+        Description = "The device to compute on: cpu, cuda or cuda:N.",
         HelpName = "cpu|cuda|cuda:N",
         DefaultValueFactory = _ => default,
         CustomParser = result =>
@@ -76,11 +105,12 @@ internal static class OptionFactory
         },
     };
 
-    public static Option<int> Seed(string of = "everything that is drawn: the split, the weights, the order of rows, the samples") => Integer("--seed", 1, 0, $"Seed of {of}.");
+    /// <summary>The seed of random numbers.</summary>
+    public static Option<int> Seed(string use) => Integer("--seed", 1, 0, $"Seed of {use}.");
 
     private static void Check<T>(Option<T> option, Func<OptionResult, T> read, Func<T, bool> allowed, string range) => option.Validators.Add(result =>
     {
-        // Where the text is no number at all, the parser has said so already.
+        // If the text is not a number, the parser has already reported that.
         if (result.Implicit || result.Tokens.Count == 0 || result.Errors.Any())
             return;
         T value;

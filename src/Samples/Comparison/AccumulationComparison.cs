@@ -6,53 +6,54 @@ using MLNetExtension.Training.Accumulation;
 namespace Samples.Comparison;
 
 /// <summary>
-/// Trains the same model from the same weights on the same windows under several policies and cuts, beside the full batch: one micro-batch that
-/// holds the whole window, divided by its targets. Shows what <see cref="LossNormalization.Token"/> keeps and the other policies do not.
+/// Trains the same model from the same weights on the same batches with several normalizations and splits, and compares each with the full batch: one
+/// micro-batch that holds the whole batch, divided by its number of target tokens.
 /// </summary>
 internal static class AccumulationComparison
 {
-    /// <summary>Trains all runs in step with each other, on the CPU, so that memory does not grow with the number of steps.</summary>
-    /// <param name="configuration">Sizes of the model; without dropout, whose random numbers depend on the cut.</param>
-    /// <param name="examples">The rows; those without a target are left out. At least as many as a window has. A short last window is divided by its own targets.</param>
+    /// <summary>Trains all runs side by side on the CPU, step by step, so that memory does not grow with the number of steps.</summary>
+    /// <param name="configuration">Sizes of the model; without dropout, whose random numbers depend on the split.</param>
+    /// <param name="examples">At least as many rows with target tokens as a batch has; rows without are left out. A short last batch is divided by its own number of target tokens.</param>
     /// <param name="settings">What to compare.</param>
     /// <param name="onProgress">Called after every step.</param>
-    /// <param name="cancellationToken">Looked at before every window of every run.</param>
-    /// <returns>The full batch first, then every other pair of policy and cut, in the order of the settings.</returns>
+    /// <param name="cancellationToken">Checked before every batch of every run.</param>
+    /// <returns>The full batch first, then every other pair of normalization and split, in the order of the settings.</returns>
     /// <exception cref="ArgumentException">A setting is out of its range, the model has dropout, or there are too few rows.</exception>
-    /// <exception cref="OperationCanceledException">The token asked for it.</exception>
+    /// <exception cref="OperationCanceledException">The comparison was cancelled.</exception>
     public static IReadOnlyList<AccumulationRun> Run(
         Gpt2Configuration configuration,
         IReadOnlyList<TokenExample> examples,
-        AccumulationComparisonSettings settings,
+        ComparisonSettings settings,
         Action<AccumulationProgress>? onProgress = null,
         CancellationToken cancellationToken = default)
     {
         settings.Validate();
         if (configuration.Dropout != 0)
-            throw new ArgumentException(FormattableString.Invariant($"Dropout is {configuration.Dropout}; allowed is 0, because its random numbers depend on the cut."), nameof(configuration));
-        TokenExample[] rows = [.. examples.Where(e => e.HasTargets)];
-        if (rows.Length < settings.WindowRows)
-            throw new ArgumentException($"{rows.Length} of {examples.Count} rows have a target token; a window of {settings.WindowRows} rows needs as many.", nameof(examples));
+            throw new ArgumentException(FormattableString.Invariant($"Dropout is {configuration.Dropout}; allowed is 0, because its random numbers depend on the split."), nameof(configuration));
+        TokenExample[] rows = [.. examples.Where(example => example.HasTargets)];
+        if (rows.Length < settings.BatchSize)
+            throw new ArgumentException($"{rows.Length} of {examples.Count} rows have a target token; a batch needs {settings.BatchSize}.", nameof(examples));
 
         long start = Stopwatch.GetTimestamp();
         List<ComparedTraining> runs = [];
         try
         {
-            foreach ((LossNormalization normalization, BatchSplit cut) in Pairs(settings))
-                runs.Add(new ComparedTraining(configuration, settings, normalization, cut));
+            foreach ((LossNormalization normalization, BatchSplit split) in Pairs(settings))
+                runs.Add(new ComparedTraining(configuration, settings, normalization, split));
             ComparedTraining fullBatch = runs[0];
-            foreach ((int step, TokenExample[] window) in Windows(rows, settings))
+            int step = 0;
+            foreach (TokenExample[] batch in Batches(rows, settings).Take(settings.Steps))
             {
                 foreach (ComparedTraining run in runs)
                 {
                     cancellationToken.ThrowIfCancellationRequested();
-                    run.Accumulate(window, fullBatch);
+                    run.Accumulate(batch, fullBatch);
                 }
                 foreach (ComparedTraining run in runs)
                     run.Step(settings.LearningRate, fullBatch);
-                onProgress?.Invoke(new AccumulationProgress(step + 1, settings.Steps, fullBatch.LastLoss, Stopwatch.GetElapsedTime(start)));
+                onProgress?.Invoke(new AccumulationProgress(++step, settings.Steps, fullBatch.LastLoss, Stopwatch.GetElapsedTime(start)));
             }
-            return [.. runs.Select(run => run.Result())];
+            return [.. runs.Select(run => run.CreateResult())];
         }
         finally
         {
@@ -61,21 +62,21 @@ internal static class AccumulationComparison
         }
     }
 
-    private static IEnumerable<(LossNormalization Normalization, BatchSplit Cut)> Pairs(AccumulationComparisonSettings settings)
+    private static IEnumerable<(LossNormalization Normalization, BatchSplit Split)> Pairs(ComparisonSettings settings)
     {
-        (LossNormalization, BatchSplit) fullBatch = (LossNormalization.Token, new BatchSplit(1, settings.WindowRows));
-        return settings.Normalizations.SelectMany(normalization => settings.Cuts.Select(cut => (normalization, cut))).Prepend(fullBatch).Distinct();
+        (LossNormalization, BatchSplit) fullBatch = (LossNormalization.Token, new BatchSplit(1, settings.BatchSize));
+        var pairs = settings.Normalizations.SelectMany(normalization => settings.Splits.Select(split => (normalization, split)));
+        return pairs.Prepend(fullBatch).Distinct();
     }
 
-    private static IEnumerable<(int Step, TokenExample[] Window)> Windows(TokenExample[] rows, AccumulationComparisonSettings settings)
+    private static IEnumerable<TokenExample[]> Batches(TokenExample[] rows, ComparisonSettings settings)
     {
         EpochSampler sampler = new(rows.Length, settings.Seed);
-        return Enumerable.Range(0, int.MaxValue)
-            .SelectMany(epoch => sampler.Order(epoch).Chunk(settings.WindowRows))
-            .Take(settings.Steps)
-            .Select((order, step) => (step, Arrange(order.Select(row => rows[row]), settings.Order)));
+        for (int epoch = 0; ; epoch++)
+            foreach (int[] order in sampler.Order(epoch).Chunk(settings.BatchSize))
+                yield return Sort(order.Select(row => rows[row]), settings.Order);
     }
 
-    private static TokenExample[] Arrange(IEnumerable<TokenExample> window, RowOrder order) =>
-        [.. order == RowOrder.Length ? window.OrderByDescending(e => e.Length) : window];
+    private static TokenExample[] Sort(IEnumerable<TokenExample> batch, RowOrder order) =>
+        [.. order == RowOrder.Length ? batch.OrderByDescending(example => example.Length) : batch];
 }

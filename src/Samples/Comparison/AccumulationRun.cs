@@ -2,43 +2,43 @@ using MLNetExtension.Training.Accumulation;
 
 namespace Samples.Comparison;
 
-/// <summary>How one policy and one cut fared against the full batch.</summary>
+/// <summary>The result of training with one normalization and one split, compared with the full batch.</summary>
 internal sealed record AccumulationRun
 {
-    // A single window of ragged rows is noisy.
-    private const int LastWindows = 10;
+    // The loss of a single batch of rows of unequal lengths is noisy.
+    private const int LastBatches = 10;
 
     /// <summary>What the accumulated gradient was divided by.</summary>
     public required LossNormalization Normalization { get; init; }
 
-    /// <summary>How each window was cut.</summary>
-    public required BatchSplit Cut { get; init; }
+    /// <summary>How each batch was split.</summary>
+    public required BatchSplit Split { get; init; }
 
     /// <summary>
-    /// L2 distance of the first window's gradient from that of the full batch, both at the starting weights, relative to the latter's norm.
-    /// Under <see cref="LossNormalization.Sum"/> it is N - 1, N being the window's targets: that gradient is N times the full batch's.
+    /// L2 distance of the first batch's gradient from that of the full batch, both at the initial weights, relative to the latter's norm.
+    /// Under <see cref="LossNormalization.Sum"/> it is N - 1, where N is the number of the batch's target tokens: that gradient is N times the full batch's.
     /// </summary>
     public required double GradientRelativeError { get; init; }
 
-    /// <summary>What each step's window came to, before its update.</summary>
-    public required IReadOnlyList<BatchLoss> Windows { get; init; }
+    /// <summary>Loss and number of target tokens of each step's batch, before its update.</summary>
+    public required IReadOnlyList<BatchLoss> Batches { get; init; }
 
     /// <summary>L2 distance of the weights from those of the full batch's run, relative to the latter's norm, after each step.</summary>
     public required IReadOnlyList<double> WeightDistances { get; init; }
 
-    /// <summary>Loss of each step's window in nats per target token, whatever the policy, before its update.</summary>
-    public IReadOnlyList<double> Losses => [.. Windows.Select(window => window.Mean)];
+    /// <summary>Loss of each step's batch in nats per target token, whatever the normalization, before its update.</summary>
+    public IReadOnlyList<double> Losses => [.. Batches.Select(batch => batch.Mean)];
 
-    /// <summary>Loss over the last ten windows, or all where there are fewer, in nats per target token.</summary>
-    public double Loss => Windows.TakeLast(LastWindows).Sum(window => window.Sum) / Windows.TakeLast(LastWindows).Sum(window => window.TargetCount);
+    /// <summary>Loss over the last ten batches, or all where there are fewer, in nats per target token.</summary>
+    public double Loss => Batches.TakeLast(LastBatches).Sum(batch => batch.Sum) / Batches.TakeLast(LastBatches).Sum(batch => batch.TargetCount);
 
     /// <summary>The last of <see cref="WeightDistances"/>.</summary>
     public double WeightDistance => WeightDistances[^1];
 }
 
-/// <summary>How far a comparison has come.</summary>
+/// <summary>The progress of a comparison.</summary>
 /// <param name="Step">The step that every run has just taken, from 1.</param>
-/// <param name="Steps">Steps in all.</param>
-/// <param name="Loss">Loss of the full batch's run on this step's window, in nats per target token.</param>
-/// <param name="Elapsed">Time since the comparison began.</param>
+/// <param name="Steps">Number of steps.</param>
+/// <param name="Loss">Loss of the full batch's run on this step's batch, in nats per target token.</param>
+/// <param name="Elapsed">Time since the comparison started.</param>
 internal readonly record struct AccumulationProgress(int Step, int Steps, double Loss, TimeSpan Elapsed);

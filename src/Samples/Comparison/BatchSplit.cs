@@ -2,27 +2,27 @@ using System.Globalization;
 
 namespace Samples.Comparison;
 
-/// <summary>How a window is cut: into equal micro-batches, written <c>4x4</c> for four micro-batches of four rows each.</summary>
-/// <param name="MicroBatches">G, the number of micro-batches, at least 1.</param>
-/// <param name="RowsPerMicroBatch">Rows of each, at least 1.</param>
+/// <summary>How a batch is split into equal micro-batches, written <c>4x4</c> for four micro-batches of four rows each.</summary>
+/// <param name="MicroBatches">Number of micro-batches, at least 1.</param>
+/// <param name="RowsPerMicroBatch">Rows of each micro-batch, at least 1.</param>
 internal readonly record struct BatchSplit(int MicroBatches, int RowsPerMicroBatch)
 {
-    /// <summary>Rows of the window.</summary>
+    /// <summary>Rows of the batch.</summary>
     public long Rows => (long)MicroBatches * RowsPerMicroBatch;
 
     /// <summary>Reads what <see cref="ToString"/> writes.</summary>
     /// <param name="text">Two whole numbers of at least 1 with an x between them.</param>
-    /// <param name="cut">The cut.</param>
-    /// <returns>False where the text is none.</returns>
-    public static bool TryParse(string text, out BatchSplit cut)
+    /// <param name="split">The split.</param>
+    /// <returns>Whether the text is a split.</returns>
+    public static bool TryParse(string text, out BatchSplit split)
     {
         string[] parts = text.Split('x');
         bool read = int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out int microBatches)
             & int.TryParse(parts[^1], NumberStyles.None, CultureInfo.InvariantCulture, out int rows);
-        cut = new BatchSplit(microBatches, rows);
+        split = new BatchSplit(microBatches, rows);
         return read && parts.Length == 2 && microBatches > 0 && rows > 0;
     }
 
-    /// <summary>Writes the cut: <c>4x4</c>.</summary>
+    /// <summary>Writes the split: <c>4x4</c>.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{MicroBatches}x{RowsPerMicroBatch}");
 }

@@ -7,44 +7,44 @@ using static TorchSharp.torch;
 
 namespace Samples.Comparison;
 
-/// <summary>One of the trainings of a comparison: its own model, made from the same seed as the others'.</summary>
+/// <summary>One training of a comparison, with its own model; all start from the same weights.</summary>
 internal sealed class ComparedTraining : IDisposable
 {
     private readonly LossNormalization _normalization;
-    private readonly BatchSplit _cut;
+    private readonly BatchSplit _split;
     private readonly Gpt2Model _model;
     private readonly BatchGradient _gradient;
     private readonly AdamW _optimizer;
-    private readonly List<BatchLoss> _windows = [];
+    private readonly List<BatchLoss> _batches = [];
     private readonly List<double> _weightDistances = [];
     private double _gradientRelativeError;
 
-    public ComparedTraining(Gpt2Configuration configuration, AccumulationComparisonSettings settings, LossNormalization normalization, BatchSplit cut)
+    public ComparedTraining(Gpt2Configuration configuration, ComparisonSettings settings, LossNormalization normalization, BatchSplit split)
     {
-        (_normalization, _cut) = (normalization, cut);
+        (_normalization, _split) = (normalization, split);
         _model = new Gpt2Model(configuration, settings.Seed);
         _model.to(settings.Precision == ComparisonPrecision.Float64 ? ScalarType.Float64 : ScalarType.Float32);
         _gradient = new BatchGradient(_model, normalization);
         _optimizer = new AdamW(_gradient.Parameters);
     }
 
-    /// <summary>Loss of the latest window in nats per target token.</summary>
-    public double LastLoss => _windows[^1].Mean;
+    /// <summary>Loss of the latest batch in nats per target token.</summary>
+    public double LastLoss => _batches[^1].Mean;
 
-    /// <summary>Accumulates the gradient of a window, and compares that of the first with the full batch's.</summary>
-    /// <param name="window">The examples of this step.</param>
-    /// <param name="fullBatch">Has accumulated the same window, and not stepped yet.</param>
-    public void Accumulate(TokenExample[] window, ComparedTraining fullBatch)
+    /// <summary>Accumulates the gradient of a batch, and compares the first one with the full batch's.</summary>
+    /// <param name="batch">The examples of this step.</param>
+    /// <param name="fullBatch">The run on the full batch, which has accumulated the same batch and not yet taken its step.</param>
+    public void Accumulate(TokenExample[] batch, ComparedTraining fullBatch)
     {
         using var scope = NewDisposeScope();
-        _windows.Add(_gradient.Accumulate([.. window.Chunk(_cut.RowsPerMicroBatch)]));
-        if (_windows.Count == 1)
+        _batches.Add(_gradient.Accumulate([.. batch.Chunk(_split.RowsPerMicroBatch)]));
+        if (_batches.Count == 1)
             _gradientRelativeError = RelativeDistance(_gradient.Parameters.Gradients, fullBatch._gradient.Parameters.Gradients);
     }
 
-    /// <summary>Takes the step, makes ready for the next window, and compares the weights with the full batch's.</summary>
+    /// <summary>Takes the optimizer step, zeroes the gradient, and compares the weights with the full batch's.</summary>
     /// <param name="learningRate">Learning rate of this step.</param>
-    /// <param name="fullBatch">Has taken the same step.</param>
+    /// <param name="fullBatch">The run on the full batch, which has taken the same step.</param>
     public void Step(double learningRate, ComparedTraining fullBatch)
     {
         using var scope = NewDisposeScope();
@@ -53,13 +53,13 @@ internal sealed class ComparedTraining : IDisposable
         _weightDistances.Add(RelativeDistance(_gradient.Parameters.Values, fullBatch._gradient.Parameters.Values));
     }
 
-    /// <summary>What the training came to.</summary>
-    public AccumulationRun Result() => new()
+    /// <summary>The result so far.</summary>
+    public AccumulationRun CreateResult() => new()
     {
         Normalization = _normalization,
-        Cut = _cut,
+        Split = _split,
         GradientRelativeError = _gradientRelativeError,
-        Windows = _windows,
+        Batches = _batches,
         WeightDistances = _weightDistances,
     };
 
@@ -71,7 +71,7 @@ internal sealed class ComparedTraining : IDisposable
         _model.Dispose();
     }
 
-    // In float64 whatever the runs compute in: in float32 the norm's own rounding would be part of the figure.
+    // In float64 whatever the precision of the runs: in float32 the rounding of the norm itself would show.
     private static double RelativeDistance(Tensor actual, Tensor expected)
     {
         Tensor reference = expected.to(float64);

@@ -1,24 +1,27 @@
 using Microsoft.ML;
 using MLNetExtension;
+using Samples.Errors;
 using Samples.Text;
 
 namespace Samples.Jobs;
 
-/// <summary>A model that was loaded from a file.</summary>
+/// <summary>A model loaded from a file, and the kind of rows it was trained on.</summary>
 internal sealed class SavedModel : IDisposable
 {
     private SavedModel(ITransformer model, RowKind kind) => (Model, Kind) = (model, kind);
 
+    /// <summary>The model.</summary>
     public ITransformer Model { get; }
 
-    /// <summary>What it was trained on.</summary>
+    /// <summary>The kind of rows that the model was trained on.</summary>
     public RowKind Kind { get; }
 
-    /// <exception cref="UserErrorException">The file is missing or holds no model of ours.</exception>
+    /// <summary>Loads a model that train or finetune saved.</summary>
+    /// <exception cref="UserErrorException">The file is missing or is not such a model.</exception>
     public static SavedModel Load(MLContext mlContext, string file)
     {
         if (!File.Exists(file))
-            throw new UserErrorException($"{file} does not exist; train and finetune write a model.");
+            throw new UserErrorException($"{file} does not exist; train and finetune save a model.");
         mlContext.CausalLanguageModeling.RegisterLoader();
         ITransformer model;
         DataViewSchema schema;

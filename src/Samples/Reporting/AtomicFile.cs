@@ -1,9 +1,9 @@
 namespace Samples.Reporting;
 
-/// <summary>Writes files so that a reader finds the old content or the new, never half of it.</summary>
+/// <summary>Writes files so that readers find the old content or the new, never a part.</summary>
 internal static class AtomicFile
 {
-    /// <summary>Writes beside the file first and renames at the end.</summary>
+    /// <summary>Writes to a temporary file in the same folder, then renames it.</summary>
     public static void WriteAllText(string path, string text)
     {
         string temporary = $"{path}.partial-{Environment.ProcessId}";

@@ -1,86 +1,69 @@
 using System.Globalization;
-using System.Net;
 
 namespace Samples.Reporting;
 
-/// <summary>A page, in one file without outside resources, that shows how a training went.</summary>
+/// <summary>The page that shows how a training went: loss, learning rate, gradient norm and tokens per second of every step.</summary>
 internal static class LossCurvePage
 {
-    /// <summary>More points than a screen has columns add nothing but size.</summary>
     private const int MaximumPoints = 2000;
 
-    public static string Render(TrainReport report, IReadOnlyList<CurvePoint> curve)
+    /// <summary>Renders the page.</summary>
+    /// <param name="report">The training's figures.</param>
+    /// <param name="settings">How it was trained.</param>
+    /// <param name="curve">Its steps.</param>
+    public static string Render(TrainReport report, SettingsReport settings, IReadOnlyList<CurvePoint> curve)
     {
-        IReadOnlyList<CurvePoint> points = Thin(curve);
-        var parts = new Dictionary<string, string>
-        {
-            ["title"] = Text(report.Data.Source),
-            ["subtitle"] = Text(string.Create(CultureInfo.InvariantCulture,
-                $"{report.Steps:N0} steps, {report.TargetTokens:N0} target tokens, {TimeSpan.FromSeconds(report.TrainingSeconds):m\\:ss} minutes; loss in nats per token, thin: each step, thick: smoothed")),
-            ["tiles"] = Tiles(report),
-            ["charts"] = Charts(points),
-            ["facts"] = Facts(report),
-            ["points"] = points.Count > 0 ? Json.Compact(points) : Json.Compact(new[] { default(CurvePoint) }),
-            ["width"] = Number(Chart.Width),
-            ["left"] = Number(Chart.Left),
-            ["right"] = Number(Chart.Right),
-        };
-        return PageTemplate.Fill("loss-curve.html", parts);
+        string subtitle = string.Create(CultureInfo.InvariantCulture,
+            $"{report.Steps:N0} steps, {report.TargetTokens:N0} target tokens, {TimeSpan.FromSeconds(report.TrainingSeconds):m\\:ss} minutes. Point at a step, or use the arrow keys on a chart, to read its values; drag to zoom, double-click to reset.");
+        CurvePoint[] points = [.. ChartData.ThinIndices(curve.Count, MaximumPoints).Select(i => curve[i])];
+        ChartData charts = points.Length == 0 ? new ChartData([], []) : CreateCharts(report, points);
+        return new HtmlPage($"Training on {report.Data.Source}", subtitle, Tiles(report), charts, Details(report, settings)).Render();
     }
 
-    private static string Tiles(TrainReport report)
+    private static IEnumerable<(string Figure, string Label)> Tiles(TrainReport report)
     {
         MetricsReport before = report.Before, after = report.After;
-        return string.Concat(
-            Tile("bits per byte, held out", Change(before.BitsPerByte, after.BitsPerByte)),
-            Tile("loss, nats per token, held out", Change(before.Loss, after.Loss)),
-            Tile("perplexity, held out", Change(before.Perplexity, after.Perplexity)),
-            Tile("target tokens a second", report.TargetTokensPerSecond.ToString("N0", CultureInfo.InvariantCulture)));
+        yield return (Change(before.BitsPerByte, after.BitsPerByte), "bits per byte, held out");
+        yield return (Change(before.Loss, after.Loss), "loss, nats per token, held out");
+        yield return (Change(before.Perplexity, after.Perplexity), "perplexity, held out");
+        yield return (report.TargetTokensPerSecond.ToString("N0", CultureInfo.InvariantCulture), "target tokens per second");
     }
-
-    private static string Tile(string what, string value) => $"""<div class="tile"><b>{Text(value)}</b><span>{Text(what)}</span></div>""" + "\n";
 
     private static string Change(double before, double after) => string.Create(CultureInfo.InvariantCulture, $"{before:0.00} \u2192 {after:0.00}");
 
-    private static string Charts(IReadOnlyList<CurvePoint> points)
+    // Step 0 is there for the loss before training.
+    private static ChartData CreateCharts(TrainReport report, CurvePoint[] points)
     {
-        if (points.Count == 0)
-            return """<div class="card"><p>No step was taken.</p></div>""";
-        int[] steps = [.. points.Select(point => point.Step)];
-        Chart[] charts =
+        double?[] heldOut = [report.Before.Loss, .. new double?[points.Length - 1], report.After.Loss];
+        LineChart[] charts =
         [
-            new("Training loss", "0.0##", 340, steps, new("raw", [.. points.Select(point => point.Loss)]), new("smooth", [.. points.Select(point => point.Smoothed)])),
-            new("Learning rate", "0.#####", 170, steps, new ChartLine("rate", [.. points.Select(point => point.LearningRate)])),
-            new("Gradient norm, before clipping", "0.0##", 170, steps, new ChartLine("norm", [.. points.Select(point => point.GradientNorm)])) { Shown = 0.995 },
+            LineChart.Linear("Loss, nats per token", 320, 1,
+                Line("each step", "accent", point => point.Loss) with { Width = 1, Opacity = 0.4 },
+                Line("smoothed", "accent", point => point.Smoothed) with { Width = 2.2 },
+                new ChartLine("held-out rows", "second", heldOut) { Isolated = true }),
+            LineChart.Linear("Learning rate", 170, 1, Line("learning rate", "second", point => point.LearningRate)),
+            LineChart.Linear("Gradient norm, before clipping", 170, 0.995, Line("gradient norm", "accent", point => point.GradientNorm) with { Width = 1 }),
+            LineChart.Linear("Target tokens per second", 170, 0.995, Line("tokens per second", "third", point => point.TokensPerSecond) with { Width = 1 }),
         ];
-        return string.Join("\n", charts.Select(chart => $"""<div class="card">{chart.ToSvg()}</div>"""));
+        return new ChartData([0, .. points.Select(point => point.Step)], charts, [0, .. points.Select(point => point.Seconds)]);
+
+        ChartLine Line(string label, string color, Func<CurvePoint, double> value) => new(label, color, [null, .. points.Select(point => (double?)value(point))]);
     }
 
-    private static string Facts(TrainReport report)
+    private static string Details(TrainReport report, SettingsReport settings)
     {
-        SettingsReport settings = report.Settings;
+        string microBatches = settings.MicroBatchTokens is { } most ? $"of at most {most} tokens" : "of the size that was fastest";
         (string Name, string Value)[] facts =
         [
             ("Model", $"{settings.Layers} layers, {settings.Heads} heads, width {settings.Width}, context {settings.Context} tokens"),
-            ("Step", Invariant($"{settings.BatchSize} rows; micro-batches {(settings.MicroBatchTokens is { } most ? $"of at most {most} tokens" : "of the size that was fastest")}; loss normalization {settings.LossNormalization}")),
+            ("Step", $"{settings.BatchSize} rows; micro-batches {microBatches}; loss normalization {settings.LossNormalization}"),
             ("Learning rate, seed", Invariant($"{settings.LearningRate}, {settings.Seed}")),
-            ("Rows", Invariant($"{report.Data.TrainingRows:N0} to train on, {report.Data.HeldOutRows:N0} held out, of them {report.Data.EvaluatedRows:N0} evaluated ({report.After.Tokens:N0} tokens)")),
+            ("Rows", Invariant($"{report.Data.TrainingRows:N0} to train on, {report.Data.HeldOutRows:N0} held out; {report.Data.EvaluatedRows:N0} of these evaluated ({report.After.Tokens:N0} tokens)")),
             ("Device, peak memory", Invariant($"{settings.Device}, {report.PeakMemoryMiB:N0} MiB")),
             .. report.Packages.Select(package => (package.Key, package.Value)),
         ];
-        return string.Join("\n", facts.Select(fact => $"<dt>{Text(fact.Name)}</dt><dd>{Text(fact.Value)}</dd>"));
+        return $"<dl>\n{string.Join("\n", facts.Select(fact => $"<dt>{HtmlPage.Encode(fact.Name)}</dt><dd>{HtmlPage.Encode(fact.Value)}</dd>"))}\n</dl>";
     }
-
-    /// <summary>Every k-th point and the last.</summary>
-    private static IReadOnlyList<CurvePoint> Thin(IReadOnlyList<CurvePoint> curve)
-    {
-        int every = 1 + (curve.Count - 1) / MaximumPoints;
-        return [.. curve.Where((_, i) => i % every == 0 || i == curve.Count - 1)];
-    }
-
-    private static string Text(string text) => WebUtility.HtmlEncode(text);
-
-    private static string Number(int number) => number.ToString(CultureInfo.InvariantCulture);
 
     private static string Invariant(FormattableString text) => FormattableString.Invariant(text);
 }

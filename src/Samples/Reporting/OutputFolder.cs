@@ -1,23 +1,25 @@
+using Samples.Errors;
+
 namespace Samples.Reporting;
 
-/// <summary>A folder whose files appear together: they are written beside it and moved there by <see cref="Commit"/>; without it nothing stays.</summary>
+/// <summary>A folder whose files appear all at once: they are written to a temporary folder, which <see cref="Commit"/> puts in place; without it nothing is left.</summary>
 internal sealed class OutputFolder : IDisposable
 {
     private readonly string _target;
     private readonly Func<string, bool> _isOurs;
     private readonly string[] _missingParents;
 
-    /// <summary>Begins to write what is to stand in <paramref name="target"/>.</summary>
-    /// <param name="target">The folder; what an earlier run left there is replaced at the end.</param>
-    /// <param name="isOurs">Which file names an earlier run may have left; a folder with anything else is refused, not replaced.</param>
-    /// <exception cref="UserErrorException">The folder cannot be written or holds other files.</exception>
+    /// <summary>Creates the temporary folder.</summary>
+    /// <param name="target">The folder to write; the files of an earlier run are replaced by <see cref="Commit"/>.</param>
+    /// <param name="isOurs">Whether an earlier run may have written a file of this name; a folder with any other file is not replaced.</param>
+    /// <exception cref="UserErrorException">The folder cannot be written, or contains other files.</exception>
     public OutputFolder(string target, Func<string, bool> isOurs)
     {
         _isOurs = isOurs;
         _target = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(target));
         Path = $"{_target}.partial-{Environment.ProcessId}";
         if (File.Exists(_target))
-            throw new UserErrorException($"{target} is a file; --output names a folder.");
+            throw new UserErrorException($"{target} is a file; --output must be a folder.");
         RefuseForeignFiles();
         _missingParents = [.. Parents(_target).TakeWhile(parent => !Directory.Exists(parent))];
         try
@@ -31,12 +33,13 @@ internal sealed class OutputFolder : IDisposable
         AppDomain.CurrentDomain.ProcessExit += OnExit;
     }
 
-    /// <summary>Where to write until <see cref="Commit"/>.</summary>
+    /// <summary>The temporary folder to write to.</summary>
     public string Path { get; }
 
+    /// <summary>A path in the temporary folder.</summary>
     public string this[string fileName] => System.IO.Path.Combine(Path, fileName);
 
-    /// <summary>Puts the written files in the place of the earlier ones.</summary>
+    /// <summary>Replaces the files of an earlier run with the new ones.</summary>
     public void Commit()
     {
         RefuseForeignFiles();
@@ -80,8 +83,9 @@ internal sealed class OutputFolder : IDisposable
     {
         if (!Directory.Exists(_target))
             return;
-        string? foreign = Directory.EnumerateFileSystemEntries(_target).Select(entry => System.IO.Path.GetFileName(entry)).FirstOrDefault(name => !_isOurs(name));
+        IEnumerable<string> names = Directory.EnumerateFileSystemEntries(_target).Select(entry => System.IO.Path.GetFileName(entry));
+        string? foreign = names.FirstOrDefault(name => !_isOurs(name));
         if (foreign is not null)
-            throw new UserErrorException($"{_target} holds '{foreign}', which no earlier run wrote; name another folder with --output.");
+            throw new UserErrorException($"{_target} contains '{foreign}', which no earlier run wrote; choose another folder with --output.");
     }
 }

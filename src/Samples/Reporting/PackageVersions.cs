@@ -5,7 +5,7 @@ using TorchSharp;
 
 namespace Samples.Reporting;
 
-/// <summary>The versions of the packages that the program runs on.</summary>
+/// <summary>The versions of the packages that the program uses.</summary>
 internal static class PackageVersions
 {
     public static IReadOnlyDictionary<string, string> Read() => new Dictionary<string, string>

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Samples.Reporting;
 
-/// <summary>The most memory that the process has held, managed and native together.</summary>
+/// <summary>The peak memory of the process, managed and native.</summary>
 internal static class PeakMemory
 {
     public static double MiB()

@@ -3,12 +3,12 @@ using Spectre.Console;
 
 namespace Samples.Reporting;
 
-/// <summary>Shows a training while it runs: a live bar on a terminal, a line every ten seconds elsewhere.</summary>
+/// <summary>Shows the progress of a training: a live bar on a terminal, otherwise a line every ten seconds.</summary>
 internal sealed class TrainingDisplay(IAnsiConsole console, TrainingCurve curve)
 {
     private static readonly TimeSpan _betweenLines = TimeSpan.FromSeconds(10);
 
-    /// <summary>Runs a training that reports to the display, and adds its steps to the curve.</summary>
+    /// <summary>Runs a training that reports its steps to this display and to the curve.</summary>
     public T Run<T>(Func<IProgress<StepReport>, T> train)
     {
         if (!console.Profile.Capabilities.Interactive || !console.Profile.Out.IsTerminal)
@@ -48,7 +48,7 @@ internal sealed class TrainingDisplay(IAnsiConsole console, TrainingCurve curve)
 
     private static string Clock(TimeSpan? time) => time is { } t ? $"{(int)t.TotalMinutes}:{t.Seconds:00}" : "?";
 
-    // Not Progress<T>, which hands reports to another thread and may do so late.
+    // Not Progress<T>, which delivers reports later, on another thread.
     private sealed class Observer(Action<StepReport> onStep) : IProgress<StepReport>
     {
         public void Report(StepReport value) => onStep(value);

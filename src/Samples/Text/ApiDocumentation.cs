@@ -6,10 +6,9 @@ namespace Samples.Text;
 /// <summary>Rows from the XML documentation of an API: a member's id is the prompt, its summary the completion.</summary>
 internal static class ApiDocumentation
 {
-    /// <summary>Reads every XML file of a folder, files by name and members in their order.</summary>
+    /// <summary>Reads every XML file of a folder: files ordered by name, members in the order of the file.</summary>
     /// <remarks>
-    /// A summary that many members share (overloads, for the most part) is kept once, for the first of them: a text that is held out is then never
-    /// one that was trained on.
+    /// A summary that several members share (mostly overloads) is kept once, for the first of them, so that no held-out text is also a training text.
     /// </remarks>
     /// <param name="folder">A folder with XML documentation files.</param>
     public static RowSet Read(string folder)
@@ -33,7 +32,7 @@ internal static class ApiDocumentation
         bool more = reader.ReadToFollowing("member");
         while (more)
         {
-            var member = (XElement)XNode.ReadFrom(reader);  // and stands behind the element, possibly on the next one
+            var member = (XElement)XNode.ReadFrom(reader);  // the reader is then behind the element, possibly on the next one
             if (member.Attribute("name")?.Value is { } id && member.Element("summary") is { } summary)
                 yield return (id, SummaryText.Render(summary));
             more = reader is { NodeType: XmlNodeType.Element, Name: "member" } || reader.ReadToFollowing("member");

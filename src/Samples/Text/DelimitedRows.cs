@@ -1,4 +1,5 @@
 using CsvHelper;
+using Samples.Errors;
 
 namespace Samples.Text;
 
@@ -14,14 +15,14 @@ internal static class DelimitedRows
             TrackLineNumbers = true,
             OnMalformedRecord = record => malformed ??= record.Reason == CsvMalformedReason.StrayQuote ? null : record,
         };
-        using StreamReader text = MarkedUtf8.Open(file);
+        using StreamReader text = StrictUtf8.Open(file);
         using CsvReader reader = CsvReader.Create(text, options, leaveOpen: true);
 
         string[] header = [.. reader.Headers];
         RequireWellFormed();
         if (header.Length == 0)
             yield break;
-        if (header.Select(MarkedUtf8.WhyNotText).FirstOrDefault(why => why is not null) is { } notText)
+        if (header.Select(StrictUtf8.FindFault).FirstOrDefault(why => why is not null) is { } notText)
             throw new UserErrorException($"{file}, header (line 1) {notText}.");
         ChosenColumns chosen = columns.Choose(header, file);
         int prompt = chosen.Prompt is null ? -1 : Array.IndexOf(header, chosen.Prompt), completion = Array.IndexOf(header, chosen.Completion);

@@ -7,14 +7,14 @@ internal static class JsonLinesRows
 {
     public static IEnumerable<SourceRow> Read(string file, RowColumns columns)
     {
-        using StreamReader reader = MarkedUtf8.Open(file);
+        using StreamReader reader = StrictUtf8.Open(file);
         ChosenColumns? chosen = null;
         for (long line = 1; reader.ReadLine() is { } json; line++)
         {
             if (string.IsNullOrWhiteSpace(json))
                 continue;
             var place = new RowPlace(file, line, line);
-            if (MarkedUtf8.WhyNotText(json) is { } why)
+            if (StrictUtf8.FindFault(json) is { } why)
                 throw place.Error(why);
             using JsonDocument document = Parse(json, place);
             if (document.RootElement.ValueKind != JsonValueKind.Object)

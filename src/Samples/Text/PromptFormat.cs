@@ -1,8 +1,8 @@
 namespace Samples.Text;
 
-/// <summary>Keeps a prompt and its completion apart.</summary>
+/// <summary>Separates a prompt from its completion.</summary>
 internal static class PromptFormat
 {
-    /// <summary>The prompt with the line end that separates it from its completion, added unless it is there.</summary>
+    /// <summary>The prompt, with a line break at its end that separates it from the completion.</summary>
     public static string Terminate(string prompt) => prompt.EndsWith('\n') ? prompt : prompt + '\n';
 }

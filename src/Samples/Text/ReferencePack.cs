@@ -1,23 +1,25 @@
 using System.Runtime.InteropServices;
 
+using Samples.Errors;
+
 namespace Samples.Text;
 
 /// <summary>Finds the folder of the SDK's reference pack that holds the XML documentation of the .NET API.</summary>
 internal static class ReferencePack
 {
-    /// <summary>The newest reference pack of this machine: the folder with the XML files.</summary>
-    /// <exception cref="UserErrorException">No pack is beside any dotnet that this process knows of.</exception>
+    /// <summary>The folder with the XML files of the newest reference pack on this machine.</summary>
+    /// <exception cref="UserErrorException">There is no reference pack in any .NET installation that this process can find.</exception>
     public static string Find()
     {
         string[] roots = [.. DotnetRoots().Distinct()];
         string? newest = Newest(roots.Select(root => Path.Combine(root, "packs", "Microsoft.NETCore.App.Ref")));
         return newest ?? throw new UserErrorException(
             $"No XML documentation of the .NET API was found (looked for packs/Microsoft.NETCore.App.Ref in {string.Join(", ", roots)}); "
-            + "install the .NET SDK, or name rows of your own with --data.");
+            + "install the .NET SDK, or give your own rows with --data.");
     }
 
-    /// <summary>Among packs of several versions, the target framework folder of the newest that holds XML files.</summary>
-    /// <param name="packFolders">Folders whose sub-folders are versions.</param>
+    /// <summary>The folder with XML files in the newest of several versions; null if there is none.</summary>
+    /// <param name="packFolders">Folders with a subfolder for each version.</param>
     public static string? Newest(IEnumerable<string> packFolders) => packFolders
         .Where(Directory.Exists)
         .SelectMany(Directory.GetDirectories)
@@ -48,7 +50,7 @@ internal static class ReferencePack
         }
     }
 
-    /// <summary>Orders "10.0.12" after "9.0.1" and "11.0.0" after "11.0.0-preview.1"; a leading "net" is passed over.</summary>
+    /// <summary>Orders "10.0.12" after "9.0.1" and "11.0.0" after "11.0.0-preview.1"; a leading "net" is ignored.</summary>
     private sealed class VersionOrder : IComparer<string?>
     {
         public static readonly VersionOrder Instance = new();

@@ -3,31 +3,25 @@ namespace Samples.Text;
 /// <summary>What a row is.</summary>
 internal enum RowKind
 {
-    /// <summary>A text, which is learnt whole.</summary>
+    /// <summary>A text; the model is trained on all of it.</summary>
     Texts,
 
-    /// <summary>A prompt, and the completion that is learnt.</summary>
+    /// <summary>A prompt and a completion; the model is trained on the completion.</summary>
     Prompts,
 
-    /// <summary>A chat as JSON, of which what the assistant says is learnt.</summary>
+    /// <summary>A chat as JSON; the model is trained on the assistant's messages.</summary>
     Chats,
 }
 
-/// <summary>A row to learn from; <paramref name="Prompt"/> is empty where the whole text, or a chat, is what stands in <paramref name="Completion"/>.</summary>
+/// <summary>A row to train on; of texts and chats, <paramref name="Prompt"/> is empty and <paramref name="Completion"/> is the text or the chat.</summary>
 internal readonly record struct Row(string Prompt, string Completion);
 
-/// <summary>Rows and where they came from.</summary>
+/// <summary>Rows and their source.</summary>
 /// <param name="Rows">The rows, in the order in which they were read.</param>
 /// <param name="Kind">What a row is.</param>
-/// <param name="Source">What was read, in words.</param>
-/// <param name="Skipped">How many rows were left out because they held no text, or because an earlier row held the same.</param>
+/// <param name="Source">A description of what was read.</param>
+/// <param name="Skipped">How many rows were left out because they have no text, or the same text as an earlier row.</param>
 internal sealed record RowSet(IReadOnlyList<Row> Rows, RowKind Kind, string Source, int Skipped)
 {
     public bool HasPrompts => Kind == RowKind.Prompts;
-
-    /// <summary>The rows, for what is trained from scratch: that knows no chats.</summary>
-    /// <exception cref="UserErrorException">They are chats.</exception>
-    public RowSet WithoutChats() => Kind != RowKind.Chats
-        ? this
-        : throw new UserErrorException($"{Source} holds chats, which need a published chat model: finetune learns them.");
 }

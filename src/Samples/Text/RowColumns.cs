@@ -1,7 +1,9 @@
+using Samples.Errors;
+
 namespace Samples.Text;
 
-/// <summary>The columns that the user named; null where the name was left to us.</summary>
-/// <param name="Text">The column whose whole text is learnt (default: text).</param>
+/// <summary>The column names that the user gave; null for the default.</summary>
+/// <param name="Text">The column with texts (default: text).</param>
 /// <param name="Prompt">The column with the prompts (default: prompt).</param>
 /// <param name="Completion">The column with the completions (default: completion).</param>
 /// <param name="Messages">The column with chats (default: messages).</param>
@@ -9,10 +11,11 @@ internal sealed record RowColumns(string? Text = null, string? Prompt = null, st
 {
     private const string DefaultText = "text", DefaultPrompt = "prompt", DefaultCompletion = "completion", DefaultMessages = "messages";
 
+    /// <summary>Whether the user gave a name.</summary>
     public bool AnyNamed => Text is not null || Prompt is not null || Completion is not null || Messages is not null;
 
-    /// <summary>Decides between text, prompts and chats, and finds the columns by name (exactly, else without regard to case).</summary>
-    /// <param name="available">The names that the file has.</param>
+    /// <summary>Decides between text, prompts and chats, and finds the columns by name (exact, or else ignoring case).</summary>
+    /// <param name="available">The column names of the file.</param>
     /// <param name="where">The file, for the message.</param>
     /// <exception cref="UserErrorException">A named column, or every default, is missing.</exception>
     public ChosenColumns Choose(IReadOnlyList<string> available, string where)
@@ -37,5 +40,5 @@ internal sealed record RowColumns(string? Text = null, string? Prompt = null, st
     }
 }
 
-/// <summary>The columns to read; <paramref name="Prompt"/> is null where the whole text is learnt, or <paramref name="Completion"/> holds chats.</summary>
+/// <summary>The columns to read; <paramref name="Prompt"/> is null for texts and chats, which are in <paramref name="Completion"/>.</summary>
 internal sealed record ChosenColumns(string? Prompt, string Completion, bool IsChat = false);

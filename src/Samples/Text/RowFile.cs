@@ -1,15 +1,28 @@
 using MLNetExtension.Data;
+using Samples.Errors;
 
 namespace Samples.Text;
 
 /// <summary>Reads the user's own rows from a file.</summary>
 internal static class RowFile
 {
-    /// <summary>Reads rows from text (a row a line), .csv and .tsv (with a header), or .jsonl (an object a line).</summary>
-    /// <remarks>Rows without text to learn are left out and counted.</remarks>
-    /// <param name="file">The file; its extension says its format, and text is what is left.</param>
+    /// <summary>Reads a file of texts or prompts, or without one the documentation of the .NET API.</summary>
+    /// <param name="file">The file; null for the documentation.</param>
     /// <param name="columns">The columns that the user named.</param>
-    /// <exception cref="UserErrorException">The file or a column is missing, a row is not text, or no row is left; the message names file and row.</exception>
+    /// <exception cref="UserErrorException">The file cannot be used, or holds chats.</exception>
+    public static RowSet ReadOrDocumentation(string? file, RowColumns columns)
+    {
+        if (file is null)
+            return ApiDocumentation.Read(ReferencePack.Find());
+        RowSet rows = Read(file, columns);
+        return rows.Kind != RowKind.Chats ? rows : throw new UserErrorException($"{rows.Source} holds chats, which need a published chat model: train on them with finetune.");
+    }
+
+    /// <summary>Reads rows from plain text (a row per line), .csv and .tsv (with a header), or .jsonl (an object per line).</summary>
+    /// <remarks>Rows without text are left out and counted.</remarks>
+    /// <param name="file">The file; its extension decides the format: .csv, .tsv, .jsonl, .ndjson, or else plain text.</param>
+    /// <param name="columns">The columns that the user named.</param>
+    /// <exception cref="UserErrorException">The file or a column is missing, a row is not text, or there is no row; the message names file and row.</exception>
     public static RowSet Read(string file, RowColumns columns)
     {
         if (Directory.Exists(file))
@@ -35,7 +48,7 @@ internal static class RowFile
             case ".jsonl" or ".ndjson": return JsonLinesRows.Read(file, columns);
         }
         if (columns.AnyNamed)
-            throw new UserErrorException($"{file} is read as text, a row a line, and has no columns to choose; columns are in .csv, .tsv and .jsonl files.");
+            throw new UserErrorException($"{file} is read as plain text, a row per line, and has no columns to choose; .csv, .tsv and .jsonl files have columns.");
         return PlainTextRows.Read(file);
     }
 
@@ -47,7 +60,7 @@ internal static class RowFile
         foreach (SourceRow row in source)
         {
             foreach (string? part in (string?[])[row.Prompt, row.Text])
-                if (part is not null && MarkedUtf8.WhyNotText(part) is { } why)
+                if (part is not null && StrictUtf8.FindFault(part) is { } why)
                     throw row.Place.Error(why);
             kind = row.IsChat ? RowKind.Chats : row.Prompt is not null ? RowKind.Prompts : RowKind.Texts;
             if (row.IsChat)
@@ -58,7 +71,7 @@ internal static class RowFile
                 rows.Add(new Row(row.Prompt is null ? "" : PromptFormat.Terminate(row.Prompt), row.Text));
         }
         if (rows.Count == 0)
-            throw new UserErrorException(skipped == 0 ? $"{file} is empty: it has no rows." : $"{file} has no row with text to learn; all {skipped} are empty.");
+            throw new UserErrorException(skipped == 0 ? $"{file} is empty: it has no rows." : $"{file} has no row with text; all {skipped} are empty.");
         return new RowSet(rows, kind, Path.GetFileName(file), skipped);
     }
 
@@ -75,10 +88,10 @@ internal static class RowFile
     }
 }
 
-/// <summary>A row as it stands in a file; <paramref name="Prompt"/> is null where the format or the choice of columns has none; the text of a chat is JSON.</summary>
+/// <summary>A row of a file; <paramref name="Prompt"/> is null if the format or the chosen columns have none; the text of a chat is JSON.</summary>
 internal readonly record struct SourceRow(string? Prompt, string Text, RowPlace Place, bool IsChat = false);
 
-/// <summary>Where a row stands: rows are counted from 1 without the header, lines from 1 with it.</summary>
+/// <summary>The position of a row: rows are counted from 1 without the header, lines from 1 with it.</summary>
 internal readonly record struct RowPlace(string File, long Row, long Line)
 {
     public UserErrorException Error(string what) => new($"{File}, row {Row}{(Line == Row ? "" : $" (line {Line})")} {what}.");

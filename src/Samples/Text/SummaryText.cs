@@ -6,7 +6,7 @@ namespace Samples.Text;
 /// <summary>Renders the elements of XML documentation as plain text.</summary>
 internal static class SummaryText
 {
-    /// <summary>The element's text: references by their names, white space collapsed, nothing at the ends.</summary>
+    /// <summary>The element's text: references by their names, white space collapsed and trimmed.</summary>
     public static string Render(XElement element)
     {
         var text = new StringBuilder();
@@ -36,7 +36,7 @@ internal static class SummaryText
             }
     }
 
-    /// <summary>What an empty reference such as <c>&lt;see cref="T:System.String"/&gt;</c> stands for; null for any other element.</summary>
+    /// <summary>What an empty reference such as <c>&lt;see cref="T:System.String"/&gt;</c> refers to; null for any other element.</summary>
     private static string? ReferredName(XElement element)
     {
         if (!string.IsNullOrWhiteSpace(element.Value))

@@ -12,6 +12,24 @@ public sealed class ArchitectureTests
     }
 
     [TestMethod]
+    public void Every_room_of_the_samples_uses_only_the_rooms_it_may()
+    {
+        IReadOnlyList<SourceFile> files = SourceTree.Files("src/Samples", ".cs");
+        Assert.IsNotEmpty(files);
+        Assert.AreEqual("", string.Join('\n', files.SelectMany(Rooms.SampleFaults)));
+    }
+
+    [TestMethod]
+    [DataRow("Jobs/A.cs", "using Samples.Commands;", "Jobs may not use Commands")]
+    [DataRow("Reporting/A.cs", "class A { object o = new Comparison.AccumulationRun(); }", "Reporting may not use Comparison")]
+    [DataRow("Commands/A.cs", "class A { int code = SamplesApp.Run(); }", "Commands may not use SamplesApp")]
+    [DataRow("Utilities/A.cs", "", "'Utilities' is no room of the samples")]
+    [DataRow("Commands/A.cs", "using Samples.Jobs;", null)]
+    [DataRow("SamplesApp.cs", "using Samples.Commands;", null)]
+    public void A_forbidden_arrow_of_the_samples_is_seen(string path, string code, string? fault) =>
+        Assert.AreEqual(fault is null ? "" : $"src/Samples/{path}: {fault}", string.Join('\n', Rooms.SampleFaults(new SourceFile($"src/Samples/{path}", code))));
+
+    [TestMethod]
     [DataRow("Models", "using MLNetExtension.Training;", "Models may not use Training")]
     [DataRow("Models", "using static MLNetExtension.Losses.LossSum;", "Models may not use Losses")]
     [DataRow("Losses", "using Flat = MLNetExtension.Training.Accumulation.FlatParameters;", "Losses may not use Training")]

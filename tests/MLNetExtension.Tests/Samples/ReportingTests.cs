@@ -1,4 +1,4 @@
-using Samples;
+using Samples.Errors;
 using Samples.Reporting;
 
 namespace MLNetExtension.Tests.Samples;
@@ -53,9 +53,19 @@ public sealed class ReportingTests
     }
 
     [TestMethod]
-    public void Axis_values_are_round()
+    public void The_highest_values_are_clipped_so_that_a_spike_does_not_flatten_the_rest()
     {
-        CollectionAssert.AreEqual(new[] { 0, 0.001, 0.002, 0.003 }, Chart.Ticks(0, 0.0031, 3).ToArray());
-        CollectionAssert.AreEqual(new[] { 2.0, 3, 4, 5 }, Chart.Ticks(1.7, 5.6, 5).ToArray());
+        double[] values = [.. Enumerable.Range(0, 999).Select(i => 1 + i / 999.0), 1e6];
+        LineChart chart = LineChart.Linear("gradient norm", 170, 0.995, new ChartLine("a", "accent", values));
+        Assert.IsLessThan(3, chart.Maximum);
+        Assert.IsGreaterThan(1e6, LineChart.Linear("gradient norm", 170, 1, new ChartLine("a", "accent", values)).Maximum);
+    }
+
+    [TestMethod]
+    public void Thinned_indices_keep_the_first_and_the_last()
+    {
+        CollectionAssert.AreEqual(new[] { 0, 1, 2 }, ChartData.ThinIndices(3, 10));
+        CollectionAssert.AreEqual(new[] { 0, 3, 6, 9, 10 }, ChartData.ThinIndices(11, 4));
+        Assert.IsEmpty(ChartData.ThinIndices(0, 10));
     }
 }

@@ -21,7 +21,7 @@ public sealed class EnvironmentBehaviorTests
         Assert.AreEqual("1752537088, 798840056, 1660218241", string.Join(", ", drawn));
     }
 
-    // Samples.Jobs.WarningLines shows the raw message of warnings.
+    // Samples.Jobs.WarningPrinter shows the raw message of warnings.
     [TestMethod]
     public void A_line_keeps_its_braces_and_comes_with_its_kind()
     {

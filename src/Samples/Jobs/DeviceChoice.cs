@@ -1,13 +1,14 @@
 using System.Globalization;
 using Microsoft.ML;
+using Samples.Errors;
 using TorchSharp;
 
-namespace Samples.Commands;
+namespace Samples.Jobs;
 
-/// <summary>Where a model computes: null is the CPU, a number a CUDA device.</summary>
+/// <summary>The device that a model computes on: null is the CPU, a number a CUDA device.</summary>
 internal readonly record struct DeviceChoice(int? GpuIndex)
 {
-    /// <summary>Reads cpu, cuda or cuda:N; null where the text is none of them.</summary>
+    /// <summary>Reads cpu, cuda or cuda:N; null if the text is none of them.</summary>
     public static DeviceChoice? TryParse(string text)
     {
         if (text == "cpu")
@@ -19,8 +20,8 @@ internal readonly record struct DeviceChoice(int? GpuIndex)
             : null;
     }
 
-    /// <summary>An ML.NET context for the device; it does not fall back to the CPU without a word.</summary>
-    /// <exception cref="UserErrorException">The device is not there.</exception>
+    /// <summary>Creates an ML.NET context for the device that does not silently fall back to the CPU.</summary>
+    /// <exception cref="UserErrorException">There is no such device.</exception>
     public MLContext CreateContext(int seed)
     {
         if (GpuIndex is { } index && (!torch.cuda.is_available() || index >= torch.cuda.device_count()))

@@ -1,14 +1,13 @@
-using Samples.Comparison;
 using Spectre.Console;
 
-namespace Samples.Reporting;
+namespace Samples.Comparison;
 
-/// <summary>Shows a comparison while it runs: a live bar on a terminal, a line every ten seconds elsewhere.</summary>
+/// <summary>Shows the progress of a comparison: a live bar on a terminal, otherwise a line every ten seconds.</summary>
 internal sealed class AccumulationDisplay(IAnsiConsole console)
 {
     private static readonly TimeSpan _betweenLines = TimeSpan.FromSeconds(10);
 
-    /// <summary>Runs a comparison that reports to the display.</summary>
+    /// <summary>Runs a comparison that reports its progress to this display.</summary>
     public T Run<T>(Func<Action<AccumulationProgress>, T> compare)
     {
         if (!console.Profile.Capabilities.Interactive || !console.Profile.Out.IsTerminal)

@@ -22,18 +22,19 @@ public sealed class ChatRow
     public string Messages { get; set; } = "";
 }
 
-/// <summary>Brings rows into ML.NET.</summary>
-internal static class RowViews
+/// <summary>Converts rows to data views and back.</summary>
+internal static class RowDataView
 {
-    public static IDataView Load(MLContext mlContext, RowSet rows) => rows.Kind switch
+    /// <summary>A data view of rows, with the columns of their kind.</summary>
+    public static IDataView Create(MLContext mlContext, RowSet rows) => rows.Kind switch
     {
         RowKind.Prompts => mlContext.Data.LoadFromEnumerable(rows.Rows.Select(row => new PromptRow { Prompt = row.Prompt, Completion = row.Completion }).ToArray()),
         RowKind.Chats => mlContext.Data.LoadFromEnumerable(rows.Rows.Select(row => new ChatRow { Messages = row.Completion }).ToArray()),
         _ => mlContext.Data.LoadFromEnumerable(rows.Rows.Select(row => new TextRow { Text = row.Completion }).ToArray()),
     };
 
-    /// <summary>The rows of a data view that <see cref="Load"/> made, or of a part of one.</summary>
-    public static IReadOnlyList<Row> ToRows(MLContext mlContext, IDataView view, RowKind kind) => kind switch
+    /// <summary>The rows of a data view that <see cref="Create"/> returned, or of a part of it.</summary>
+    public static IReadOnlyList<Row> Read(MLContext mlContext, IDataView view, RowKind kind) => kind switch
     {
         RowKind.Prompts => [.. mlContext.Data.CreateEnumerable<PromptRow>(view, reuseRowObject: true).Select(row => new Row(row.Prompt, row.Completion))],
         RowKind.Chats => [.. mlContext.Data.CreateEnumerable<ChatRow>(view, reuseRowObject: true).Select(row => new Row("", row.Messages))],

@@ -1,23 +1,26 @@
 namespace Samples.Commands;
 
-/// <summary>Ctrl+C, politest first: where a command can stop with what it has, the first asks for that; the next breaks it off in order; one more ends the process.</summary>
-internal sealed class Interrupt : IDisposable
+/// <summary>
+/// Turns Ctrl+C into tokens: the first asks a command that can stop early to keep its result so far; the next cancels the command, which then removes
+/// what it wrote; one more ends the process.
+/// </summary>
+internal sealed class CtrlCHandler : IDisposable
 {
     private readonly CancellationTokenSource _stop = new(), _cancel = new();
     private readonly bool _canStop;
 
-    /// <param name="canStop">Whether the command heeds <see cref="StopToken"/>.</param>
-    public Interrupt(bool canStop = false)
+    /// <param name="canStop">Whether the command uses <see cref="StopToken"/>.</param>
+    public CtrlCHandler(bool canStop = false)
     {
         _canStop = canStop;
         Console.CancelKeyPress += OnCancel;
     }
 
-    /// <summary>Asks the command to finish early and keep what it has.</summary>
+    /// <summary>Asks the command to stop early and keep its result so far.</summary>
     public CancellationToken StopToken => _stop.Token;
 
-    /// <summary>Breaks the command off; nothing is kept.</summary>
-    public CancellationToken Token => _cancel.Token;
+    /// <summary>Cancels the command; nothing is kept.</summary>
+    public CancellationToken CancellationToken => _cancel.Token;
 
     /// <summary>Does what the next Ctrl+C does.</summary>
     public void Press()
@@ -27,7 +30,7 @@ internal sealed class Interrupt : IDisposable
         else if (!_cancel.IsCancellationRequested)
             _cancel.Cancel();
         else
-            Environment.Exit(SamplesApp.Interrupted);  // an exit, not a kill: unfinished output is removed on the way
+            Environment.Exit(ExitCode.Cancelled);  // not a kill: unfinished output is removed on exit
     }
 
     public void Dispose()

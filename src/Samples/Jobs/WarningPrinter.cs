@@ -4,19 +4,18 @@ using Spectre.Console;
 
 namespace Samples.Jobs;
 
-/// <summary>Shows the warnings of a job's contexts, each once.</summary>
-internal sealed class WarningLines(IAnsiConsole console)
+/// <summary>Prints the warnings of ML.NET contexts, each once.</summary>
+internal sealed class WarningPrinter(IAnsiConsole console)
 {
     private readonly HashSet<string> _shown = [];
 
-    /// <summary>Shows those of a context, too.</summary>
-    public MLContext Show(MLContext mlContext)
+    /// <summary>Prints the warnings of a context from now on.</summary>
+    public void Attach(MLContext mlContext)
     {
         mlContext.Log += (_, message) =>
         {
             if (message.Kind == ChannelMessageKind.Warning && _shown.Add(message.RawMessage))
                 console.MarkupLineInterpolated($"[yellow]Warning:[/] {message.RawMessage}");
         };
-        return mlContext;
     }
 }

@@ -1,0 +1,17 @@
+namespace Samples.Commands;
+
+/// <summary>The exit codes of the program.</summary>
+internal static class ExitCode
+{
+    /// <summary>The command succeeded.</summary>
+    public const int Success = 0;
+
+    /// <summary>The command ran and failed.</summary>
+    public const int Failure = 1;
+
+    /// <summary>The command line or the data cannot be used; one line says why.</summary>
+    public const int BadInput = 2;
+
+    /// <summary>The command was cancelled with Ctrl+C.</summary>
+    public const int Cancelled = 130;
+}

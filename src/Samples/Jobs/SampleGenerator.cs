@@ -1,0 +1,51 @@
+using Microsoft.ML;
+using MLNetExtension;
+using MLNetExtension.Data;
+using MLNetExtension.Generation;
+using MLNetExtension.Tokenization.Chat;
+using Samples.Reporting;
+using Samples.Text;
+
+namespace Samples.Jobs;
+
+/// <summary>Generates the completions of held-out prompts.</summary>
+internal static class SampleGenerator
+{
+    private const int Samples = 3;
+
+    /// <summary>Completes the first held-out rows: of prompts the prompt, of chats the first user message, of texts the first third.</summary>
+    public static IReadOnlyList<SampleReport> Generate(MLContext mlContext, ITransformer model, IReadOnlyList<Row> heldOut, RowKind kind, int seed)
+    {
+        PromptedTextGenerator generator = mlContext.CausalLanguageModeling.CreateTextGenerator(model);
+        var samples = new List<SampleReport>();
+        foreach (Row row in heldOut.Take(Samples))
+        {
+            Row sample = kind switch
+            {
+                RowKind.Prompts => row,
+                RowKind.Chats => FirstTurn(row.Completion),
+                _ => SplitText(row.Completion),
+            };
+            var options = new GenerationOptions { MaximumNewTokens = 160, Temperature = 0.5, TopP = 0.9, Seed = seed + samples.Count };
+            samples.Add(new SampleReport(sample.Prompt.TrimEnd('\n'), generator.Generate(sample.Prompt, options), sample.Completion));
+        }
+        return samples;
+    }
+
+    private static Row FirstTurn(string messages)
+    {
+        IReadOnlyList<ChatMessage> chat = ChatMessages.Parse(messages, 0);
+        return new Row(FirstContent("user"), FirstContent(ChatMessage.Assistant));
+
+        string FirstContent(string role) => chat.FirstOrDefault(message => message.Role == role)?.Content ?? "";
+    }
+
+    /// <summary>Splits a text before a space near a third of it; without one, at the third, but never inside a surrogate pair.</summary>
+    private static Row SplitText(string text)
+    {
+        int third = Math.Clamp(text.Length / 3, Math.Min(1, text.Length), 60);
+        int space = text.LastIndexOf(' ', third);
+        int end = space > 0 ? space : char.IsLowSurrogate(text[Math.Min(third, text.Length - 1)]) ? third - 1 : third;
+        return new Row(text[..end], text[end..]);
+    }
+}

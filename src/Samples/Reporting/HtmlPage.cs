@@ -1,0 +1,42 @@
+using System.Net;
+using System.Text.RegularExpressions;
+
+namespace Samples.Reporting;
+
+/// <summary>An HTML page with figures, charts and details, in one file that loads nothing.</summary>
+/// <param name="Title">The heading, as text.</param>
+/// <param name="Subtitle">A sentence below it, as text.</param>
+/// <param name="Tiles">The most important figures and what they are, as text.</param>
+/// <param name="Charts">The charts.</param>
+/// <param name="Details">The last part, as HTML.</param>
+internal sealed partial record HtmlPage(string Title, string Subtitle, IEnumerable<(string Figure, string Label)> Tiles, ChartData Charts, string Details)
+{
+    /// <summary>Renders the page, which is well-formed XML too.</summary>
+    public string Render()
+    {
+        IEnumerable<string> tiles = Tiles.Select(tile => $"""<div class="tile"><b>{Encode(tile.Figure)}</b><span>{Encode(tile.Label)}</span></div>""" + "\n");
+        var parts = new Dictionary<string, string>
+        {
+            ["title"] = Encode(Title),
+            ["subtitle"] = Encode(Subtitle),
+            ["tiles"] = string.Concat(tiles),
+            ["details"] = Details,
+            ["data"] = Json.Compact(Charts),
+        };
+        // One pass: a placeholder inside a part stays text.
+        return Placeholder().Replace(ReadResource("page.html"), match => parts.GetValueOrDefault(match.Groups[1].Value) ?? ReadResource(match.Groups[1].Value));
+    }
+
+    /// <summary>The text as HTML.</summary>
+    public static string Encode(string text) => WebUtility.HtmlEncode(text);
+
+    private static string ReadResource(string name)
+    {
+        using Stream resource = typeof(HtmlPage).Assembly.GetManifestResourceStream(name)!;
+        using var reader = new StreamReader(resource);
+        return reader.ReadToEnd();
+    }
+
+    [GeneratedRegex(@"\{\{([\w.]+)\}\}")]
+    private static partial Regex Placeholder();
+}
