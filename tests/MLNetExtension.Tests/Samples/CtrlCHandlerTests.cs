@@ -1,7 +1,6 @@
 using Samples.Commands;
 using Samples.Jobs;
 using Samples.Reporting;
-using Samples.Text;
 using Spectre.Console;
 
 namespace MLNetExtension.Tests.Samples;
