@@ -44,7 +44,7 @@ internal static class TrainingLoop
 
         TrainingLimits limits = new(options, examples.Count, stopToken);
         EpochSampler sampler = new(examples.Count, seed);
-        LearningRateSchedule schedule = new(options.LearningRate, options.MinimumLearningRate, options.WarmupSteps);
+        LearningRateSchedule schedule = new(options.LearningRate, options.MinimumLearningRate, options.Schedule.WarmupSteps);
         using TrainingStep trainingStep = new(model, options, calibrate: limits.Steps is null or >= StepsWorthCalibrating);
         using TrainingState? own = state is null ? new TrainingState() : null;
         TrainingState reached = state ?? own!;

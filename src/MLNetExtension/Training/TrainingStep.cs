@@ -30,21 +30,21 @@ internal sealed class TrainingStep : IDisposable
     public TrainingStep(CausalLanguageModel model, TrainingOptions options, bool calibrate)
     {
         _options = options;
-        bool onCpu = model.Device.type == DeviceType.CPU, pack = options.PackRows ?? onCpu;
-        if (options.Workers > 1 && !(onCpu && model.CanReplicate))
+        bool onCpu = model.Device.type == DeviceType.CPU, pack = options.Batching.PackRows ?? onCpu;
+        if (options.Batching.Workers > 1 && !(onCpu && model.CanReplicate))
         {
-            throw new ArgumentOutOfRangeException(nameof(TrainingOptions.Workers), options.Workers, string.Create(CultureInfo.InvariantCulture, $"{nameof(TrainingOptions.Workers)} is {options.Workers}, but must be 1 ")
+            throw new ArgumentOutOfRangeException("Batching.Workers", options.Batching.Workers, string.Create(CultureInfo.InvariantCulture, $"Batching.Workers is {options.Batching.Workers}, but must be 1 ")
                 + (onCpu ? $"for a {model.GetType().Name}, which cannot be replicated." : $"on {model.Device}: workers are threads of the CPU."));
         }
-        _precision = new PrecisionScope(model, options.ComputePrecision);
-        LinearCrossEntropy loss = new(labelSmoothing: options.LabelSmoothing, zLoss: options.ZLoss);
-        RouterBalance balance = new(options.RouterBalanceCoefficient, options.RouterBalanceScope);
-        _gradient = new ParallelGradient(new BatchGradient(model, options.LossNormalization, loss, options.ActivationRecomputation, pack, balance));
+        _precision = new PrecisionScope(model, options.Batching.Precision);
+        LinearCrossEntropy loss = new(labelSmoothing: options.Loss.LabelSmoothing, zLoss: options.Loss.ZLoss);
+        RouterBalance balance = new(options.Loss.RouterBalanceCoefficient, options.Loss.RouterBalanceScope);
+        _gradient = new ParallelGradient(new BatchGradient(model, options.Loss.Normalization, loss, options.Batching.ActivationRecomputation, pack, balance));
         _precision.SetMasters(_gradient.Parameters);
-        _optimizer = new AdamW(_gradient.Parameters, options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay);
-        _plan = new SplitPlan(options.MaximumTokensPerMicroBatch ?? MicroBatchTuner.DefaultTokens, options.Workers ?? 1, onCpu ? options.Threads ?? KernelThreads.Available : null, pack);
-        _calibrate = calibrate && options.MaximumTokensPerMicroBatch is null;
-        _workersToTry = options.Workers is { } workers ? [workers] : _plan.Threads is { } all && model.CanReplicate ? MicroBatchTuner.WorkersOf(all) : [1];
+        _optimizer = new AdamW(_gradient.Parameters, options.Optimizer.Beta1, options.Optimizer.Beta2, options.Optimizer.Epsilon, options.Optimizer.WeightDecay);
+        _plan = new SplitPlan(options.Batching.MaximumTokensPerMicroBatch ?? MicroBatchTuner.DefaultTokens, options.Batching.Workers ?? 1, onCpu ? options.Batching.Threads ?? KernelThreads.Available : null, pack);
+        _calibrate = calibrate && options.Batching.MaximumTokensPerMicroBatch is null;
+        _workersToTry = options.Batching.Workers is { } workers ? [workers] : _plan.Threads is { } all && model.CanReplicate ? MicroBatchTuner.WorkersOf(all) : [1];
     }
 
     /// <summary>Goes on from where another training stood; a state that holds nothing yet changes nothing.</summary>
@@ -84,7 +84,7 @@ internal sealed class TrainingStep : IDisposable
         using var scope = NewDisposeScope();    // in-place calls, too, give a new handle
         if (_calibrate && batch.Any(e => e.HasTargets))
         {
-            _plan = MicroBatchTuner.FastestPlan(_gradient, batch, _plan, _workersToTry, _options.MemoryLimitMiB);
+            _plan = MicroBatchTuner.FastestPlan(_gradient, batch, _plan, _workersToTry, _options.Batching.MemoryLimitMiB);
             _calibrate = false;
         }
         // Of the whole step: threads that kernels have just used spin for a while, and would take a core from the next batch's workers.
@@ -93,7 +93,7 @@ internal sealed class TrainingStep : IDisposable
         StepOutcome outcome = loss.TargetCount == 0 ? StepOutcome.NoTargets : loss.IsFinite ? StepOutcome.Applied : StepOutcome.NonFinite;
         if (outcome == StepOutcome.Applied)
         {
-            GradientClipping.Clip(_gradient.Parameters.Gradients, loss.GradientNorm, _options.MaximumGradientNorm);
+            GradientClipping.Clip(_gradient.Parameters.Gradients, loss.GradientNorm, _options.Optimizer.MaximumGradientNorm);
             _optimizer.Step(learningRate);
         }
         _gradient.Reset();

@@ -8,7 +8,7 @@ namespace MLNetExtension.Training.Resume;
 /// </summary>
 /// <remarks>
 /// Pass a new state to <see cref="TrainingLoop.Run"/>; when that returns, is canceled or throws, the state holds where it stood. Pass it again to resume. A resumed run equals an uninterrupted one
-/// bit for bit only where <see cref="TrainingOptions.MaximumTokensPerMicroBatch"/> is set and steps or epochs, not time, are its limit.
+/// bit for bit only where <see cref="BatchingOptions.MaximumTokensPerMicroBatch"/> is set and steps or epochs, not time, are its limit.
 /// </remarks>
 internal sealed class TrainingState : IDisposable
 {
