@@ -1,8 +1,18 @@
 namespace MLNetExtension.Data;
 
-/// <summary>What a row of the data holds, as it stands there.</summary>
-/// <param name="Text">Prompt and completion; both empty where the row holds token ids or a chat.</param>
-/// <param name="TokenIds">The row's token ids; null where it holds something else.</param>
-/// <param name="Messages">The row's chat, as JSON; null where it holds something else.</param>
+/// <summary>What a row of the data holds.</summary>
 /// <param name="Weight">What the row's summed loss and its number of targets are multiplied by.</param>
-internal readonly record struct RowContent(TextRow Text, int[]? TokenIds, string? Messages, double Weight);
+internal abstract record RowContent(double Weight)
+{
+    /// <summary>A text, all of whose tokens are targets.</summary>
+    internal sealed record Text(string Value, double Weight) : RowContent(Weight);
+
+    /// <summary>A prompt and what follows it; the completion's tokens are the targets.</summary>
+    internal sealed record PromptCompletion(string Prompt, string Completion, double Weight) : RowContent(Weight);
+
+    /// <summary>A chat as JSON; the assistant's tokens are the targets.</summary>
+    internal sealed record Chat(string Messages, double Weight) : RowContent(Weight);
+
+    /// <summary>Token ids, all of which are targets.</summary>
+    internal sealed record TokenIds(int[] Ids, double Weight) : RowContent(Weight);
+}

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using MLNetExtension.Tokenization;
 using MLNetExtension.Tokenization.Chat;
@@ -52,10 +53,17 @@ internal sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int cont
         return Example([], tokenIds, position, weight, wholeBytes: null);
     }
 
-    internal TokenExample Encode(RowContent row, long position) =>
-        row.TokenIds is not null ? Encode(row.TokenIds, position, row.Weight)
-        : row.Messages is not null ? Chats.Encode(ChatMessages.Parse(row.Messages, position), position, row.Weight)
-        : Encode(row.Text, position, row.Weight);
+    /// <summary>Encodes one row by what it holds.</summary>
+    /// <param name="row">The row.</param>
+    /// <param name="position">Its position in the data, from 0.</param>
+    public TokenExample Encode(RowContent row, long position) => row switch
+    {
+        RowContent.Text text => Encode(new TextRow("", text.Value), position, row.Weight),
+        RowContent.PromptCompletion pair => Encode(new TextRow(pair.Prompt, pair.Completion), position, row.Weight),
+        RowContent.Chat chat => Chats.Encode(ChatMessages.Parse(chat.Messages, position), position, row.Weight),
+        RowContent.TokenIds tokens => Encode(tokens.Ids, position, row.Weight),
+        _ => throw new UnreachableException(),
+    };
 
     private TokenExample Example(IReadOnlyList<int> prompt, IReadOnlyList<int> completion, long position, double weight, int? wholeBytes)
     {

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace MLNetExtension.Generation;
 
 /// <summary>How a text is generated: how long it may get, and how each token is chosen from the model's probabilities.</summary>
@@ -45,20 +43,14 @@ public sealed record GenerationOptions
     /// </summary>
     public int? Seed { get; init; }
 
-    internal void Validate()
+    internal void Validate(string? group = null)
     {
-        Require(MaximumNewTokens >= 1, nameof(MaximumNewTokens), MaximumNewTokens, "1 or more");
-        Require(Temperature >= 0 && double.IsFinite(Temperature), nameof(Temperature), Temperature, "0 or more, and finite");
-        Require(TopK is null or >= 1, nameof(TopK), TopK, "null, or 1 or more");
-        Require(TopP is > 0 and <= 1, nameof(TopP), TopP, "above 0 and at most 1");
-        Require(MinP is >= 0 and <= 1, nameof(MinP), MinP, "from 0 to 1");
-        Require(RepetitionPenalty > 0 && double.IsFinite(RepetitionPenalty), nameof(RepetitionPenalty), RepetitionPenalty, "above 0, and finite");
-        Require(StopStrings is not null && !StopStrings.Any(string.IsNullOrEmpty), nameof(StopStrings), StopStrings is null ? "null" : "[" + string.Join(", ", StopStrings) + "]", "a list of strings that are not empty");
-    }
-
-    private static void Require(bool holds, string option, object? value, string allowed)
-    {
-        if (!holds)
-            throw new ArgumentOutOfRangeException(option, string.Create(CultureInfo.InvariantCulture, $"{option} must be {allowed}; it is {value}."));
+        Require.That(MaximumNewTokens >= 1, MaximumNewTokens, "at least 1", group);
+        Require.That(Temperature >= 0 && double.IsFinite(Temperature), Temperature, "at least 0, and finite", group);
+        Require.That(TopK is null or >= 1, TopK, "null, or at least 1", group);
+        Require.That(TopP is > 0 and <= 1, TopP, "above 0 and at most 1", group);
+        Require.That(MinP is >= 0 and <= 1, MinP, "from 0 to 1", group);
+        Require.That(RepetitionPenalty > 0 && double.IsFinite(RepetitionPenalty), RepetitionPenalty, "above 0, and finite", group);
+        Require.That(StopStrings is not null && !StopStrings.Any(string.IsNullOrEmpty), StopStrings, "a list of strings that are not empty", group);
     }
 }

@@ -14,7 +14,7 @@ public sealed class CausalLanguageModelingCatalog
     internal CausalLanguageModelingCatalog(MLContext mlContext)
     {
         _mlContext = mlContext;
-        TorchDevice.Know(mlContext);
+        TorchDevice.Register(mlContext);
         Trainers = new CausalLanguageModelingTrainers(mlContext);
         RegisterLoader();
     }
@@ -40,10 +40,10 @@ public sealed class CausalLanguageModelingCatalog
     /// <exception cref="InvalidOperationException">The data has no target token, or none of a weight above 0, or a weight is negative or not finite.</exception>
     public CausalLanguageModelMetrics Evaluate(
         IDataView data,
-        string lossSumColumnName = CausalLanguageModelTrainer.Defaults.LossSumColumnName,
-        string tokenCountColumnName = CausalLanguageModelTrainer.Defaults.TokenCountColumnName,
-        string byteCountColumnName = CausalLanguageModelTrainer.Defaults.ByteCountColumnName,
-        string correctCountColumnName = CausalLanguageModelTrainer.Defaults.CorrectCountColumnName,
+        string lossSumColumnName = OutputOptions.DefaultLossSum,
+        string tokenCountColumnName = OutputOptions.DefaultTokenCount,
+        string byteCountColumnName = OutputOptions.DefaultByteCount,
+        string correctCountColumnName = OutputOptions.DefaultCorrectCount,
         string? exampleWeightColumnName = null)
     {
         ArgumentNullException.ThrowIfNull(data);
@@ -72,10 +72,10 @@ public sealed class CausalLanguageModelingCatalog
         string? samplingKeyColumnName = null,
         int? seed = null,
         bool keepModels = false,
-        string lossSumColumnName = CausalLanguageModelTrainer.Defaults.LossSumColumnName,
-        string tokenCountColumnName = CausalLanguageModelTrainer.Defaults.TokenCountColumnName,
-        string byteCountColumnName = CausalLanguageModelTrainer.Defaults.ByteCountColumnName,
-        string correctCountColumnName = CausalLanguageModelTrainer.Defaults.CorrectCountColumnName,
+        string lossSumColumnName = OutputOptions.DefaultLossSum,
+        string tokenCountColumnName = OutputOptions.DefaultTokenCount,
+        string byteCountColumnName = OutputOptions.DefaultByteCount,
+        string correctCountColumnName = OutputOptions.DefaultCorrectCount,
         string? exampleWeightColumnName = null)
     {
         ArgumentNullException.ThrowIfNull(data);

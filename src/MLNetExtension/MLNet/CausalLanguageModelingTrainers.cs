@@ -1,4 +1,5 @@
 using Microsoft.ML;
+using MLNetExtension.Training;
 
 namespace MLNetExtension;
 
@@ -16,13 +17,13 @@ public sealed class CausalLanguageModelingTrainers
     /// <param name="maximumEpochs">How often to go through the data, at least 1. Default: 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">An argument is out of its range.</exception>
     public CausalLanguageModelTrainer CausalLanguageModel(
-        string textColumnName = CausalLanguageModelTrainer.Defaults.TextColumnName,
-        int batchSize = CausalLanguageModelTrainer.Defaults.BatchSize,
-        double learningRate = CausalLanguageModelTrainer.Defaults.LearningRate,
-        int maximumEpochs = CausalLanguageModelTrainer.Defaults.MaximumEpochs) =>
+        string textColumnName = "Text",
+        int batchSize = TrainingOptions.DefaultBatchSize,
+        double learningRate = TrainingOptions.DefaultLearningRate,
+        int maximumEpochs = 1) =>
         CausalLanguageModel(new CausalLanguageModelTrainer.Options
         {
-            TextColumnName = textColumnName,
+            Columns = InputColumns.Text(textColumnName),
             BatchSize = batchSize,
             LearningRate = learningRate,
             MaximumEpochs = maximumEpochs,

@@ -25,7 +25,7 @@ internal sealed class TrainingLoop : IDisposable
         TrainingOptions options = run.Options;
         _run = run;
         _limits = new TrainingLimits(options, run.Examples.Count, run.StopToken);
-        _schedule = new LearningRateSchedule(options.LearningRate, options.MinimumLearningRate, options.WarmupSteps);
+        _schedule = new LearningRateSchedule(options.LearningRate, options.MinimumLearningRate, options.Schedule.WarmupSteps);
         _trainingStep = new TrainingStep(run.Model, options, tune: _limits.Steps is null or >= StepsWorthTuning);
         _validation = new ValidationRun(run.Validation, run.Model, _trainingStep.Parameters, _best);
     }

@@ -38,26 +38,26 @@ internal sealed class TrainingStep : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">Several workers are asked for, and the device or the model allows one.</exception>
     public TrainingStep(CausalLanguageModel model, TrainingOptions options, bool tune)
     {
-        bool onCpu = model.Device.type == DeviceType.CPU, pack = options.PackRows ?? onCpu;
-        RequireWorkers(options.Workers, model, onCpu);
-        (_maximumGradientNorm, _memoryLimitMiB) = (options.MaximumGradientNorm, options.MemoryLimitMiB);
-        _precision = new PrecisionScope(model, options.ComputePrecision);
+        bool onCpu = model.Device.type == DeviceType.CPU, pack = options.Batching.PackRows ?? onCpu;
+        RequireWorkers(options.Batching.Workers, model, onCpu);
+        (_maximumGradientNorm, _memoryLimitMiB) = (options.Optimizer.MaximumGradientNorm, options.Batching.MemoryLimitMiB);
+        _precision = new PrecisionScope(model, options.Batching.Precision);
         _gradient = new BatchGradient(model, new GradientSettings
         {
-            Normalization = options.LossNormalization,
-            Loss = new LinearCrossEntropy(labelSmoothing: options.LabelSmoothing, zLoss: options.ZLoss),
-            Recompute = options.ActivationRecomputation,
+            Normalization = options.Loss.Normalization,
+            Loss = new LinearCrossEntropy(labelSmoothing: options.Loss.LabelSmoothing, zLoss: options.Loss.ZLoss),
+            Recompute = options.Batching.ActivationRecomputation,
             Pack = pack,
-            BalanceCoefficient = options.RouterBalanceCoefficient,
-            BalanceScope = options.RouterBalanceScope,
+            BalanceCoefficient = options.Loss.RouterBalanceCoefficient,
+            BalanceScope = options.Loss.RouterBalanceScope,
         });
         _precision.CopyMastersTo(Parameters);
-        Optimizer = new AdamW(Parameters, options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay);
+        Optimizer = new AdamW(Parameters, options.Optimizer.Beta1, options.Optimizer.Beta2, options.Optimizer.Epsilon, options.Optimizer.WeightDecay);
 
-        int? threads = onCpu ? options.Threads ?? KernelThreads.Available : null;
-        _plan = new SplitPlan(options.MaximumTokensPerMicroBatch ?? MicroBatchTuner.DefaultTokens, options.Workers ?? 1, threads, pack);
-        _tune = tune && options.MaximumTokensPerMicroBatch is null;
-        _workersToTry = options.Workers is { } workers ? [workers]
+        int? threads = onCpu ? options.Batching.Threads ?? KernelThreads.Available : null;
+        _plan = new SplitPlan(options.Batching.MaximumTokensPerMicroBatch ?? MicroBatchTuner.DefaultTokens, options.Batching.Workers ?? 1, threads, pack);
+        _tune = tune && options.Batching.MaximumTokensPerMicroBatch is null;
+        _workersToTry = options.Batching.Workers is { } workers ? [workers]
             : threads is { } all && model.CanReplicate ? MicroBatchTuner.ListWorkers(all)
             : [1];
     }
@@ -135,7 +135,7 @@ internal sealed class TrainingStep : IDisposable
         if (!(workers > 1) || (onCpu && model.CanReplicate))
             return;
         string reason = onCpu ? $"for a {model.GetType().Name}, which cannot be replicated" : $"on {model.Device}: workers are threads of the CPU";
-        const string Name = nameof(TrainingOptions.Workers);
+        const string Name = $"{nameof(TrainingOptions.Batching)}.{nameof(BatchingOptions.Workers)}";
         throw new ArgumentOutOfRangeException(Name, workers, string.Create(CultureInfo.InvariantCulture, $"{Name} is {workers}, but must be 1 {reason}."));
     }
 }

@@ -1,6 +1,6 @@
+using MLNetExtension;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Tokenization.Bytes;
-using MLNetExtension.Training;
 using MLNetExtension.Training.Accumulation;
 using Samples.Errors;
 using Samples.Text;
@@ -96,17 +96,17 @@ internal sealed record ComparisonSettings
     /// <exception cref="UserErrorException">A setting is out of its range, or two do not go together.</exception>
     public Gpt2Configuration CreateModelConfiguration()
     {
-        var options = new TrainingOptions { Layers = Layers, Heads = Heads, Width = Width, ContextLength = Context };
+        var network = new LanguageModel.Gpt2Network { Layers = Layers, Heads = Heads, Width = Width, ContextLength = Context };
         try
         {
-            options.Validate();
+            network.Validate("Model");
             Validate();
         }
         catch (ArgumentException e)
         {
             throw UserErrorException.From(e);
         }
-        return options.ModelConfiguration(new ByteLevelTokenizer().VocabularySize);
+        return network.ToConfiguration(new ByteLevelTokenizer().VocabularySize);
     }
 
     private static void Require(bool holds, string setting, object value, string allowed)

@@ -40,8 +40,9 @@ internal sealed record FinetuneRecipe(TrainingSettings Settings) : ITrainingReci
     public CausalLanguageModelTrainer.Options CreateOptions(RowKind kind)
     {
         CausalLanguageModelTrainer.Options options = Settings.CreateOptions(kind, warmupSteps: 20);
-        (options.PretrainedFolder, options.Lora, options.ComputePrecision) = (BaseFolder, Lora, Precision);
-        options.WeightDecay = 0.01;
+        (options.Model, options.Adapters) = (LanguageModel.Pretrained(BaseFolder, Settings.Context), Lora);
+        options.Batching = options.Batching with { Precision = Precision };
+        options.Optimizer = new() { WeightDecay = 0.01 };
         return options;
     }
 

@@ -38,8 +38,8 @@ internal sealed record FromScratchRecipe(TrainingSettings Settings) : ITrainingR
     public CausalLanguageModelTrainer.Options CreateOptions(RowKind kind)
     {
         CausalLanguageModelTrainer.Options options = Settings.CreateOptions(kind, warmupSteps: 50);
-        (options.Layers, options.Heads, options.Width) = (Layers, Heads, Width);
-        options.LossNormalization = LossNormalization;
+        options.Model = LanguageModel.Gpt2(Layers, Heads, Width, Settings.Context);
+        options.Loss = new() { Normalization = LossNormalization };
         try
         {
             options.Validate();

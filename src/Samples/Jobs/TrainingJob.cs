@@ -81,7 +81,7 @@ internal sealed class TrainingJob(ITrainingRecipe recipe, TrainingSettings setti
     private MetricsReport EvaluateUntrained(MLContext mlContext, RowSplit split)
     {
         CausalLanguageModelTrainer.Options options = recipe.CreateOptions(split.Kind);
-        (options.MaximumSteps, options.Lora) = (0, null);
+        (options.MaximumSteps, options.Adapters) = (0, null);
         options.CancellationToken = cancellationToken;
         using var untrained = new FittedModel(recipe.Fit(mlContext, options, split.Train, split.Kind));
         return split.Evaluate(mlContext, untrained.Transformer);

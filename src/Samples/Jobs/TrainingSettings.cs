@@ -48,27 +48,21 @@ internal sealed record TrainingSettings
     /// <summary>Trainer options with these settings; the recipe sets the model and what else is its own.</summary>
     /// <param name="kind">The kind of the rows, which decides the columns.</param>
     /// <param name="warmupSteps">Steps of the warmup; a tenth of <see cref="Steps"/> if that is less.</param>
-    public CausalLanguageModelTrainer.Options CreateOptions(RowKind kind, int warmupSteps)
+    public CausalLanguageModelTrainer.Options CreateOptions(RowKind kind, int warmupSteps) => new()
     {
-        var options = new CausalLanguageModelTrainer.Options
+        Columns = kind switch
         {
-            ContextLength = Context,
-            BatchSize = BatchSize,
-            MaximumTokensPerMicroBatch = MicroBatchTokens,
-            LearningRate = LearningRate,
-            MinimumLearningRate = LearningRate / 10,
-            WarmupSteps = Steps is { } steps ? Math.Min(warmupSteps, steps / 10) : warmupSteps,
-            MaximumSteps = Steps,
-            MaximumEpochs = Epochs,
-            MaximumDuration = Minutes is { } minutes ? TimeSpan.FromMinutes(minutes) : null,
-            Seed = Seed,
-        };
-        if (kind == RowKind.Prompts)
-            (options.PromptColumnName, options.CompletionColumnName) = (nameof(PromptRow.Prompt), nameof(PromptRow.Completion));
-        else if (kind == RowKind.Chats)
-            options.MessagesColumnName = nameof(ChatRow.Messages);
-        else
-            options.TextColumnName = nameof(TextRow.Text);
-        return options;
-    }
+            RowKind.Prompts => InputColumns.PromptCompletion(nameof(PromptRow.Prompt), nameof(PromptRow.Completion)),
+            RowKind.Chats => InputColumns.Chat(nameof(ChatRow.Messages)),
+            _ => InputColumns.Text(nameof(TextRow.Text)),
+        },
+        BatchSize = BatchSize,
+        Batching = new() { MaximumTokensPerMicroBatch = MicroBatchTokens },
+        LearningRate = LearningRate,
+        Schedule = new() { WarmupSteps = Steps is { } steps ? Math.Min(warmupSteps, steps / 10) : warmupSteps },
+        MaximumSteps = Steps,
+        MaximumEpochs = Epochs,
+        MaximumDuration = Minutes is { } minutes ? TimeSpan.FromMinutes(minutes) : null,
+        Seed = Seed,
+    };
 }

@@ -67,14 +67,11 @@ public partial class SupportReplies
     public static IEstimator<ITransformer> BuildPipeline(MLContext mlContext, int maximumSteps = RetrainSteps) =>
         mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(new CausalLanguageModelTrainer.Options
         {
-            PromptColumnName = nameof(ModelInput.Prompt),
-            CompletionColumnName = nameof(ModelInput.Completion),
-            Layers = 3,
-            Width = 128,
-            ContextLength = 256,
+            Columns = InputColumns.PromptCompletion(nameof(ModelInput.Prompt), nameof(ModelInput.Completion)),
+            Model = LanguageModel.Gpt2(layers: 3, width: 128, contextLength: 256),
             BatchSize = 8,
-            WarmupSteps = Math.Min(20, maximumSteps / 10),
+            Schedule = new() { WarmupSteps = Math.Min(20, maximumSteps / 10) },
             MaximumSteps = maximumSteps,
-            GeneratedText = new GenerationOptions { MaximumNewTokens = 240, Temperature = 0 },
+            Outputs = new() { Generation = new GenerationOptions { MaximumNewTokens = 240, Temperature = 0 } },
         });
 }

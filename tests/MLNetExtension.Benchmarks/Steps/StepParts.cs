@@ -30,9 +30,9 @@ internal sealed class StepParts : IDisposable
 
     private StepParts(Gpt2Model model)
     {
-        _gradient = new WorkerGradient(model, new GradientSettings { Normalization = _options.LossNormalization, Pack = true });
-        _spare = new GradientAccumulator(_gradient.Parameters, _options.LossNormalization);
-        _optimizer = new AdamW(_gradient.Parameters, _options.Beta1, _options.Beta2, _options.Epsilon, _options.WeightDecay);
+        _gradient = new WorkerGradient(model, new GradientSettings { Normalization = _options.Loss.Normalization, Pack = true });
+        _spare = new GradientAccumulator(_gradient.Parameters, _options.Loss.Normalization);
+        _optimizer = new AdamW(_gradient.Parameters, _options.Optimizer.Beta1, _options.Optimizer.Beta2, _options.Optimizer.Epsilon, _options.Optimizer.WeightDecay);
     }
 
     /// <summary>Measures in this process.</summary>
@@ -80,18 +80,13 @@ internal sealed class StepParts : IDisposable
             _seconds[Model] -= _seconds[Batching] + _seconds[Bookkeeping] - before;
         }
         BatchLoss loss = Time(Division, _gradient.DivideGradient);
-        Time(Clipping, () => GradientClipping.Clip(_gradient.Parameters.Gradients, loss.GradientNorm, _options.MaximumGradientNorm));
+        Time(Clipping, () => GradientClipping.Clip(_gradient.Parameters.Gradients, loss.GradientNorm, _options.Optimizer.MaximumGradientNorm));
         Time(Optimizer, () => _optimizer.Step(_options.LearningRate));
         Time(Zeroing, _gradient.Reset);
     }
 
     // Side by side, parts of a step overlap; one after another, they add up to it.
-    private static TrainingOptions OneWorker()
-    {
-        TrainingOptions options = WorkloadFolder.Options;
-        options.Workers = 1;
-        return options;
-    }
+    private static TrainingOptions OneWorker() => WorkloadFolder.Options with { Batching = new() { Workers = 1 } };
 
     private static double Tokenizing(TokenExample[] window)
     {

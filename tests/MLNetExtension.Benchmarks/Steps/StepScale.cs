@@ -24,8 +24,7 @@ internal static class StepScale
     public static StepScaleResult[] Measure(Workload workload)
     {
         int length = workload.Configuration.ContextLength / 2;
-        TrainingOptions options = WorkloadFolder.Options;
-        options.MaximumTokensPerMicroBatch = RowsPerMicroBatch * length;
+        TrainingOptions options = WorkloadFolder.Options with { Batching = new() { MaximumTokensPerMicroBatch = RowsPerMicroBatch * length } };
         using Gpt2Model model = new(workload.Configuration, seed: 1);
         model.train();
         using TrainingStep step = new(model, options, tune: false);

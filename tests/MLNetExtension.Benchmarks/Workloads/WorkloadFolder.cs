@@ -67,5 +67,5 @@ internal sealed record ModelSizes(int VocabularySize, int ContextLength, int Lay
 internal sealed record OptimizerSettings(double LearningRate, double Beta1, double Beta2, double Epsilon, double WeightDecay, double MaximumGradientNorm)
 {
     public static OptimizerSettings From(TrainingOptions options) =>
-        new(options.LearningRate, options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay, options.MaximumGradientNorm);
+        new(options.LearningRate, options.Optimizer.Beta1, options.Optimizer.Beta2, options.Optimizer.Epsilon, options.Optimizer.WeightDecay, options.Optimizer.MaximumGradientNorm);
 }

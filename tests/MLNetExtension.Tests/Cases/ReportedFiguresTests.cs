@@ -31,7 +31,7 @@ public sealed class ReportedFiguresTests
         foreach ((double smoothing, double zLoss, bool pack, bool recompute) in new[] { (0.0, 0.0, false, false), (0.1, 0.0, false, true), (0.1, 0.01, true, false) })
         {
             TokenExample[] rows = Rows();
-            List<StepReport> steps = Train(rows, new() { MaximumTokensPerMicroBatch = budget, LabelSmoothing = smoothing, ZLoss = zLoss, PackRows = pack, ActivationRecomputation = recompute });
+            List<StepReport> steps = Train(rows, new() { Batching = new() { MaximumTokensPerMicroBatch = budget, PackRows = pack, ActivationRecomputation = recompute }, Loss = new() { LabelSmoothing = smoothing, ZLoss = zLoss } });
 
             TokenExample[][] batches = Batches(rows);
             CollectionAssert.AreEqual(new[] { 4, 4, 2, 4, 4, 2 }, steps.Select(step => step.Rows).ToArray());
@@ -53,9 +53,9 @@ public sealed class ReportedFiguresTests
     [TestMethod]
     public void The_mean_of_means_and_the_sum_report_the_same_loss_and_another_norm()
     {
-        List<StepReport> token = Train(Rows(), new() { MaximumTokensPerMicroBatch = 1 });
-        List<StepReport> means = Train(Rows(), new() { MaximumTokensPerMicroBatch = 1, LossNormalization = LossNormalization.MicroBatchMean });
-        List<StepReport> sums = Train(Rows(), new() { MaximumTokensPerMicroBatch = 1, LossNormalization = LossNormalization.Sum });
+        List<StepReport> token = Train(Rows(), new() { Batching = new() { MaximumTokensPerMicroBatch = 1 } });
+        List<StepReport> means = Train(Rows(), new() { Batching = new() { MaximumTokensPerMicroBatch = 1 }, Loss = new() { Normalization = LossNormalization.MicroBatchMean } });
+        List<StepReport> sums = Train(Rows(), new() { Batching = new() { MaximumTokensPerMicroBatch = 1 }, Loss = new() { Normalization = LossNormalization.Sum } });
 
         for (int i = 0; i < token.Count; i++)
         {
@@ -74,7 +74,7 @@ public sealed class ReportedFiguresTests
     public void Every_step_reports_the_share_of_its_batches_targets_that_the_logits_argmax_hits(int budget)
     {
         TokenExample[] rows = Rows();
-        foreach ((StepReport step, TokenExample[] batch) in Train(rows, new() { MaximumTokensPerMicroBatch = budget }).Zip(Batches(rows)))
+        foreach ((StepReport step, TokenExample[] batch) in Train(rows, new() { Batching = new() { MaximumTokensPerMicroBatch = budget } }).Zip(Batches(rows)))
             Assert.AreEqual(Argmax.CorrectCount(batch) / batch.Sum(e => e.TargetCount), step.Accuracy, 1e-15);
     }
 
@@ -83,9 +83,9 @@ public sealed class ReportedFiguresTests
     public void Padding_is_reported_of_padded_rows_alone()
     {
         TokenExample[] rows = Rows();
-        foreach ((StepReport step, TokenExample[] batch) in Train(rows, new() { MaximumTokensPerMicroBatch = 10_000, PackRows = false }).Zip(Batches(rows)))
+        foreach ((StepReport step, TokenExample[] batch) in Train(rows, new() { Batching = new() { MaximumTokensPerMicroBatch = 10_000, PackRows = false } }).Zip(Batches(rows)))
             Assert.AreEqual(1 - batch.Sum(e => e.Length) / (double)(batch.Length * batch.Max(e => e.Length)), step.PaddingShare, 1e-15);
-        foreach (StepReport step in Train(rows, new() { MaximumTokensPerMicroBatch = 10_000, PackRows = true }))
+        foreach (StepReport step in Train(rows, new() { Batching = new() { MaximumTokensPerMicroBatch = 10_000, PackRows = true } }))
             Assert.AreEqual(0, step.PaddingShare);
     }
 
@@ -99,8 +99,14 @@ public sealed class ReportedFiguresTests
 
     private static List<StepReport> Train(TokenExample[] rows, TrainingOptions options)
     {
-        (options.BatchSize, options.MaximumEpochs) = (4, 2);
-        (options.LearningRate, options.MinimumLearningRate, options.WeightDecay) = (1e-300, 0, 0);
+        options = options with
+        {
+            BatchSize = 4,
+            MaximumEpochs = 2,
+            LearningRate = 1e-300,
+            Schedule = new() { MinimumLearningRate = 0 },
+            Optimizer = new() { WeightDecay = 0 },
+        };
         using Gpt2Model model = Ragged.Model();
         List<StepReport> steps = [];
         TrainingLoop.Run(model, rows, options, Seed, steps.Add);

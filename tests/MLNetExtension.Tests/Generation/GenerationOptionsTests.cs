@@ -16,25 +16,25 @@ public sealed class GenerationOptionsTests
     [TestMethod]
     public void What_is_not_allowed_is_refused_by_name_with_value_and_limits()
     {
-        AssertRefused(new() { MaximumNewTokens = 0 }, "MaximumNewTokens must be 1 or more; it is 0.");
-        AssertRefused(new() { Temperature = -0.5 }, "Temperature must be 0 or more, and finite; it is -0.5.");
-        AssertRefused(new() { Temperature = double.NaN }, "Temperature must be 0 or more, and finite; it is NaN.");
-        AssertRefused(new() { Temperature = double.PositiveInfinity }, "Temperature must be 0 or more, and finite; it is Infinity.");
-        AssertRefused(new() { TopK = 0 }, "TopK must be null, or 1 or more; it is 0.");
-        AssertRefused(new() { TopP = 0 }, "TopP must be above 0 and at most 1; it is 0.");
-        AssertRefused(new() { TopP = 1.5 }, "TopP must be above 0 and at most 1; it is 1.5.");
-        AssertRefused(new() { TopP = double.NaN }, "TopP must be above 0 and at most 1; it is NaN.");
-        AssertRefused(new() { MinP = -0.1 }, "MinP must be from 0 to 1; it is -0.1.");
-        AssertRefused(new() { MinP = double.NaN }, "MinP must be from 0 to 1; it is NaN.");
-        AssertRefused(new() { RepetitionPenalty = 0 }, "RepetitionPenalty must be above 0, and finite; it is 0.");
-        AssertRefused(new() { RepetitionPenalty = double.NaN }, "RepetitionPenalty must be above 0, and finite; it is NaN.");
-        AssertRefused(new() { StopStrings = ["a", ""] }, "StopStrings must be a list of strings that are not empty; it is [a, ].");
-        AssertRefused(new() { StopStrings = null! }, "StopStrings must be a list of strings that are not empty; it is null.");
+        AssertRefused(new() { MaximumNewTokens = 0 }, "MaximumNewTokens is 0; allowed is at least 1.");
+        AssertRefused(new() { Temperature = -0.5 }, "Temperature is -0.5; allowed is at least 0, and finite.");
+        AssertRefused(new() { Temperature = double.NaN }, "Temperature is NaN; allowed is at least 0, and finite.");
+        AssertRefused(new() { Temperature = double.PositiveInfinity }, "Temperature is Infinity; allowed is at least 0, and finite.");
+        AssertRefused(new() { TopK = 0 }, "TopK is 0; allowed is null, or at least 1.");
+        AssertRefused(new() { TopP = 0 }, "TopP is 0; allowed is above 0 and at most 1.");
+        AssertRefused(new() { TopP = 1.5 }, "TopP is 1.5; allowed is above 0 and at most 1.");
+        AssertRefused(new() { TopP = double.NaN }, "TopP is NaN; allowed is above 0 and at most 1.");
+        AssertRefused(new() { MinP = -0.1 }, "MinP is -0.1; allowed is from 0 to 1.");
+        AssertRefused(new() { MinP = double.NaN }, "MinP is NaN; allowed is from 0 to 1.");
+        AssertRefused(new() { RepetitionPenalty = 0 }, "RepetitionPenalty is 0; allowed is above 0, and finite.");
+        AssertRefused(new() { RepetitionPenalty = double.NaN }, "RepetitionPenalty is NaN; allowed is above 0, and finite.");
+        AssertRefused(new() { StopStrings = ["a", ""] }, "StopStrings is [a, ]; allowed is a list of strings that are not empty.");
+        AssertRefused(new() { StopStrings = null! }, "StopStrings is null; allowed is a list of strings that are not empty.");
     }
 
     private static void AssertRefused(GenerationOptions options, string message)
     {
-        var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(options.Validate);
+        var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => options.Validate());
         Assert.StartsWith(message, error.Message);
     }
 }

@@ -41,7 +41,11 @@ public sealed class CrossValidateTests
         var pipeline = mlContext.Transforms.CopyColumns("Copy", "Text")
             .Append(mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(new CausalLanguageModelTrainer.Options
             {
-                Layers = 1, Heads = 1, Width = 8, ContextLength = 32, MaximumSteps = 1, TextColumnName = "Copy", LossSumColumnName = "Nats", Seed = 1,
+                Model = LanguageModel.Gpt2(layers: 1, heads: 1, width: 8, contextLength: 32),
+                MaximumSteps = 1,
+                Columns = InputColumns.Text("Copy"),
+                Outputs = new() { LossSum = "Nats" },
+                Seed = 1,
             }));
         long live = Live();
 

@@ -11,18 +11,18 @@ public sealed class EstimatorConformanceTests
     private static readonly Dictionary<string, Configuration> Configurations = new()
     {
         ["text"] = new(_ => { }, "Text"),
-        ["text, weighted"] = new(options => options.ExampleWeightColumnName = "Weight", "Text", "Weight"),
+        ["text, weighted"] = new(options => options.Columns = InputColumns.Text(weight: "Weight"), "Text", "Weight"),
         ["text, with every output renamed"] = new(Rename, "Text"),
-        ["text, with outputs that hide inputs"] = new(options => (options.LossSumColumnName, options.GeneratedTextColumnName) = ("Vector", "Text"), "Text"),
-        ["text, by experts with dropout"] = new(options => (options.Experts, options.Dropout) = (2, 0.2), "Text"),
-        ["text, trained packed and recomputed"] = new(options => options.PackRows = options.ActivationRecomputation = true, "Text"),
-        ["text, generated at random from a seed"] = new(options => options.GeneratedText = new GenerationOptions { MaximumNewTokens = 2, Seed = 4, TopK = 9 }, "Text"),
+        ["text, with outputs that hide inputs"] = new(options => options.Outputs = options.Outputs with { LossSum = "Vector", GeneratedText = "Text" }, "Text"),
+        ["text, by experts with dropout"] = new(options => options.Model = Network(dropout: 0.2, experts: 2), "Text"),
+        ["text, trained packed and recomputed"] = new(options => options.Batching = options.Batching with { PackRows = true, ActivationRecomputation = true }, "Text"),
+        ["text, generated at random from a seed"] = new(options => options.Outputs = new() { Generation = new GenerationOptions { MaximumNewTokens = 2, Seed = 4, TopK = 9 } }, "Text"),
         ["prompt and completion"] = new(Prompted, "Prompt", "Completion"),
-        ["prompt and completion, weighted and renamed"] = new(options => { Prompted(options); Rename(options); options.ExampleWeightColumnName = "Weight"; }, "Prompt", "Completion", "Weight"),
-        ["prompt and completion with dropout"] = new(options => { Prompted(options); options.Dropout = 0.3; }, "Prompt", "Completion"),
-        ["token ids of any number"] = new(options => options.TokenIdsColumnName = "Ids", "Ids"),
-        ["token ids of a fixed number, weighted"] = new(options => (options.TokenIdsColumnName, options.ExampleWeightColumnName) = ("ThreeIds", "Weight"), "ThreeIds", "Weight"),
-        ["token ids by experts, renamed"] = new(options => { Rename(options); (options.TokenIdsColumnName, options.Experts) = ("Ids", 2); }, "Ids"),
+        ["prompt and completion, weighted and renamed"] = new(options => { Rename(options); options.Columns = InputColumns.PromptCompletion("Prompt", "Completion", weight: "Weight"); }, "Prompt", "Completion", "Weight"),
+        ["prompt and completion with dropout"] = new(options => { Prompted(options); options.Model = Network(dropout: 0.3); }, "Prompt", "Completion"),
+        ["token ids of any number"] = new(options => options.Columns = InputColumns.TokenIds("Ids"), "Ids"),
+        ["token ids of a fixed number, weighted"] = new(options => options.Columns = InputColumns.TokenIds("ThreeIds", weight: "Weight"), "ThreeIds", "Weight"),
+        ["token ids by experts, renamed"] = new(options => { Rename(options); (options.Columns, options.Model) = (InputColumns.TokenIds("Ids"), Network(experts: 2)); }, "Ids"),
         ["hidden input columns"] = new(_ => { }) { Before = mlContext => mlContext.Transforms.CopyColumns("Text", "Completion") },
         ["a transformer before"] = new(_ => { }) { Pipeline = (mlContext, trainer) => mlContext.Transforms.Text.NormalizeText("Text").Append(trainer) },
         ["transformers after"] = new(_ => { })
@@ -36,7 +36,7 @@ public sealed class EstimatorConformanceTests
             {
                 var options = Tiny();
                 Rename(options);
-                options.TextColumnName = "GeneratedText";
+                options.Columns = InputColumns.Text("GeneratedText");
                 return trainer.Append(mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(options));
             },
         },
@@ -69,24 +69,29 @@ public sealed class EstimatorConformanceTests
 
     private static Options Tiny() => new()
     {
-        Layers = 1,
-        Heads = 1,
-        Width = 8,
-        ContextLength = 16,
+        Model = Network(),
         BatchSize = 4,
         MaximumSteps = 2,
-        MaximumTokensPerMicroBatch = 64,
+        Batching = new() { MaximumTokensPerMicroBatch = 64 },
         Seed = 5,
-        GeneratedText = new GenerationOptions { Temperature = 0, MaximumNewTokens = 2 },
+        Outputs = new() { Generation = new GenerationOptions { Temperature = 0, MaximumNewTokens = 2 } },
     };
 
-    private static void Prompted(Options options) => (options.PromptColumnName, options.CompletionColumnName) = ("Prompt", "Completion");
+    private static void Prompted(Options options) => options.Columns = InputColumns.PromptCompletion("Prompt", "Completion");
 
-    private static void Rename(Options options)
+    private static LanguageModel Network(double dropout = 0, int experts = 0) =>
+        LanguageModel.Gpt2(layers: 1, heads: 1, width: 8, contextLength: 16, dropout: dropout, experts: experts);
+
+    private static void Rename(Options options) => options.Outputs = options.Outputs with
     {
-        (options.LossSumColumnName, options.TokenCountColumnName, options.ByteCountColumnName, options.CorrectCountColumnName) = ("Nats", "Tokens", "Bytes", "Hits");
-        (options.PerplexityColumnName, options.TokenLogProbabilitiesColumnName, options.GeneratedTextColumnName) = ("Doubt", "Logs", "Continuation");
-    }
+        LossSum = "Nats",
+        TokenCount = "Tokens",
+        ByteCount = "Bytes",
+        CorrectCount = "Hits",
+        Perplexity = "Doubt",
+        TokenLogProbabilities = "Logs",
+        GeneratedText = "Continuation",
+    };
 
     private sealed record Configuration(Action<Options> Change, params string[] Inputs)
     {

@@ -49,7 +49,7 @@ public sealed class PipelineTests
     {
         var mlContext = new MLContext(seed: 1);
         var options = Tiny.Options();
-        (options.PromptColumnName, options.CompletionColumnName) = ("Question", "Answer");
+        options.Columns = InputColumns.PromptCompletion("Question", "Answer");
         var data = mlContext.Data.LoadFromEnumerable([new Pair { Question = "How many?", Answer = "five" }, new Pair { Question = "Who?", Answer = "me" }]);
 
         using var model = mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(options).Fit(data);

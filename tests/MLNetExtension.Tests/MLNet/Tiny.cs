@@ -11,15 +11,14 @@ internal static class Tiny
 
     public static CausalLanguageModelTrainer.Options Options(int steps = 3) => new()
     {
-        Layers = 1,
-        Heads = 2,
-        Width = 16,
-        ContextLength = 64,
+        Model = LanguageModel.Gpt2(layers: 1, heads: 2, width: 16, contextLength: 64),
         BatchSize = 4,
-        WarmupSteps = 1,
+        Schedule = new() { WarmupSteps = 1 },
         MaximumSteps = steps,
         Seed = 5,
     };
+
+    public static LanguageModel WithDropout(double dropout) => LanguageModel.Gpt2(layers: 1, heads: 2, width: 16, contextLength: 64, dropout: dropout);
 
     public static IDataView Rows(MLContext mlContext, params IEnumerable<string> texts) =>
         mlContext.Data.LoadFromEnumerable(texts.Select((text, i) => new Row { Number = i, Text = text, Vector = [i, -i] }).ToList());

@@ -48,6 +48,13 @@ public sealed class ArchitectureTests
     public void An_allowed_arrow_passes(string path, string code) => Assert.AreEqual("", Faults(path, code));
 
     [TestMethod]
+    public void What_lies_at_the_root_uses_no_room()
+    {
+        Assert.AreEqual("", Faults("A.cs", "namespace MLNetExtension; class A { }"));
+        Assert.AreEqual("src/MLNetExtension/A.cs:  may not use Files", Faults("A.cs", "using MLNetExtension.Files;\nnamespace MLNetExtension;"));
+    }
+
+    [TestMethod]
     public void A_namespace_that_is_not_its_folder_is_seen() =>
         Assert.AreEqual(
             "src/MLNetExtension/Models/Llama/A.cs: its namespace is MLNetExtension.Models, its folder says MLNetExtension.Models.Llama",

@@ -7,8 +7,9 @@ internal static partial class Rooms
 {
     private const string Library = "src/MLNetExtension/", Samples = "src/Samples/";
 
+    // First what lies at the root, for every room.
     private static readonly string[] InOrder =
-        ["Files", "Safetensors", "Tokenization", "Data", "Models", "Losses", "Evaluation", "Training", "Generation", "Formats", "MLNet"];
+        ["", "Files", "Safetensors", "Tokenization", "Data", "Models", "Losses", "Evaluation", "Training", "Generation", "Formats", "MLNet"];
 
     private static readonly string[] SamplesInOrder = ["Errors", "Text", "Reporting", "Comparison", "Jobs", "Commands"];
 

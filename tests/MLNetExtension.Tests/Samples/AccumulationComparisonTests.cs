@@ -92,11 +92,10 @@ internal sealed class AccumulationComparisonTests
         TrainingOptions options = new()
         {
             BatchSize = 8,
-            MaximumTokensPerMicroBatch = 8 * 24,
+            Batching = new() { MaximumTokensPerMicroBatch = 8 * 24 },
             LearningRate = Settings.LearningRate,
-            MinimumLearningRate = Settings.LearningRate,
-            WarmupSteps = 0,
-            MaximumGradientNorm = 0,
+            Schedule = new() { MinimumLearningRate = Settings.LearningRate, WarmupSteps = 0 },
+            Optimizer = new() { MaximumGradientNorm = 0 },
             MaximumSteps = Settings.Steps,
         };
         List<double> expected = [];

@@ -19,17 +19,11 @@ public sealed class PlainLoopTests
     {
         BatchSize = batchSize,
         MaximumEpochs = epochs,
-        MaximumTokensPerMicroBatch = 30,
+        Batching = new() { MaximumTokensPerMicroBatch = 30 },
         LearningRate = 0.02,
-        MinimumLearningRate = 0.004,
-        WarmupSteps = 3,
-        WeightDecay = 0.3,
-        Beta1 = 0.8,
-        Beta2 = 0.9,
-        Epsilon = 1e-3,
-        MaximumGradientNorm = 0.7,
-        LabelSmoothing = 0.1,
-        ZLoss = 0.01,
+        Schedule = new() { MinimumLearningRate = 0.004, WarmupSteps = 3 },
+        Optimizer = new() { WeightDecay = 0.3, Beta1 = 0.8, Beta2 = 0.9, Epsilon = 1e-3, MaximumGradientNorm = 0.7 },
+        Loss = new() { LabelSmoothing = 0.1, ZLoss = 0.01 },
     };
 
     // transformers #38837, #39659, ms-swift #10084 (a short last batch scaled by the configured number of micro-batches, 0.4992 for 0.9984), torchtune and litgpt (dropped).
@@ -51,7 +45,7 @@ public sealed class PlainLoopTests
         using var scope = NewDisposeScope();
         TokenExample[] rows = [.. Ragged.Examples(5, shortest: 2), Ragged.WithoutTargets(7), Ragged.Example(new Random(1), 9, 6, masked: 0, weight: double.MaxValue)];
         TrainingOptions options = Options(1, 4);
-        options.MaximumNonFiniteSteps = 3;
+        options = options with { MaximumNonFiniteSteps = 3 };
         Assert.IsLessThan(1e-11, Ragged.RelativeError(Train(rows, options, nonFinite: 4), PlainLoop(rows, options)));
     }
 
@@ -71,7 +65,7 @@ public sealed class PlainLoopTests
         using Gpt2Model model = Ragged.Model();
         Parameter[] parameters = [.. model.parameters()];
         using optim.Optimizer optimizer = optim.AdamW(
-            [Group(parameters.Where(p => p.dim() >= 2), options.WeightDecay), Group(parameters.Where(p => p.dim() < 2), 0)]);
+            [Group(parameters.Where(p => p.dim() >= 2), options.Optimizer.WeightDecay), Group(parameters.Where(p => p.dim() < 2), 0)]);
         EpochSampler sampler = new(rows.Count, Seed);
         TokenExample[][] batches = [.. Enumerable.Range(0, options.MaximumEpochs!.Value)
             .SelectMany(epoch => sampler.Order(epoch).Chunk(options.BatchSize)).Select(batch => batch.Select(row => rows[row]).ToArray())];
@@ -85,18 +79,18 @@ public sealed class PlainLoopTests
             Loss(model, batches[step], options).backward();
             double norm = cat([.. parameters.Select(p => p.grad!.flatten())]).norm().ToDouble();
             foreach (Parameter parameter in parameters)
-                parameter.grad!.mul_(Math.Min(1, options.MaximumGradientNorm / norm));
+                parameter.grad!.mul_(Math.Min(1, options.Optimizer.MaximumGradientNorm / norm));
 
             double cosine = (1 + Math.Cos(Math.PI * step / batches.Length)) / 2;
             double rate = options.MinimumLearningRate + (options.LearningRate - options.MinimumLearningRate) * cosine;
             foreach (optim.ILearningRateController group in optimizer.ParamGroups)
-                group.LearningRate = rate * Math.Min(1, (step + 1.0) / (options.WarmupSteps + 1));
+                group.LearningRate = rate * Math.Min(1, (step + 1.0) / (options.Schedule.WarmupSteps + 1));
             optimizer.step();
         }
         return Weights(model);
 
         AdamW.ParamGroup Group(IEnumerable<Parameter> group, double decay) =>
-            new(group, lr: 1, beta1: options.Beta1, beta2: options.Beta2, eps: options.Epsilon, weight_decay: decay);
+            new(group, lr: 1, beta1: options.Optimizer.Beta1, beta2: options.Optimizer.Beta2, eps: options.Optimizer.Epsilon, weight_decay: decay);
     }
 
     private static Tensor Loss(Gpt2Model model, IReadOnlyList<TokenExample> batch, TrainingOptions options)
@@ -104,8 +98,8 @@ public sealed class PlainLoopTests
         (Tensor ids, Tensor targets) = Ragged.Pad(batch);
         Tensor logits = model.call(ids).flatten(0, 1);                                         // [B*T,V]
         Tensor counted = targets.flatten().ne(TokenExample.IgnoredTarget).to(float64);          // [B*T]
-        Tensor sum = nn.functional.cross_entropy(logits, targets.flatten(), reduction: nn.Reduction.Sum, label_smoothing: options.LabelSmoothing)
-            + (logits.logsumexp(1).square() * counted).sum() * options.ZLoss;
+        Tensor sum = nn.functional.cross_entropy(logits, targets.flatten(), reduction: nn.Reduction.Sum, label_smoothing: options.Loss.LabelSmoothing)
+            + (logits.logsumexp(1).square() * counted).sum() * options.Loss.ZLoss;
         return sum / counted.sum();
     }
 

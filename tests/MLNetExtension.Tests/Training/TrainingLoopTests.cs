@@ -27,7 +27,7 @@ public sealed class TrainingLoopTests
             using Gpt2Model model = Ragged.Model();
             int microBatches = 0;
             TrainingLoop.Run(
-                model, Ragged.Examples(32), new TrainingOptions { MaximumSteps = 200, MaximumTokensPerMicroBatch = maximumTokens }, seed: 5, step => microBatches += step.MicroBatches);
+                model, Ragged.Examples(32), new TrainingOptions { MaximumSteps = 200, Batching = new() { MaximumTokensPerMicroBatch = maximumTokens } }, seed: 5, step => microBatches += step.MicroBatches);
             return (Weights(model), microBatches);
         }
     }
@@ -36,7 +36,7 @@ public sealed class TrainingLoopTests
     public void Training_lowers_the_loss()
     {
         List<double> losses = [];
-        Run(new TrainingOptions { MaximumSteps = 100, BatchSize = 8, WarmupSteps = 5 }, Ragged.Examples(8), losses);
+        Run(new TrainingOptions { MaximumSteps = 100, BatchSize = 8, Schedule = new() { WarmupSteps = 5 } }, Ragged.Examples(8), losses);
         Assert.IsLessThan(losses[0] / 2, losses[^1]);
     }
 
@@ -48,7 +48,7 @@ public sealed class TrainingLoopTests
         TokenExample[] examples = Ragged.Examples(10);
         List<StepReport> steps = [];
         using Gpt2Model model = Ragged.Model();
-        TrainingLoop.Run(model, examples, new TrainingOptions { BatchSize = 4, MaximumEpochs = 1, LearningRate = 1e-300, MinimumLearningRate = 0, WeightDecay = 0 }, seed: 1, steps.Add);
+        TrainingLoop.Run(model, examples, new TrainingOptions { BatchSize = 4, MaximumEpochs = 1, LearningRate = 1e-300, Schedule = new() { MinimumLearningRate = 0 }, Optimizer = new() { WeightDecay = 0 } }, seed: 1, steps.Add);
 
         CollectionAssert.AreEqual(new[] { 4, 4, 2 }, steps.Select(s => s.Rows).ToArray());
         Assert.AreEqual(examples.Sum(e => (long)e.TargetCount), steps.Sum(s => s.TargetTokens));
@@ -194,7 +194,7 @@ public sealed class TrainingLoopTests
         Run();
         Assert.AreEqual(before, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
 
-        void Run() => TrainingLoop.Run(model, Ragged.Examples(8), new TrainingOptions { MaximumSteps = 4, BatchSize = 4, MaximumTokensPerMicroBatch = 30 }, seed: 1);
+        void Run() => TrainingLoop.Run(model, Ragged.Examples(8), new TrainingOptions { MaximumSteps = 4, BatchSize = 4, Batching = new() { MaximumTokensPerMicroBatch = 30 } }, seed: 1);
     }
 
     private static TrainingSummary Run(TrainingOptions options, IReadOnlyList<TokenExample> examples, List<double>? losses = null)

@@ -1,4 +1,4 @@
-using MLNetExtension.Training;
+using Options = MLNetExtension.CausalLanguageModelTrainer.Options;
 
 namespace MLNetExtension.Tests.Training;
 
@@ -6,11 +6,11 @@ namespace MLNetExtension.Tests.Training;
 public sealed class TrainingOptionsTests
 {
     [TestMethod]
-    public void The_defaults_are_valid() => new TrainingOptions().Validate();
+    public void The_defaults_are_valid() => new Options().Validate();
 
     [TestMethod]
     [DynamicData(nameof(Bad))]
-    public void An_option_out_of_range_is_named_with_its_value_and_what_is_allowed(string option, TrainingOptions options, string message)
+    public void An_option_out_of_range_is_named_with_its_value_and_what_is_allowed(string option, Options options, string message)
     {
         ArgumentOutOfRangeException error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(options.Validate);
         Assert.AreEqual(option, error.ParamName);
@@ -19,21 +19,21 @@ public sealed class TrainingOptionsTests
 
     public static IEnumerable<object[]> Bad =>
     [
-        ["Layers", new TrainingOptions { Layers = 0 }, "Layers is 0; allowed is at least 1."],
-        ["Heads", new TrainingOptions { Heads = 3, Width = 128 }, "Heads is 3; allowed is at least 1 and a divisor of Width (128)."],
-        ["Dropout", new TrainingOptions { Dropout = 1 }, "Dropout is 1; allowed is from 0 to below 1."],
-        ["BatchSize", new TrainingOptions { BatchSize = 0 }, "BatchSize is 0;"],
-        ["Workers", new TrainingOptions { Workers = 0 }, "Workers is 0;"],
-        ["Threads", new TrainingOptions { Threads = 0 }, "Threads is 0;"],
-        ["MaximumTokensPerMicroBatch", new TrainingOptions { MaximumTokensPerMicroBatch = 0 }, "MaximumTokensPerMicroBatch is 0;"],
-        ["MemoryLimitMiB", new TrainingOptions { MemoryLimitMiB = 0 }, "MemoryLimitMiB is 0; allowed is above 0."],
-        ["LabelSmoothing", new TrainingOptions { LabelSmoothing = 1 }, "LabelSmoothing is 1;"],
-        ["ZLoss", new TrainingOptions { ZLoss = -1 }, "ZLoss is -1;"],
-        ["LossNormalization", new TrainingOptions { LossNormalization = (MLNetExtension.Training.Accumulation.LossNormalization)9 }, "LossNormalization is 9; allowed is Token, MicroBatchMean, Sum."],
-        ["LearningRate", new TrainingOptions { LearningRate = double.NaN }, "LearningRate is NaN;"],
-        ["MinimumLearningRate", new TrainingOptions { LearningRate = 0.001, MinimumLearningRate = 0.01 }, "MinimumLearningRate is 0.01; allowed is from 0 to LearningRate (0.001)."],
-        ["Beta2", new TrainingOptions { Beta2 = 1 }, "Beta2 is 1;"],
-        ["MaximumSteps", new TrainingOptions { MaximumSteps = -1 }, "MaximumSteps is -1;"],
-        ["MaximumDuration", new TrainingOptions { MaximumDuration = TimeSpan.FromSeconds(-1) }, "MaximumDuration is -00:00:01;"],
+        ["Model.Layers", new Options { Model = LanguageModel.Gpt2(layers: 0) }, "Model.Layers is 0; allowed is at least 1."],
+        ["Model.Heads", new Options { Model = LanguageModel.Gpt2(heads: 3, width: 128) }, "Model.Heads is 3; allowed is at least 1 and a divisor of Width (128)."],
+        ["Model.Dropout", new Options { Model = LanguageModel.Gpt2(dropout: 1) }, "Model.Dropout is 1; allowed is from 0 to below 1."],
+        ["BatchSize", new Options { BatchSize = 0 }, "BatchSize is 0;"],
+        ["Batching.Workers", new Options { Batching = new() { Workers = 0 } }, "Batching.Workers is 0;"],
+        ["Batching.Threads", new Options { Batching = new() { Threads = 0 } }, "Batching.Threads is 0;"],
+        ["Batching.MaximumTokensPerMicroBatch", new Options { Batching = new() { MaximumTokensPerMicroBatch = 0 } }, "Batching.MaximumTokensPerMicroBatch is 0;"],
+        ["Batching.MemoryLimitMiB", new Options { Batching = new() { MemoryLimitMiB = 0 } }, "Batching.MemoryLimitMiB is 0; allowed is above 0."],
+        ["Loss.LabelSmoothing", new Options { Loss = new() { LabelSmoothing = 1 } }, "Loss.LabelSmoothing is 1;"],
+        ["Loss.ZLoss", new Options { Loss = new() { ZLoss = -1 } }, "Loss.ZLoss is -1;"],
+        ["Loss.Normalization", new Options { Loss = new() { Normalization = (MLNetExtension.Training.Accumulation.LossNormalization)9 } }, "Loss.Normalization is 9; allowed is Token, MicroBatchMean, Sum."],
+        ["LearningRate", new Options { LearningRate = double.NaN }, "LearningRate is NaN;"],
+        ["Schedule.MinimumLearningRate", new Options { LearningRate = 0.001, Schedule = new() { MinimumLearningRate = 0.01 } }, "Schedule.MinimumLearningRate is 0.01; allowed is from 0 to LearningRate (0.001)."],
+        ["Optimizer.Beta2", new Options { Optimizer = new() { Beta2 = 1 } }, "Optimizer.Beta2 is 1;"],
+        ["MaximumSteps", new Options { MaximumSteps = -1 }, "MaximumSteps is -1;"],
+        ["MaximumDuration", new Options { MaximumDuration = TimeSpan.FromSeconds(-1) }, "MaximumDuration is -00:00:01;"],
     ];
 }

@@ -21,7 +21,7 @@ public sealed class ValidationTests
         using Gpt2Model expected = Model(), actual = Model();
         using var scope = NewDisposeScope();
         TrainingOptions options = Options(steps: 9);
-        options.Workers = workers;
+        options = options with { Batching = options.Batching with { Workers = workers } };
         TrainingLoop.Run(expected, Examples, options, seed: 1);
         int measured = 0;
         TrainingSummary summary = TrainingLoop.Run(new TrainingRun(actual, Examples, options, Seed: 1) { Validation = new Validation(Measure, interval: 3) });
@@ -129,7 +129,7 @@ public sealed class ValidationTests
     private static Gpt2Model Model() => Ragged.Model(ScalarType.Float32, dropout: 0.1);
 
     private static TrainingOptions Options(int steps, ComputePrecision precision = ComputePrecision.Float32) =>
-        new() { BatchSize = 4, MaximumSteps = steps, WarmupSteps = 3, MaximumTokensPerMicroBatch = 50, ComputePrecision = precision };
+        new() { BatchSize = 4, MaximumSteps = steps, Schedule = new() { WarmupSteps = 3 }, Batching = new() { MaximumTokensPerMicroBatch = 50, Precision = precision } };
 
     private static byte[] Bytes(Gpt2Model model) => cat([.. model.parameters().Select(p => p.detach().flatten())]).bytes.ToArray();
 }

@@ -6,7 +6,7 @@ namespace MLNetExtension.MLNet.Archive;
 internal sealed record ArchiveManifest(int FormatVersion, IReadOnlyList<ArchiveManifest.Entry> Entries)
 {
     /// <summary>The newest version that this library reads, and the one it writes.</summary>
-    public const int CurrentVersion = 1;
+    public const int CurrentVersion = 2;
 
     /// <summary>The manifest's own name in the archive.</summary>
     public const string Name = "manifest.json";

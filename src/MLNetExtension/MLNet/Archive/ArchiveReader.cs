@@ -24,6 +24,9 @@ internal sealed class ArchiveReader
                 + $"this version reads formats up to {ArchiveManifest.CurrentVersion}. Update MLNetExtension to load it.");
     }
 
+    /// <summary>The version of the layout that the archive has.</summary>
+    public int FormatVersion => _manifest.FormatVersion;
+
     /// <summary>Reads a JSON entry.</summary>
     public T ReadJson<T>(string name)
     {

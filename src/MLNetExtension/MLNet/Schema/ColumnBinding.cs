@@ -6,11 +6,11 @@ namespace MLNetExtension.MLNet.Schema;
 /// <summary>How the columns of an input schema become those of the output: all are passed on under their index, and the added ones follow.</summary>
 internal sealed class ColumnBinding
 {
-    private readonly RowReaderColumns _inputs;
+    private readonly InputColumns _inputs;
     private readonly IReadOnlyList<OutputColumn> _outputs;
 
     /// <exception cref="ArgumentOutOfRangeException">The input schema lacks a column that rows are read from.</exception>
-    public ColumnBinding(DataViewSchema inputSchema, RowReaderColumns inputs, IReadOnlyList<OutputColumn> outputs)
+    public ColumnBinding(DataViewSchema inputSchema, InputColumns inputs, IReadOnlyList<OutputColumn> outputs)
     {
         Schema.InputSchema.Check(inputSchema, inputs);
         (InputSchema, _inputs, _outputs) = (inputSchema, inputs, outputs);
@@ -26,7 +26,7 @@ internal sealed class ColumnBinding
 
     public DataViewSchema OutputSchema { get; }
 
-    public RowReaderColumns Inputs => _inputs;
+    public InputColumns Inputs => _inputs;
 
     /// <summary>The input column of this index in the output; null for an added one.</summary>
     public DataViewSchema.Column? Source(int index) => index < InputSchema.Count ? InputSchema[index] : null;
@@ -53,7 +53,7 @@ internal sealed class ColumnBinding
     /// <summary>The input columns that are needed: those passed on and, where an added column is asked for, those that rows are read from.</summary>
     public IReadOnlyList<DataViewSchema.Column> Needed(bool[] active)
     {
-        var read = AnyOutput(active) ? _inputs.In(InputSchema).Select(column => column.Index).ToHashSet() : [];
+        var read = AnyOutput(active) ? _inputs.FindIn(InputSchema).Select(column => column.Index).ToHashSet() : [];
         return [.. InputSchema.Where(column => active[column.Index] || read.Contains(column.Index))];
     }
 }

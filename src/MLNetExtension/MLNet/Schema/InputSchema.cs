@@ -8,9 +8,9 @@ internal static class InputSchema
 {
     /// <summary>Checks the columns of a schema shape that rows are read from.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing, or of another type.</exception>
-    public static void Check(SchemaShape inputSchema, RowReaderColumns columns)
+    public static void Check(SchemaShape inputSchema, InputColumns columns)
     {
-        foreach (var (role, name, type) in Expected(columns))
+        foreach (var (role, name, type) in columns.All)
         {
             var column = inputSchema.FirstOrDefault(column => column.Name == name);
             if (column.Name is null)
@@ -23,9 +23,9 @@ internal static class InputSchema
 
     /// <summary>Checks the columns of a schema that rows are read from; <c>parameter</c> is the caller's name for it, for the exception.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing, or of another type.</exception>
-    public static void Check(DataViewSchema inputSchema, RowReaderColumns columns, string parameter = "inputSchema")
+    public static void Check(DataViewSchema inputSchema, InputColumns columns, string parameter = "inputSchema")
     {
-        foreach (var (role, name, type) in Expected(columns))
+        foreach (var (role, name, type) in columns.All)
             Find(inputSchema, parameter, role, name, type);
     }
 
@@ -35,14 +35,6 @@ internal static class InputSchema
     {
         var column = schema.GetColumnOrNull(name) ?? throw Missing(parameter, role, name);
         return Accepts(expected, column.Type) ? column : throw Mismatch(parameter, role, name, expected, Describe(column.Type));
-    }
-
-    private static IEnumerable<(string Role, string Name, DataViewType Type)> Expected(RowReaderColumns columns)
-    {
-        foreach (var (role, name) in columns.Roles)
-            yield return (role, name, role == RowReaderColumns.TokenIdsRole ? new VectorDataViewType(NumberDataViewType.Int32) : TextDataViewType.Instance);
-        if (columns.Weight is not null)
-            yield return (RowReaderColumns.WeightRole, columns.Weight, NumberDataViewType.Single);
     }
 
     private static bool Accepts(DataViewType expected, DataViewType found) =>

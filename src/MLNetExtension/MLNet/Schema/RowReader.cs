@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using MLNetExtension.Data;
@@ -7,24 +8,17 @@ namespace MLNetExtension.MLNet.Schema;
 /// <summary>Reads what a row holds, wherever the row stands.</summary>
 internal sealed class RowReader
 {
-    private readonly ValueGetter<ReadOnlyMemory<char>>? _prompt;
-    private readonly ValueGetter<ReadOnlyMemory<char>>? _completion;
-    private readonly ValueGetter<VBuffer<int>>? _tokenIds;
-    private readonly ValueGetter<ReadOnlyMemory<char>>? _messages;
+    private readonly Func<double, RowContent> _content;
     private readonly ValueGetter<float>? _weight;
     private readonly string? _weightColumn;
-    private VBuffer<int> _ids;
 
     /// <param name="row">A row or cursor in which the columns are active.</param>
-    /// <param name="columns">Columns of scalar text, or one of token ids or chats, and perhaps a weight.</param>
-    public RowReader(DataViewRow row, RowReaderColumns columns)
+    /// <param name="columns">The columns, which the row has.</param>
+    public RowReader(DataViewRow row, InputColumns columns)
     {
-        _prompt = Getter<ReadOnlyMemory<char>>(row, columns.Prompt);
-        _completion = Getter<ReadOnlyMemory<char>>(row, columns.Text ?? columns.Completion);
-        _tokenIds = Getter<VBuffer<int>>(row, columns.TokenIds);
-        _messages = Getter<ReadOnlyMemory<char>>(row, columns.Messages);
-        _weight = Getter<float>(row, columns.Weight);
+        _content = ContentReader(row, columns);
         _weightColumn = columns.Weight;
+        _weight = _weightColumn is null ? null : row.GetGetter<float>(row.Schema[_weightColumn]);
     }
 
     /// <summary>Reads the row that the cursor stands on.</summary>
@@ -32,13 +26,11 @@ internal sealed class RowReader
     /// <exception cref="InvalidOperationException">Its weight is negative or not finite.</exception>
     public RowContent Read(long position)
     {
-        float weight = 1;
-        _weight?.Invoke(ref weight);
-        return new RowContent(
-            new TextRow(Value(_prompt), Value(_completion)),
-            _tokenIds is null ? null : Ids(_tokenIds),
-            _messages is null ? null : Value(_messages),
-            _weight is null ? 1 : ExampleWeight.Check(weight, _weightColumn!, position));
+        if (_weight is null)
+            return _content(1);
+        float weight = 0;
+        _weight(ref weight);
+        return _content(ExampleWeight.Check(weight, _weightColumn!, position));
     }
 
     /// <summary>Reads and encodes every row of the data once, in order.</summary>
@@ -46,16 +38,17 @@ internal sealed class RowReader
     /// <param name="columns">Which columns to read.</param>
     /// <param name="encoder">Turns a row into ids and targets.</param>
     /// <param name="cancellationToken">Asked before every row.</param>
-    public static RowReaderResult ReadAll(IDataView data, RowReaderColumns columns, TokenExampleEncoder encoder, CancellationToken cancellationToken)
+    public static RowReaderResult ReadAll(IDataView data, InputColumns columns, TokenExampleEncoder encoder, CancellationToken cancellationToken)
     {
         var examples = new List<TokenExample>();
         long rows = 0, withoutWeight = 0;
-        using var cursor = data.GetRowCursor(columns.In(data.Schema));
+        using var cursor = data.GetRowCursor(columns.FindIn(data.Schema));
         var reader = new RowReader(cursor, columns);
-        for (; cursor.MoveNext(); rows++)
+        while (cursor.MoveNext())
         {
             cancellationToken.ThrowIfCancellationRequested();
             var example = encoder.Encode(reader.Read(rows), rows);
+            rows++;
             if (example.HasTargets)
                 examples.Add(example);
             else if (example.TargetCount > 0)
@@ -64,21 +57,50 @@ internal sealed class RowReader
         return new RowReaderResult(examples, rows, withoutWeight);
     }
 
-    private static ValueGetter<T>? Getter<T>(DataViewRow row, string? column) => column is null ? null : row.GetGetter<T>(row.Schema[column]);
-
-    private static string Value(ValueGetter<ReadOnlyMemory<char>>? getter)
+    // Given a row's weight, reads what the row holds.
+    private static Func<double, RowContent> ContentReader(DataViewRow row, InputColumns columns)
     {
-        ReadOnlyMemory<char> text = default;
-        getter?.Invoke(ref text);
-        return text.ToString();
+        switch (columns)
+        {
+            case InputColumns.TextColumn column:
+                var text = TextReader(row, column.Column);
+                return weight => new RowContent.Text(text(), weight);
+            case InputColumns.PromptCompletionColumns pair:
+                Func<string> prompt = TextReader(row, pair.Prompt), completion = TextReader(row, pair.Completion);
+                return weight => new RowContent.PromptCompletion(prompt(), completion(), weight);
+            case InputColumns.ChatColumn column:
+                var messages = TextReader(row, column.Column);
+                return weight => new RowContent.Chat(messages(), weight);
+            case InputColumns.TokenIdsColumn column:
+                var ids = IdsReader(row, column.Column);
+                return weight => new RowContent.TokenIds(ids(), weight);
+            default:
+                throw new UnreachableException();
+        }
     }
 
-    private int[] Ids(ValueGetter<VBuffer<int>> getter)
+    private static Func<string> TextReader(DataViewRow row, string column)
     {
-        getter(ref _ids);
-        int[] ids = new int[_ids.Length];
-        _ids.CopyTo(ids);
-        return ids;
+        var getter = row.GetGetter<ReadOnlyMemory<char>>(row.Schema[column]);
+        return () =>
+        {
+            ReadOnlyMemory<char> text = default;
+            getter(ref text);
+            return text.ToString();
+        };
+    }
+
+    private static Func<int[]> IdsReader(DataViewRow row, string column)
+    {
+        var getter = row.GetGetter<VBuffer<int>>(row.Schema[column]);
+        VBuffer<int> buffer = default;
+        return () =>
+        {
+            getter(ref buffer);
+            int[] ids = new int[buffer.Length];
+            buffer.CopyTo(ids);
+            return ids;
+        };
     }
 }
 

@@ -88,20 +88,29 @@ internal sealed class LookAheadCursor : DataViewRowCursor
         foreach (var column in _held)
             column?.Clear();
         _scores = null;
-        for (long tokens = 0; _examples.Count < _windowRows && tokens < MaximumWindowTokens && _input.MoveNext(); tokens += _examples[^1].Length)
+        long tokens = 0;
+        while (_examples.Count < _windowRows && tokens < MaximumWindowTokens)
         {
-            DataViewRowId id = default;
-            _inputId(ref id);
-            long position = _input.Position;
-            var content = _reader.Read(position);
-            _examples.Add(_scoring.Encode(content, position));
-            _generated?.Add(new Lazy<string>(() => _scoring.Continue(content, position), LazyThreadSafetyMode.None));
-            _places.Add((_input.Batch, id));
-            foreach (var column in _held)
-                column?.Hold();
+            if (!_input.MoveNext())
+                break;
+            AddRow();
+            tokens += _examples[^1].Length;
         }
         _windowRows = Math.Min(_windowRows * 2, MaximumWindowRows);
         _current = 0;
+    }
+
+    private void AddRow()
+    {
+        DataViewRowId id = default;
+        _inputId(ref id);
+        long position = _input.Position;
+        var content = _reader.Read(position);
+        _examples.Add(_scoring.Encode(content, position));
+        _generated?.Add(new Lazy<string>(() => _scoring.Continue(content, position), LazyThreadSafetyMode.None));
+        _places.Add((_input.Batch, id));
+        foreach (var column in _held)
+            column?.Hold();
     }
 
     private TokenScores Scores() => (_scores ??= _scoring.Score(_examples))[Current()];

@@ -26,20 +26,20 @@ internal sealed record OutputColumn(OutputKind Kind, string Name)
 
     /// <summary>The columns, in the order in which they are added.</summary>
     /// <remarks>A model that was saved before a column existed may have given its name to another one: the earlier column keeps it, and the later one is left out.</remarks>
-    public static IReadOnlyList<OutputColumn> Of(CausalLanguageModelTrainer.Options options) =>
-        [.. Named(options).DistinctBy(column => column.Name)];
-
-    /// <summary>Every kind of column with its name, in their order.</summary>
-    public static IEnumerable<OutputColumn> Named(CausalLanguageModelTrainer.Options options) =>
-    [
-        new(OutputKind.LossSum, options.LossSumColumnName),
-        new(OutputKind.TokenCount, options.TokenCountColumnName),
-        new(OutputKind.ByteCount, options.ByteCountColumnName),
-        new(OutputKind.CorrectCount, options.CorrectCountColumnName),
-        new(OutputKind.Perplexity, options.PerplexityColumnName),
-        new(OutputKind.TokenLogProbabilities, options.TokenLogProbabilitiesColumnName),
-        new(OutputKind.GeneratedText, options.GeneratedTextColumnName),
-    ];
+    public static IReadOnlyList<OutputColumn> List(OutputOptions options)
+    {
+        OutputColumn[] columns =
+        [
+            new(OutputKind.LossSum, options.LossSum),
+            new(OutputKind.TokenCount, options.TokenCount),
+            new(OutputKind.ByteCount, options.ByteCount),
+            new(OutputKind.CorrectCount, options.CorrectCount),
+            new(OutputKind.Perplexity, options.Perplexity),
+            new(OutputKind.TokenLogProbabilities, options.TokenLogProbabilities),
+            new(OutputKind.GeneratedText, options.GeneratedText),
+        ];
+        return [.. columns.DistinctBy(column => column.Name)];
+    }
 }
 
 /// <summary>What an added column holds.</summary>

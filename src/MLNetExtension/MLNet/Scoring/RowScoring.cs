@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using MLNetExtension.Data;
 using MLNetExtension.Evaluation;
 using MLNetExtension.Generation;
@@ -13,7 +14,7 @@ internal sealed class RowScoring
     private readonly TokenExampleEncoder _encoder;
     private readonly RowScorer _scorer;
     private readonly GenerationOptions _generation;
-    private readonly bool _hasPrompts, _hasChats;
+    private readonly bool _hasChats;
 
     /// <param name="model">Stays its owner's.</param>
     /// <param name="options">Those that the model was trained with.</param>
@@ -21,11 +22,10 @@ internal sealed class RowScoring
     {
         _model = model;
         _encoder = new TokenExampleEncoder(model.Tokenizer, model.Network.ContextLength);
-        _scorer = new RowScorer(model.Network, options.MaximumTokensPerMicroBatch ?? CausalLanguageModelTransformer.DefaultScoringTokens);
-        _hasChats = options.Inputs.Messages is not null;
+        _scorer = new RowScorer(model.Network, options.Batching.MaximumTokensPerMicroBatch ?? CausalLanguageModelTransformer.DefaultScoringTokens);
+        _hasChats = options.Columns is InputColumns.ChatColumn;
         Generator = new TextGenerator(model.Network, model.Tokenizer, !_hasChats ? model.EndIds : [.. model.EndIds, _encoder.Chats.EndOfTurnId]);
-        _generation = options.GeneratedText;
-        _hasPrompts = options.Inputs.Prompt is not null;
+        _generation = options.Outputs.Generation;
     }
 
     /// <summary>Generates with the model.</summary>
@@ -47,8 +47,13 @@ internal sealed class RowScoring
     public string Continue(RowContent row, long position)
     {
         _model.ThrowIfDisposed();
-        return row.TokenIds is not null ? Generator.Generate(row.TokenIds, _generation)
-            : row.Messages is not null ? Generator.Continue(_encoder.Chats.Prompt(ChatMessages.Parse(row.Messages, position), position), _generation)
-            : Generator.Generate(_hasPrompts ? row.Text.Prompt : row.Text.Completion, _generation);
+        return row switch
+        {
+            RowContent.Text text => Generator.Generate(text.Value, _generation),
+            RowContent.PromptCompletion pair => Generator.Generate(pair.Prompt, _generation),
+            RowContent.Chat chat => Generator.Continue(_encoder.Chats.Prompt(ChatMessages.Parse(chat.Messages, position), position), _generation),
+            RowContent.TokenIds tokens => Generator.Generate(tokens.Ids, _generation),
+            _ => throw new UnreachableException(),
+        };
     }
 }

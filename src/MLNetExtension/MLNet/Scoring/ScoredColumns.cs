@@ -24,7 +24,7 @@ internal sealed record ScoredColumns(string LossSum, string TokenCount, string B
         var byteCountColumn = InputSchema.Find(data.Schema, nameof(data), "byte count", ByteCount, NumberDataViewType.Int32);
         var correctCountColumn = InputSchema.Find(data.Schema, nameof(data), "correct count", CorrectCount, NumberDataViewType.Int32);
         DataViewSchema.Column[] weightColumns = Weight is null ? []
-            : [InputSchema.Find(data.Schema, nameof(data), RowReaderColumns.WeightRole, Weight, NumberDataViewType.Single)];
+            : [InputSchema.Find(data.Schema, nameof(data), InputColumns.WeightRole, Weight, NumberDataViewType.Single)];
         using var cursor = data.GetRowCursor([lossSumColumn, tokenCountColumn, byteCountColumn, correctCountColumn, .. weightColumns]);
         var lossSum = cursor.GetGetter<float>(lossSumColumn);
         var tokenCount = cursor.GetGetter<int>(tokenCountColumn);

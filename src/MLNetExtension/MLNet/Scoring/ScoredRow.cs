@@ -15,7 +15,7 @@ internal sealed class ScoredRow : DataViewRow
     private readonly bool[] _active;
     private readonly RowReader? _reader;
     private readonly RowValues _values;
-    private RowContent _content;
+    private RowContent? _content;
     private TokenExample? _example;
     private TokenScores? _scores;
     private string? _generated;
@@ -75,6 +75,6 @@ internal sealed class ScoredRow : DataViewRow
     private string Generated()
     {
         Example();
-        return _generated ??= _scoring.Continue(_content, Position);
+        return _generated ??= _scoring.Continue(_content!, Position);
     }
 }

@@ -1,216 +1,127 @@
 using System.Text.Json.Serialization;
-using Microsoft.ML;
-using MLNetExtension.Formats.HuggingFace;
-using MLNetExtension.Generation;
-using MLNetExtension.MLNet.Schema;
-using MLNetExtension.MLNet.Scoring;
 using MLNetExtension.Models.Lora;
 using MLNetExtension.Training;
+using MLNetExtension.Training.Optimization;
 using MLNetExtension.Training.Reports;
 
 namespace MLNetExtension;
 
 public sealed partial class CausalLanguageModelTrainer
 {
-    internal static class Defaults
+    /// <summary>What the trainer reads, which model it trains and how, and what the trained model writes.</summary>
+    public sealed class Options
     {
-        public const string TextColumnName = "Text";
-        public const string LossSumColumnName = "LossSum";
-        public const string TokenCountColumnName = "TokenCount";
-        public const string ByteCountColumnName = "ByteCount";
-        public const string CorrectCountColumnName = "CorrectCount";
-        public const string PerplexityColumnName = "Perplexity";
-        public const string TokenLogProbabilitiesColumnName = "TokenLogProbabilities";
-        public const string GeneratedTextColumnName = "GeneratedText";
-        public const int BatchSize = 8;
-        public const double LearningRate = 3e-3;
-        public const int MaximumEpochs = 1;
-        public const int ReportInterval = 50;
-        public const int EvaluationInterval = 100;
-        public const int CheckpointInterval = 500;
-    }
+        /// <summary>The columns that are trained on. Default: the text column <c>Text</c>.</summary>
+        public InputColumns Columns = InputColumns.Text();
 
-    /// <summary>What the trainer reads, what the trained model writes, and how it is trained.</summary>
-    public sealed class Options : TrainingOptions
-    {
-        /// <summary>The column of text to learn, every token of it. Default: <c>Text</c>. Not used where prompt and completion columns or one of token ids are named.</summary>
-        public string TextColumnName = Defaults.TextColumnName;
-
-        /// <summary>The column of text that is given and not learnt. Default: null, there is none. Goes with <see cref="CompletionColumnName"/>.</summary>
-        public string? PromptColumnName;
-
-        /// <summary>The column of text that is learnt as what follows the prompt. Default: null, there is none. Goes with <see cref="PromptColumnName"/>.</summary>
-        public string? CompletionColumnName;
+        /// <summary>The model that is trained. Default: a new GPT-2 network of 4 layers on bytes.</summary>
+        public LanguageModel Model = LanguageModel.Gpt2();
 
         /// <summary>
-        /// The column of token ids to learn, every one of them (a vector of Int32, of any size), for texts that are tokens already: the model's own, without the
-        /// end-of-text at their ends. Default: null, there is none. Stands in place of the text columns.
+        /// Low-rank adapters, which alone are trained, beside frozen weights. Default: null, all weights are trained. With <see cref="ComputePrecision.BFloat16"/> the frozen weights of a
+        /// pretrained model are kept in that precision, and the adapters in float32.
         /// </summary>
-        public string? TokenIdsColumnName;
+        public LoraOptions? Adapters;
 
-        /// <summary>
-        /// The column of chats to learn, as JSON text (<c>[{"role": "user", "content": "..."}, ...]</c>): what the assistant says is learnt, the rest is read. Needs a tokenizer with a chat
-        /// template, as chat models are published with. Default: null, there is none. Stands in place of the text columns.
-        /// </summary>
-        public string? MessagesColumnName;
+        /// <summary>Rows of an optimizer step, however they are split into micro-batches. Default: 8; at least 1.</summary>
+        public int BatchSize = TrainingOptions.DefaultBatchSize;
 
-        /// <summary>
-        /// A folder with a model as published (<c>config.json</c>, <c>*.safetensors</c>, tokenizer files), to train on from its weights. Default: null, a new network is trained from scratch.
-        /// Where it is given, the sizes of the network are the model's, and <see cref="TrainingOptions.ContextLength"/> is at most its context. Known model types: see <see cref="HuggingFaceModel"/>.
-        /// </summary>
-        public string? PretrainedFolder;
+        /// <summary>Learning rate after the warm-up. Default: 3e-3; above 0.</summary>
+        public double LearningRate = TrainingOptions.DefaultLearningRate;
 
-        /// <summary>A folder with tokenizer files for a network that is trained from scratch. Default: null, tokens are bytes. Not with <see cref="PretrainedFolder"/>, which has its own.</summary>
-        public string? TokenizerFolder;
+        /// <summary>Most optimizer steps. Default: null, no limit; 0 gives the model as it was initialized.</summary>
+        public int? MaximumSteps;
 
-        /// <summary>
-        /// Low-rank adapters, which alone are trained, beside weights that stay as they are. Default: null, all weights are trained. With a <see cref="TrainingOptions.ComputePrecision"/> of
-        /// <see cref="ComputePrecision.BFloat16"/> the frozen weights of a pretrained model are kept in that precision, and the adapters in float32.
-        /// </summary>
-        public LoraOptions? Lora;
+        /// <summary>Most passes over the rows. Default: null; where no limit is set, one pass is made. At least 0.</summary>
+        public int? MaximumEpochs;
 
-        /// <summary>
-        /// The column with a row's weight (Single, finite, at least 0), by which its summed loss and its number of target tokens are multiplied; a row of weight 0 is
-        /// as if it were not there. Default: null, every row weighs 1. Read in training, not in scoring; an evaluation names its own.
-        /// </summary>
-        public string? ExampleWeightColumnName;
+        /// <summary>Longest training time. Default: null, no limit. Training stops at whichever limit comes first.</summary>
+        public TimeSpan? MaximumDuration;
 
-        /// <summary>The output column with a row's summed loss in nats (Single). Default: <c>LossSum</c>.</summary>
-        public string LossSumColumnName = Defaults.LossSumColumnName;
+        /// <summary>Seed of the weights, the order of rows and dropout. Default: null, drawn from the seed of the <c>MLContext</c>.</summary>
+        public int? Seed;
 
-        /// <summary>The output column with a row's number of target tokens (Int32). Default: <c>TokenCount</c>.</summary>
-        public string TokenCountColumnName = Defaults.TokenCountColumnName;
+        /// <summary>The optimizer: AdamW's coefficients, weight decay and gradient clipping.</summary>
+        public AdamWOptions Optimizer = new();
 
-        /// <summary>The output column with the number of UTF-8 bytes that a row's target tokens spell (Int32). Default: <c>ByteCount</c>.</summary>
-        public string ByteCountColumnName = Defaults.ByteCountColumnName;
+        /// <summary>The learning rate's course: warm-up and minimum.</summary>
+        public ScheduleOptions Schedule = new();
 
-        /// <summary>The output column with how many of a row's target tokens the model thinks the likeliest (Int32). Default: <c>CorrectCount</c>.</summary>
-        public string CorrectCountColumnName = Defaults.CorrectCountColumnName;
+        /// <summary>What training minimizes.</summary>
+        public LossOptions Loss = new();
 
-        /// <summary>The output column with the exponential of a row's mean loss (Single; NaN where it has no target token). Default: <c>Perplexity</c>.</summary>
-        public string PerplexityColumnName = Defaults.PerplexityColumnName;
+        /// <summary>How a batch is computed: micro-batches, memory, threads and precision.</summary>
+        public BatchingOptions Batching = new();
 
-        /// <summary>The output column with the natural logarithm of each target token's probability (vector of Single). Default: <c>TokenLogProbabilities</c>.</summary>
-        public string TokenLogProbabilitiesColumnName = Defaults.TokenLogProbabilitiesColumnName;
+        /// <summary>Rows to measure the loss on during training. Default: null, none. Not saved with the model.</summary>
+        [JsonIgnore]
+        public ValidationOptions? Validation;
 
-        /// <summary>The output column with what the model writes after a row's prompt, text or token ids (text). Default: <c>GeneratedText</c>.</summary>
-        public string GeneratedTextColumnName = Defaults.GeneratedTextColumnName;
+        /// <summary>Where to write checkpoints, from which a later <c>Fit</c> resumes. Default: null, nowhere. Not saved with the model.</summary>
+        [JsonIgnore]
+        public CheckpointOptions? Checkpoints;
 
-        /// <summary>How that text is generated. Default: greedily, at most 100 tokens. A temperature above 0 needs a seed, so that a row reads the same each time.</summary>
-        public GenerationOptions GeneratedText = new() { Temperature = 0 };
+        /// <summary>The columns that the trained model adds.</summary>
+        public OutputOptions Outputs = new();
 
-        /// <summary>Optimizer steps between two lines in <c>MLContext.Log</c>, at least 1. Default: 50.</summary>
-        public int ReportInterval = Defaults.ReportInterval;
+        /// <summary>Optimizer steps between two lines in <c>MLContext.Log</c>. Default: 50; at least 1.</summary>
+        public int ReportInterval = 50;
 
-        /// <summary>Is told of every optimizer step. Default: null. Not saved with the model.</summary>
+        /// <summary>Training stops after this many steps in a row whose loss or gradient is not finite; none of them is applied. Default: 10; at least 1.</summary>
+        public int MaximumNonFiniteSteps = TrainingOptions.DefaultMaximumNonFiniteSteps;
+
+        /// <summary>Receives a report of every optimizer step. Default: null. Not saved with the model.</summary>
         [JsonIgnore]
         public IProgress<StepReport>? Progress;
 
-        /// <summary>
-        /// Rows that are not learnt, on which the loss is measured while training goes on; the model has the weights that were best on them. Default: null, none. It has the text columns as the
-        /// trainer reads them: what stands before the trainer in a pipeline is applied to the training data alone. Measuring changes nothing in the training. Not saved with the model.
-        /// </summary>
-        [JsonIgnore]
-        public IDataView? ValidationSet;
-
-        /// <summary>Optimizer steps between two evaluations of <see cref="ValidationSet"/>, at least 1; the last step is always evaluated. Default: 100.</summary>
-        public int EvaluationInterval = Defaults.EvaluationInterval;
-
-        /// <summary>Training stops after this many evaluations in a row without a lower loss. Default: null; it and 0 mean never. Needs <see cref="ValidationSet"/>.</summary>
-        public int? Patience;
-
-        /// <summary>
-        /// The folder where the training writes down how far it came. Default: null, nowhere. Where it holds a checkpoint of the same options and data, <c>Fit</c> goes on from there, bit for bit
-        /// if <see cref="TrainingOptions.MaximumTokensPerMicroBatch"/> is set and time is not the limit; one of another training is refused. <see cref="TrainingOptions.Seed"/> must be set, or that of the <c>MLContext</c>.
-        /// Not saved with the model.
-        /// </summary>
-        [JsonIgnore]
-        public string? CheckpointFolder;
-
-        /// <summary>Optimizer steps between two checkpoints, at least 1; one more is written where <see cref="StopToken"/> ends the training. Default: 500. Not saved with the model.</summary>
-        [JsonIgnore]
-        public int CheckpointInterval = Defaults.CheckpointInterval;
-
-        /// <summary>Breaks the training off: <c>Fit</c> throws <see cref="OperationCanceledException"/>, and nothing is kept. Default: never. Not saved with the model.</summary>
+        /// <summary>Cancels the training: <c>Fit</c> throws <see cref="OperationCanceledException"/>, and nothing is kept. Default: never. Not saved with the model.</summary>
         [JsonIgnore]
         public CancellationToken CancellationToken;
 
-        /// <summary>Ends the training in order: the step under way is finished, and <c>Fit</c> returns what was learnt so far, as if a limit had been reached. Default: never. Not saved
-        /// with the model.</summary>
+        /// <summary>Ends the training in order: the current step is finished, and <c>Fit</c> returns the model trained so far, as if a limit had been reached. Default: never. Not saved with the
+        /// model.</summary>
         [JsonIgnore]
         public CancellationToken StopToken;
 
-        internal RowReaderColumns Inputs =>
-            TokenIdsColumnName is not null ? new RowReaderColumns(null, null, null, TokenIds: TokenIdsColumnName, Weight: ExampleWeightColumnName)
-            : MessagesColumnName is not null ? new RowReaderColumns(null, null, null, Messages: MessagesColumnName, Weight: ExampleWeightColumnName)
-            : PromptColumnName is not null ? new RowReaderColumns(null, PromptColumnName, CompletionColumnName, Weight: ExampleWeightColumnName)
-            : new RowReaderColumns(TextColumnName, null, null, Weight: ExampleWeightColumnName);
-
+        // The groups never change, so a copy of this object is a copy of all.
         internal Options Copy() => (Options)MemberwiseClone();
 
         /// <summary>What a trained model remembers: not the data and the callbacks of its training, which would live as long as it does.</summary>
-        internal Options ForModel()
+        internal Options CopyForModel()
         {
             var options = Copy();
-            (options.ValidationSet, options.Progress, options.CancellationToken, options.StopToken) = (null, null, default, default);
+            (options.Validation, options.Checkpoints, options.Progress) = (null, null, null);
+            (options.CancellationToken, options.StopToken) = (default, default);
             return options;
         }
 
-        internal void ValidateAll()
+        internal TrainingOptions ToTrainingOptions() => new()
         {
-            Validate();
-            if ((PromptColumnName is null) != (CompletionColumnName is null))
-                throw new ArgumentOutOfRangeException(nameof(PromptColumnName), PromptColumnName,
-                    $"{nameof(PromptColumnName)} and {nameof(CompletionColumnName)} go together: name both, or neither to learn {nameof(TextColumnName)}.");
-            (string Option, string? Name)[] kinds = [(nameof(TokenIdsColumnName), TokenIdsColumnName), (nameof(MessagesColumnName), MessagesColumnName), (nameof(PromptColumnName), PromptColumnName)];
-            if (kinds.Where(kind => kind.Name is not null).ToArray() is [var first, var second, ..])
-                throw new ArgumentOutOfRangeException(first.Option, first.Name,
-                    $"{first.Option} is '{first.Name}' and {second.Option} is '{second.Name}'; rows hold either token ids, chats or text: name one of them.");
-            foreach (string? folder in new[] { PretrainedFolder, TokenizerFolder })
-            {
-                if (folder is not null)
-                    CheckName(folder, "a folder");
-            }
-            if (PretrainedFolder is not null && TokenizerFolder is not null)
-                throw new ArgumentOutOfRangeException(nameof(TokenizerFolder), TokenizerFolder,
-                    $"{nameof(TokenizerFolder)} is '{TokenizerFolder}' beside {nameof(PretrainedFolder)} '{PretrainedFolder}', which has a tokenizer of its own: name one of them.");
-            Lora?.Validate();
-            foreach (var (_, name) in Inputs.Roles)
-                CheckName(name, "an input column");
-            if (ExampleWeightColumnName is not null)
-                CheckName(ExampleWeightColumnName, "the weight column");
-            string[] outputs = [.. OutputColumn.Named(this).Select(output => output.Name)];
-            foreach (string name in outputs)
-                CheckName(name, "an output column");
-            if (outputs.Distinct().Count() != outputs.Length)
-                throw new ArgumentOutOfRangeException(nameof(LossSumColumnName), LossSumColumnName,
-                    $"The output columns need different names, but are called {string.Join(", ", outputs)}.");
-            if (GeneratedText is null)
-                throw new ArgumentNullException(nameof(GeneratedText), $"{nameof(GeneratedText)} is null; it says how the column '{GeneratedTextColumnName}' is generated.");
-            GeneratedText.Validate();
-            if (GeneratedText is { Temperature: > 0, Seed: null })
-                throw new ArgumentOutOfRangeException(nameof(GeneratedText), GeneratedText.Temperature,
-                    $"{nameof(GeneratedText)} has a temperature above 0 and no seed; allowed is a temperature of 0, or a seed beside it, so that a row reads the same each time.");
-            CheckAtLeast(ReportInterval, 1, nameof(ReportInterval));
-            CheckAtLeast(EvaluationInterval, 1, nameof(EvaluationInterval));
-            CheckAtLeast(CheckpointInterval, 1, nameof(CheckpointInterval));
-            if (CheckpointFolder is not null)
-                CheckName(CheckpointFolder, nameof(CheckpointFolder));
-            CheckAtLeast(Patience ?? 0, 0, nameof(Patience));
-            if (Patience > 0 && ValidationSet is null)
-                throw new ArgumentOutOfRangeException(nameof(Patience), Patience, $"{nameof(Patience)} is {Patience}, but there is no {nameof(ValidationSet)} to measure: set it too.");
-        }
+            BatchSize = BatchSize,
+            LearningRate = LearningRate,
+            MaximumSteps = MaximumSteps,
+            MaximumEpochs = MaximumEpochs,
+            MaximumDuration = MaximumDuration,
+            MaximumNonFiniteSteps = MaximumNonFiniteSteps,
+            Optimizer = Optimizer,
+            Schedule = Schedule,
+            Loss = Loss,
+            Batching = Batching,
+        };
 
-        private static void CheckAtLeast(int value, int least, string option)
+        internal void Validate()
         {
-            if (value < least)
-                throw new ArgumentOutOfRangeException(option, value, $"{option} is {value}; it must be at least {least}.");
-        }
-
-        private static void CheckName(string? name, string what)
-        {
-            if (string.IsNullOrWhiteSpace(name))
-                throw new ArgumentOutOfRangeException(nameof(name), name, $"The name of {what} is '{name}'; it must not be empty.");
+            ArgumentNullException.ThrowIfNull(Columns);
+            ArgumentNullException.ThrowIfNull(Model);
+            ArgumentNullException.ThrowIfNull(Outputs);
+            Columns.Validate(nameof(Columns));
+            Model.Validate(nameof(Model));
+            Adapters?.Validate(nameof(Adapters));
+            ToTrainingOptions().Validate();
+            Validation?.Validate(nameof(Validation));
+            Checkpoints?.Validate(nameof(Checkpoints));
+            Outputs.Validate(nameof(Outputs));
+            Require.That(ReportInterval >= 1, ReportInterval, "at least 1");
         }
     }
 }

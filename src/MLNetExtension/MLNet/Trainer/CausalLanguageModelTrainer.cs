@@ -27,7 +27,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
 
     internal CausalLanguageModelTrainer(MLContext mlContext, Options options)
     {
-        options.ValidateAll();
+        options.Validate();
         _mlContext = mlContext;
         _host = ((IHostEnvironment)mlContext).Register(nameof(CausalLanguageModelTrainer));
         _options = options.Copy();
@@ -39,14 +39,14 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
     /// <param name="input">Read once, in order; its rows are kept in memory as token ids.</param>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
     /// <exception cref="InvalidOperationException">No row has a target token and a weight; or a row has a weight or a token id that is not allowed; or the GPU asked for is not there and <see cref="MLContext.FallbackToCpu"/>
-    /// is false; or torch's native library is missing, see <see cref="TorchSetup"/>; or <see cref="Options.CheckpointFolder"/> holds another training.</exception>
-    /// <exception cref="InvalidDataException">The checkpoint to go on from is damaged, or a file of <see cref="Options.PretrainedFolder"/> or <see cref="Options.TokenizerFolder"/>.</exception>
+    /// is false; or torch's native library is missing; or <see cref="Options.Checkpoints"/> names a folder with another training.</exception>
+    /// <exception cref="InvalidDataException">The checkpoint to go on from is damaged, or a file of a folder that <see cref="Options.Model"/> names.</exception>
     /// <exception cref="NotSupportedException">The pretrained model is of a kind that is not supported; the message names it.</exception>
     /// <exception cref="OperationCanceledException"><see cref="Options.CancellationToken"/> asked for it.</exception>
     public CausalLanguageModelTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        InputSchema.Check(input.Schema, _options.Inputs);
+        InputSchema.Check(input.Schema, _options.Columns);
         return TorchSetup.Run(() => Train(input));
     }
 
@@ -56,9 +56,9 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
     public SchemaShape GetOutputSchema(SchemaShape inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
-        InputSchema.Check(inputSchema, _options.Inputs);
+        InputSchema.Check(inputSchema, _options.Columns);
         var columns = inputSchema.ToDictionary(column => column.Name);
-        foreach (var output in OutputColumn.Of(_options))
+        foreach (var output in OutputColumn.List(_options.Outputs))
             columns[output.Name] = output.Shape;
         return new SchemaShape(columns.Values);
     }
@@ -66,19 +66,19 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
     private CausalLanguageModelTransformer Train(IDataView input)
     {
         using var channel = _host.Start("Training");
-        var device = TorchDevice.For(_mlContext, channel);
+        var device = TorchDevice.Select(_mlContext, channel);
         var start = StartingModel.Open(_options);
         var encoder = new TokenExampleEncoder(start.Tokenizer, start.ContextLength);
-        var rows = RowReader.ReadAll(input, _options.Inputs, encoder, _options.CancellationToken);
+        var rows = RowReader.ReadAll(input, _options.Columns, encoder, _options.CancellationToken);
         if (rows.Examples.Count == 0)
-            throw new InvalidOperationException(TrainingReport.NothingToLearn(rows, _options));
+            throw new InvalidOperationException(TrainingReport.DescribeNoTargets(rows, _options));
         var validation = ValidationRows.Read(_options, encoder);
 
-        var checkpoints = _options.CheckpointFolder is { } folder
-            ? CheckpointManager.Open(folder, _options.CheckpointInterval, ResumeSettings.Of(_options, rows, validation?.Rows))
+        var checkpoints = _options.Checkpoints is { } places
+            ? CheckpointManager.Open(places.Folder, places.Interval, ResumeSettings.Collect(_options, rows, validation?.Rows))
             : null;
 
-        var model = start.Make(device, _seed);
+        var model = start.Create(device, _seed);
         try
         {
             var network = model.Network;
@@ -86,16 +86,16 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
             report.Start(device, network, start.ContextLength, rows, validation?.Rows);
             if (checkpoints?.LatestStep is { } step)
                 report.Resume(step);
-            var summary = TrainingLoop.Run(new TrainingRun(network, rows.Examples, _options, _seed)
+            var summary = TrainingLoop.Run(new TrainingRun(network, rows.Examples, _options.ToTrainingOptions(), _seed)
             {
                 OnStep = report.Step,
-                Validation = validation?.Of(network),
+                Validation = validation?.Measure(network),
                 Checkpoints = checkpoints,
                 StopToken = _options.StopToken,
                 CancellationToken = _options.CancellationToken,
             });
             report.End(summary);
-            return new CausalLanguageModelTransformer(model, _options.ForModel(), summary);
+            return new CausalLanguageModelTransformer(model, _options.CopyForModel(), summary);
         }
         catch
         {

@@ -8,28 +8,67 @@ using MLNetExtension.MLNet.Schema;
 
 namespace MLNetExtension.MLNet.Trainer;
 
-/// <summary>Tells one training from another: what must be the same for one to go on where the other stopped.</summary>
+/// <summary>What must be the same for a training to resume from the checkpoints of another.</summary>
 internal static class ResumeSettings
 {
-    // These change what is written in logs and columns, and not what is learnt. An option that nobody has thought of counts.
-    private static readonly string[] Without =
-    [
-        nameof(CausalLanguageModelTrainer.Options.ReportInterval), nameof(CausalLanguageModelTrainer.Options.MemoryLimitMiB), nameof(CausalLanguageModelTrainer.Options.GeneratedText),
-    ];
-
-    /// <summary>Gives the options by name, and a hash of what is learnt and of what is measured: the columns' names do not count, their contents do.</summary>
-    public static IReadOnlyDictionary<string, string> Of(CausalLanguageModelTrainer.Options options, RowReaderResult rows, RowReaderResult? validation)
+    /// <summary>
+    /// Gives the options that count, by the names under which checkpoints store them, and hashes of the training and the validation data. The names and the text of the values never change: a checkpoint
+    /// of an earlier version is compared with them. Column names, reports and the memory limit do not count.
+    /// </summary>
+    public static IReadOnlyDictionary<string, string> Collect(CausalLanguageModelTrainer.Options options, RowReaderResult rows, RowReaderResult? validation)
     {
         var settings = new Dictionary<string, string>();
-        foreach (var option in JsonSerializer.SerializeToElement(options, ArchiveJson.Options).EnumerateObject())
-        {
-            string name = char.ToUpperInvariant(option.Name[0]) + option.Name[1..];
-            if (!Without.Contains(name) && !name.EndsWith("ColumnName", StringComparison.Ordinal))
-                settings[name] = option.Value.GetRawText();
-        }
+        foreach (var setting in JsonSerializer.SerializeToElement(Values(options), ArchiveJson.Options).EnumerateObject())
+            settings[setting.Name] = setting.Value.GetRawText();
         settings["the training data"] = Hash(rows.Examples);
         settings["the validation data"] = validation is null ? "none" : Hash(validation.Examples);
         return settings;
+    }
+
+    private static Dictionary<string, object?> Values(CausalLanguageModelTrainer.Options options)
+    {
+        // A published model has its own sizes: the defaults stand in for those that it is not asked for.
+        var network = options.Model as LanguageModel.Gpt2Network ?? new LanguageModel.Gpt2Network();
+        return new Dictionary<string, object?>
+        {
+            ["PretrainedFolder"] = (options.Model as LanguageModel.PretrainedModel)?.Folder,
+            ["TokenizerFolder"] = network.TokenizerFolder,
+            ["Layers"] = network.Layers,
+            ["Heads"] = network.Heads,
+            ["Width"] = network.Width,
+            ["ContextLength"] = options.Model.ContextLength,
+            ["Dropout"] = network.Dropout,
+            ["Experts"] = network.Experts,
+            ["ExpertsPerToken"] = network.ExpertsPerToken,
+            ["Lora"] = options.Adapters,
+            ["BatchSize"] = options.BatchSize,
+            ["LearningRate"] = options.LearningRate,
+            ["MaximumSteps"] = options.MaximumSteps,
+            ["MaximumEpochs"] = options.MaximumEpochs,
+            ["MaximumDuration"] = options.MaximumDuration,
+            ["Seed"] = options.Seed,
+            ["MaximumNonFiniteSteps"] = options.MaximumNonFiniteSteps,
+            ["Beta1"] = options.Optimizer.Beta1,
+            ["Beta2"] = options.Optimizer.Beta2,
+            ["Epsilon"] = options.Optimizer.Epsilon,
+            ["WeightDecay"] = options.Optimizer.WeightDecay,
+            ["MaximumGradientNorm"] = options.Optimizer.MaximumGradientNorm,
+            ["WarmupSteps"] = options.Schedule.WarmupSteps,
+            ["MinimumLearningRate"] = options.ToTrainingOptions().MinimumLearningRate,
+            ["LossNormalization"] = options.Loss.Normalization,
+            ["LabelSmoothing"] = options.Loss.LabelSmoothing,
+            ["ZLoss"] = options.Loss.ZLoss,
+            ["RouterBalanceCoefficient"] = options.Loss.RouterBalanceCoefficient,
+            ["RouterBalanceScope"] = options.Loss.RouterBalanceScope,
+            ["MaximumTokensPerMicroBatch"] = options.Batching.MaximumTokensPerMicroBatch,
+            ["Threads"] = options.Batching.Threads,
+            ["Workers"] = options.Batching.Workers,
+            ["PackRows"] = options.Batching.PackRows,
+            ["ActivationRecomputation"] = options.Batching.ActivationRecomputation,
+            ["ComputePrecision"] = options.Batching.Precision,
+            ["EvaluationInterval"] = options.Validation?.Interval ?? ValidationOptions.DefaultInterval,
+            ["Patience"] = options.Validation?.Patience,
+        };
     }
 
     private static string Hash(IReadOnlyList<TokenExample> examples)

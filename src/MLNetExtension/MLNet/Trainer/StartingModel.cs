@@ -31,41 +31,44 @@ internal sealed class StartingModel
     /// <exception cref="NotSupportedException">The model is of a kind that is not supported.</exception>
     public static StartingModel Open(CausalLanguageModelTrainer.Options options)
     {
-        if (options.PretrainedFolder is not { } folder)
-        {
-            ILanguageTokenizer own = options.TokenizerFolder is { } tokens ? TokenizerFolder.Load(tokens) : new ByteLevelTokenizer();
-            return new StartingModel(options, own, options.ContextLength);
-        }
-        var (contextLength, vocabularySize) = HuggingFaceModel.ReadSizes(folder);
-        var tokenizer = TokenizerFolder.Load(folder);
-        if (tokenizer.VocabularySize > vocabularySize)
-            throw new InvalidDataException($"{folder}: the tokenizer has {tokenizer.VocabularySize} ids, but the model's vocabulary only {vocabularySize}.");
-        return new StartingModel(options, tokenizer, Math.Min(options.ContextLength, contextLength));
+        if (options.Model is LanguageModel.PretrainedModel pretrained)
+            return OpenPretrained(options, pretrained);
+        ILanguageTokenizer tokenizer = options.Model is LanguageModel.Gpt2Network { TokenizerFolder: { } folder } ? TokenizerFolder.Load(folder) : new ByteLevelTokenizer();
+        return new StartingModel(options, tokenizer, options.Model.ContextLength);
     }
 
-    /// <summary>Makes the network, with adapters where the options ask for them.</summary>
+    /// <summary>Creates the network, with adapters where the options ask for them.</summary>
     /// <param name="device">Where it is to be.</param>
     /// <param name="seed">Seed of what is drawn for it.</param>
-    public TrainedLanguageModel Make(Device device, int seed)
+    public TrainedLanguageModel Create(Device device, int seed)
     {
-        if (_options.PretrainedFolder is not { } folder)
+        if (_options.Model is LanguageModel.Gpt2Network sizes)
         {
-            var network = new Gpt2Model(_options.ModelConfiguration(Tokenizer.VocabularySize), seed);
-            return Made(network, () => new TrainedLanguageModel(network, Tokenizer, Adapt(network, device, seed)));
+            var network = new Gpt2Model(sizes.ToConfiguration(Tokenizer.VocabularySize), seed);
+            return DisposeUnlessMade(network, () => new TrainedLanguageModel(network, Tokenizer, Adapt(network, device, seed)));
         }
         // What is frozen can stay in half precision; what is trained is kept in full.
-        bool half = _options.Lora is not null && _options.ComputePrecision == ComputePrecision.BFloat16;
-        var published = HuggingFaceModel.Load(folder, half ? ScalarType.BFloat16 : ScalarType.Float32);
-        return Made(published.Model, () => new TrainedLanguageModel(published, Tokenizer, Adapt(published.Model, device, seed)));
+        bool half = _options.Adapters is not null && _options.Batching.Precision == ComputePrecision.BFloat16;
+        var published = HuggingFaceModel.Load(((LanguageModel.PretrainedModel)_options.Model).Folder, half ? ScalarType.BFloat16 : ScalarType.Float32);
+        return DisposeUnlessMade(published.Model, () => new TrainedLanguageModel(published, Tokenizer, Adapt(published.Model, device, seed)));
+    }
+
+    private static StartingModel OpenPretrained(CausalLanguageModelTrainer.Options options, LanguageModel.PretrainedModel model)
+    {
+        var (contextLength, vocabularySize) = HuggingFaceModel.ReadSizes(model.Folder);
+        var tokenizer = TokenizerFolder.Load(model.Folder);
+        if (tokenizer.VocabularySize > vocabularySize)
+            throw new InvalidDataException($"{model.Folder}: the tokenizer has {tokenizer.VocabularySize} ids, but the model's vocabulary only {vocabularySize}.");
+        return new StartingModel(options, tokenizer, Math.Min(model.ContextLength, contextLength));
     }
 
     private LoraAdapters? Adapt(CausalLanguageModel network, Device device, int seed)
     {
         network.to(device);
-        return _options.Lora is null ? null : HuggingFaceAdapters.Attach(network, _options.Lora, seed);
+        return _options.Adapters is null ? null : HuggingFaceAdapters.Attach(network, _options.Adapters, seed);
     }
 
-    private static TrainedLanguageModel Made(CausalLanguageModel network, Func<TrainedLanguageModel> make)
+    private static TrainedLanguageModel DisposeUnlessMade(CausalLanguageModel network, Func<TrainedLanguageModel> make)
     {
         try
         {

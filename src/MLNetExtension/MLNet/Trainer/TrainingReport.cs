@@ -21,22 +21,22 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
     {
         long parameters = network.parameters().Sum(parameter => parameter.NumberOfElements);
         long trained = network.parameters().Where(parameter => parameter.requires_grad).Sum(parameter => parameter.NumberOfElements);
-        string precision = options.ComputePrecision == ComputePrecision.Float32 ? "float32" : $"{options.ComputePrecision.ToString().ToLowerInvariant()} with weights in float32";
+        string precision = options.Batching.Precision == ComputePrecision.Float32 ? "float32" : $"{options.Batching.Precision.ToString().ToLowerInvariant()} with weights in float32";
         Info(string.Create(Invariant, $"Training on {device} in {precision}: {parameters:N0} parameters{(trained == parameters ? "" : $", {trained:N0} of them trained")} "
             + $"({network.Blocks.Count} layers of width {network.TokenEmbedding.shape[1]}, context of {contextLength} tokens); "
             + $"{rows.Rows:N0} rows, {rows.TargetTokens:N0} target tokens."));
         WarnOfIncomplete(rows, contextLength, "rows");
         if (validation is not null)
         {
-            Info(string.Create(Invariant, $"Validating every {options.EvaluationInterval} steps on {validation.Rows:N0} rows, {validation.TargetTokens:N0} target tokens; ")
-                + (options.Patience is > 0 ? $"training stops after {options.Patience} evaluations without a lower loss." : "the best weights are kept."));
+            Info(string.Create(Invariant, $"Validating every {options.Validation!.Interval} steps on {validation.Rows:N0} rows, {validation.TargetTokens:N0} target tokens; ")
+                + (options.Validation.Patience is > 0 and var patience ? $"training stops after {patience} evaluations without a lower loss." : "the best weights are kept."));
             WarnOfIncomplete(validation, contextLength, "validation rows");
         }
         Info($"Packages: MLNetExtension {VersionOf<TrainingReport>()}, Microsoft.ML {VersionOf<MLContext>()}, TorchSharp {TorchSetup.TorchSharpVersion} on libtorch {__version__}.");
     }
 
     /// <summary>Says where training goes on.</summary>
-    public void Resume(int step) => Info(string.Create(Invariant, $"Training goes on after step {step}, from the checkpoint in '{options.CheckpointFolder}'."));
+    public void Resume(int step) => Info(string.Create(Invariant, $"Training goes on after step {step}, from the checkpoint in '{options.Checkpoints!.Folder}'."));
 
     /// <summary>Passes a step on, and writes a line where one is due.</summary>
     public void Step(StepReport step)
@@ -65,25 +65,25 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
         if (summary.End == StopReason.Requested)
             Info("Training was stopped as asked; the model is what was learnt until then.");
         if (summary.End == StopReason.NoImprovement)
-            Info($"Training was stopped: {options.Patience} evaluations in a row had no lower validation loss.");
+            Info($"Training was stopped: {options.Validation!.Patience} evaluations in a row had no lower validation loss.");
         if (summary.ValidationLoss is { } loss)
             Info(string.Create(Invariant, $"The model has the weights of step {summary.BestStep}, whose validation loss was the lowest: {loss:F4} nats per token."));
         if (summary.StoppedByNonFiniteSteps)
             Warning(string.Create(Invariant, $"Training stopped early: {options.MaximumNonFiniteSteps} steps in a row were not finite. The model is that of the last finite step."));
     }
 
-    public static string NothingToLearn(RowReaderResult rows, CausalLanguageModelTrainer.Options options)
+    public static string DescribeNoTargets(RowReaderResult rows, CausalLanguageModelTrainer.Options options)
     {
-        string columns = string.Join(" and ", options.Inputs.Roles.Select(column => $"'{column.Name}'"));
-        string weighted = options.ExampleWeightColumnName is null ? "" : " and a weight above 0";
+        string columns = string.Join(" and ", options.Columns.Content.Select(column => $"'{column.Name}'"));
+        string weighted = options.Columns.Weight is null ? "" : " and a weight above 0";
         return rows.Rows == 0
             ? $"There is nothing to learn: the training data has no rows (columns {columns})."
-            : string.Create(Invariant, $"There is nothing to learn: none of the {rows.Rows} rows of columns {columns} has a target token within {options.ContextLength} tokens{weighted}.");
+            : string.Create(Invariant, $"There is nothing to learn: none of the {rows.Rows} rows of columns {columns} has a target token within {options.Model.ContextLength} tokens{weighted}.");
     }
 
-    public static string NothingToMeasure(RowReaderResult rows, CausalLanguageModelTrainer.Options options) => rows.Rows == 0
-        ? $"There is nothing to measure: {nameof(options.ValidationSet)} has no rows."
-        : string.Create(Invariant, $"There is nothing to measure: none of the {rows.Rows} rows of {nameof(options.ValidationSet)} has a target token within {options.ContextLength} tokens.");
+    public static string DescribeNoValidationTargets(RowReaderResult rows, CausalLanguageModelTrainer.Options options) => rows.Rows == 0
+        ? $"There is nothing to measure: Validation.Rows has no rows."
+        : string.Create(Invariant, $"There is nothing to measure: none of the {rows.Rows} rows of Validation.Rows has a target token within {options.Model.ContextLength} tokens.");
 
     private void ReportValidation(int step, double loss)
     {
@@ -95,11 +95,11 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
     private void WarnOfIncomplete(RowReaderResult rows, int contextLength, string what)
     {
         if (rows.Truncated > 0)
-            Warning(string.Create(Invariant, $"{rows.Truncated:N0} of {rows.Rows:N0} {what} are cut at {contextLength} tokens (option ContextLength)."));
+            Warning(string.Create(Invariant, $"{rows.Truncated:N0} of {rows.Rows:N0} {what} are cut at {contextLength} tokens (option Model.ContextLength)."));
         if (rows.WithoutTargets > 0)
             Warning(string.Create(Invariant, $"{rows.WithoutTargets:N0} of {rows.Rows:N0} {what} are skipped: they have no target token, because the prompt alone fills the context."));
         if (rows.WithoutWeight > 0)
-            Info(string.Create(Invariant, $"{rows.WithoutWeight:N0} of {rows.Rows:N0} {what} are left out: their weight is 0 (column '{options.ExampleWeightColumnName}')."));
+            Info(string.Create(Invariant, $"{rows.WithoutWeight:N0} of {rows.Rows:N0} {what} are left out: their weight is 0 (column '{options.Columns.Weight}')."));
     }
 
     private static string VersionOf<T>() => TorchSetup.VersionOf(typeof(T).Assembly);

@@ -6,7 +6,7 @@ using MLNetExtension.Training;
 
 namespace MLNetExtension.MLNet.Trainer;
 
-/// <summary>The rows of <see cref="CausalLanguageModelTrainer.Options.ValidationSet"/>, read once and scored whenever an evaluation is due.</summary>
+/// <summary>The rows of <see cref="CausalLanguageModelTrainer.Options.Validation"/>, read once and scored whenever an evaluation is due.</summary>
 internal sealed class ValidationRows
 {
     private readonly CausalLanguageModelTrainer.Options _options;
@@ -21,20 +21,20 @@ internal sealed class ValidationRows
     /// <exception cref="InvalidOperationException">No row has a target token and a weight.</exception>
     public static ValidationRows? Read(CausalLanguageModelTrainer.Options options, TokenExampleEncoder encoder)
     {
-        if (options.ValidationSet is not { } data)
+        if (options.Validation?.Rows is not { } data)
             return null;
-        InputSchema.Check(data.Schema, options.Inputs, nameof(options.ValidationSet));
-        var rows = RowReader.ReadAll(data, options.Inputs, encoder, options.CancellationToken);
+        InputSchema.Check(data.Schema, options.Columns, "Validation.Rows");
+        var rows = RowReader.ReadAll(data, options.Columns, encoder, options.CancellationToken);
         return rows.Examples.Count > 0
             ? new ValidationRows(options, rows)
-            : throw new InvalidOperationException(TrainingReport.NothingToMeasure(rows, options));
+            : throw new InvalidOperationException(TrainingReport.DescribeNoValidationTargets(rows, options));
     }
 
     /// <summary>Says to the training how to measure a model on these rows: sum over sum, in micro-batches as large as the training's may be.</summary>
-    public Validation Of(CausalLanguageModel model)
+    public Validation Measure(CausalLanguageModel model)
     {
-        var scorer = new RowScorer(model, _options.MaximumTokensPerMicroBatch ?? CausalLanguageModelTransformer.DefaultScoringTokens);
-        return new Validation(() => Loss(scorer), _options.EvaluationInterval, _options.Patience);
+        var scorer = new RowScorer(model, _options.Batching.MaximumTokensPerMicroBatch ?? CausalLanguageModelTransformer.DefaultScoringTokens);
+        return new Validation(() => Loss(scorer), _options.Validation!.Interval, _options.Validation.Patience);
     }
 
     private double Loss(RowScorer scorer)

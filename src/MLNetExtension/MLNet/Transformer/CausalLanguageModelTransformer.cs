@@ -27,7 +27,6 @@ namespace MLNetExtension;
 public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
 {
     private const string LoaderSignature = "CausalLanguageModel";
-    private const string OptionsEntry = "options.json";
 
     /// <summary>Most positions that are scored together, where the options say nothing.</summary>
     internal const int DefaultScoringTokens = 4096;
@@ -47,9 +46,9 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
     public TrainingSummary? Training { get; }
 
     /// <summary>The column that holds the prompt, or the whole text where there are no prompts; null where rows are token ids.</summary>
-    internal string? PromptColumnName => _options.Inputs.PromptOrText;
+    internal string? PromptColumnName => _options.Columns.PromptColumn;
 
-    internal IEnumerable<string> InputColumnNames => _options.Inputs.Roles.Select(column => column.Name);
+    internal IEnumerable<string> InputColumnNames => _options.Columns.Content.Select(column => column.Name);
 
     bool ITransformer.IsRowToRowMapper => true;
 
@@ -75,7 +74,7 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
     {
         ModelArchiveBridge.SetLoader(ctx, LoaderSignature, ArchiveManifest.CurrentVersion);
         var archive = new ArchiveWriter(ctx);
-        archive.WriteJson(OptionsEntry, _options);
+        ArchivedOptions.Write(archive, _options);
         _model.Save(archive);
         archive.Complete();
     }
@@ -101,8 +100,8 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
         ArgumentNullException.ThrowIfNull(folder);
         _model.ThrowIfDisposed();
         var adapters = _model.Adapters
-            ?? throw new InvalidOperationException($"The model has no low-rank adapters: it was trained without {nameof(CausalLanguageModelTrainer.Options.Lora)}, or they have been merged.");
-        HuggingFaceAdapters.Save(adapters, folder, _options.PretrainedFolder);
+            ?? throw new InvalidOperationException($"The model has no low-rank adapters: it was trained without {nameof(CausalLanguageModelTrainer.Options.Adapters)}, or they have been merged.");
+        HuggingFaceAdapters.Save(adapters, folder, (_options.Model as LanguageModel.PretrainedModel)?.Folder);
     }
 
     /// <summary>Adds the low-rank adapters to the weights, after which the model computes what it did, as fast as one without; does nothing where it has none. Not while others use the model.</summary>
@@ -128,9 +127,9 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
     private static ITransformer Load(IHostEnvironment environment, object loadContext) => TorchSetup.Run<ITransformer>(() =>
     {
         var archive = new ArchiveReader(loadContext);
-        var options = archive.ReadJson<CausalLanguageModelTrainer.Options>(OptionsEntry);
+        var options = ArchivedOptions.Read(archive);
         using var channel = environment.Start("Loading causal language model");
-        return new CausalLanguageModelTransformer(TrainedLanguageModel.Load(archive, TorchDevice.For(environment, channel)), options, training: null);
+        return new CausalLanguageModelTransformer(TrainedLanguageModel.Load(archive, TorchDevice.Select(environment, channel)), options, training: null);
     });
 
     private ColumnBinding Bind(DataViewSchema inputSchema)
@@ -138,6 +137,6 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
         ArgumentNullException.ThrowIfNull(inputSchema);
         _model.ThrowIfDisposed();
         // As in ML.NET, weights are for training and evaluating: scoring reads none.
-        return new ColumnBinding(inputSchema, _options.Inputs with { Weight = null }, OutputColumn.Of(_options));
+        return new ColumnBinding(inputSchema, _options.Columns with { Weight = null }, OutputColumn.List(_options.Outputs));
     }
 }

@@ -25,17 +25,11 @@ public sealed record LoraOptions
 
     internal double Scale => Alpha / (RankStabilized ? Math.Sqrt(Rank) : Rank);
 
-    internal void Validate()
+    internal void Validate(string? group = null)
     {
-        Require(Rank >= 1, nameof(Rank), Rank, "1 or more");
-        Require(Alpha > 0 && double.IsFinite(Alpha), nameof(Alpha), Alpha, "above 0, and finite");
-        Require(Dropout is >= 0 and < 1, nameof(Dropout), Dropout, "from 0 to below 1");
-        Require(TargetModules is { Count: > 0 } && !TargetModules.Any(string.IsNullOrEmpty), nameof(TargetModules), string.Join(", ", TargetModules ?? []), "one name or more, none of them empty");
-    }
-
-    private static void Require(bool holds, string option, object value, string allowed)
-    {
-        if (!holds)
-            throw new ArgumentOutOfRangeException(option, FormattableString.Invariant($"{option} must be {allowed}; it is {value}."));
+        Require.That(Rank >= 1, Rank, "at least 1", group);
+        Require.That(Alpha > 0 && double.IsFinite(Alpha), Alpha, "above 0, and finite", group);
+        Require.That(Dropout is >= 0 and < 1, Dropout, "from 0 to below 1", group);
+        Require.That(TargetModules is { Count: > 0 } && !TargetModules.Any(string.IsNullOrEmpty), TargetModules, "one name or more, none of them empty", group);
     }
 }

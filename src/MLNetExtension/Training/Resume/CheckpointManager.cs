@@ -6,7 +6,7 @@ namespace MLNetExtension.Training.Resume;
 
 /// <summary>Saves a training run to a folder every so many steps and resumes it from there after an interruption.</summary>
 /// <remarks>A checkpoint holds the weights and AdamW's moments in full precision, the counts, and the best evaluation. The order of the rows, the schedule and dropout are functions of seed and step.
-/// A resumed run equals an uninterrupted one bit for bit where <see cref="TrainingOptions.MaximumTokensPerMicroBatch"/> is set and steps or epochs are the limit.</remarks>
+/// A resumed run equals an uninterrupted one bit for bit where <see cref="BatchingOptions.MaximumTokensPerMicroBatch"/> is set and steps or epochs are the limit.</remarks>
 internal sealed class CheckpointManager
 {
     private const string StateFile = "state.json", TensorsFile = "tensors.safetensors";

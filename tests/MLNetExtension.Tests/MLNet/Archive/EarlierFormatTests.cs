@@ -1,6 +1,8 @@
 using System.IO.Compression;
 using Microsoft.ML;
+using MLNetExtension.Models.Lora;
 using MLNetExtension.Tests.Repository;
+using MLNetExtension.Tests.Samples;
 
 namespace MLNetExtension.Tests.MLNet.Archive;
 
@@ -18,7 +20,7 @@ public sealed class EarlierFormatTests
         using var archive = new MemoryStream();
         using (var other = Tiny.Train(mlContext))
             mlContext.Model.Save(other, null, archive);
-        Lay(Path.Combine(SourceTree.Root, "tests/MLNetExtension.Tests/MLNet/Archive/Golden/model-format-1.zip"), archive);
+        Lay(Golden("model-format-1.zip"), archive);
 
         using var model = (CausalLanguageModelTransformer)mlContext.Model.Load(archive, out _);
 
@@ -27,6 +29,67 @@ public sealed class EarlierFormatTests
         for (int row = 0; row < losses.Length; row++)
             Assert.AreEqual(expected[row], losses[row], 1e-4 * expected[row], $"row {row}");
     }
+
+    // model-format-1-adapters.zip: as above, with Tiny.Texts as completions of the prompts "0?", "1?", ... of the weights 1, 2, 1, 2, ..., low-rank adapters (rank 2, alpha 3) on c_attn, at most
+    // 64 tokens per micro-batch, the output columns Tokens and Answer, and a greedy answer of 5 tokens at most. Entries alone.
+    // Seen to fail with: a renamed column left out of what is read of the flat options.
+    [TestMethod]
+    public void A_model_of_the_first_format_with_prompts_adapters_and_renamed_columns_loads_too()
+    {
+        double[] expected = [77.633415, 61.11868, 5.518441, 78.125305, 72.13016, 44.66757, 77.73932, 22.17411];
+        var mlContext = new MLContext(seed: 1);
+        using var archive = new MemoryStream();
+        using (var other = Tiny.Train(mlContext))
+            mlContext.Model.Save(other, null, archive);
+        Lay(Golden("model-format-1-adapters.zip"), archive);
+
+        using var model = (CausalLanguageModelTransformer)mlContext.Model.Load(archive, out _);
+
+        var pairs = mlContext.Data.LoadFromEnumerable(Tiny.Texts.Select((text, i) => new Pair { Prompt = $"{i}?", Completion = text }).ToList());
+        var scored = mlContext.Data.CreateEnumerable<ScoredPair>(model.Transform(pairs), reuseRowObject: false).ToList();
+        for (int row = 0; row < expected.Length; row++)
+            Assert.AreEqual(expected[row], scored[row].LossSum, 1e-4 * expected[row], $"row {row}");
+        CollectionAssert.AreEqual(new[] { 14, 11, 1, 14, 13, 8, 14, 4 }, scored.Select(row => row.Tokens).ToArray());
+        Assert.IsTrue(scored.All(row => row.Answer == ">>>>>"));
+    }
+
+    // checkpoint-format-1.zip: what SmallCheckpointed wrote when its training was stopped after step 3; the sums and the validation loss are what it then resumed to.
+    // Seen to fail with: another name or text of a stored setting.
+    [TestMethod]
+    public void A_training_resumes_from_a_checkpoint_of_the_first_format()
+    {
+        double[] expected = [88.70365, 61.08121, 5.4967346, 88.96831, 72.2714, 44.449196, 88.74518, 22.20273];
+        var mlContext = new MLContext(seed: 1);
+        using TemporaryFolder folder = new();
+        ZipFile.ExtractToDirectory(Golden("checkpoint-format-1.zip"), folder.Path);
+        var lines = new List<string>();
+        mlContext.Log += (_, line) => lines.Add(line.Message);
+
+        using var resumed = Tiny.Train(mlContext, SmallCheckpointed(mlContext, folder.Path));
+
+        Assert.ContainsSingle(line => line.Contains("after step 3"), lines);
+        Assert.AreEqual(5.558824096407209, resumed.Training!.ValidationLoss!.Value, 1e-4);
+        var losses = Tiny.Score(mlContext, resumed, Tiny.Rows(mlContext, Tiny.Texts)).Select(row => row.LossSum).ToArray();
+        for (int row = 0; row < expected.Length; row++)
+            Assert.AreEqual(expected[row], losses[row], 1e-4 * expected[row], $"row {row}");
+    }
+
+    private static CausalLanguageModelTrainer.Options SmallCheckpointed(MLContext mlContext, string folder)
+    {
+        var options = Tiny.Options(steps: 6);
+        options.Model = LanguageModel.Gpt2(layers: 1, heads: 2, width: 4, contextLength: 16);
+        options.Adapters = new LoraOptions { Rank = 2 };
+        options.LearningRate = 2e-3;
+        options.Schedule = new() { WarmupSteps = 1, MinimumLearningRate = 3e-4 };
+        options.MaximumDuration = TimeSpan.FromHours(1);
+        options.Batching = new() { MaximumTokensPerMicroBatch = 64, Workers = 1, Threads = 1, PackRows = true };
+        options.Loss = new() { LabelSmoothing = 0.1 };
+        options.Validation = new() { Rows = Tiny.Rows(mlContext, "the dog", "a fox"), Interval = 2, Patience = 5 };
+        options.Checkpoints = new() { Folder = folder };
+        return options;
+    }
+
+    private static string Golden(string file) => Path.Combine(SourceTree.Root, "tests/MLNetExtension.Tests/MLNet/Archive/Golden", file);
 
     private static void Lay(string golden, Stream archive)
     {
@@ -45,4 +108,20 @@ public sealed class EarlierFormatTests
 
     private static ZipArchiveEntry Entry(ZipArchive archive, string name) =>
         archive.Entries.Single(entry => entry.Name == name || entry.FullName.EndsWith('\\' + name));
+
+    private sealed class Pair
+    {
+        public string Prompt { get; set; } = "";
+
+        public string Completion { get; set; } = "";
+    }
+
+    private sealed class ScoredPair
+    {
+        public float LossSum { get; set; }
+
+        public int Tokens { get; set; }
+
+        public string Answer { get; set; } = "";
+    }
 }

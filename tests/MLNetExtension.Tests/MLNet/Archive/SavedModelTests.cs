@@ -18,8 +18,8 @@ public sealed class SavedModelTests
         using var archive = new ZipArchive(new MemoryStream(Saved));
 
         string options = Read(archive, "options.json"), model = Read(archive, "model.json");
-        Assert.Contains("\"textColumnName\": \"Text\"", options);
-        Assert.Contains("\"lossNormalization\": \"Token\"", options);
+        Assert.Contains("\"column\": \"Text\"", options);
+        Assert.Contains("\"normalization\": \"Token\"", options);
         Assert.Contains("\"seed\": 5", options);
         Assert.DoesNotContain("progress", options, StringComparison.OrdinalIgnoreCase);
         Assert.Contains("\"architecture\": \"gpt2\"", model);
@@ -48,7 +48,7 @@ public sealed class SavedModelTests
     {
         var mlContext = new MLContext(seed: 1);
         var options = Tiny.Options();
-        options.LossSumColumnName = "Nats";
+        options.Outputs = new() { LossSum = "Nats" };
         using var model = Tiny.Train(mlContext, options);
         using var first = new MemoryStream();
         mlContext.Model.Save(model, null, first);
@@ -136,11 +136,11 @@ public sealed class SavedModelTests
     public void A_format_from_the_future_is_refused_with_both_versions()
     {
         var error = LoadError(Change(Saved, Manifest, bytes =>
-            Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(bytes).Replace("\"formatVersion\": 1", "\"formatVersion\": 7", StringComparison.Ordinal))));
+            Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(bytes).Replace("\"formatVersion\": 2", "\"formatVersion\": 7", StringComparison.Ordinal))));
 
         Assert.IsInstanceOfType<NotSupportedException>(error);
         Assert.Contains("format 7", error.Message);
-        Assert.Contains("up to 1", error.Message);
+        Assert.Contains("up to 2", error.Message);
         Assert.Contains("Update MLNetExtension", error.Message);
     }
 
@@ -149,7 +149,7 @@ public sealed class SavedModelTests
     {
         var mlContext = new MLContext(seed: 1);
         var options = Tiny.Options(steps: 0);
-        options.Layers = 2;
+        options.Model = LanguageModel.Gpt2(layers: 2, heads: 2, width: 16, contextLength: 64);
         using var model = Tiny.Train(mlContext, options);
         using var stream = new MemoryStream();
         mlContext.Model.Save(model, null, stream);

@@ -15,7 +15,7 @@ public sealed class InputColumnTests
         var mlContext = new MLContext(seed: 1);
         var data = Rows(mlContext, Texts);
         var options = Tiny.Options();
-        options.TokenIdsColumnName = "Ids";
+        options.Columns = InputColumns.TokenIds("Ids");
         using var fromIds = Train(mlContext, data, options);
         using var fromText = Train(mlContext, data, Tiny.Options());
 
@@ -33,7 +33,7 @@ public sealed class InputColumnTests
     {
         var mlContext = new MLContext(seed: 1);
         var options = Tiny.Options();
-        options.TokenIdsColumnName = "Ids";
+        options.Columns = InputColumns.TokenIds("Ids");
         var good = Rows(mlContext, Texts);
         var bad = mlContext.Data.LoadFromEnumerable([new Row { Ids = [1, 2] }, new Row { Ids = [3, 4, id] }]);
 
@@ -42,17 +42,6 @@ public sealed class InputColumnTests
 
         using var model = Train(mlContext, good, options);
         Assert.AreEqual(error.Message, Assert.ThrowsExactly<InvalidOperationException>(() => Cells.Read(model.Transform(bad), "TokenCount")).Message);
-    }
-
-    [TestMethod]
-    public void Token_ids_and_text_columns_exclude_each_other()
-    {
-        var options = Tiny.Options();
-        (options.TokenIdsColumnName, options.PromptColumnName, options.CompletionColumnName) = ("Ids", "Text", "Text");
-
-        var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new MLContext().CausalLanguageModeling.Trainers.CausalLanguageModel(options));
-
-        Assert.Contains("TokenIdsColumnName is 'Ids' and PromptColumnName is 'Text'", error.Message);
     }
 
     // Seen to fail with: the weight left out of the loss; the weight left out of the count.
@@ -112,7 +101,7 @@ public sealed class InputColumnTests
         double[] losses = [.. new[] { Rows(mlContext, Texts, 2, 1, 0, 1, 1), Rows(mlContext, [.. Texts, Texts[0]], 1, 1, 0, 1, 1, 1), Rows(mlContext, Texts, 1, 1, 0, 1, 1) }.Select(validation =>
         {
             var options = Weighted();
-            (options.ValidationSet, options.EvaluationInterval) = (validation, 1);
+            options.Validation = new() { Rows = validation, Interval = 1 };
             using var model = Train(mlContext, data, options);
             return model.Training!.ValidationLoss!.Value;
         })];
@@ -156,13 +145,13 @@ public sealed class InputColumnTests
     private static CausalLanguageModelTrainer.Options Weighted()
     {
         var options = Tiny.Options();
-        options.ExampleWeightColumnName = "Weight";
+        options.Columns = InputColumns.Text(weight: "Weight");
         return options;
     }
 
     private static CausalLanguageModelTransformer Train(MLContext mlContext, IDataView data, CausalLanguageModelTrainer.Options options, int batchSize = 100)
     {
-        (options.BatchSize, options.MaximumTokensPerMicroBatch) = (batchSize, 1000);
+        (options.BatchSize, options.Batching) = (batchSize, new() { MaximumTokensPerMicroBatch = 1000 });
         return mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(options).Fit(data);
     }
 

@@ -28,7 +28,7 @@ public sealed class RowReaderTests
         ]);
         TokenExampleEncoder encoder = new(new ByteLevelTokenizer(), contextLength: 10);
 
-        RowReaderResult result = RowReader.ReadAll(data, new RowReaderColumns(Text: null, "Prompt", "Completion"), encoder, CancellationToken.None);
+        RowReaderResult result = RowReader.ReadAll(data, InputColumns.PromptCompletion("Prompt", "Completion"), encoder, CancellationToken.None);
 
         CollectionAssert.AreEqual(new long[] { 0, 2 }, result.Examples.Select(e => e.Position).ToArray());
         Assert.AreEqual((3L, 1L, 1L, 6L + 10), (result.Rows, result.WithoutTargets, result.Truncated, result.TargetTokens));

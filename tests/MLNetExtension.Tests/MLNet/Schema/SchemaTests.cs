@@ -29,7 +29,7 @@ public sealed class SchemaTests
     {
         var mlContext = new MLContext(seed: 1);
         var options = Tiny.Options();
-        options.TextColumnName = column;
+        options.Columns = InputColumns.Text(column);
         var trainer = mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(options);
         var data = Tiny.Rows(mlContext, Tiny.Texts);
         using var model = Tiny.Train(mlContext);
@@ -48,7 +48,7 @@ public sealed class SchemaTests
     {
         var mlContext = new MLContext(seed: 1);
         var options = Tiny.Options();
-        (options.PromptColumnName, options.CompletionColumnName) = ("Text", "Answer");
+        options.Columns = InputColumns.PromptCompletion("Text", "Answer");
         var trainer = mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(options);
 
         var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => trainer.Fit(Tiny.Rows(mlContext, Tiny.Texts)));
@@ -61,7 +61,7 @@ public sealed class SchemaTests
     {
         var mlContext = new MLContext(seed: 1);
         var options = Tiny.Options();
-        (options.LossSumColumnName, options.TokenCountColumnName, options.ByteCountColumnName) = ("Loss", "Number", "Bytes");
+        options.Outputs = new() { LossSum = "Loss", TokenCount = "Number", ByteCount = "Bytes" };
         var data = Tiny.Rows(mlContext, Tiny.Texts);
         var trainer = mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(options);
         using var model = trainer.Fit(data);
@@ -90,17 +90,17 @@ public sealed class SchemaTests
     }
 
     [TestMethod]
-    public void Options_that_contradict_each_other_are_refused_by_name()
+    public void Options_that_cannot_be_used_are_refused_by_name()
     {
         var trainers = new MLContext().CausalLanguageModeling.Trainers;
         var lonelyPrompt = Tiny.Options();
-        lonelyPrompt.PromptColumnName = "Prompt";
+        lonelyPrompt.Columns = InputColumns.PromptCompletion("Prompt", "");
         var sameNames = Tiny.Options();
-        sameNames.ByteCountColumnName = sameNames.TokenCountColumnName;
+        sameNames.Outputs = new() { ByteCount = sameNames.Outputs.TokenCount };
         var noInterval = Tiny.Options();
         noInterval.ReportInterval = 0;
 
-        Assert.Contains("CompletionColumnName", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => trainers.CausalLanguageModel(lonelyPrompt)).Message);
+        Assert.Contains("Columns.completion is ''; allowed is a name that is not empty.", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => trainers.CausalLanguageModel(lonelyPrompt)).Message);
         Assert.Contains("TokenCount, TokenCount", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => trainers.CausalLanguageModel(sameNames)).Message);
         Assert.Contains("ReportInterval", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => trainers.CausalLanguageModel(noInterval)).Message);
     }

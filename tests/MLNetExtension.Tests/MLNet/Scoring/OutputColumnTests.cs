@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.ML;
 using MLNetExtension.Generation;
@@ -45,14 +44,14 @@ public sealed class OutputColumnTests
     {
         var options = Generating(steps: 60);
         if (prompted)
-            (options.PromptColumnName, options.CompletionColumnName) = ("Text", "Answer");
+            options.Columns = InputColumns.PromptCompletion("Text", "Answer");
         var rows = Context.Transforms.CopyColumns("Answer", "Text").Fit(Rows(Context, Texts)).Transform(Rows(Context, [.. Texts, new string('a', 100)]));
         rows = Context.Transforms.Text.NormalizeText("Answer").Fit(rows).Transform(rows);
         using var model = Context.CausalLanguageModeling.Trainers.CausalLanguageModel(options).Fit(rows);
         var generator = Context.CausalLanguageModeling.CreateTextGenerator(model);
 
         foreach (object[] row in Cells.Read(model.Transform(rows), "Text", "GeneratedText"))
-            Assert.AreEqual(generator.Generate((string)row[0], options.GeneratedText), row[1], $"after '{row[0]}'");
+            Assert.AreEqual(generator.Generate((string)row[0], options.Outputs.Generation), row[1], $"after '{row[0]}'");
     }
 
     // Counted on this thread: each tensor that is made here. Seen to fail with: token counts taken from the scores; text generated for every row of a window.
@@ -88,7 +87,7 @@ public sealed class OutputColumnTests
     public void A_row_without_a_target_has_no_loss_no_log_probabilities_and_a_missing_perplexity()
     {
         var options = Generating();
-        (options.PromptColumnName, options.CompletionColumnName, options.ContextLength) = ("Text", "Text", 16);
+        (options.Columns, options.Model) = (InputColumns.PromptCompletion("Text", "Text"), options.Model with { ContextLength = 16 });
         using var model = Train(Context, options);
 
         object[] row = Cells.Read(model.Transform(Rows(Context, "a prompt that fills the context")), "LossSum", "TokenCount", "ByteCount", "CorrectCount", "Perplexity", "TokenLogProbabilities").Single();
@@ -115,30 +114,30 @@ public sealed class OutputColumnTests
     [TestMethod]
     public void Options_saved_before_there_were_these_columns_load_and_keep_their_names()
     {
-        var options = Options();
-        options.LossSumColumnName = "Perplexity";
-        var saved = JsonSerializer.SerializeToNode(options, ArchiveJson.Options)!.AsObject();
-        foreach (string added in (string[])["tokenIdsColumnName", "exampleWeightColumnName", "correctCountColumnName", "perplexityColumnName", "tokenLogProbabilitiesColumnName", "generatedTextColumnName", "generatedText"])
-            Assert.IsTrue(saved.Remove(added), added);
-        saved["aFieldOfALaterVersion"] = JsonValue.Create(1);
+        var saved = JsonNode.Parse("""
+            {
+                "textColumnName": "Text", "promptColumnName": null, "completionColumnName": null, "lossSumColumnName": "Perplexity", "tokenCountColumnName": "TokenCount",
+                "byteCountColumnName": "ByteCount", "layers": 1, "batchSize": 4, "seed": 5, "aFieldOfALaterVersion": 1
+            }
+            """)!.AsObject();
 
-        var loaded = saved.Deserialize<CausalLanguageModelTrainer.Options>(ArchiveJson.Options)!;
+        var loaded = EarlierOptions.Parse(saved);
 
         CollectionAssert.AreEqual(
             new[] { (OutputKind.LossSum, "Perplexity"), (OutputKind.TokenCount, "TokenCount"), (OutputKind.ByteCount, "ByteCount"), (OutputKind.CorrectCount, "CorrectCount"),
                 (OutputKind.TokenLogProbabilities, "TokenLogProbabilities"), (OutputKind.GeneratedText, "GeneratedText") },
-            OutputColumn.Of(loaded).Select(column => (column.Kind, column.Name)).ToArray());
-        Assert.AreEqual(new GenerationOptions { Temperature = 0 }, loaded.GeneratedText);
+            OutputColumn.List(loaded.Outputs).Select(column => (column.Kind, column.Name)).ToArray());
+        Assert.AreEqual(new GenerationOptions { Temperature = 0 }, loaded.Outputs.Generation);
     }
 
     [TestMethod]
     public void Generated_text_that_would_differ_from_reading_to_reading_is_refused()
     {
         var options = Options();
-        options.GeneratedText = new GenerationOptions { Temperature = 0.5 };
+        options.Outputs = new() { Generation = new GenerationOptions { Temperature = 0.5 } };
         Assert.Contains("no seed", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Train(Context, options)).Message);
 
-        options.GeneratedText = new GenerationOptions { Temperature = 0, MaximumNewTokens = 0 };
+        options.Outputs = new() { Generation = new GenerationOptions { Temperature = 0, MaximumNewTokens = 0 } };
         Assert.Contains("MaximumNewTokens", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Train(Context, options)).Message);
     }
 
@@ -167,7 +166,7 @@ public sealed class OutputColumnTests
     private static CausalLanguageModelTrainer.Options Generating(int steps = 3)
     {
         var options = Options(steps);
-        options.GeneratedText = new GenerationOptions { Temperature = 0, MaximumNewTokens = 4 };
+        options.Outputs = new() { Generation = new GenerationOptions { Temperature = 0, MaximumNewTokens = 4 } };
         return options;
     }
 }

@@ -34,7 +34,7 @@ public sealed class PredictionEngineTests
     {
         var mlContext = new MLContext(seed: 1);
         var options = Options();
-        options.GeneratedText = new GenerationOptions { Temperature = 0, MaximumNewTokens = 3 };
+        options.Outputs = new() { Generation = new GenerationOptions { Temperature = 0, MaximumNewTokens = 3 } };
         using var model = Train(mlContext, options);
         var expected = Cells.Read(model.Transform(Rows(mlContext, Texts)), "LossSum", "TokenCount", "ByteCount", "CorrectCount", "Perplexity", "TokenLogProbabilities", "GeneratedText");
         using var engine = mlContext.Model.CreatePredictionEngine<Row, FullPrediction>(model, new PredictionEngineOptions { OwnsTransformer = false });

@@ -15,7 +15,7 @@ public sealed class PredictionMemoryTests
     {
         var mlContext = new MLContext(seed: 1);
         var options = Tiny.Options(steps: 0);
-        options.ContextLength = 512;
+        options.Model = options.Model with { ContextLength = 512 };
         using var model = Tiny.Train(mlContext, options);
         using var engine = mlContext.Model.CreatePredictionEngine<Tiny.Row, Tiny.Prediction>(model, new PredictionEngineOptions { OwnsTransformer = false });
         var row = new Tiny.Row { Text = new string('a', 600), Vector = [0, 0] };

@@ -37,10 +37,10 @@ public sealed class CheckpointFolderTests
         Refused(options => options.LearningRate = 1e-3, Texts, "LearningRate is 0.003 there and 0.001 here");
         Refused(options => options.Seed = 6, Texts, "Seed is 5 there and 6 here");
         Refused(_ => { }, ["The quick brown fix.", .. Texts[1..]], "the training data is");
-        Refused(options => options.ValidationSet = Rows(new MLContext(), "x"), Texts, "the validation data is none there");
+        Refused(options => options.Validation = new() { Rows = Rows(new MLContext(), "x") }, Texts, "the validation data is none there");
 
         var renamed = Resumable(folder.Path);
-        (renamed.LossSumColumnName, renamed.ReportInterval) = ("Nats", 3);
+        (renamed.Outputs, renamed.ReportInterval) = (new() { LossSum = "Nats" }, 3);
         using var model = Train(new MLContext(seed: 1), renamed);
         Assert.AreEqual(1, model.Training!.Steps);
 
@@ -70,9 +70,9 @@ public sealed class CheckpointFolderTests
     private static CausalLanguageModelTrainer.Options Resumable(string? folder)
     {
         var options = Options(steps: 10);
-        options.Dropout = 0.1;
-        options.MaximumTokensPerMicroBatch = 64;
-        (options.CheckpointFolder, options.CheckpointInterval) = (folder, 3);
+        options.Model = WithDropout(0.1);
+        options.Batching = new() { MaximumTokensPerMicroBatch = 64 };
+        options.Checkpoints = folder is null ? null : new() { Folder = folder, Interval = 3 };
         return options;
     }
 

@@ -75,7 +75,7 @@ public sealed class FitTests
     public void The_log_names_the_precision_that_is_computed_in()
     {
         var options = Options(steps: 1);
-        options.ComputePrecision = ComputePrecision.BFloat16;
+        options.Batching = new() { Precision = ComputePrecision.BFloat16 };
 
         Assert.ContainsSingle(line => line.Contains("Training on cpu in bfloat16 with weights in float32"), Log(options, Texts));
     }
@@ -99,8 +99,8 @@ public sealed class FitTests
     public void The_log_warns_of_rows_that_are_cut_and_of_rows_without_a_target()
     {
         var options = Options();
-        options.ContextLength = 8;
-        (options.PromptColumnName, options.CompletionColumnName) = ("Text", "Answer");
+        options.Model = options.Model with { ContextLength = 8 };
+        options.Columns = InputColumns.PromptCompletion("Text", "Answer");
         var mlContext = new MLContext(seed: 1);
         var lines = new List<string>();
         mlContext.Log += (_, e) => lines.Add(e.Message);

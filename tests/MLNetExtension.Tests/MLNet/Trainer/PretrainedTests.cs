@@ -52,7 +52,7 @@ public sealed class PretrainedTests
         string published = Publish(folder["published"], "qwen2");
         MLContext mlContext = new(seed: 1);
         var options = Options(published, steps: 12);
-        (options.Lora, options.ComputePrecision) = (new LoraOptions { Rank = 4, TargetModules = ["q_proj", "down_proj"] }, precision);
+        (options.Adapters, options.Batching) = (new LoraOptions { Rank = 4, TargetModules = ["q_proj", "down_proj"] }, new() { Precision = precision });
         using var untrained = Fit(mlContext, Options(published, steps: 0));
         using var trained = Fit(mlContext, options);
         Assert.IsLessThan(Loss(mlContext, untrained), Loss(mlContext, trained));
@@ -85,9 +85,8 @@ public sealed class PretrainedTests
         using TemporaryFolder folder = new();
         MLContext mlContext = new(seed: 1);
         var options = Options(Publish(folder["published"], style), steps: 60);
-        options.TextColumnName = "unused";
-        options.MessagesColumnName = nameof(Chat.Messages);
-        options.GeneratedText = Greedy;
+        options.Columns = InputColumns.Chat(nameof(Chat.Messages));
+        options.Outputs = new() { Generation = Greedy };
         IDataView chats = mlContext.Data.LoadFromEnumerable(Enumerable.Range(0, 4).Select(_ => new Chat
         {
             Messages = """[{"role":"user","content":"so?"},{"role":"assistant","content":"yes it is"}]""",
@@ -109,7 +108,7 @@ public sealed class PretrainedTests
         using TemporaryFolder folder = new();
         MLContext mlContext = new(seed: 1);
         var options = Tiny.Options();
-        options.TokenizerFolder = Golden.FolderOf("gpt2");
+        options.Model = LanguageModel.Gpt2(layers: 1, heads: 2, width: 16, contextLength: 64, tokenizerFolder: Golden.FolderOf("gpt2"));
         using var model = Tiny.Train(mlContext, options);
         int[] counts = [.. Tiny.Score(mlContext, model, Tiny.Rows(mlContext, Tiny.Texts)).Select(row => row.TokenCount)];
         CollectionAssert.AreEqual(Tiny.Texts.Select(text => Golden.Tokenizer("gpt2").EncodeText(text).Count + 1).ToArray(), counts);
@@ -129,27 +128,18 @@ public sealed class PretrainedTests
         string small = Publish(folder["small"], "gpt2", vocabulary: 100);
         StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => Fit(mlContext, Options(small, 1))).Message, "but the model's vocabulary only 100");
 
-        var both = Options(folder["nowhere"], 1);
-        both.TokenizerFolder = folder["other"];
-        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Fit(mlContext, both));
-
-        var kinds = Tiny.Options();
-        (kinds.MessagesColumnName, kinds.TokenIdsColumnName) = ("Messages", "Ids");
-        StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Tiny.Train(mlContext, kinds)).Message, "name one of them");
-
         var chats = Tiny.Options();
-        chats.MessagesColumnName = nameof(Chat.Messages);
+        chats.Columns = InputColumns.Chat(nameof(Chat.Messages));
         IDataView rows = mlContext.Data.LoadFromEnumerable(new[] { new Chat { Messages = """[{"role":"assistant","content":"x"}]""" } });
         StringAssert.Contains(Assert.ThrowsExactly<NotSupportedException>(() => mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(chats).Fit(rows)).Message, "chat template");
     }
 
     private static CausalLanguageModelTrainer.Options Options(string folder, int steps) => new()
     {
-        PretrainedFolder = folder,
-        ContextLength = 1000,
+        Model = LanguageModel.Pretrained(folder, 1000),
         BatchSize = 4,
         LearningRate = 1e-2,
-        WarmupSteps = 0,
+        Schedule = new() { WarmupSteps = 0 },
         MaximumSteps = steps,
         Seed = 5,
     };

@@ -14,12 +14,12 @@ public sealed class RandomStateTests
     public void Fitting_validating_scoring_saving_and_loading_leave_the_random_state_of_the_caller_alone()
     {
         var options = Options();
-        options.Dropout = 0.1;
+        options.Model = WithDropout(0.1);
         random.manual_seed(42);
         byte[] before = RandomState();
 
         var mlContext = new MLContext(seed: 1);
-        (options.ValidationSet, options.EvaluationInterval) = (Rows(mlContext, Texts), 1);
+        options.Validation = new() { Rows = Rows(mlContext, Texts), Interval = 1 };
         using var model = Train(mlContext, options);
         Score(mlContext, model, Rows(mlContext, Texts));
         using var archive = new MemoryStream();

@@ -14,7 +14,7 @@ public sealed class ValidationSetTests
         var mlContext = new MLContext(seed: 1);
         var held = Rows(mlContext, "the fox and the dog", "", "brown", "a line that is a good deal longer than the others");
         var options = Options(steps: 7);
-        (options.ValidationSet, options.EvaluationInterval) = (held, 3);
+        options.Validation = new() { Rows = held, Interval = 3 };
         List<double?> reported = [];
         options.Progress = new Immediate(step => reported.Add(step.ValidationLoss));
 
@@ -35,11 +35,11 @@ public sealed class ValidationSetTests
         double[] losses = [.. new[] { false, true }.Select(validated =>
         {
             var options = Options(steps: 6);
-            options.Dropout = 0.1;
-            options.MaximumTokensPerMicroBatch = 64;
+            options.Model = WithDropout(0.1);
+            options.Batching = new() { MaximumTokensPerMicroBatch = 64 };
             // What is learnt is measured, so the last weights are the best.
             if (validated)
-                (options.ValidationSet, options.EvaluationInterval, options.Patience) = (Rows(mlContext, Texts), 2, 0);
+                options.Validation = new() { Rows = Rows(mlContext, Texts), Interval = 2, Patience = 0 };
             using var model = Train(mlContext, options);
             Assert.AreEqual(validated ? 6 : null, model.Training!.BestStep);
             return mlContext.CausalLanguageModeling.Evaluate(model.Transform(Rows(mlContext, Texts))).Loss;
@@ -56,8 +56,8 @@ public sealed class ValidationSetTests
         mlContext.Log += (_, e) => lines.Add(e.Message);
         var options = Options(steps: 400);
         // Nothing in common with what is learnt: the better the one is known, the less the other is expected.
-        (options.ValidationSet, options.EvaluationInterval, options.Patience) = (Rows(mlContext, "ЖЖЖ≈≈≈ЖЖЖ", "≈≈≈≈≈≈ЖЖ"), 5, 2);
-        (options.LearningRate, options.MinimumLearningRate) = (0.02, 0.02);
+        options.Validation = new() { Rows = Rows(mlContext, "ЖЖЖ≈≈≈ЖЖЖ", "≈≈≈≈≈≈ЖЖ"), Interval = 5, Patience = 2 };
+        (options.LearningRate, options.Schedule) = (0.02, new() { WarmupSteps = 1, MinimumLearningRate = 0.02 });
 
         using var model = Train(mlContext, options);
 
@@ -92,12 +92,11 @@ public sealed class ValidationSetTests
     public void Options_of_validation_that_cannot_be_used_are_refused_by_name()
     {
         var mlContext = new MLContext(seed: 1);
-        Refused(options => options.EvaluationInterval = 0, "EvaluationInterval is 0");
-        Refused(options => options.Patience = -1, "Patience is -1");
-        Refused(options => options.Patience = 3, "there is no ValidationSet");
+        Refused(options => options.Validation = new() { Rows = Rows(mlContext, Texts), Interval = 0 }, "Validation.Interval is 0");
+        Refused(options => options.Validation = new() { Rows = Rows(mlContext, Texts), Patience = -1 }, "Validation.Patience is -1");
 
         Unfit(mlContext.Data.LoadFromEnumerable([new { Other = "x" }]), "Could not find text column 'Text'");
-        Unfit(Rows(mlContext), "ValidationSet has no rows");
+        Unfit(Rows(mlContext), "Validation.Rows has no rows");
 
         void Refused(Action<CausalLanguageModelTrainer.Options> change, string expected)
         {
@@ -109,10 +108,10 @@ public sealed class ValidationSetTests
         void Unfit(IDataView rows, string expected)
         {
             var options = Options();
-            options.ValidationSet = rows;
+            options.Validation = new() { Rows = rows };
             var error = Assert.Throws<Exception>(() => Train(mlContext, options));
             Assert.Contains(expected, error.Message);
-            Assert.Contains("ValidationSet", error.Message);
+            Assert.Contains("Validation.Rows", error.Message);
         }
     }
 

@@ -38,7 +38,7 @@ public sealed class PromptedTextGeneratorTests
     {
         var mlContext = new MLContext(seed: 1);
         var options = Options();
-        (options.PromptColumnName, options.CompletionColumnName) = ("Text", "Answer");
+        options.Columns = InputColumns.PromptCompletion("Text", "Answer");
         var data = Rows(mlContext, Texts);
         var copied = mlContext.Transforms.CopyColumns("Answer", "Text").Fit(data).Transform(data);
         var normalize = mlContext.Transforms.Text.NormalizeText("Text").Append(mlContext.Transforms.Text.NormalizeText("Answer")).Fit(copied);

@@ -132,10 +132,10 @@ public sealed class LoraAdaptersTests
     public void Bad_options_are_refused_by_name()
     {
         using CausalLanguageModel model = Adapted.Model("Llama");
-        AssertRefused<ArgumentOutOfRangeException>(new() { Rank = 0 }, "Rank must be 1 or more; it is 0.");
-        AssertRefused<ArgumentOutOfRangeException>(new() { Alpha = double.NaN }, "Alpha must be above 0, and finite; it is NaN.");
-        AssertRefused<ArgumentOutOfRangeException>(new() { Dropout = 1 }, "Dropout must be from 0 to below 1; it is 1.");
-        AssertRefused<ArgumentOutOfRangeException>(new() { TargetModules = [] }, "TargetModules must be one name or more");
+        AssertRefused<ArgumentOutOfRangeException>(new() { Rank = 0 }, "Rank is 0; allowed is at least 1.");
+        AssertRefused<ArgumentOutOfRangeException>(new() { Alpha = double.NaN }, "Alpha is NaN; allowed is above 0, and finite.");
+        AssertRefused<ArgumentOutOfRangeException>(new() { Dropout = 1 }, "Dropout is 1; allowed is from 0 to below 1.");
+        AssertRefused<ArgumentOutOfRangeException>(new() { TargetModules = [] }, "TargetModules is []; allowed is one name or more");
         AssertRefused<ArgumentException>(new() { TargetModules = ["q_proj", "proj"] }, "TargetModules: 'proj' names no linear layer of the model's blocks. "
             + "There are q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, as in model.layers.0.self_attn.q_proj.");
         Assert.IsTrue(model.parameters().All(parameter => parameter.requires_grad), "a refusal changes nothing");
@@ -172,11 +172,9 @@ public sealed class LoraAdaptersTests
         {
             MaximumSteps = steps,
             BatchSize = 12,
-            WarmupSteps = 0,
+            Schedule = new() { WarmupSteps = 0 },
             LearningRate = 0.02,
-            MaximumTokensPerMicroBatch = 40,
-            Workers = workers,
-            ComputePrecision = precision,
+            Batching = new() { MaximumTokensPerMicroBatch = 40, Workers = workers, Precision = precision },
         };
         List<double> losses = [];
         TrainingLoop.Run(model, Ragged.Examples(12), options, seed: 1, step => losses.Add(step.Loss));

@@ -25,7 +25,7 @@ public sealed class HalfPrecisionTrainingTests
             TrainingLoop.Run(
                 model,
                 Ragged.Examples(8),
-                new TrainingOptions { MaximumSteps = 20, WarmupSteps = 0, LearningRate = 0.01, MaximumTokensPerMicroBatch = 60, ComputePrecision = precision },
+                new TrainingOptions { MaximumSteps = 20, Schedule = new() { WarmupSteps = 0 }, LearningRate = 0.01, Batching = new() { MaximumTokensPerMicroBatch = 60, Precision = precision } },
                 seed: 1,
                 step => losses.Add(step.Loss));
             return [.. losses];
@@ -41,7 +41,7 @@ public sealed class HalfPrecisionTrainingTests
         TrainingLoop.Run(
             model,
             Ragged.Examples(4),
-            new TrainingOptions { MaximumSteps = 2, LearningRate = 1e-300, MinimumLearningRate = 0, WeightDecay = 0, ComputePrecision = ComputePrecision.BFloat16 },
+            new TrainingOptions { MaximumSteps = 2, LearningRate = 1e-300, Schedule = new() { MinimumLearningRate = 0 }, Optimizer = new() { WeightDecay = 0 }, Batching = new() { Precision = ComputePrecision.BFloat16 } },
             seed: 1);
         CollectionAssert.AreEqual(before, Weights(model).bytes.ToArray());
     }

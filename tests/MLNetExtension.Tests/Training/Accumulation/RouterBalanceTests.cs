@@ -90,7 +90,7 @@ public sealed class RouterBalanceTests
         using Gpt2Model model = Ragged.Model(ScalarType.Float32, experts: Experts, expertsPerToken: 2);
         var before = model.named_parameters().ToDictionary(p => p.name, p => p.parameter.detach().clone());
         List<double> losses = [];
-        TrainingLoop.Run(model, Ragged.Examples(16), new TrainingOptions { MaximumSteps = 40, WarmupSteps = 2 }, seed: 1, step => losses.Add(step.Loss));
+        TrainingLoop.Run(model, Ragged.Examples(16), new TrainingOptions { MaximumSteps = 40, Schedule = new() { WarmupSteps = 2 } }, seed: 1, step => losses.Add(step.Loss));
         Assert.IsLessThan(losses[0] - 0.3, losses[^1]);
         foreach (var (name, parameter) in model.named_parameters())
             Assert.IsGreaterThan(0, (parameter - before[name]).abs().max().ToDouble(), name);

@@ -61,7 +61,7 @@ public sealed class WorkersTests
         Tensor Train(int workers)
         {
             using Gpt2Model model = Ragged.Model(dtype);
-            TrainingLoop.Run(model, Ragged.Examples(12), new TrainingOptions { MaximumSteps = 10, WarmupSteps = 0, Workers = workers, MaximumTokensPerMicroBatch = 48, ComputePrecision = precision }, seed: 1);
+            TrainingLoop.Run(model, Ragged.Examples(12), new TrainingOptions { MaximumSteps = 10, Schedule = new() { WarmupSteps = 0 }, Batching = new() { Workers = workers, MaximumTokensPerMicroBatch = 48, Precision = precision } }, seed: 1);
             return Weights(model);
         }
 
@@ -96,7 +96,7 @@ public sealed class WorkersTests
         try
         {
             using Gpt2Model model = Ragged.Model();
-            TrainingLoop.Run(model, Ragged.Examples(8), new TrainingOptions { MaximumSteps = 2, Workers = 2, MaximumTokensPerMicroBatch = 30 }, seed: 1);
+            TrainingLoop.Run(model, Ragged.Examples(8), new TrainingOptions { MaximumSteps = 2, Batching = new() { Workers = 2, MaximumTokensPerMicroBatch = 30 } }, seed: 1);
             Assert.AreEqual(Threads, get_num_threads());
             int fromNewThread = 0;
             Thread thread = new(() => fromNewThread = get_num_threads());
@@ -161,8 +161,8 @@ public sealed class WorkersTests
     {
         using Generation.ScriptedModel model = new();
         ArgumentOutOfRangeException error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(
-            () => TrainingLoop.Run(model, Ragged.Examples(2), new TrainingOptions { MaximumSteps = 1, Workers = 2 }, seed: 1));
-        StringAssert.StartsWith(error.Message, "Workers is 2, but must be 1 for a ScriptedModel, which cannot be replicated.");
+            () => TrainingLoop.Run(model, Ragged.Examples(2), new TrainingOptions { MaximumSteps = 1, Batching = new() { Workers = 2 } }, seed: 1));
+        StringAssert.StartsWith(error.Message, "Batching.Workers is 2, but must be 1 for a ScriptedModel, which cannot be replicated.");
     }
 
     [TestMethod]

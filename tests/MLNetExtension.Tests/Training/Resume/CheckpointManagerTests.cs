@@ -193,7 +193,7 @@ public sealed class CheckpointManagerTests
     private static Gpt2Model Model() => Ragged.Model(ScalarType.Float32, dropout: 0.1);
 
     private static TrainingOptions Options(int steps, ComputePrecision precision, int workers = 1) =>
-        new() { BatchSize = 4, MaximumSteps = steps, WarmupSteps = 3, MaximumTokensPerMicroBatch = 50, ComputePrecision = precision, Workers = workers };
+        new() { BatchSize = 4, MaximumSteps = steps, Schedule = new() { WarmupSteps = 3 }, Batching = new() { MaximumTokensPerMicroBatch = 50, Precision = precision, Workers = workers } };
 
     private static byte[] Bytes(Gpt2Model model) => cat([.. model.parameters().Select(p => p.detach().flatten())]).bytes.ToArray();
 }

@@ -60,7 +60,7 @@ public sealed class ResumeTests
 
     private static TokenExample[] Examples => Ragged.Examples(18);
 
-    private static TrainingOptions Options => new() { BatchSize = 4, MaximumSteps = 14, WarmupSteps = 3, MaximumTokensPerMicroBatch = 50 };
+    private static TrainingOptions Options => new() { BatchSize = 4, MaximumSteps = 14, Schedule = new() { WarmupSteps = 3 }, Batching = new() { MaximumTokensPerMicroBatch = 50 } };
 
     private static byte[] Bytes(Gpt2Model model) => cat([.. model.parameters().Select(p => p.detach().flatten())]).bytes.ToArray();
 }

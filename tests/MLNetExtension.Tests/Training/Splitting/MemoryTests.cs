@@ -19,7 +19,7 @@ public sealed class MemoryTests
     public void When_memory_runs_out_the_batch_starts_again_with_half_the_budget_and_the_result_is_the_same()
     {
         using var scope = NewDisposeScope();
-        TrainingOptions options = new() { MaximumSteps = 3, BatchSize = 8, MaximumTokensPerMicroBatch = 10_000 };
+        TrainingOptions options = new() { MaximumSteps = 3, BatchSize = 8, Batching = new() { MaximumTokensPerMicroBatch = 10_000 } };
         (Tensor plain, _) = Train(options, limit: int.MaxValue);
         (Tensor starved, List<StepReport> steps) = Train(options, limit: 60);
 
@@ -42,7 +42,7 @@ public sealed class MemoryTests
     {
         using LimitedModel model = new(Ragged.Model(), int.MaxValue);
         int microBatches = 0;
-        TrainingLoop.Run(model, Ragged.Examples(16), new TrainingOptions { MaximumSteps = 2, MaximumTokensPerMicroBatch = 60 }, seed: 1, step => microBatches += step.MicroBatches);
+        TrainingLoop.Run(model, Ragged.Examples(16), new TrainingOptions { MaximumSteps = 2, Batching = new() { MaximumTokensPerMicroBatch = 60 } }, seed: 1, step => microBatches += step.MicroBatches);
         Assert.IsGreaterThan(2, microBatches);
         Assert.AreEqual(microBatches, model.Passes);
     }
@@ -128,7 +128,7 @@ public sealed class MemoryTests
         static Tensor Weights(ComputePrecision precision)
         {
             using Gpt2Model model = Ragged.Model(ScalarType.Float32);
-            TrainingLoop.Run(model, Ragged.Examples(8), new TrainingOptions { MaximumSteps = 10, ComputePrecision = precision }, seed: 1);
+            TrainingLoop.Run(model, Ragged.Examples(8), new TrainingOptions { MaximumSteps = 10, Batching = new() { Precision = precision } }, seed: 1);
             return cat([.. model.parameters().Select(p => p.detach().flatten())]);
         }
     }

@@ -1,0 +1,99 @@
+using System.Text.Json.Serialization;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+
+namespace MLNetExtension;
+
+/// <summary>The columns that rows are read from: text, prompt and completion, chats or token ids; and the rows' weights, where they have any.</summary>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
+[JsonDerivedType(typeof(TextColumn), "text")]
+[JsonDerivedType(typeof(PromptCompletionColumns), "promptCompletion")]
+[JsonDerivedType(typeof(ChatColumn), "chat")]
+[JsonDerivedType(typeof(TokenIdsColumn), "tokenIds")]
+public abstract record InputColumns
+{
+    /// <summary>The role of <see cref="Weight"/> in error messages, ML.NET's word.</summary>
+    internal const string WeightRole = "weight";
+
+    private protected InputColumns()
+    {
+    }
+
+    /// <summary>
+    /// The column with a row's weight (Single, finite, at least 0), by which its summed loss and its number of target tokens are multiplied; a row of weight 0 is
+    /// left out. Null: every row weighs 1. Read in training, not in scoring; an evaluation names its own.
+    /// </summary>
+    public string? Weight { get; init; }
+
+    /// <summary>The column that a prompt to generate from belongs to; null where rows are token ids or chats.</summary>
+    internal virtual string? PromptColumn => null;
+
+    /// <summary>The columns of what a row holds, without its weight.</summary>
+    internal abstract IReadOnlyList<InputColumn> Content { get; }
+
+    /// <summary>Every column that is read, the weight last.</summary>
+    internal IEnumerable<InputColumn> All => Weight is null ? Content : [.. Content, new InputColumn(WeightRole, Weight, NumberDataViewType.Single)];
+
+    /// <summary>One column of text; every token of it is trained on.</summary>
+    /// <param name="column">The column. Default: <c>Text</c>.</param>
+    /// <param name="weight">The column with the rows' weights, see <see cref="Weight"/>. Default: null.</param>
+    public static InputColumns Text(string column = "Text", string? weight = null) => new TextColumn(column) { Weight = weight };
+
+    /// <summary>Two columns of text, of which the completion is trained on and the prompt is only read.</summary>
+    /// <param name="prompt">The column of prompts. Default: <c>Prompt</c>.</param>
+    /// <param name="completion">The column of what follows the prompt. Default: <c>Completion</c>.</param>
+    /// <param name="weight">The column with the rows' weights, see <see cref="Weight"/>. Default: null.</param>
+    public static InputColumns PromptCompletion(string prompt = "Prompt", string completion = "Completion", string? weight = null) =>
+        new PromptCompletionColumns(prompt, completion) { Weight = weight };
+
+    /// <summary>
+    /// One column of chats as JSON text (<c>[{"role": "user", "content": "..."}, ...]</c>); what the assistant says is trained on, the rest is only read. Needs a tokenizer with a chat template, as
+    /// chat models are published with.
+    /// </summary>
+    /// <param name="column">The column. Default: <c>Messages</c>.</param>
+    /// <param name="weight">The column with the rows' weights, see <see cref="Weight"/>. Default: null.</param>
+    public static InputColumns Chat(string column = "Messages", string? weight = null) => new ChatColumn(column) { Weight = weight };
+
+    /// <summary>One column of token ids (a vector of Int32, of any size), for texts that are tokens already: the model's own, without the end-of-text at their ends. Every id is trained on.</summary>
+    /// <param name="column">The column. Default: <c>TokenIds</c>.</param>
+    /// <param name="weight">The column with the rows' weights, see <see cref="Weight"/>. Default: null.</param>
+    public static InputColumns TokenIds(string column = "TokenIds", string? weight = null) => new TokenIdsColumn(column) { Weight = weight };
+
+    internal IEnumerable<DataViewSchema.Column> FindIn(DataViewSchema schema) => All.Select(column => schema[column.Name]);
+
+    internal void Validate(string group)
+    {
+        foreach (var column in All)
+            Require.Name(column.Name, group, column.Role);
+    }
+
+    internal sealed record TextColumn(string Column) : InputColumns
+    {
+        internal override string PromptColumn => Column;
+
+        internal override IReadOnlyList<InputColumn> Content => [new("text", Column, TextDataViewType.Instance)];
+    }
+
+    internal sealed record PromptCompletionColumns(string Prompt, string Completion) : InputColumns
+    {
+        internal override string PromptColumn => Prompt;
+
+        internal override IReadOnlyList<InputColumn> Content => [new("prompt", Prompt, TextDataViewType.Instance), new("completion", Completion, TextDataViewType.Instance)];
+    }
+
+    internal sealed record ChatColumn(string Column) : InputColumns
+    {
+        internal override IReadOnlyList<InputColumn> Content => [new("messages", Column, TextDataViewType.Instance)];
+    }
+
+    internal sealed record TokenIdsColumn(string Column) : InputColumns
+    {
+        internal override IReadOnlyList<InputColumn> Content => [new("token ids", Column, new VectorDataViewType(NumberDataViewType.Int32))];
+    }
+}
+
+/// <summary>A column that is read.</summary>
+/// <param name="Role">What an error message calls it.</param>
+/// <param name="Name">Its name.</param>
+/// <param name="Type">Its type; a vector may have any size.</param>
+internal readonly record struct InputColumn(string Role, string Name, DataViewType Type);

@@ -1,0 +1,47 @@
+namespace MLNetExtension.Training;
+
+/// <summary>How a batch is computed: a matter of memory and speed. But for <see cref="Precision"/>, the result is the same up to rounding.</summary>
+public sealed record BatchingOptions
+{
+    /// <summary>
+    /// Most positions that pass through the model together, padding included; a longer row passes alone.
+    /// Default null: the first steps try several numbers and keep the fastest that fits <see cref="MemoryLimitMiB"/>. A number, at least 1, makes runs equal bit for bit.
+    /// </summary>
+    public int? MaximumTokensPerMicroBatch { get; init; }
+
+    /// <summary>Most memory, in MiB, that the process may hold while the number of tokens per micro-batch is searched. Default null, no limit; above 0.</summary>
+    public int? MemoryLimitMiB { get; init; }
+
+    /// <summary>
+    /// CPU threads that training uses. Default null: as many as <c>OMP_NUM_THREADS</c> or <c>MKL_NUM_THREADS</c> allows, else one for each processor. At least 1.
+    /// The number that libtorch uses outside of training is left alone.
+    /// </summary>
+    public int? Threads { get; init; }
+
+    /// <summary>
+    /// How many micro-batches are computed side by side on the CPU, each on its own thread with its own gradient buffer (4 bytes a parameter). They share <see cref="Threads"/>.
+    /// Default null: searched together with the number of tokens per micro-batch, and 1 where that is given. At least 1, and 1 on a GPU.
+    /// </summary>
+    public int? Workers { get; init; }
+
+    /// <summary>
+    /// Whether the rows of a micro-batch are laid one after another, without padding, instead of side by side. Attention stays within each row.
+    /// Default null: on the CPU, where it is faster.
+    /// </summary>
+    public bool? PackRows { get; init; }
+
+    /// <summary>Whether the activations inside blocks are computed again in the backward pass instead of kept: less memory, about a third more time, the same result bit for bit. Default false.</summary>
+    public bool ActivationRecomputation { get; init; }
+
+    /// <summary>The type that the model computes in. Default <see cref="ComputePrecision.Float32"/>.</summary>
+    public ComputePrecision Precision { get; init; } = ComputePrecision.Float32;
+
+    internal void Validate(string group)
+    {
+        Require.That(MaximumTokensPerMicroBatch is null or >= 1, MaximumTokensPerMicroBatch, "at least 1", group);
+        Require.That(MemoryLimitMiB is null or > 0, MemoryLimitMiB, "above 0", group);
+        Require.That(Threads is null or >= 1, Threads, "at least 1", group);
+        Require.That(Workers is null or >= 1, Workers, "at least 1", group);
+        Require.Defined(Precision, group);
+    }
+}

@@ -1,0 +1,33 @@
+using MLNetExtension.Training.Accumulation;
+
+namespace MLNetExtension.Training;
+
+/// <summary>What training minimizes: the cross entropy of the target tokens, and what is added to it.</summary>
+public sealed record LossOptions
+{
+    /// <summary>What the accumulated gradient is divided by. Default <see cref="LossNormalization.Token"/>.</summary>
+    public LossNormalization Normalization { get; init; } = LossNormalization.Token;
+
+    /// <summary>Share of a target's probability that is spread over all tokens. Default 0; from 0 to below 1.</summary>
+    /// <remarks>Source: C. Szegedy et al., "Rethinking the Inception architecture for computer vision", 2016.</remarks>
+    public double LabelSmoothing { get; init; }
+
+    /// <summary>Coefficient of the squared logarithm of the softmax's normalizer, which keeps logits from drifting. Default 0; at least 0, and 1e-4 is usual.</summary>
+    /// <remarks>Source: A. Chowdhery et al., "PaLM: scaling language modeling with pathways", 2022.</remarks>
+    public double ZLoss { get; init; }
+
+    /// <summary>Coefficient of the load-balancing loss of routers, where the model has experts. Default 0.01; at least 0.</summary>
+    public double RouterBalanceCoefficient { get; init; } = 0.01;
+
+    /// <summary>Over which tokens the routers' loads are balanced. Default <see cref="RouterBalanceScope.Batch"/>.</summary>
+    public RouterBalanceScope RouterBalanceScope { get; init; } = RouterBalanceScope.Batch;
+
+    internal void Validate(string group)
+    {
+        Require.Defined(Normalization, group);
+        Require.That(LabelSmoothing is >= 0 and < 1, LabelSmoothing, "from 0 to below 1", group);
+        Require.That(ZLoss >= 0 && double.IsFinite(ZLoss), ZLoss, "at least 0", group);
+        Require.That(RouterBalanceCoefficient >= 0 && double.IsFinite(RouterBalanceCoefficient), RouterBalanceCoefficient, "at least 0", group);
+        Require.Defined(RouterBalanceScope, group);
+    }
+}
