@@ -16,7 +16,6 @@ public sealed class RowReaderTests
     }
 
     // A step that is not finite is reported with the rows of the data that it held: numbers must count rows that are left out, too.
-    // Meant to fail with: every row numbered 0; rows without a target handed on.
     [TestMethod]
     public void Rows_keep_their_numbers_where_rows_without_a_target_are_left_out()
     {
