@@ -17,7 +17,7 @@ internal static class BenchmarksApp
 
     /// <summary>Runs a command.</summary>
     /// <param name="args">Its options.</param>
-    /// <returns>0 where all went well, 1 where the benchmark failed, 2 where an option cannot be used.</returns>
+    /// <returns>The exit code: 0 for success, 1 if the benchmark failed, 2 if an option is invalid.</returns>
     public static async Task<int> Run(string[] args)
     {
         ParseResult parsed = CreateRoot().Parse(args);
@@ -55,7 +55,7 @@ internal static class BenchmarksApp
             Arity = ArgumentArity.ZeroOrOne,
         };
         Option<string?> json = new("--json") { Description = "Also write the figures to this file.", HelpName = "FILE" };
-        // Said now, and not after an hour of measuring.
+        // Checked before an hour of measuring, not after it.
         json.Validators.Add(result =>
         {
             string file = Path.GetFullPath(result.GetValueOrDefault<string?>() ?? "");
@@ -149,7 +149,7 @@ internal static class BenchmarksApp
     {
         IAnsiConsole console = AnsiConsole.Console;
         if (!console.Profile.Out.IsTerminal)
-            console.Profile.Width = 10_000;  // no line is broken that a program may read
+            console.Profile.Width = 10_000;  // a program may read the lines
         return console;
     }
 }

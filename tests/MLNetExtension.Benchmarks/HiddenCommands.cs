@@ -1,6 +1,6 @@
 namespace MLNetExtension.Benchmarks;
 
-/// <summary>What this program calls itself with, to have a process of its own for whatever is measured.</summary>
+/// <summary>The hidden commands with which the program starts itself, so that each measurement has a process of its own.</summary>
 internal static class HiddenCommands
 {
     public const string System = "measure-system";

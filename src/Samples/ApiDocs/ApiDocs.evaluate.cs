@@ -5,7 +5,7 @@ namespace Samples;
 
 public partial class ApiDocs
 {
-    /// <summary>Measures a saved model on the members that <see cref="Train"/> did not learn.</summary>
+    /// <summary>Measures a saved model on the members that <see cref="Train"/> held out.</summary>
     /// <param name="modelPath">The model that was trained on the same file.</param>
     /// <param name="inputDataFilePath">XML documentation, a file.</param>
     public static CausalLanguageModelMetrics Evaluate(string modelPath, string inputDataFilePath = RetrainFilePath)

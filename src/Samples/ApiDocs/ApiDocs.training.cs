@@ -8,7 +8,7 @@ namespace Samples;
 
 public partial class ApiDocs
 {
-    /// <summary>XML documentation to learn; empty stands for System.Runtime.xml of the SDK's newest reference pack.</summary>
+    /// <summary>XML documentation to train on; empty for System.Runtime.xml of the SDK's newest reference pack.</summary>
     public const string RetrainFilePath = "";
 
     /// <summary>Optimizer steps.</summary>
@@ -41,7 +41,7 @@ public partial class ApiDocs
             .DistinctBy(row => row.Completion)
             .ToList());
 
-    /// <summary>The members to learn and those to evaluate on; the same for the same file.</summary>
+    /// <summary>The members to train on and those to evaluate on; the same for the same file.</summary>
     public static DataOperationsCatalog.TrainTestData Split(MLContext mlContext, IDataView data) =>
         mlContext.Data.TrainTestSplit(data, RetrainTestFraction, seed: RetrainSeed);
 

@@ -5,7 +5,7 @@ namespace Samples;
 
 public partial class SupportReplies
 {
-    /// <summary>Measures a saved model on the rows that <see cref="Train"/> did not learn.</summary>
+    /// <summary>Measures a saved model on the rows that <see cref="Train"/> held out.</summary>
     /// <param name="modelPath">The model that was trained on the same file.</param>
     /// <param name="inputDataFilePath">The rows.</param>
     /// <param name="separatorChar">What separates the two columns.</param>

@@ -6,7 +6,7 @@ namespace Samples;
 
 public partial class SupportReplies
 {
-    /// <summary>The rows to learn: a question and its answer.</summary>
+    /// <summary>The rows to train on: a question and its answer.</summary>
     public const string RetrainFilePath = "SupportReplies/SupportReplies.tsv";
 
     /// <summary>What separates the two.</summary>
@@ -29,7 +29,7 @@ public partial class SupportReplies
 
     /// <summary>Trains a model and saves it.</summary>
     /// <param name="outputModelPath">Where to, such as <c>SupportReplies.mlnet</c>.</param>
-    /// <param name="inputDataFilePath">The rows to learn.</param>
+    /// <param name="inputDataFilePath">The rows to train on.</param>
     /// <param name="separatorChar">What separates the two columns.</param>
     /// <param name="hasHeader">Whether the first line names the columns.</param>
     /// <param name="allowQuoting">Whether a field in quotation marks may hold the separator.</param>
@@ -48,7 +48,7 @@ public partial class SupportReplies
     public static IDataView LoadIDataViewFromFile(MLContext mlContext, string inputDataFilePath, char separatorChar, bool hasHeader, bool allowQuoting) =>
         mlContext.Data.LoadFromTextFile<ModelInput>(inputDataFilePath, separatorChar, hasHeader, allowQuoting: allowQuoting);
 
-    /// <summary>The rows to learn and those to evaluate on; the same for the same file.</summary>
+    /// <summary>The rows to train on and those to evaluate on; the same for the same file.</summary>
     public static DataOperationsCatalog.TrainTestData Split(MLContext mlContext, IDataView data) =>
         mlContext.Data.TrainTestSplit(data, RetrainTestFraction, seed: RetrainSeed);
 

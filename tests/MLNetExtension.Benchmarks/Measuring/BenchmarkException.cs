@@ -1,4 +1,4 @@
 namespace MLNetExtension.Benchmarks.Measuring;
 
-/// <summary>The benchmark cannot go on; the message says all that one needs to know.</summary>
+/// <summary>The benchmark failed; the message says why.</summary>
 internal sealed class BenchmarkException(string message) : Exception(message);

@@ -42,7 +42,7 @@ internal sealed class ChildProcess(int threads, string? python)
             Task<string> output = process.StandardOutput.ReadToEndAsync(cancellation), error = process.StandardError.ReadToEndAsync(cancellation);
             await process.WaitForExitAsync(cancellation);
             if (process.ExitCode != 0)
-                throw new BenchmarkException($"{what} failed with exit code {process.ExitCode}: {Said(await error)}");
+                throw new BenchmarkException($"{what} failed with exit code {process.ExitCode}: {Describe(await error)}");
             return Parse<T>(what, await output);
         }
         catch (OperationCanceledException)
@@ -73,9 +73,9 @@ internal sealed class ChildProcess(int threads, string? python)
         }
         catch (JsonException)
         {
-            throw new BenchmarkException($"{what} ended without a result: {Said(output)}");
+            throw new BenchmarkException($"{what} ended without a result: {Describe(output)}");
         }
     }
 
-    private static string Said(string text) => string.IsNullOrWhiteSpace(text) ? "it said nothing." : string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+    private static string Describe(string text) => string.IsNullOrWhiteSpace(text) ? "it printed nothing." : string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
 }

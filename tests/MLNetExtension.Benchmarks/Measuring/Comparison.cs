@@ -49,7 +49,7 @@ internal sealed class Comparison(Workload workload, ChildProcess children, Actio
             results[system] = await RunSystem(system, folder, check: true, cancellation);
             RequireAgreement("first", results, result => result.FirstLoss, FirstLossTolerance);
         }
-        log($"{workload.Name}: all systems give the first window the loss {results[SystemNames.Ours].FirstLoss:F6}");
+        log($"{workload.Name}: all systems give the first batch the loss {results[SystemNames.Ours].FirstLoss:F6}");
     }
 
     private async Task<IReadOnlyDictionary<string, List<Measurement>>> MeasureRounds(string folder, int rounds, CancellationToken cancellation)
@@ -90,7 +90,7 @@ internal sealed class Comparison(Workload workload, ChildProcess children, Actio
             double difference = Math.Abs(lossOf(result) - ours) / Math.Abs(ours);
             if (!(difference <= tolerance))
                 throw new BenchmarkException(
-                    $"{workload.Name}: {SystemNames.Ours} and {system} disagree: loss of the {which} window {ours:R} and {lossOf(result):R}, relative difference {difference:E1}, allowed {tolerance:E0}.");
+                    $"{workload.Name}: {SystemNames.Ours} and {system} disagree: loss of the {which} batch {ours:R} and {lossOf(result):R}, relative difference {difference:E1}, allowed {tolerance:E0}.");
         }
     }
 }

@@ -3,8 +3,8 @@ using MLNetExtension.Models.Gpt2;
 namespace MLNetExtension.Benchmarks.Measuring;
 
 /// <summary>
-/// Floating-point operations that training a GPT-2 on a row is worth, by the usual formula (Chowdhery et al. 2022, PaLM, appendix B): what a system does
-/// beyond it (padding, recomputing) or less (half of causal attention, left out) is its own affair. L layers, C width, V vocabulary, T positions.
+/// Floating-point operations of training a GPT-2 on a row, by the usual formula (Chowdhery et al. 2022, PaLM, appendix B): what a system computes
+/// beyond it (padding, recomputation) or leaves out (half of causal attention) does not count. L layers, C width, V vocabulary, T positions.
 /// </summary>
 internal static class ModelFlops
 {

@@ -105,11 +105,11 @@ def pad(rows):
     return ids, targets
 
 
-def step(model, optimizer, window, maximum_norm):
-    micro_batches, target_count = window
+def step(model, optimizer, batch, maximum_norm):
+    micro_batches, target_count = batch
     total = 0.0
     for ids, targets in micro_batches:
-        # Summed and divided by the whole window's targets: the exact objective, as in every other system here.
+        # Summed and divided by the whole batch's targets: the exact objective, as in every other system here.
         loss = model(ids, targets) / target_count
         loss.backward()
         total += loss.item()
@@ -130,7 +130,7 @@ def main():
     parser.add_argument("folder", nargs="?")
     parser.add_argument("--version", action="store_true", help="the version of PyTorch alone")
     parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--check", action="store_true", help="the first window's loss alone")
+    parser.add_argument("--check", action="store_true", help="the first batch's loss alone")
     arguments = parser.parse_args()
     if arguments.version:
         print(json.dumps(torch.__version__))
@@ -143,17 +143,17 @@ def main():
     load(model, f"{arguments.folder}/weights.safetensors")
     optimizer = optimizer_of(model, workload["optimizer"])
     size, clip = workload["rowsPerMicroBatch"], workload["optimizer"]["maximumGradientNorm"]
-    windows = [([pad(rows[i : i + size]) for i in range(0, len(rows), size)], sum(len(ids) - 1 for ids in rows)) for rows in workload["windows"]]
+    batches = [([pad(rows[i : i + size]) for i in range(0, len(rows), size)], sum(len(ids) - 1 for ids in rows)) for rows in workload["batches"]]
 
-    first = last = step(model, optimizer, windows[0], clip)
+    first = last = step(model, optimizer, batches[0], clip)
     seconds = 0.0
     if not arguments.check:
         warm_up = workload["warmupSteps"]
-        for window in windows[1:warm_up]:
-            step(model, optimizer, window, clip)
+        for batch in batches[1:warm_up]:
+            step(model, optimizer, batch, clip)
         start = time.perf_counter()
-        for window in windows[warm_up:]:
-            last = step(model, optimizer, window, clip)
+        for batch in batches[warm_up:]:
+            last = step(model, optimizer, batch, clip)
         seconds = time.perf_counter() - start
     print(json.dumps({"firstLoss": first, "lastLoss": last, "seconds": seconds, "peakMemoryMiB": peak_memory_mib()}))
 

@@ -14,17 +14,17 @@ namespace MLNetExtension.Benchmarks.Steps;
 /// <summary>Where the time of a step goes, in seconds per step.</summary>
 /// <param name="WholeStep">A step of <see cref="TrainingStep"/> itself, beside which the parts were timed.</param>
 /// <param name="Parts">The same calls one by one, by name.</param>
-/// <param name="Tokenizing">Encoding as many bytes of text as a window has tokens, which happens before training begins.</param>
+/// <param name="Tokenizing">Encoding as many bytes of text as a batch has tokens, which happens before training begins.</param>
 internal sealed record StepPartsResult(double WholeStep, IReadOnlyDictionary<string, double> Parts, double Tokenizing);
 
-/// <summary>Takes the calls of a training step one by one. On a CPU every call ends when its work has, so a stopwatch around it is exact.</summary>
+/// <summary>Times the calls of a training step one by one. On a CPU every call ends when its work has, so a stopwatch around it is exact.</summary>
 internal sealed class StepParts : IDisposable
 {
     public const string Model = "model", Batching = "batching", Bookkeeping = "bookkeeping", Division = "division and norm", Clipping = "clipping", Optimizer = "optimizer", Zeroing = "zeroing";
 
     private readonly TrainingOptions _options = OneWorker();
     private readonly WorkerGradient _gradient;
-    private readonly GradientAccumulator _spare;    // counts what nobody reads
+    private readonly GradientAccumulator _spare;    // its sums are not used
     private readonly AdamW _optimizer;
     private readonly Dictionary<string, double> _seconds = [];
 
@@ -39,7 +39,7 @@ internal sealed class StepParts : IDisposable
     /// <param name="workload">The workload.</param>
     public static StepPartsResult Measure(Workload workload)
     {
-        TokenExample[][] windows = [.. workload.DrawWindows().Select(Workload.Examples)];
+        TokenExample[][] batches = [.. workload.DrawBatches().Select(Workload.Examples)];
         using Gpt2Model whole = new(workload.Configuration, seed: 1), parted = new(workload.Configuration, seed: 1);
         whole.train();
         parted.train();
@@ -47,7 +47,7 @@ internal sealed class StepParts : IDisposable
         using StepParts parts = new(parted);
 
         double wholeSeconds = 0;
-        for (int k = 0; k < windows.Length; k++)
+        for (int k = 0; k < batches.Length; k++)
         {
             if (k == workload.WarmupSteps)
             {
@@ -55,22 +55,22 @@ internal sealed class StepParts : IDisposable
                 parts._seconds.Clear();
             }
             long start = Stopwatch.GetTimestamp();
-            step.Run(windows[k], parts._options.LearningRate, dropoutSeed: k);
+            step.Run(batches[k], parts._options.LearningRate, dropoutSeed: k);
             wholeSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
-            parts.Step(windows[k], step.TokensPerMicroBatch);
+            parts.Step(batches[k], step.TokensPerMicroBatch);
         }
         return new StepPartsResult(
             wholeSeconds / workload.TimedSteps,
             parts._seconds.ToDictionary(part => part.Key, part => part.Value / workload.TimedSteps),
-            Tokenizing(windows[0]));
+            Tokenizing(batches[0]));
     }
 
-    private void Step(TokenExample[] window, int tokensPerMicroBatch)
+    private void Step(TokenExample[] batch, int tokensPerMicroBatch)
     {
         using var scope = NewDisposeScope();
-        IReadOnlyList<IReadOnlyList<TokenExample>> cut = Time(Batching, () => MicroBatchPlanner.SplitPacked(window, tokensPerMicroBatch));
+        IReadOnlyList<IReadOnlyList<TokenExample>> split = Time(Batching, () => MicroBatchPlanner.SplitPacked(batch, tokensPerMicroBatch));
         LossSum nothing = new(zeros([], dtype: float64), 1, zeros([], dtype: float64));
-        foreach (IReadOnlyList<TokenExample> rows in cut)
+        foreach (IReadOnlyList<TokenExample> rows in split)
         {
             Time(Model, () => _gradient.Add(rows, dropoutSeed: 0));
             // Two things that Add does beside the model, once more by themselves.
@@ -88,10 +88,10 @@ internal sealed class StepParts : IDisposable
     // Side by side, parts of a step overlap; one after another, they add up to it.
     private static TrainingOptions OneWorker() => WorkloadFolder.Options with { Batching = new() { Workers = 1 } };
 
-    private static double Tokenizing(TokenExample[] window)
+    private static double Tokenizing(TokenExample[] batch)
     {
-        TokenExampleEncoder encoder = new(new ByteLevelTokenizer(), window.Max(e => e.Length));
-        TextRow[] rows = [.. window.Select(e => new TextRow("", new string('a', e.Length)))];
+        TokenExampleEncoder encoder = new(new ByteLevelTokenizer(), batch.Max(e => e.Length));
+        TextRow[] rows = [.. batch.Select(e => new TextRow("", new string('a', e.Length)))];
         const int Repetitions = 100;
         long start = Stopwatch.GetTimestamp();
         for (int i = 0; i < Repetitions; i++)

@@ -37,12 +37,12 @@ internal static class StepScale
         {
             for (int i = 0; i < _counts.Length; i++)
             {
-                TokenExample[] window = rows[..(RowsPerMicroBatch * _counts[i])];
-                // A short step is over before the machine has settled: take as many as the longest window has time for.
+                TokenExample[] batch = rows[..(RowsPerMicroBatch * _counts[i])];
+                // A short step is timed before caches and clock are steady: repeat it for about as long as the largest batch takes.
                 for (int repetition = 0; repetition < _counts[^1] / _counts[i]; repetition += 4)
                 {
                     long start = Stopwatch.GetTimestamp();
-                    step.Run(window, options.LearningRate, dropoutSeed: 0);
+                    step.Run(batch, options.LearningRate, dropoutSeed: 0);
                     seconds[i] = Math.Min(seconds[i], Stopwatch.GetElapsedTime(start).TotalSeconds);
                 }
                 if (round == 0)

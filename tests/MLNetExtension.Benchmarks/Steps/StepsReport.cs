@@ -4,7 +4,7 @@ using Spectre.Console;
 
 namespace MLNetExtension.Benchmarks.Steps;
 
-/// <summary>What a step of ours costs beside the model, and how it grows with the window.</summary>
+/// <summary>What a step of ours costs beside the model, and how it grows with the batch.</summary>
 /// <param name="Workload">The workload.</param>
 /// <param name="Parts">Where the time of a step goes.</param>
 /// <param name="OutsideModelShare">Share of a step that neither the model nor batching takes.</param>
@@ -35,7 +35,7 @@ internal sealed record StepsReport(
             parts.AddRow(part, (seconds * 1000).ToString("F2"), (seconds / whole).ToString("P2"));
         console.Write(parts);
         console.WriteLine($"{Workload}: a whole step takes {Parts.WholeStep * 1000:F1} ms, its parts {whole * 1000:F1} ms; outside the model {OutsideModelShare:P2}, waiting for batches {WaitingShare:P2}.");
-        console.WriteLine($"{Workload}: encoding a window's rows as bytes takes {Parts.Tokenizing * 1000:F2} ms ({Parts.Tokenizing / whole:P2} of a step), before training begins.");
+        console.WriteLine($"{Workload}: encoding a batch's rows as bytes takes {Parts.Tokenizing * 1000:F2} ms ({Parts.Tokenizing / whole:P2} of a step), before training begins.");
 
         Table scale = new Table().AddColumn("micro-batches").AddColumn(new TableColumn("ms").RightAligned()).AddColumn(new TableColumn("ms per micro-batch").RightAligned()).AddColumn(new TableColumn("peak memory MiB").RightAligned());
         foreach (StepScaleResult each in Scale)

@@ -1,13 +1,13 @@
 namespace MLNetExtension.Benchmarks.Systems;
 
-/// <summary>Something that learns from the windows of a workload.</summary>
+/// <summary>A training that takes the batches of a workload.</summary>
 internal interface ITrainingSystem : IDisposable
 {
     /// <summary>Takes one optimizer step.</summary>
-    /// <param name="window">Which of the workload's windows.</param>
-    /// <returns>Loss of the window in nats per target, before the update.</returns>
-    double Step(int window);
+    /// <param name="batch">Which of the workload's batches.</param>
+    /// <returns>Loss of the batch in nats per target, before the update.</returns>
+    double Step(int batch);
 
-    /// <summary>What the system has settled on by itself, for the log; null where there is nothing to say.</summary>
+    /// <summary>What the system chose by itself, for the log; null if nothing.</summary>
     string? Remark { get; }
 }

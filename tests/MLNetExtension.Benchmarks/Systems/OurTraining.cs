@@ -5,24 +5,24 @@ using MLNetExtension.Training;
 
 namespace MLNetExtension.Benchmarks.Systems;
 
-/// <summary>The library as users get it: its defaults, the token budget sought in the first step.</summary>
+/// <summary>The library as users get it: its defaults, the size of a micro-batch found in the first steps.</summary>
 internal sealed class OurTraining : ITrainingSystem
 {
     private readonly Gpt2Model _model;
-    private readonly TokenExample[][] _windows;
+    private readonly TokenExample[][] _batches;
     private readonly TrainingOptions _options = WorkloadFolder.Options;
     private readonly TrainingStep _step;
 
-    public OurTraining(WorkloadFolder folder, bool calibrate)
+    public OurTraining(WorkloadFolder folder, bool tune)
     {
         _model = folder.LoadModel();
-        _windows = [.. folder.File.Windows.Select(Workload.Examples)];
-        _step = new TrainingStep(_model, _options, calibrate);
+        _batches = [.. folder.File.Batches.Select(Workload.Examples)];
+        _step = new TrainingStep(_model, _options, tune);
     }
 
     public string? Remark => $"{_step.TokensPerMicroBatch} tokens per micro-batch, {_step.Workers} {(_step.Workers == 1 ? "worker" : "workers")}";
 
-    public double Step(int window) => _step.Run(_windows[window], _options.LearningRate, dropoutSeed: window).Loss.Mean;
+    public double Step(int batch) => _step.Run(_batches[batch], _options.LearningRate, dropoutSeed: batch).Loss.Mean;
 
     public void Dispose()
     {

@@ -2,7 +2,7 @@ using MLNetExtension.Benchmarks.Measuring;
 
 namespace MLNetExtension.Benchmarks.Systems;
 
-/// <summary>The loop in Python, which needs what this repository does not bring.</summary>
+/// <summary>The training loop in Python, which needs a PyTorch that this repository does not install.</summary>
 internal static class PyTorchPeer
 {
     public const string Script = "Peers/pytorch_loop.py";

@@ -1,6 +1,6 @@
 namespace MLNetExtension.Benchmarks.Systems;
 
-/// <summary>What is compared, in the order in which a round runs it.</summary>
+/// <summary>The names of the systems, in the order in which a round runs them.</summary>
 internal static class SystemNames
 {
     public const string Ours = "ours";

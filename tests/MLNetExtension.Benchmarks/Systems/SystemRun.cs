@@ -4,12 +4,12 @@ using MLNetExtension.Benchmarks.Workloads;
 
 namespace MLNetExtension.Benchmarks.Systems;
 
-/// <summary>What one process of one system found.</summary>
-/// <param name="FirstLoss">Loss of the first window, from the starting weights, in nats per target.</param>
-/// <param name="LastLoss">Loss of the last window, before its update: it tells whether the updates agree, too.</param>
+/// <summary>The result of one process of one system.</summary>
+/// <param name="FirstLoss">Loss of the first batch, from the starting weights, in nats per target.</param>
+/// <param name="LastLoss">Loss of the last batch, before its update: it tells whether the updates agree too.</param>
 /// <param name="Seconds">Duration of the timed steps; 0 where only the first loss was asked for.</param>
-/// <param name="PeakMemoryMiB">The most memory that the process came to hold.</param>
-/// <param name="Remark">What the system has settled on.</param>
+/// <param name="PeakMemoryMiB">Peak memory of the process.</param>
+/// <param name="Remark">What the system chose by itself.</param>
 internal sealed record SystemResult(double FirstLoss, double LastLoss, double Seconds, double PeakMemoryMiB, string? Remark);
 
 /// <summary>Runs a system of this program over a workload: first step, warm-up, timed steps.</summary>
@@ -18,7 +18,7 @@ internal static class SystemRun
     /// <summary>Runs it in this process.</summary>
     /// <param name="system">The system's name.</param>
     /// <param name="path">The workload's folder.</param>
-    /// <param name="check">Whether only the first window's loss is wanted.</param>
+    /// <param name="check">Whether only the first batch's loss is wanted.</param>
     public static SystemResult Run(string system, string path, bool check)
     {
         WorkloadFolder folder = WorkloadFolder.Open(path);
@@ -30,7 +30,7 @@ internal static class SystemRun
         for (int step = 1; step < folder.File.WarmupSteps; step++)
             training.Step(step);
         long start = Stopwatch.GetTimestamp();
-        for (int step = folder.File.WarmupSteps; step < folder.File.Windows.Length; step++)
+        for (int step = folder.File.WarmupSteps; step < folder.File.Batches.Length; step++)
             lastLoss = training.Step(step);
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         return new SystemResult(firstLoss, lastLoss, seconds, ProcessMemory.PeakMiB(), training.Remark);
@@ -38,7 +38,7 @@ internal static class SystemRun
 
     private static ITrainingSystem Create(string system, WorkloadFolder folder, bool check) => system switch
     {
-        SystemNames.Ours => new OurTraining(folder, calibrate: !check),
+        SystemNames.Ours => new OurTraining(folder, tune: !check),
         SystemNames.TorchSharp => new TorchSharpLoop(folder),
         _ => throw new ArgumentOutOfRangeException(nameof(system), system, "Not a system of this program."),
     };

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Benchmarks.Systems;
 
 /// <summary>
-/// The loop that one writes with TorchSharp alone: the same model called as a module, padded micro-batches, whole logits, <c>torch.optim.AdamW</c>,
+/// A training loop in TorchSharp alone: the same model called as a module, padded micro-batches, whole logits, <c>torch.optim.AdamW</c>,
 /// <c>clip_grad_norm_</c>. B rows, T positions, V vocabulary.
 /// </summary>
 internal sealed class TorchSharpLoop : ITrainingSystem
@@ -14,7 +14,7 @@ internal sealed class TorchSharpLoop : ITrainingSystem
     private readonly Gpt2Model _model;
     private readonly AdamW _optimizer;
     private readonly double _maximumNorm;
-    private readonly PaddedWindow[] _windows;
+    private readonly PaddedBatch[] _batches;
 
     public TorchSharpLoop(WorkloadFolder folder)
     {
@@ -27,22 +27,22 @@ internal sealed class TorchSharpLoop : ITrainingSystem
                 new AdamW.ParamGroup([.. parameters.Where(p => p.dim() >= 2)], settings.LearningRate, settings.Beta1, settings.Beta2, settings.Epsilon, settings.WeightDecay),
                 new AdamW.ParamGroup([.. parameters.Where(p => p.dim() < 2)], settings.LearningRate, settings.Beta1, settings.Beta2, settings.Epsilon, weight_decay: 0),
             ]);
-        _windows = [.. folder.File.Windows.Select(rows => new PaddedWindow(rows, folder.File.RowsPerMicroBatch))];
+        _batches = [.. folder.File.Batches.Select(rows => new PaddedBatch(rows, folder.File.RowsPerMicroBatch))];
     }
 
     public string? Remark => null;
 
-    public double Step(int window)
+    public double Step(int batch)
     {
         _optimizer.zero_grad();
         double loss = 0;
-        foreach ((Tensor ids, Tensor targets) in _windows[window].MicroBatches)
+        foreach ((Tensor ids, Tensor targets) in _batches[batch].MicroBatches)
         {
             using var scope = NewDisposeScope();
             Tensor logits = _model.call(ids);                                                                  // [B,T,V]
-            // Summed and divided by the whole window's targets: the exact objective, as in every other system here.
-            Tensor part = nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index: PaddedWindow.Ignored, reduction: nn.Reduction.Sum)
-                / _windows[window].TargetCount;
+            // Summed and divided by the whole batch's targets: the exact objective, as in every other system here.
+            Tensor part = nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index: PaddedBatch.Ignored, reduction: nn.Reduction.Sum)
+                / _batches[batch].TargetCount;
             part.backward();
             loss += part.item<float>();
         }
@@ -53,8 +53,8 @@ internal sealed class TorchSharpLoop : ITrainingSystem
 
     public void Dispose()
     {
-        foreach (PaddedWindow window in _windows)
-            window.Dispose();
+        foreach (PaddedBatch batch in _batches)
+            batch.Dispose();
         _optimizer.Dispose();
         _model.Dispose();
     }

@@ -24,7 +24,7 @@ internal sealed class WorkloadFolder
         using (Gpt2Model model = new(workload.Configuration, seed: 1))
         using (FileStream weights = System.IO.File.Create(WeightsOf(path)))
             ModuleWeights.Save(model, weights);
-        WorkloadFile file = new(ModelSizes.From(workload.Configuration), OptimizerSettings.From(Options), workload.RowsPerMicroBatch, workload.WarmupSteps, workload.DrawWindows());
+        WorkloadFile file = new(ModelSizes.From(workload.Configuration), OptimizerSettings.From(Options), workload.RowsPerMicroBatch, workload.WarmupSteps, workload.DrawBatches());
         System.IO.File.WriteAllText(FileOf(path), JsonSerializer.Serialize(file, JsonSerializerOptions.Web));
     }
 
@@ -52,7 +52,7 @@ internal sealed class WorkloadFolder
 }
 
 /// <summary>What <c>workload.json</c> holds.</summary>
-internal sealed record WorkloadFile(ModelSizes Model, OptimizerSettings Optimizer, int RowsPerMicroBatch, int WarmupSteps, int[][][] Windows);
+internal sealed record WorkloadFile(ModelSizes Model, OptimizerSettings Optimizer, int RowsPerMicroBatch, int WarmupSteps, int[][][] Batches);
 
 /// <summary>Sizes of the model, which is dense and without dropout in every system.</summary>
 internal sealed record ModelSizes(int VocabularySize, int ContextLength, int Layers, int Heads, int Width)

@@ -61,7 +61,7 @@ public sealed class DocumentedProgramTests
         Assert.Contains(path, MarkdownPage.Of("README.md").Links);
     }
 
-    // The page promises it: the cut shows in the micro-batches and nowhere else. Seen to fail with: MicroBatchMean in one of its four ways (3e-4 apart after three steps).
+    // The page promises it: the split shows in the micro-batches and nowhere else. Seen to fail with: MicroBatchMean in one of its four ways (3e-4 apart after three steps).
     [TestMethod]
     public void The_losses_that_the_page_about_batches_prints_agree()
     {

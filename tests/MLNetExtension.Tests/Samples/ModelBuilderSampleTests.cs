@@ -55,7 +55,7 @@ public sealed class ModelBuilderSampleTests
         Assert.IsTrue(project.Descendants("Compile").Any(item => item.Attribute("Update")?.Value == $"{name}/{name}.*.cs" && item.Attribute("DependentUpon")?.Value == $"{name}.mbconfig"));
     }
 
-    // The rows are for people to read and for a model to learn: no question twice, no field empty.
+    // The rows are for people to read and to train on: no question twice, no field empty.
     [TestMethod]
     public void The_rows_of_SupportReplies_are_pairs_and_differ()
     {

@@ -15,11 +15,11 @@ public sealed class TrainingLoopTests
     public void Two_hundred_steps_split_1x8_and_8x1_end_with_the_same_weights()
     {
         using var scope = NewDisposeScope();
-        (Tensor whole, int wholeCuts) = Train(maximumTokens: 10_000);
-        (Tensor rowByRow, int rowCuts) = Train(maximumTokens: 1);
+        (Tensor whole, int wholeMicroBatches) = Train(maximumTokens: 10_000);
+        (Tensor rowByRow, int rowMicroBatches) = Train(maximumTokens: 1);
 
-        Assert.AreEqual(200, wholeCuts);
-        Assert.AreEqual(1600, rowCuts);
+        Assert.AreEqual(200, wholeMicroBatches);
+        Assert.AreEqual(1600, rowMicroBatches);
         Assert.IsLessThan(1e-8, Ragged.RelativeError(rowByRow, whole));
 
         static (Tensor Weights, int MicroBatches) Train(int maximumTokens)

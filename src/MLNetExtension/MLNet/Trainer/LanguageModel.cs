@@ -16,7 +16,7 @@ public abstract record LanguageModel
     {
     }
 
-    /// <summary>Most tokens that the model reads of a row; what goes past is cut off and reported. At least 1.</summary>
+    /// <summary>Maximum tokens of a row; a longer row is truncated, with a warning. At least 1.</summary>
     public abstract int ContextLength { get; init; }
 
     /// <summary>A new GPT-2 network, trained from scratch.</summary>

@@ -95,7 +95,7 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
     private void WarnOfIncomplete(RowReaderResult rows, int contextLength, string what)
     {
         if (rows.Truncated > 0)
-            Warning(string.Create(Invariant, $"{rows.Truncated:N0} of {rows.Rows:N0} {what} are cut at {contextLength} tokens (option Model.ContextLength)."));
+            Warning(string.Create(Invariant, $"{rows.Truncated:N0} of {rows.Rows:N0} {what} are truncated to {contextLength} tokens (option Model.ContextLength)."));
         if (rows.WithoutTargets > 0)
             Warning(string.Create(Invariant, $"{rows.WithoutTargets:N0} of {rows.Rows:N0} {what} are skipped: they have no target token, because the prompt alone fills the context."));
         if (rows.WithoutWeight > 0)

@@ -59,7 +59,7 @@ public sealed class InputColumnTests
             Cells.Read(doubled.Transform(Rows(mlContext, Texts)), "LossSum"), Cells.Read(weighted.Transform(Rows(mlContext, Texts)), "LossSum"), 1e-5, "the trained model");
     }
 
-    // Seen to fail with: rows of weight 0 kept among the examples, where they fill windows.
+    // Seen to fail with: rows of weight 0 kept among the examples, where they fill batches.
     [TestMethod]
     public void A_row_of_weight_zero_is_as_if_it_were_not_there_and_is_told_of()
     {
@@ -111,7 +111,7 @@ public sealed class InputColumnTests
     }
 
     [TestMethod]
-    public void Nothing_but_weights_of_zero_is_nothing_to_learn()
+    public void Rows_that_all_have_weight_zero_are_refused()
     {
         var mlContext = new MLContext(seed: 1);
 

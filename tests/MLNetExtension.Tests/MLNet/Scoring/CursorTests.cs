@@ -7,7 +7,7 @@ namespace MLNetExtension.Tests.MLNet.Scoring;
 [TestClass]
 public sealed class CursorTests
 {
-    // More rows than the first windows of a cursor, of every length from nothing to more than the context.
+    // More rows than a cursor first reads ahead, of every length from nothing to more than the context.
     private static readonly string[] ManyTexts = [.. Enumerable.Range(0, 150).Select(i => new string((char)('a' + i % 26), i * 7 % 80))];
 
     private static readonly MLContext Context = new(seed: 1);
@@ -62,7 +62,7 @@ public sealed class CursorTests
     }
 
     [TestMethod]
-    public void Nothing_is_read_before_a_cursor_asks_and_no_more_than_a_window_ahead()
+    public void A_cursor_reads_nothing_before_it_is_asked_and_then_only_a_few_rows_ahead()
     {
         int read = 0;
         var view = Model.Transform(Context.Data.LoadFromEnumerable(ManyTexts.Select(text =>

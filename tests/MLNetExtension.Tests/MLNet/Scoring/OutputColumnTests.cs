@@ -54,7 +54,7 @@ public sealed class OutputColumnTests
             Assert.AreEqual(generator.Generate((string)row[0], options.Outputs.Generation), row[1], $"after '{row[0]}'");
     }
 
-    // Counted on this thread: each tensor that is made here. Seen to fail with: token counts taken from the scores; text generated for every row of a window.
+    // Counted on this thread: each tensor that is made here. Seen to fail with: token counts taken from the scores; text generated for every row that is read ahead.
     [TestMethod]
     public void Counts_run_no_network_and_losses_generate_no_text()
     {

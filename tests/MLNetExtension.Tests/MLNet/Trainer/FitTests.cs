@@ -109,7 +109,7 @@ public sealed class FitTests
         using var model = mlContext.Transforms.CopyColumns("Answer", "Text")
             .Append(mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(options)).Fit(data);
 
-        Assert.ContainsSingle(line => line.Contains("Warning") && line.Contains("2 of 3 rows are cut at 8 tokens"), lines);
+        Assert.ContainsSingle(line => line.Contains("Warning") && line.Contains("2 of 3 rows are truncated to 8 tokens"), lines);
         Assert.ContainsSingle(line => line.Contains("Warning") && line.Contains("1 of 3 rows are skipped"), lines);
     }
 

@@ -76,7 +76,7 @@ public sealed class PretrainedTests
         StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(() => trained.SaveAdapters(folder["adapters"])).Message, "no low-rank adapters");
     }
 
-    // Seen to fail with: the whole chat learnt.
+    // Seen to fail with: the whole chat trained on.
     [TestMethod]
     [DataRow("llama3")]
     [DataRow("qwen2")]

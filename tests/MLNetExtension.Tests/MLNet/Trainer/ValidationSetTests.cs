@@ -37,7 +37,7 @@ public sealed class ValidationSetTests
             var options = Options(steps: 6);
             options.Model = WithDropout(0.1);
             options.Batching = new() { MaximumTokensPerMicroBatch = 64 };
-            // What is learnt is measured, so the last weights are the best.
+            // Measured on the rows that are trained on, so the last weights are the best.
             if (validated)
                 options.Validation = new() { Rows = Rows(mlContext, Texts), Interval = 2, Patience = 0 };
             using var model = Train(mlContext, options);
@@ -55,7 +55,7 @@ public sealed class ValidationSetTests
         List<string> lines = [];
         mlContext.Log += (_, e) => lines.Add(e.Message);
         var options = Options(steps: 400);
-        // Nothing in common with what is learnt: the better the one is known, the less the other is expected.
+        // Nothing in common with the training rows: the better the model predicts those, the worse it predicts these.
         options.Validation = new() { Rows = Rows(mlContext, "ЖЖЖ≈≈≈ЖЖЖ", "≈≈≈≈≈≈ЖЖ"), Interval = 5, Patience = 2 };
         (options.LearningRate, options.Schedule) = (0.02, new() { WarmupSteps = 1, MinimumLearningRate = 0.02 });
 

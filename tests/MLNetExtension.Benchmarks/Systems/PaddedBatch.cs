@@ -2,13 +2,13 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Benchmarks.Systems;
 
-/// <summary>A window cut into micro-batches of so many rows, in the order in which they come, each padded to its longest row. B rows, T positions.</summary>
-internal sealed class PaddedWindow : IDisposable
+/// <summary>A batch split into micro-batches of equal numbers of rows, in their given order, each padded to its longest row. B rows, T positions.</summary>
+internal sealed class PaddedBatch : IDisposable
 {
     /// <summary>The target of a padded position.</summary>
     public const long Ignored = -100;
 
-    public PaddedWindow(int[][] rows, int rowsPerMicroBatch)
+    public PaddedBatch(int[][] rows, int rowsPerMicroBatch)
     {
         TargetCount = rows.Sum(ids => ids.Length - 1);
         MicroBatches = [.. rows.Chunk(rowsPerMicroBatch).Select(Pad)];
