@@ -37,9 +37,9 @@ internal sealed class TextContinuation
     public bool IsFinished { get; private set; }
 
     /// <summary>Chooses the next token and appends it.</summary>
-    /// <param name="logits">The model's logits for it, [V]; the repetition penalty changes them in place.</param>
+    /// <param name="logits">The model's logits for it, one for each id of the tokenizer; the repetition penalty changes them in place.</param>
     /// <returns>The text that it completes, often none.</returns>
-    public string AppendToken(double[] logits)
+    public string AppendToken(Span<double> logits)
     {
         Penalize(logits);
         int id = _sampler.Sample(logits);
@@ -61,7 +61,7 @@ internal sealed class TextContinuation
         return piece + _stop.Flush();
     }
 
-    private void Penalize(double[] logits)
+    private void Penalize(Span<double> logits)
     {
         if (_options.RepetitionPenalty == 1)
             return;

@@ -10,8 +10,9 @@ namespace MLNetExtension.Generation;
 /// <remarks>
 /// <para>The model reads beginning-of-text, or end-of-text where the tokenizer has no other, and the prompt's tokens, as it did in training. It stops at end-of-text, which is not part of the text, before one of
 /// <see cref="GenerationOptions.StopStrings"/>, or at <see cref="GenerationOptions.MaximumNewTokens"/>.</para>
-/// <para>Keys and values of tokens that it has read are kept while a text grows, so a token costs a pass over that token alone. When its context is full, the model goes on with the last tokens
-/// that fit. Each of these then has another position and less before it, so nothing that was kept holds any more: from there on a token costs a pass over the whole context.</para>
+/// <para>Keys and values are cached, so a token costs a pass over that token alone. When the context is full, the model continues from the last tokens that fit. Each of them then has
+/// another position and fewer tokens before it, so the cache no longer holds: from there on a token costs a pass over the whole context.</para>
+/// <para>Ids of the model beyond those of the tokenizer, such as rows that pad a vocabulary, are never chosen: they have no text.</para>
 /// <para>Choices are drawn on the host from random numbers of their own, so torch's random state is left alone. Any number of threads may generate from one model
 /// at the same time; the model's owner puts it into evaluation mode, once, and a model that is not is refused.</para>
 /// </remarks>
@@ -25,89 +26,61 @@ internal sealed class TextGenerator
     /// <param name="model">The model, which must be in evaluation mode whenever text is generated.</param>
     /// <param name="tokenizer">The tokenizer that the model was trained with.</param>
     /// <param name="endIds">Ids that end a text, besides the tokenizer's end-of-text; null for none.</param>
-    /// <exception cref="ArgumentNullException"><paramref name="model"/> or <paramref name="tokenizer"/> is null.</exception>
     public TextGenerator(CausalLanguageModel model, ILanguageTokenizer tokenizer, IReadOnlyCollection<int>? endIds = null)
     {
-        ArgumentNullException.ThrowIfNull(model);
-        ArgumentNullException.ThrowIfNull(tokenizer);
-        _model = model;
-        _tokenizer = tokenizer;
+        (_model, _tokenizer) = (model, tokenizer);
         _endIds = [tokenizer.EndOfTextId, .. endIds ?? []];
     }
 
-    /// <summary>Continues a prompt.</summary>
+    /// <summary>Encodes a prompt as the model reads it.</summary>
     /// <param name="prompt">The text to continue; empty for a text from its beginning.</param>
+    public IReadOnlyList<int> Encode(string prompt)
+    {
+        ArgumentNullException.ThrowIfNull(prompt);
+        return AddBeginning(_tokenizer.EncodeText(prompt));
+    }
+
+    /// <summary>Puts the id that a text begins with before the ids of a text.</summary>
+    /// <param name="ids">Ids of the vocabulary.</param>
+    public IReadOnlyList<int> AddBeginning(IEnumerable<int> ids) => [_tokenizer.BeginningOfTextId ?? _tokenizer.EndOfTextId, .. ids];
+
+    /// <summary>Continues a prompt.</summary>
+    /// <param name="prompt">Its ids, such as <see cref="Encode"/> gives them; at least one.</param>
     /// <param name="options">How to generate; null for the defaults.</param>
     /// <returns>The continuation, without the prompt.</returns>
-    /// <exception cref="ArgumentNullException"><paramref name="prompt"/> is null.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     /// <exception cref="InvalidOperationException">The model is in training mode, or gives logits that are not numbers.</exception>
-    public string Generate(string prompt, GenerationOptions? options = null) => string.Concat(Stream(prompt, options));
+    public string Generate(IReadOnlyList<int> prompt, GenerationOptions? options = null) => string.Concat(Stream(prompt, options));
 
-    /// <summary>Continues several prompts side by side, each as it would be continued alone, which is faster than one after another.</summary>
-    /// <param name="prompts">The texts to continue, of any lengths. All of them are in memory at once.</param>
-    /// <param name="options">How to generate; null for the defaults. The first text is drawn with the seed given, the second with the next, and so on.</param>
+    /// <summary>Continues several prompts together, each as it would be continued alone.</summary>
+    /// <param name="prompts">The ids of each. All of them are in memory at once.</param>
+    /// <param name="options">How to generate. The first text is drawn with the seed given, the second with the next, and so on.</param>
     /// <param name="cancellationToken">Ends the generation before its next tokens.</param>
     /// <returns>The continuations, in the order of the prompts.</returns>
-    /// <exception cref="ArgumentNullException"><paramref name="prompts"/> or one of them is null.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
-    /// <exception cref="InvalidOperationException">The model is in training mode, or gives logits that are not numbers.</exception>
-    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled.</exception>
-    public IReadOnlyList<string> Generate(IReadOnlyList<string> prompts, GenerationOptions? options = null, CancellationToken cancellationToken = default)
+    public IReadOnlyList<string> Generate(IReadOnlyList<IReadOnlyList<int>> prompts, GenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(prompts);
-        options = Validate(options);
-        IReadOnlyList<int>[] ids = [.. prompts.Select(Encode)];
         StringBuilder[] texts = [.. prompts.Select(_ => new StringBuilder())];
-        foreach ((int text, string piece) in GeneratePieces(ids, options, cancellationToken))
+        foreach ((int text, string piece) in GeneratePieces(prompts, Validate(options), cancellationToken))
             texts[text].Append(piece);
         return [.. texts.Select(text => text.ToString())];
     }
 
     /// <summary>Continues a prompt and gives the text as it comes.</summary>
-    /// <param name="prompt">The text to continue; empty for a text from its beginning.</param>
+    /// <param name="prompt">Its ids.</param>
     /// <param name="options">How to generate; null for the defaults.</param>
     /// <param name="cancellationToken">Ends the generation before its next token.</param>
     /// <returns>Pieces that together are the continuation; each is whole characters, and none is empty. Each enumeration generates anew.</returns>
-    /// <exception cref="ArgumentNullException"><paramref name="prompt"/> is null.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
-    /// <exception cref="InvalidOperationException">The model is in training mode, or gives logits that are not numbers.</exception>
-    /// <exception cref="OperationCanceledException">While enumerating: <paramref name="cancellationToken"/> was cancelled.</exception>
-    public IEnumerable<string> Stream(string prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default) =>
-        GeneratePieces([Encode(prompt)], Validate(options), cancellationToken).Select(piece => piece.Text);
+    public IEnumerable<string> Stream(IReadOnlyList<int> prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default) =>
+        GeneratePieces([prompt], Validate(options), cancellationToken).Select(piece => piece.Text);
 
-    /// <summary>Continues a prompt and gives the text as it comes, computed on threads of the pool.</summary>
-    /// <param name="prompt">The text to continue; empty for a text from its beginning.</param>
+    /// <summary>Does what <see cref="Stream"/> does on threads of the pool.</summary>
+    /// <param name="prompt">Its ids.</param>
     /// <param name="options">How to generate; null for the defaults.</param>
     /// <param name="cancellationToken">Ends the generation before its next token.</param>
-    /// <returns>The pieces that <see cref="Stream(string, GenerationOptions?, CancellationToken)"/> gives. Each enumeration generates anew.</returns>
-    /// <exception cref="ArgumentNullException"><paramref name="prompt"/> is null.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
-    /// <exception cref="InvalidOperationException">The model is in training mode, or gives logits that are not numbers.</exception>
-    /// <exception cref="OperationCanceledException">While enumerating: <paramref name="cancellationToken"/> was cancelled.</exception>
-    public IAsyncEnumerable<string> StreamAsync(string prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default) =>
-        GeneratePiecesAsync(Encode(prompt), Validate(options), cancellationToken);
+    public IAsyncEnumerable<string> StreamAsync(IReadOnlyList<int> prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default) =>
+        GeneratePiecesAsync(prompt, Validate(options), cancellationToken);
 
-    /// <summary>Continues a prompt of token ids.</summary>
-    /// <param name="promptIds">Ids of the vocabulary, without the one that a text begins with.</param>
-    /// <param name="options">How to generate; valid.</param>
-    internal string Generate(IReadOnlyList<int> promptIds, GenerationOptions options) => Continue([Beginning, .. promptIds], options);
-
-    /// <summary>Continues token ids that are whole as they are, such as those of a chat.</summary>
-    /// <param name="ids">Ids of the vocabulary, at least one.</param>
-    /// <param name="options">How to generate; valid.</param>
-    internal string Continue(IReadOnlyList<int> ids, GenerationOptions options) => string.Concat(Stream(ids, options, CancellationToken.None));
-
-    /// <summary>Continues token ids that are whole as they are and gives the text as it comes.</summary>
-    /// <param name="ids">Ids of the vocabulary, at least one.</param>
-    /// <param name="options">How to generate; null for the defaults.</param>
-    /// <param name="cancellationToken">Ends the generation before its next token.</param>
-    internal IEnumerable<string> Stream(IReadOnlyList<int> ids, GenerationOptions? options, CancellationToken cancellationToken) =>
-        GeneratePieces([ids], Validate(options), cancellationToken).Select(piece => piece.Text);
-
-    private int Beginning => _tokenizer.BeginningOfTextId ?? _tokenizer.EndOfTextId;
-
-    // Checked and encoded before the iterators, which only run when their first piece is asked for.
+    // Checked before the iterators, which only run when their first piece is asked for.
     private static GenerationOptions Validate(GenerationOptions? options)
     {
         options ??= new GenerationOptions();
@@ -115,16 +88,10 @@ internal sealed class TextGenerator
         return options;
     }
 
-    private IReadOnlyList<int> Encode(string prompt)
-    {
-        ArgumentNullException.ThrowIfNull(prompt);
-        return [Beginning, .. _tokenizer.EncodeText(prompt)];
-    }
-
-    private async IAsyncEnumerable<string> GeneratePiecesAsync(IReadOnlyList<int> promptIds, GenerationOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private async IAsyncEnumerable<string> GeneratePiecesAsync(IReadOnlyList<int> prompt, GenerationOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         // No dispose scope is open between two pieces, so each may come from another thread.
-        using IEnumerator<(int, string Text)> pieces = GeneratePieces([promptIds], options, cancellationToken).GetEnumerator();
+        using IEnumerator<(int, string Text)> pieces = GeneratePieces([prompt], options, cancellationToken).GetEnumerator();
         while (await Task.Run(pieces.MoveNext, cancellationToken).ConfigureAwait(false))
             yield return pieces.Current.Text;
     }
@@ -143,7 +110,7 @@ internal sealed class TextGenerator
             double[][] logits = predictor.Predict([.. live.Select(text => text.Text.Ids)]);
             for (int i = 0; i < live.Count; i++)
             {
-                string piece = live[i].Text.AppendToken(logits[i]);
+                string piece = live[i].Text.AppendToken(logits[i].AsSpan(0, Math.Min(logits[i].Length, _tokenizer.VocabularySize)));
                 if (piece.Length > 0)
                     yield return (live[i].Prompt, piece);
             }

@@ -61,7 +61,7 @@ internal sealed class CachedGenerationTests
                     Assert.IsGreaterThan(2, alone.Select(text => text.Length).Distinct().Count(), "texts end at different times");
             }
         }
-        Assert.HasCount(0, generator.Generate([]));
+        Assert.HasCount(0, generator.Generate(Array.Empty<string>()));
     }
 
     [TestMethod]

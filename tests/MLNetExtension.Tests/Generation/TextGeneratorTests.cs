@@ -118,9 +118,7 @@ public sealed class TextGeneratorTests
         TextGenerator generator = GeneratorOf(model);
 
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => generator.Stream("", new() { TopK = 0 }));
-        Assert.ThrowsExactly<ArgumentNullException>(() => generator.Stream(null!));
-        Assert.ThrowsExactly<ArgumentNullException>(() => new TextGenerator(null!, Tokenizer));
-        Assert.ThrowsExactly<ArgumentNullException>(() => new TextGenerator(model, null!));
+        Assert.ThrowsExactly<ArgumentNullException>(() => generator.Encode(null!));
     }
 
     [TestMethod]

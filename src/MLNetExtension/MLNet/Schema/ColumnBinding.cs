@@ -18,7 +18,7 @@ internal sealed class ColumnBinding
         builder.AddColumns(inputSchema);
         uint set = ScoreAnnotations.NextSet(inputSchema);
         foreach (var output in outputs)
-            builder.AddColumn(output.Name, output.Type, ScoreAnnotations.Of(set, output));
+            builder.AddColumn(output.Name, output.Type, ScoreAnnotations.Create(set, output));
         OutputSchema = builder.ToSchema();
     }
 

@@ -6,38 +6,36 @@ using MLNetExtension.MLNet.Schema;
 
 namespace MLNetExtension.MLNet.Scoring;
 
-/// <summary>Reads a window of rows ahead, scores them together when the first of their losses is asked for, and gives them out one by one, in order.</summary>
-/// <remarks>What the window holds of a row: its example, its position, a copy of every column that is passed on and, where generated text is asked for, what it
-/// is generated from. Texts are generated one by one, as they are read.</remarks>
+/// <summary>Reads rows ahead, scores them together when the first of their losses is read, and returns them one by one, in order.</summary>
+/// <remarks>It buffers each row's example, its position, a copy of every column that is passed on and, where generated text is read, what it is generated from. Texts are generated one by one.</remarks>
 internal sealed class LookAheadCursor : DataViewRowCursor
 {
-    // The first window is small, for whoever wants a row or two; each next one is twice as large, up to enough rows for full
-    // micro-batches of rows of like length.
-    private const int FirstWindowRows = 8;
-    private const int MaximumWindowRows = 256;
-    private const int MaximumWindowTokens = 1 << 16;
+    // Few rows at first, for readers of a row or two; then twice as many each time, up to enough for full micro-batches of rows of similar length.
+    private const int FirstRows = 8;
+    private const int MaximumRows = 256;
+    private const int MaximumTokens = 1 << 16;
 
     private readonly DataViewRowCursor _input;
     private readonly ColumnBinding _binding;
     private readonly RowScoring _scoring;
     private readonly bool[] _active;
     private readonly RowReader _reader;
-    private readonly HeldColumn?[] _held;
+    private readonly BufferedColumn?[] _buffered;
     private readonly ValueGetter<DataViewRowId> _inputId;
     private readonly List<TokenExample> _examples = [];
     private readonly List<(long Batch, DataViewRowId Id)> _places = [];
     private readonly List<Lazy<string>>? _generated;
     private readonly RowValues _values;
     private IReadOnlyList<TokenScores>? _scores;
-    private int _windowRows = FirstWindowRows;
+    private int _rowsAhead = FirstRows;
     private int _current = -1;
 
-    // The input is disposed with this cursor; the columns that the active ones need are active in it, and can be held.
+    // The input is disposed with this cursor; the columns that the active ones need are active in it, and can be buffered.
     public LookAheadCursor(DataViewRowCursor input, ColumnBinding binding, RowScoring scoring, bool[] active)
     {
         (_input, _binding, _scoring, _active) = (input, binding, scoring, active);
         _reader = new RowReader(input, binding.Inputs);
-        _held = [.. binding.InputSchema.Select(column => active[column.Index] ? HeldColumn.Of(input, column) : null)];
+        _buffered = [.. binding.InputSchema.Select(column => active[column.Index] ? BufferedColumn.Create(input, column) : null)];
         _inputId = input.GetIdGetter();
         _generated = binding.IsActive(active, OutputKind.GeneratedText) ? [] : null;
         _values = new RowValues(() => _examples[Current()], Scores, () => _generated![Current()].Value);
@@ -54,7 +52,7 @@ internal sealed class LookAheadCursor : DataViewRowCursor
     public override bool MoveNext()
     {
         if (_current + 1 >= _examples.Count)
-            ReadWindow();
+            ReadAhead();
         else
             _current++;
         return OnRow;
@@ -68,8 +66,8 @@ internal sealed class LookAheadCursor : DataViewRowCursor
     {
         if (!_active[column.Index])
             throw new InvalidOperationException($"Column '{column.Name}' is not active in this cursor.");
-        return column.Index < _held.Length && _held[column.Index] is { } held
-            ? RowValues.Typed<TValue>(held.Getter(Current), column.Name)
+        return column.Index < _buffered.Length && _buffered[column.Index] is { } buffered
+            ? RowValues.Typed<TValue>(buffered.CreateGetter(Current), column.Name)
             : _values.Getter<TValue>(_binding.Output(column.Index));
     }
 
@@ -80,23 +78,21 @@ internal sealed class LookAheadCursor : DataViewRowCursor
         base.Dispose(disposing);
     }
 
-    private void ReadWindow()
+    private void ReadAhead()
     {
         _examples.Clear();
         _places.Clear();
         _generated?.Clear();
-        foreach (var column in _held)
+        foreach (var column in _buffered)
             column?.Clear();
         _scores = null;
         long tokens = 0;
-        while (_examples.Count < _windowRows && tokens < MaximumWindowTokens)
+        while (_examples.Count < _rowsAhead && tokens < MaximumTokens && _input.MoveNext())
         {
-            if (!_input.MoveNext())
-                break;
             AddRow();
             tokens += _examples[^1].Length;
         }
-        _windowRows = Math.Min(_windowRows * 2, MaximumWindowRows);
+        _rowsAhead = Math.Min(_rowsAhead * 2, MaximumRows);
         _current = 0;
     }
 
@@ -109,8 +105,8 @@ internal sealed class LookAheadCursor : DataViewRowCursor
         _examples.Add(_scoring.Encode(content, position));
         _generated?.Add(new Lazy<string>(() => _scoring.Continue(content, position), LazyThreadSafetyMode.None));
         _places.Add((_input.Batch, id));
-        foreach (var column in _held)
-            column?.Hold();
+        foreach (var column in _buffered)
+            column?.Add();
     }
 
     private TokenScores Scores() => (_scores ??= _scoring.Score(_examples))[Current()];

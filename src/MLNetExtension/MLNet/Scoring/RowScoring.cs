@@ -31,9 +31,8 @@ internal sealed class RowScoring
     /// <summary>Generates with the model.</summary>
     public TextGenerator Generator { get; }
 
-    /// <summary>Gives the ids of a chat in which a user says something; null for a model that was not trained on chats.</summary>
-    /// <param name="prompt">What the user says.</param>
-    public IReadOnlyList<int>? ChatPrompt(string prompt) => _hasChats ? _encoder.Chats.Prompt([new ChatMessage("user", prompt)], 0) : null;
+    /// <summary>Encodes a prompt; for a model that was trained on chats, as a chat of one message, the user's.</summary>
+    public IReadOnlyList<int> EncodePrompt(string prompt) => _hasChats ? _encoder.Chats.Prompt([new ChatMessage("user", prompt)], 0) : Generator.Encode(prompt);
 
     public TokenExample Encode(RowContent row, long position) => _encoder.Encode(row, position);
 
@@ -43,17 +42,18 @@ internal sealed class RowScoring
         return _scorer.ScoreTokens(examples);
     }
 
-    /// <summary>What the model writes after a row's prompt or, where rows have none, after its text or token ids.</summary>
+    /// <summary>Generates what follows a row's prompt or, where rows have none, its text or token ids.</summary>
     public string Continue(RowContent row, long position)
     {
         _model.ThrowIfDisposed();
-        return row switch
+        IReadOnlyList<int> prompt = row switch
         {
-            RowContent.Text text => Generator.Generate(text.Value, _generation),
-            RowContent.PromptCompletion pair => Generator.Generate(pair.Prompt, _generation),
-            RowContent.Chat chat => Generator.Continue(_encoder.Chats.Prompt(ChatMessages.Parse(chat.Messages, position), position), _generation),
-            RowContent.TokenIds tokens => Generator.Generate(tokens.Ids, _generation),
+            RowContent.Text text => Generator.Encode(text.Value),
+            RowContent.PromptCompletion pair => Generator.Encode(pair.Prompt),
+            RowContent.Chat chat => _encoder.Chats.Prompt(ChatMessages.Parse(chat.Messages, position), position),
+            RowContent.TokenIds tokens => Generator.AddBeginning(tokens.Ids),
             _ => throw new UnreachableException(),
         };
+        return Generator.Generate(prompt, _generation);
     }
 }

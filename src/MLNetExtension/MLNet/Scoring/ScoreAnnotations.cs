@@ -5,8 +5,8 @@ using MLNetExtension.MLNet.Archive;
 namespace MLNetExtension.MLNet.Scoring;
 
 /// <summary>
-/// What ML.NET's own trainers say of the columns they add: which belong together (<c>ScoreColumnSetId</c>), what kind of prediction they are
-/// (<c>ScoreColumnKind</c>) and what each holds (<c>ScoreValueKind</c>). The names are ML.NET's, the class that holds them is internal.
+/// The annotations that ML.NET's trainers put on the columns they add: which belong together (<c>ScoreColumnSetId</c>), the kind of prediction
+/// (<c>ScoreColumnKind</c>) and what each holds (<c>ScoreValueKind</c>). The names are those of a class that ML.NET keeps internal.
 /// </summary>
 internal static class ScoreAnnotations
 {
@@ -24,10 +24,10 @@ internal static class ScoreAnnotations
         ModelArchiveBridge.Column(ValueKind, SchemaShape.Column.VectorKind.Scalar, TextDataViewType.Instance, isKey: false, annotations: null),
     ]);
 
-    /// <summary>The annotations of one column.</summary>
+    /// <summary>Creates the annotations of a column.</summary>
     /// <param name="set">The number of the set of columns that one model adds.</param>
-    /// <param name="column">ML.NET's words for a loss and for a prediction are <c>Score</c> and <c>PredictedLabel</c>; others go by what they are.</param>
-    public static DataViewSchema.Annotations Of(uint set, OutputColumn column)
+    /// <param name="column">The column. ML.NET's value kinds of a loss and a prediction are <c>Score</c> and <c>PredictedLabel</c>; the others have their own names.</param>
+    public static DataViewSchema.Annotations Create(uint set, OutputColumn column)
     {
         string value = column.Kind switch
         {
@@ -42,7 +42,7 @@ internal static class ScoreAnnotations
         return builder.ToAnnotations();
     }
 
-    /// <summary>A number that no set of columns has yet: models may follow one another in a pipeline.</summary>
+    /// <summary>Finds a number that no set of columns has yet: a pipeline may hold several models.</summary>
     public static uint NextSet(DataViewSchema schema)
     {
         uint highest = 0;

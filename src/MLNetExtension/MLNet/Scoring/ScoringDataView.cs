@@ -25,7 +25,7 @@ internal sealed class ScoringDataView(IDataView source, ColumnBinding binding, R
     }
 
     private DataViewRowCursor Wrap(DataViewRowCursor cursor, bool[] active) =>
-        binding.AnyOutput(active) && binding.Passed(active).All(column => HeldColumn.CanHold(column.Type))
+        binding.AnyOutput(active) && binding.Passed(active).All(column => BufferedColumn.CanBuffer(column.Type))
             ? new LookAheadCursor(cursor, binding, scoring, active)
             : new SingleRowCursor(cursor, new ScoredRow(cursor, binding, scoring, active), active);
 }

@@ -3,7 +3,7 @@ using Microsoft.ML.Data;
 
 namespace MLNetExtension.MLNet.Scoring;
 
-/// <summary>Goes from row to row without looking ahead: where no added column is asked for, or a passed-on one cannot be held back.</summary>
+/// <summary>Reads one row at a time: where no added column is read, or a column that is passed on cannot be buffered.</summary>
 /// <remarks>The row stands on the input and owns it.</remarks>
 internal sealed class SingleRowCursor(DataViewRowCursor input, ScoredRow row, bool[] active) : DataViewRowCursor
 {

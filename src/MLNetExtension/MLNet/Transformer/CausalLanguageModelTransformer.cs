@@ -2,7 +2,6 @@ using MLNetExtension.Formats.HuggingFace;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
-using MLNetExtension.Generation;
 using MLNetExtension.MLNet.Archive;
 using MLNetExtension.MLNet.Schema;
 using MLNetExtension.MLNet.Scoring;
@@ -13,16 +12,15 @@ using MLNetExtension.Training.Reports;
 namespace MLNetExtension;
 
 /// <summary>
-/// A trained causal language model: adds to every row its summed loss, the number of its target tokens, of the bytes these spell and of those that the model
-/// thinks the likeliest, its perplexity, the log probability of each target token, and what the model writes after it.
+/// A trained causal language model. It adds columns to every row: the summed loss, the numbers of target tokens, of their bytes and of those that the model ranks first,
+/// the perplexity, the log probability of each target token, and generated text.
 /// </summary>
 /// <remarks>
-/// <para>It owns the network: dispose it, or what owns it, such as a <see cref="PredictionEngine{TSrc, TDst}"/> made with it. Using it afterwards throws
-/// <see cref="ObjectDisposedException"/>. Any number of threads may use it at once, each with its own cursor or prediction engine.</para>
-/// <para>The data it gives is computed when read, and only the columns that are asked for: counts of tokens and bytes never run the network, and no text is
-/// generated but where its column is read. A cursor reads ahead and scores rows in micro-batches. A row without a target token has the loss 0 and the
-/// perplexity NaN, ML.NET's missing value.</para>
-/// <para>The added columns carry ML.NET's score annotations, with the column kind <c>CausalLanguageModeling</c>.</para>
+/// <para>It owns the network: dispose it, or its owner, such as a <see cref="PredictionEngine{TSrc, TDst}"/> made with it. Using it afterwards throws
+/// <see cref="ObjectDisposedException"/>. Any number of threads may use it at the same time, each with a cursor or prediction engine of its own.</para>
+/// <para>Columns are computed lazily, and only those that are read: counts of tokens and bytes never run the network, and text is generated only where its column is read.
+/// A cursor reads ahead and scores rows in micro-batches. A row without a target token has the loss 0 and the perplexity NaN, ML.NET's missing value.</para>
+/// <para>The added columns have ML.NET's score annotations, with the column kind <c>CausalLanguageModeling</c>.</para>
 /// </remarks>
 public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
 {
@@ -42,7 +40,7 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
         _scoring = new RowScoring(model, options);
     }
 
-    /// <summary>What the training came to; null for a model that was loaded.</summary>
+    /// <summary>Steps, losses and the reason why training stopped; null for a model that was loaded.</summary>
     public TrainingSummary? Training { get; }
 
     /// <summary>The column that holds the prompt, or the whole text where there are no prompts; null where rows are token ids.</summary>
@@ -52,14 +50,14 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
 
     bool ITransformer.IsRowToRowMapper => true;
 
-    /// <summary>The input's columns and the added ones.</summary>
-    /// <param name="inputSchema">Has the columns that the model was trained on, but for the weight.</param>
+    /// <summary>Returns the input's columns and the added ones.</summary>
+    /// <param name="inputSchema">Has the columns that the model was trained on; the weight is not needed.</param>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
     /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
     public DataViewSchema GetOutputSchema(DataViewSchema inputSchema) => Bind(inputSchema).OutputSchema;
 
     /// <summary>Adds the columns to data; nothing is computed yet.</summary>
-    /// <param name="input">Has the columns that the model was trained on, but for the weight.</param>
+    /// <param name="input">Has the columns that the model was trained on; the weight is not needed.</param>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
     /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
     public IDataView Transform(IDataView input)
@@ -79,10 +77,10 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
         archive.Complete();
     }
 
-    /// <summary>Writes the model into a folder as models are published: configuration, weights and tokenizer, for this library and for others.</summary>
-    /// <param name="folder">The folder; made if it is not there. Files of the same names are replaced once everything is written.</param>
+    /// <summary>Writes the model in Hugging Face's layout: configuration, weights and tokenizer.</summary>
+    /// <param name="folder">The folder; created if it is missing. Files of the same names are replaced once everything is written.</param>
     /// <exception cref="InvalidOperationException">The model has low-rank adapters: <see cref="MergeAdapters"/>, or <see cref="SaveAdapters"/>.</exception>
-    /// <exception cref="NotSupportedException">The published form has no way to say what this model computes.</exception>
+    /// <exception cref="NotSupportedException">Hugging Face's files have no keys for what this model computes.</exception>
     /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
     public void SaveAsHuggingFace(string folder)
     {
@@ -92,7 +90,7 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
     }
 
     /// <summary>Writes the low-rank adapters in PEFT's layout: <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>.</summary>
-    /// <param name="folder">The folder; made if it is not there.</param>
+    /// <param name="folder">The folder; created if it is missing.</param>
     /// <exception cref="InvalidOperationException">The model has no adapters.</exception>
     /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
     public void SaveAdapters(string folder)
@@ -104,7 +102,7 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
         HuggingFaceAdapters.Save(adapters, folder, (_options.Model as LanguageModel.PretrainedModel)?.Folder);
     }
 
-    /// <summary>Adds the low-rank adapters to the weights, after which the model computes what it did, as fast as one without; does nothing where it has none. Not while others use the model.</summary>
+    /// <summary>Adds the low-rank adapters to the weights: the model computes the same, up to rounding, as fast as one without adapters. Does nothing where it has none. No other thread may use the model meanwhile.</summary>
     /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
     public void MergeAdapters() => _model.MergeAdapters();
 
@@ -113,15 +111,14 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
 
     internal static void RegisterLoader(IHostEnvironment environment) => ModelArchiveBridge.RegisterLoader(environment, LoaderSignature, Load);
 
-    internal void ThrowIfDisposed() => _model.ThrowIfDisposed();
-
-    internal TextGenerator CreateTextGenerator()
+    internal RowScoring Scoring
     {
-        _model.ThrowIfDisposed();
-        return _scoring.Generator;
+        get
+        {
+            _model.ThrowIfDisposed();
+            return _scoring;
+        }
     }
-
-    internal IReadOnlyList<int>? ChatPrompt(string prompt) => _scoring.ChatPrompt(prompt);
 
     // Called by ML.NET with its own load context, whose type it keeps internal.
     private static ITransformer Load(IHostEnvironment environment, object loadContext) => TorchSetup.Run<ITransformer>(() =>

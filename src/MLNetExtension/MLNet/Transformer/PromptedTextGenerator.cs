@@ -1,23 +1,23 @@
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using MLNetExtension.Generation;
+using MLNetExtension.MLNet.Scoring;
 using MLNetExtension.MLNet.Transformer;
 
 namespace MLNetExtension;
 
 /// <summary>Continues prompts with the language model of a trained pipeline, after the pipeline's own transformers have been applied to them.</summary>
-/// <remarks>A model that was trained on chats takes the prompt for what a user says, and answers. Not for several threads at once; make one for each. It uses the pipeline's model and does not own it.</remarks>
+/// <remarks>A model that was trained on chats reads the prompt as a user's message and answers it. One thread at a time; create one for each thread. It uses the pipeline's model and does not own it.</remarks>
 public sealed class PromptedTextGenerator
 {
-    private readonly TextGenerator _generator;
     private readonly PromptRow? _row;
     private readonly ValueGetter<ReadOnlyMemory<char>>? _prepared;
     private readonly CausalLanguageModelTransformer _model;
+    private readonly RowScoring _scoring;
 
     private PromptedTextGenerator(CausalLanguageModelTransformer model, IReadOnlyList<ITransformer> before)
     {
-        _model = model;
-        _generator = model.CreateTextGenerator();
+        (_model, _scoring) = (model, model.Scoring);
         // Rows of token ids and chats have no text that a transformer could be applied to: the prompt goes to the tokenizer as it stands.
         if (model.PromptColumnName is not { } promptColumn)
             return;
@@ -26,21 +26,47 @@ public sealed class PromptedTextGenerator
     }
 
     /// <summary>Continues a prompt.</summary>
-    /// <param name="prompt">May be empty: the model begins a text of its own.</param>
+    /// <param name="prompt">The text to continue; empty for a text from its beginning.</param>
     /// <param name="options">How to choose tokens. Default: those of <see cref="GenerationOptions"/>.</param>
-    /// <returns>What follows the prompt, without it.</returns>
+    /// <returns>The continuation, without the prompt.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
     public string Generate(string prompt, GenerationOptions? options = null) => string.Concat(Stream(prompt, options));
 
-    /// <summary>Continues a prompt, giving each piece of text as soon as it is known.</summary>
-    /// <param name="prompt">May be empty: the model begins a text of its own.</param>
+    /// <summary>Continues several prompts together, which is faster than one after another; each gets the text that it would get alone.</summary>
+    /// <param name="prompts">The texts to continue, of any lengths; all of them are in memory at once.</param>
+    /// <param name="options">How to choose tokens. Where it has a seed, the first text is drawn with it, the second with the next, and so on.</param>
+    /// <param name="cancellationToken">Checked before every token.</param>
+    /// <returns>The continuations, in the order of the prompts.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
+    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled.</exception>
+    public IReadOnlyList<string> Generate(IReadOnlyList<string> prompts, GenerationOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(prompts);
+        return _scoring.Generator.Generate([.. prompts.Select(Encode)], options, cancellationToken);
+    }
+
+    /// <summary>Continues a prompt and returns each piece of text as soon as it is known.</summary>
+    /// <param name="prompt">The text to continue; empty for a text from its beginning.</param>
     /// <param name="options">How to choose tokens. Default: those of <see cref="GenerationOptions"/>.</param>
-    /// <param name="cancellationToken">Asked before every token.</param>
+    /// <param name="cancellationToken">Checked before every token.</param>
+    /// <returns>Pieces of whole characters that together are the continuation. Each enumeration generates anew.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
     public IEnumerable<string> Stream(string prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default) =>
-        Prepare(prompt) is var prepared && _model.ChatPrompt(prepared) is { } ids
-            ? _generator.Stream(ids, options, cancellationToken)
-            : _generator.Stream(prepared, options, cancellationToken);
+        _scoring.Generator.Stream(Encode(prompt), options, cancellationToken);
+
+    /// <summary>Continues a prompt on threads of the pool and returns each piece of text as soon as it is known.</summary>
+    /// <param name="prompt">The text to continue; empty for a text from its beginning.</param>
+    /// <param name="options">How to choose tokens. Default: those of <see cref="GenerationOptions"/>.</param>
+    /// <param name="cancellationToken">Checked before every token, as is that of <c>WithCancellation</c>.</param>
+    /// <returns>The pieces that <see cref="Stream"/> returns. Each enumeration generates anew.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
+    /// <exception cref="OperationCanceledException">While enumerating: the token was cancelled.</exception>
+    public IAsyncEnumerable<string> StreamAsync(string prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default) =>
+        _scoring.Generator.StreamAsync(Encode(prompt), options, cancellationToken);
 
     internal static PromptedTextGenerator Create(ITransformer model)
     {
@@ -55,16 +81,16 @@ public sealed class PromptedTextGenerator
     private static IEnumerable<ITransformer> Flatten(ITransformer model) =>
         model is IEnumerable<ITransformer> chain ? chain.SelectMany(Flatten) : [model];
 
-    private string Prepare(string prompt)
+    private IReadOnlyList<int> Encode(string prompt)
     {
         ArgumentNullException.ThrowIfNull(prompt);
-        _model.ThrowIfDisposed();
+        RowScoring scoring = _model.Scoring;
         if (_row is null)
-            return prompt;
+            return scoring.EncodePrompt(prompt);
         _row.Set(prompt);
         ReadOnlyMemory<char> prepared = default;
         _prepared!(ref prepared);
-        return prepared.ToString();
+        return scoring.EncodePrompt(prepared.ToString());
     }
 
     private static ValueGetter<ReadOnlyMemory<char>> Prepare(PromptRow row, IReadOnlyList<ITransformer> transformers, string column)
