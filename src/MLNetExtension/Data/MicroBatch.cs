@@ -12,18 +12,17 @@ internal sealed class MicroBatch : IDisposable
     {
         int count = examples.Sum(e => e.TargetCount);
         long[] ids = new long[layout.Rows * layout.Length];
-        long[] positions = new long[count], targets = new long[count], rows = new long[count];
+        long[] positions = new long[count], targets = new long[count];
         double[] weights = new double[count];
         int n = 0, start = 0;
-        for (int b = 0; b < examples.Count; b++)
+        foreach (TokenExample example in examples)
         {
-            TokenExample example = examples[b];
             for (int t = 0; t < example.Length; t++)
             {
                 ids[start + t] = example.Ids[t];
                 if (example.Targets[t] == TokenExample.IgnoredTarget)
                     continue;
-                (positions[n], targets[n], rows[n], weights[n]) = (start + t, example.Targets[t], b, example.Weight);
+                (positions[n], targets[n], weights[n]) = (start + t, example.Targets[t], example.Weight);
                 n++;
             }
             start += layout.Packed ? example.Length : layout.Length;
@@ -32,7 +31,6 @@ internal sealed class MicroBatch : IDisposable
         Ids = tensor(ids, [layout.Rows, layout.Length], device: device);
         TargetPositions = tensor(positions, device: device);
         Targets = tensor(targets, device: device);
-        TargetRows = tensor(rows, device: device);
         TargetWeights = examples.All(e => e.Weight == 1) ? null : tensor(weights, device: device);
         TargetCount = count;
         TargetWeight = examples.Sum(e => e.Weight * e.TargetCount);
@@ -47,9 +45,6 @@ internal sealed class MicroBatch : IDisposable
 
     /// <summary>The target ids, [N] int64.</summary>
     public Tensor Targets { get; }
-
-    /// <summary>The row b of each target, [N] int64.</summary>
-    public Tensor TargetRows { get; }
 
     /// <summary>The weight of each target, [N] float64; null where all are 1.</summary>
     public Tensor? TargetWeights { get; }
@@ -84,7 +79,6 @@ internal sealed class MicroBatch : IDisposable
         Ids.Dispose();
         TargetPositions.Dispose();
         Targets.Dispose();
-        TargetRows.Dispose();
         TargetWeights?.Dispose();
     }
 

@@ -75,7 +75,7 @@ internal sealed class RowScorer
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
         using var microBatch = MicroBatch.Collate(rows, _model.Device);
-        Tensor hidden = _model.Hidden(microBatch.Ids).flatten(0, 1).index_select(0, microBatch.TargetPositions);    // [N,C]
+        Tensor hidden = _model.ComputeHidden(microBatch.Ids).flatten(0, 1).index_select(0, microBatch.TargetPositions);    // [N,C]
         Tensor correct = empty(microBatch.TargetCount, dtype: float64, device: hidden.device);                      // [N]
         Tensor losses = _loss.PerToken(hidden, _model.HeadWeight, microBatch.Targets, correct);                     // [N]
         return cat([losses.to(float64), correct], 0).cpu().data<double>().ToArray();                                 // [2N]

@@ -43,18 +43,18 @@ internal sealed class NextTokenPredictor(CausalLanguageModel model) : IDisposabl
     private Tensor ReadNew(IReadOnlyList<IReadOnlyList<int>> texts)
     {
         if (_cache is not null && _cache.Length < model.ContextLength)
-            return model.Hidden(Ids([.. texts.Select(ids => (long)ids[^1])], texts.Count), _cache);
+            return model.ComputeHidden(Ids([.. texts.Select(ids => (long)ids[^1])], texts.Count), _cache);
 
         _cache?.Dispose();
         int longest = texts.Max(CountVisible);
         _cache = new KeyValueCache([.. texts.Select(ids => longest - CountVisible(ids))]);
         // Padded on the left, so that all texts end at the same position; the padding's id does not matter.
         Tensor rows = Ids([.. texts.SelectMany(ids => Enumerable.Repeat(0L, longest - CountVisible(ids)).Concat(TakeVisible(ids)))], texts.Count);
-        return model.Hidden(rows, _cache).narrow(1, longest - 1, 1);
+        return model.ComputeHidden(rows, _cache).narrow(1, longest - 1, 1);
     }
 
     // [1,1,C]
-    private Tensor ReadAlone(IReadOnlyList<int> ids) => model.Hidden(Ids([.. TakeVisible(ids)], 1)).narrow(1, CountVisible(ids) - 1, 1);
+    private Tensor ReadAlone(IReadOnlyList<int> ids) => model.ComputeHidden(Ids([.. TakeVisible(ids)], 1)).narrow(1, CountVisible(ids) - 1, 1);
 
     private Tensor Ids(long[] ids, int rows) => tensor(ids, [rows, ids.Length / rows], device: model.Device);
 

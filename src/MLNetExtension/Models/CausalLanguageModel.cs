@@ -1,5 +1,5 @@
 using MLNetExtension.Models.Custom;
-using MLNetExtension.Models.Lora;
+using MLNetExtension.Models.Layers;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -31,7 +31,7 @@ internal abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     /// <summary>Where the weights are.</summary>
     public Device Device => (HeadWeight ?? parameters().First()).device;
 
-    /// <summary>Whether <see cref="Hidden(Tensor, KeyValueCache)"/> can be called: whether the blocks use a layout's cache. Default: no.</summary>
+    /// <summary>Whether <see cref="ComputeHidden(Tensor, KeyValueCache)"/> can be called: whether the blocks use a layout's cache. Default: no.</summary>
     public virtual bool CanCache => false;
 
     /// <summary>The blocks in their order, each [B,T,C] to [B,T,C].</summary>
@@ -67,7 +67,7 @@ internal abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     /// <exception cref="NotSupportedException"><see cref="CanReplicate"/> is false.</exception>
     public CausalLanguageModel Replicate()
     {
-        CausalLanguageModel replica = WithoutWeights();
+        CausalLanguageModel replica = CreateUninitialized();
         using var untracked = no_grad();
         using var scope = NewDisposeScope();
         if (HeadWeight is { } head && head.dtype != ScalarType.Float32)
@@ -86,7 +86,7 @@ internal abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     }
 
     /// <summary>Creates a module of the same shape and settings with uninitialized weights, on the CPU, float32.</summary>
-    protected virtual CausalLanguageModel WithoutWeights() => throw new NotSupportedException($"A {GetType().Name} cannot be replicated.");
+    protected virtual CausalLanguageModel CreateUninitialized() => throw new NotSupportedException($"A {GetType().Name} cannot be replicated.");
 
     /// <summary>Wraps any module as a language model, which is trained through its logits. The model owns the module and disposes it.</summary>
     /// <param name="module">From ids [B,T] int64 to logits [B,T,V], where no position's logits depend on later ids. Its random numbers, as in dropout, are not controlled by the model.</param>
@@ -96,15 +96,15 @@ internal abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
 
     /// <summary>Computes the hidden states that the head reads, [B,T] int64 to [B,T,C]; logits, [B,T,V], where <see cref="HeadWeight"/> is null.</summary>
     /// <param name="ids">Token ids, [B,T] int64; T at most <see cref="ContextLength"/>.</param>
-    public virtual Tensor Hidden(Tensor ids) => Hidden(ids, SequenceLayout.Full);
+    public virtual Tensor ComputeHidden(Tensor ids) => ComputeHidden(ids, SequenceLayout.Full);
 
     /// <summary>Computes the hidden states of positions that follow those in a cache, and adds them to it. Records no gradient.</summary>
     /// <param name="ids">The next token ids of each row, [B,t] int64.</param>
     /// <param name="cache">The positions before; empty at first. Its length and t are at most <see cref="ContextLength"/> together.</param>
-    /// <returns>[B,t,C]: for each row what <see cref="Hidden(Tensor)"/> returns for the whole row at these positions.</returns>
+    /// <returns>[B,t,C]: for each row what <see cref="ComputeHidden(Tensor)"/> returns for the whole row at these positions.</returns>
     /// <exception cref="ArgumentException">The cache has no room left.</exception>
     /// <exception cref="NotSupportedException"><see cref="CanCache"/> is false.</exception>
-    public Tensor Hidden(Tensor ids, KeyValueCache cache)
+    public Tensor ComputeHidden(Tensor ids, KeyValueCache cache)
     {
         ArgumentNullException.ThrowIfNull(cache);
         if (!CanCache)
@@ -113,16 +113,16 @@ internal abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
         if (cache.Length + count > ContextLength)
             throw new ArgumentException($"The cache holds {cache.Length} positions and {count} more are given, but the model's context has {ContextLength}.", nameof(ids));
         using var _ = no_grad();
-        Tensor hidden = Hidden(ids, SequenceLayout.Cached(cache));
+        Tensor hidden = ComputeHidden(ids, SequenceLayout.Cached(cache));
         cache.Advance(count);
         return hidden;
     }
 
     /// <summary>Computes logits, [B,T] int64 to [B,T,V].</summary>
     /// <param name="ids">Token ids, [B,T] int64.</param>
-    public override Tensor forward(Tensor ids) => HeadWeight is { } head ? nn.functional.linear(Hidden(ids), head) : Hidden(ids);
+    public override Tensor forward(Tensor ids) => HeadWeight is { } head ? nn.functional.linear(ComputeHidden(ids), head) : ComputeHidden(ids);
 
-    private Tensor Hidden(Tensor ids, SequenceLayout layout)
+    private Tensor ComputeHidden(Tensor ids, SequenceLayout layout)
     {
         Tensor hidden = Embed(ids, layout);
         foreach (TransformerBlock block in Blocks)

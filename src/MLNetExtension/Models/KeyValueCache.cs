@@ -9,7 +9,7 @@ namespace MLNetExtension.Models;
 /// <remarks>
 /// <para>Rows of unequal length are side by side with their ends aligned: a shorter row is padded at its left end with any ids, and
 /// <c>leftPadding</c> is their number. No real position attends to padding, and positions are counted from a row's first real token, so each row's result is the same as alone.</para>
-/// <para>It belongs to one sequence of calls of <see cref="CausalLanguageModel.Hidden(Tensor, KeyValueCache)"/> of one model and to one thread at a time; any number of them may share a model.
+/// <para>It belongs to one sequence of calls of <see cref="CausalLanguageModel.ComputeHidden(Tensor, KeyValueCache)"/> of one model and to one thread at a time; any number of them may share a model.
 /// It outlives dispose scopes and frees its tensors when it is disposed.</para>
 /// </remarks>
 internal sealed class KeyValueCache : IDisposable

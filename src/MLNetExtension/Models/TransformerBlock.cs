@@ -1,4 +1,4 @@
-using MLNetExtension.Models.Lora;
+using MLNetExtension.Models.Layers;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Models;

@@ -15,9 +15,6 @@ public interface ILanguageTokenizer
     /// <summary>The id that the tokenizer's files put in front of every text; null where they put none.</summary>
     int? BeginningOfTextId { get; }
 
-    /// <summary>The id that fills up short rows; null where the files name none. Masked positions never read it, so any id serves.</summary>
-    int? PaddingId { get; }
-
     /// <summary>Encodes a text as content: normalized as the tokenizer's files say, and special tokens that are written out in it stay ordinary
     /// characters.</summary>
     /// <param name="text">The text.</param>

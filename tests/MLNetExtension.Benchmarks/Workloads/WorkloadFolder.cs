@@ -39,7 +39,7 @@ internal sealed class WorkloadFolder
     /// <summary>Makes the model with its starting weights.</summary>
     public Gpt2Model LoadModel()
     {
-        Gpt2Model model = Gpt2Model.WithoutWeights(File.Model.ToConfiguration());
+        Gpt2Model model = Gpt2Model.CreateUninitialized(File.Model.ToConfiguration());
         using FileStream weights = System.IO.File.OpenRead(WeightsOf(_path));
         ModuleWeights.Load(model, weights, weights.Length);
         model.train();

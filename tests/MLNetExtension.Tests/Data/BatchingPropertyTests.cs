@@ -103,17 +103,17 @@ public sealed class BatchingPropertyTests
             return Math.Abs(MicroBatchPlanner.PaddingShare(microBatches) - (microBatches.Count == 0 ? 0 : (double)empty / (filled + empty))) < 1e-15;
         });
 
-    // unsloth-zoo #1066: targets at packed boundaries were subtracted twice. Seen to fail with: a target fewer at every boundary; every target given
-    // to the first row; weights dropped, or dropped where the first row's is 1; the count taken unweighted.
+    // unsloth-zoo #1066: targets at packed boundaries were subtracted twice. Seen to fail with: a target fewer at every boundary;
+    // weights dropped, or dropped where the first row's is 1; the count taken unweighted.
     [TestMethod]
     public void Padded_and_packed_rows_hold_the_same_targets_at_the_same_tokens() => Check(Batches.Where(batch => batch.Length > 0), batch =>
     {
         using var scope = NewDisposeScope();
         using MicroBatch padded = MicroBatch.Collate(batch, CPU), packed = MicroBatch.Pack(batch, CPU);
         long[][] sides = [.. new[] { padded, packed }.Select(batch =>
-            cat([batch.Targets, batch.TargetRows, batch.Ids.flatten().index_select(0, batch.TargetPositions)]).data<long>().ToArray())];
-        long[] expected = [.. Targets(batch, (e, t, row) => e.Targets[t]), .. Targets(batch, (e, t, row) => row), .. Targets(batch, (e, t, row) => e.Ids[t])];
-        double[] weights = Targets(batch, (e, t, row) => e.Weight);
+            cat([batch.Targets, batch.Ids.flatten().index_select(0, batch.TargetPositions)]).data<long>().ToArray())];
+        long[] expected = [.. Targets(batch, (e, t) => e.Targets[t]), .. Targets(batch, (e, t) => e.Ids[t])];
+        double[] weights = Targets(batch, (e, t) => e.Weight);
         return sides[0].SequenceEqual(expected) && sides[1].SequenceEqual(expected)
             && new[] { padded, packed }.All(batch => batch.TargetCount == weights.Length
                 && Math.Abs(batch.TargetWeight - weights.Sum()) < 1e-12
@@ -121,8 +121,8 @@ public sealed class BatchingPropertyTests
             && packed.Ids.numel() == batch.Sum(e => e.Length) && padded.Ids.numel() == batch.Length * batch.Max(e => e.Length);
     });
 
-    private static T[] Targets<T>(TokenExample[] batch, Func<TokenExample, int, int, T> choose) =>
-        [.. batch.SelectMany((e, row) => Enumerable.Range(0, e.Length).Where(t => e.Targets[t] != TokenExample.IgnoredTarget).Select(t => choose(e, t, row)))];
+    private static T[] Targets<T>(TokenExample[] batch, Func<TokenExample, int, T> choose) =>
+        [.. batch.SelectMany(e => Enumerable.Range(0, e.Length).Where(t => e.Targets[t] != TokenExample.IgnoredTarget).Select(t => choose(e, t)))];
 
     private static TokenExample[] Batch(Random random, int rows) =>
         [.. Enumerable.Range(0, rows).Select(row => random.Next(6) == 0

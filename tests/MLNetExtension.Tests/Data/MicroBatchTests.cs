@@ -50,7 +50,6 @@ public sealed class MicroBatchTests
         CollectionAssert.AreEqual(new long[] { 5, 6, 0, 1, 2, 3 }, batch.Ids.data<long>().ToArray());
         CollectionAssert.AreEqual(new long[] { 0, 1, 4, 5 }, batch.TargetPositions.data<long>().ToArray());
         CollectionAssert.AreEqual(new long[] { 6, 7, 3, 4 }, batch.Targets.data<long>().ToArray());
-        CollectionAssert.AreEqual(new long[] { 0, 0, 1, 1 }, batch.TargetRows.data<long>().ToArray());
         Assert.AreEqual(4, batch.TargetCount);
     }
 }

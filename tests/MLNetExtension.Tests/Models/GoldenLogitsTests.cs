@@ -34,7 +34,7 @@ public sealed class GoldenLogitsTests
             Assert.IsLessThan(tolerance, Ragged.RelativeError(logits.to(float64), golden["logits"]), $"{dtype}");
 
             using KeyValueCache cache = new();
-            Tensor pieces = cat([loaded.Model.Hidden(golden["ids"].narrow(1, 0, 8), cache), .. Enumerable.Range(8, 5).Select(t => loaded.Model.Hidden(golden["ids"].narrow(1, t, 1), cache))], 1);
+            Tensor pieces = cat([loaded.Model.ComputeHidden(golden["ids"].narrow(1, 0, 8), cache), .. Enumerable.Range(8, 5).Select(t => loaded.Model.ComputeHidden(golden["ids"].narrow(1, t, 1), cache))], 1);
             Assert.IsLessThan(tolerance, Ragged.RelativeError(nn.functional.linear(pieces, loaded.Model.HeadWeight!).to(float64), golden["logits"]), $"{dtype}, by way of the cache");
         }
     }

@@ -28,14 +28,14 @@ internal sealed class KeyValueCacheTests
         using CausalLanguageModel model = make();
         model.eval();
         Tensor ids = Row(20).unsqueeze(0);
-        Tensor expected = model.Hidden(ids).detach();
+        Tensor expected = model.ComputeHidden(ids).detach();
 
         foreach (int[] pieces in new int[][] { [20], [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1], [7, 1, 1, 4, 1, 6], [3, 9, 8] })
         {
             using KeyValueCache cache = new();
             List<Tensor> given = [];
             foreach (int piece in pieces)
-                given.Add(model.Hidden(ids.narrow(1, cache.Length, piece), cache));
+                given.Add(model.ComputeHidden(ids.narrow(1, cache.Length, piece), cache));
             Assert.IsLessThan(1e-13, Ragged.RelativeError(cat(given, 1), expected), $"{name}: {string.Join(' ', pieces)}");
             Assert.AreEqual(20, cache.Length);
         }
@@ -57,14 +57,14 @@ internal sealed class KeyValueCacheTests
         Tensor batch = stack([.. rows.Zip(padding, (row, count) => cat([full(count, 17, dtype: int64), row], 0))]);
 
         using KeyValueCache cache = new(padding);
-        List<Tensor> given = [model.Hidden(batch.narrow(1, 0, longest), cache)];
+        List<Tensor> given = [model.ComputeHidden(batch.narrow(1, 0, longest), cache)];
         foreach (int piece in new[] { 1, 1, 3, 1, 2 })
-            given.Add(model.Hidden(batch.narrow(1, cache.Length, piece), cache));
+            given.Add(model.ComputeHidden(batch.narrow(1, cache.Length, piece), cache));
         Tensor hidden = cat(given, 1);                                                              // [B,longest + more,C]
 
         for (int b = 0; b < rows.Length; b++)
         {
-            Tensor alone = model.Hidden(rows[b].unsqueeze(0))[0].detach();
+            Tensor alone = model.ComputeHidden(rows[b].unsqueeze(0))[0].detach();
             Assert.IsLessThan(1e-13, Ragged.RelativeError(hidden[b].narrow(0, padding[b], rows[b].shape[0]), alone), $"{name}: row {b}");
         }
     }
@@ -76,12 +76,12 @@ internal sealed class KeyValueCacheTests
         using CausalLanguageModel model = TinyLlama.Make();
         Tensor first = Row(6), second = cat([full(2, 0, dtype: int64), Row(4)], 0), next = Row(1);
         using KeyValueCache cache = new([0, 2]);
-        model.Hidden(stack([first, second]), cache);
+        model.ComputeHidden(stack([first, second]), cache);
 
         using KeyValueCache selected = cache.Select([1, 1, 0]);
-        Tensor given = model.Hidden(next.expand(3).unsqueeze(1), selected);
+        Tensor given = model.ComputeHidden(next.expand(3).unsqueeze(1), selected);
 
-        Tensor expected = model.Hidden(next.expand(2).unsqueeze(1), cache);
+        Tensor expected = model.ComputeHidden(next.expand(2).unsqueeze(1), cache);
         Assert.AreEqual(7, cache.Length);
         Assert.IsLessThan(1e-14, Ragged.RelativeError(given, expected.index_select(0, tensor([1L, 1L, 0L]))));
     }
@@ -92,9 +92,9 @@ internal sealed class KeyValueCacheTests
         using var scope = NewDisposeScope();
         using CausalLanguageModel model = TinyLlama.Make();
         using KeyValueCache cache = new();
-        model.Hidden(Row(24).unsqueeze(0), cache);
+        model.ComputeHidden(Row(24).unsqueeze(0), cache);
 
-        ArgumentException error = Assert.ThrowsExactly<ArgumentException>(() => model.Hidden(Row(1).unsqueeze(0), cache));
+        ArgumentException error = Assert.ThrowsExactly<ArgumentException>(() => model.ComputeHidden(Row(1).unsqueeze(0), cache));
 
         Assert.Contains("holds 24 positions and 1 more are given, but the model's context has 24", error.Message);
     }
@@ -106,14 +106,14 @@ internal sealed class KeyValueCacheTests
         using var scope = NewDisposeScope();
         using CausalLanguageModel model = TinyLlama.Make(TinyLlama.Configuration with { ContextLength = 200 });
         Tensor ids = Row(150).unsqueeze(0);
-        Tensor expected = model.Hidden(ids).detach();
+        Tensor expected = model.ComputeHidden(ids).detach();
         long live = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
         using (KeyValueCache cache = new([0]))
         {
             for (int t = 0; t < 150; t += 10)
             {
                 using var inner = NewDisposeScope();
-                Tensor given = model.Hidden(ids.narrow(1, t, 10), cache);
+                Tensor given = model.ComputeHidden(ids.narrow(1, t, 10), cache);
                 Assert.IsLessThan(1e-13, Ragged.RelativeError(given, expected.narrow(1, t, 10)));
             }
         }

@@ -1,3 +1,5 @@
+using System.Text.RegularExpressions;
+
 namespace MLNetExtension.Tests.Repository;
 
 [TestClass]
@@ -46,6 +48,13 @@ public sealed class ArchitectureTests
     [DataRow("MLNet/A.cs", "namespace Microsoft.ML; class A { MLContext context; }")]
     [DataRow("Models/A.cs", "namespace MLNetExtension.Models; // see MLNetExtension.Training\nclass A { string s = \"MLNetExtension.Training\"; }")]
     public void An_allowed_arrow_passes(string path, string code) => Assert.AreEqual("", Faults(path, code));
+
+    [TestMethod]
+    public void Layers_do_not_use_what_is_built_from_them()
+    {
+        IEnumerable<string> others = SourceTree.Files("src/MLNetExtension/Models/Layers", ".cs").Where(file => Regex.IsMatch(SourceTree.Code(file.Text), @"Models\.(Lora|Gpt2|Llama|Custom)\b")).Select(file => file.Path);
+        Assert.AreEqual("", string.Join(", ", others));
+    }
 
     [TestMethod]
     public void What_lies_at_the_root_uses_no_room()

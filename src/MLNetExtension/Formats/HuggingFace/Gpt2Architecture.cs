@@ -45,7 +45,7 @@ internal sealed class Gpt2Architecture(Gpt2Configuration configuration) : IArchi
 
     public int VocabularySize => configuration.VocabularySize;
 
-    public CausalLanguageModel CreateModel(ScalarType dtype) => Gpt2Model.WithoutWeights(configuration, dtype);
+    public CausalLanguageModel CreateModel(ScalarType dtype) => Gpt2Model.CreateUninitialized(configuration, dtype);
 
     // The causal mask, and the number that stands for minus infinity in it.
     public bool IsComputed(string name) => name.EndsWith(".attn.bias", StringComparison.Ordinal) || name.EndsWith(".attn.masked_bias", StringComparison.Ordinal);

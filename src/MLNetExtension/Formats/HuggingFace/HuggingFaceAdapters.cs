@@ -1,4 +1,5 @@
 using MLNetExtension.Models;
+using MLNetExtension.Models.Layers;
 using MLNetExtension.Models.Lora;
 
 namespace MLNetExtension.Formats.HuggingFace;

@@ -64,7 +64,7 @@ internal sealed class HuggingFaceModel : IDisposable
     /// <param name="generation">What <see cref="GenerationJson"/> gave.</param>
     /// <exception cref="NotSupportedException">The model type or an option is not supported; the message names it.</exception>
     /// <exception cref="InvalidDataException">A key is missing or has a value of the wrong kind.</exception>
-    internal static HuggingFaceModel WithoutWeights(JsonObject configuration, JsonObject generation)
+    internal static HuggingFaceModel CreateUninitialized(JsonObject configuration, JsonObject generation)
     {
         using JsonDocument document = JsonDocument.Parse(configuration.ToJsonString());
         ScalarType dtype = configuration["torch_dtype"]?.GetValue<string>() == "bfloat16" ? ScalarType.BFloat16 : ScalarType.Float32;

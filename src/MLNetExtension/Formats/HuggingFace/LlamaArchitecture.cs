@@ -31,7 +31,7 @@ internal sealed class LlamaArchitecture(LlamaConfiguration configuration) : IArc
 
     public int VocabularySize => configuration.VocabularySize;
 
-    public CausalLanguageModel CreateModel(ScalarType dtype) => LlamaModel.WithoutWeights(configuration, dtype);
+    public CausalLanguageModel CreateModel(ScalarType dtype) => LlamaModel.CreateUninitialized(configuration, dtype);
 
     public bool IsComputed(string name) => name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal);
 

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using MLNetExtension.Files;
+using MLNetExtension.Models.Layers;
 using MLNetExtension.Models.Lora;
 using MLNetExtension.Safetensors;
 using static TorchSharp.torch;

@@ -102,9 +102,9 @@ internal sealed class TrainedLanguageModel : IDisposable
         description.Check(DescriptionEntry);
         ILanguageTokenizer tokenizer = description.TokenizerFiles is { } names ? TokenizerFolder.Load([.. names.Select(name => ReadFile(archive, name))]) : new ByteLevelTokenizer();
         var published = description.Configuration is null
-            ? HuggingFaceModel.WithoutWeights(archive.ReadJson<JsonObject>(ConfigurationEntry), archive.ReadJson<JsonObject>(GenerationEntry))
+            ? HuggingFaceModel.CreateUninitialized(archive.ReadJson<JsonObject>(ConfigurationEntry), archive.ReadJson<JsonObject>(GenerationEntry))
             : null;
-        var network = published?.Model ?? Gpt2Model.WithoutWeights(description.Configuration!);
+        var network = published?.Model ?? Gpt2Model.CreateUninitialized(description.Configuration!);
         try
         {
             var adapters = description.Adapters is null ? null : HuggingFaceAdapters.Attach(network, description.Adapters, seed: 0);

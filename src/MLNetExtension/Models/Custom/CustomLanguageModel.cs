@@ -40,7 +40,7 @@ internal sealed class CustomLanguageModel : CausalLanguageModel
         // The module's random numbers are not known here.
     }
 
-    public override Tensor Hidden(Tensor ids) => module.call(ids);
+    public override Tensor ComputeHidden(Tensor ids) => module.call(ids);
 
     // Runs the module on one position.
     private static int FindVocabularySize(nn.Module<Tensor, Tensor> module)

@@ -1,5 +1,4 @@
 using MLNetExtension.Models.Layers;
-using MLNetExtension.Models.Lora;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 

@@ -62,7 +62,7 @@ internal sealed class Gpt2Model : CausalLanguageModel
     /// <summary>Creates a model with uninitialized weights, for a loader that sets every one of them.</summary>
     /// <param name="configuration">Its sizes.</param>
     /// <param name="dtype">Type of its weights.</param>
-    public static Gpt2Model WithoutWeights(Gpt2Configuration configuration, ScalarType dtype = ScalarType.Float32)
+    public static Gpt2Model CreateUninitialized(Gpt2Configuration configuration, ScalarType dtype = ScalarType.Float32)
     {
         Gpt2Model model = new(configuration, generator: null);
         return dtype == ScalarType.Float32 ? model : model.to(dtype);
@@ -75,7 +75,7 @@ internal sealed class Gpt2Model : CausalLanguageModel
     public override bool CanReplicate => true;
 
     /// <inheritdoc/>
-    protected override CausalLanguageModel WithoutWeights() => WithoutWeights(Configuration);
+    protected override CausalLanguageModel CreateUninitialized() => CreateUninitialized(Configuration);
 
     /// <inheritdoc/>
     public override Tensor TokenEmbedding => wte;

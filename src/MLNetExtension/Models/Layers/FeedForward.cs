@@ -1,4 +1,3 @@
-using MLNetExtension.Models.Lora;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Models.Layers;

@@ -1,4 +1,3 @@
-using MLNetExtension.Models.Lora;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 

@@ -1,5 +1,4 @@
 using MLNetExtension.Models.Layers;
-using MLNetExtension.Models.Lora;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Models.Llama;

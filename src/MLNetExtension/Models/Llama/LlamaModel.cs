@@ -63,7 +63,7 @@ internal sealed class LlamaModel : CausalLanguageModel
     /// <param name="configuration">Its sizes and options.</param>
     /// <param name="dtype">Type of its weights.</param>
     /// <exception cref="ArgumentException">The configuration is not valid.</exception>
-    public static LlamaModel WithoutWeights(LlamaConfiguration configuration, ScalarType dtype = ScalarType.Float32) => new(configuration, generator: null, dtype);
+    public static LlamaModel CreateUninitialized(LlamaConfiguration configuration, ScalarType dtype = ScalarType.Float32) => new(configuration, generator: null, dtype);
 
     /// <inheritdoc/>
     public override bool CanCache => true;
@@ -72,7 +72,7 @@ internal sealed class LlamaModel : CausalLanguageModel
     public override bool CanReplicate => true;
 
     /// <inheritdoc/>
-    protected override CausalLanguageModel WithoutWeights() => WithoutWeights(Configuration);
+    protected override CausalLanguageModel CreateUninitialized() => CreateUninitialized(Configuration);
 
     /// <inheritdoc/>
     public override Tensor TokenEmbedding => embed_tokens;

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using MLNetExtension.Models.Layers;
 
 namespace MLNetExtension.Models.Lora;
 

@@ -1,3 +1,4 @@
+using MLNetExtension.Models.Layers;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;

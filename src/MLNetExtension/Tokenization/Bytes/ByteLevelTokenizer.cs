@@ -35,9 +35,6 @@ internal sealed class ByteLevelTokenizer : Tokenizer, ILanguageTokenizer, IByteT
     /// <summary>Null: texts begin with no token of their own.</summary>
     public int? BeginningOfTextId => null;
 
-    /// <summary>Null: there is no padding token.</summary>
-    public int? PaddingId => null;
-
     /// <summary>None: the tokenizer has no vocabulary file.</summary>
     public IReadOnlyList<TokenizerFile> Files => [];
 

@@ -50,7 +50,6 @@ internal sealed partial class HuggingFaceTokenizer : Tokenizer, IChatTokenizer, 
         VocabularySize = _bytes.Keys.Max() + 1;
         EndOfTextId = FindId(configuration.EndOfText, "eos_token") ?? throw new InvalidDataException(
             $"{TokenizerConfiguration.FileName}: no 'eos_token' is named, and none of the usual ones is a token of {TokenizerJsonReader.FileName}.");
-        PaddingId = FindId(configuration.Padding, "pad_token");
         FindId(configuration.BeginningOfText, "bos_token");
         BeginningOfTextId = ReadBeginningOfText(configuration);
     }
@@ -63,9 +62,6 @@ internal sealed partial class HuggingFaceTokenizer : Tokenizer, IChatTokenizer, 
 
     /// <inheritdoc/>
     public int? BeginningOfTextId { get; }
-
-    /// <inheritdoc/>
-    public int? PaddingId { get; }
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, int> SpecialTokens { get; }

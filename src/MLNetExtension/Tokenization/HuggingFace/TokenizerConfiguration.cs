@@ -7,10 +7,9 @@ namespace MLNetExtension.Tokenization.HuggingFace;
 /// <remarks>Its other settings select and configure Python classes, and are not read.</remarks>
 /// <param name="BeginningOfText">The token that begins a text.</param>
 /// <param name="EndOfText">The token that ends a text.</param>
-/// <param name="Padding">The token that pads short rows.</param>
 /// <param name="ChatTemplate">The chat template, a Jinja program, which is recognised and never run.</param>
 /// <param name="AddsBeginning">Whether the file says that a text gets its beginning token; null where it says nothing.</param>
-internal sealed record TokenizerConfiguration(string? BeginningOfText, string? EndOfText, string? Padding, string? ChatTemplate, bool? AddsBeginning)
+internal sealed record TokenizerConfiguration(string? BeginningOfText, string? EndOfText, string? ChatTemplate, bool? AddsBeginning)
 {
     /// <summary>The file's usual name.</summary>
     public const string FileName = "tokenizer_config.json";
@@ -28,14 +27,14 @@ internal sealed record TokenizerConfiguration(string? BeginningOfText, string? E
         string? usualEnd = UsualEnds.FirstOrDefault(contents.Contains);
         string? template = files.FirstOrDefault(file => file.Name == TemplateFileName) is { } jinja ? Encoding.UTF8.GetString(jinja.Content.Span) : null;
         if (files.FirstOrDefault(file => file.Name == FileName) is not { } configuration)
-            return new TokenizerConfiguration(null, usualEnd, null, template, null);
+            return new TokenizerConfiguration(null, usualEnd, template, null);
 
         StrictJsonObject root = StrictJsonObject.Parse(FileName, configuration.Content);
         if (root.GetBoolean("add_eos_token"))
             throw root.Error("has 'add_eos_token': true; known is false, since who makes examples ends them");
 
         return new TokenizerConfiguration(
-            ReadToken(root, "bos_token"), ReadToken(root, "eos_token") ?? usualEnd, ReadToken(root, "pad_token"), ReadTemplate(root) ?? template,
+            ReadToken(root, "bos_token"), ReadToken(root, "eos_token") ?? usualEnd, ReadTemplate(root) ?? template,
             root.GetProperty("add_bos_token") is null ? null : root.GetBoolean("add_bos_token"));
     }
 

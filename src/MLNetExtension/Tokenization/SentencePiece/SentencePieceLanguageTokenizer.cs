@@ -50,9 +50,6 @@ internal sealed class SentencePieceLanguageTokenizer : Tokenizer, ILanguageToken
     /// <inheritdoc/>
     public int? BeginningOfTextId => _tokenizer.BeginningOfSentenceId;
 
-    /// <summary>Null: the model does not name one.</summary>
-    public int? PaddingId => null;
-
     /// <inheritdoc/>
     public IReadOnlyList<TokenizerFile> Files { get; }
 

@@ -22,7 +22,7 @@ internal sealed class MicroBatchGradient(CausalLanguageModel model, FlatParamete
         Pass pass = new(microBatch, LayoutOf(microBatch), scale, dropoutSeed);
         // A model without a head of its own gives logits, which go straight into the loss.
         if (model.HeadWeight is null)
-            return (BackwardHead(pass, pass.Layout.ApplyPerRow(microBatch.Ids, model.Hidden), null), null);
+            return (BackwardHead(pass, pass.Layout.ApplyPerRow(microBatch.Ids, model.ComputeHidden), null), null);
         return settings.Recompute ? BackwardRecomputed(pass) : BackwardRecorded(pass);
     }
 

@@ -23,7 +23,7 @@ public sealed class LargeModelTests
     {
         var mlContext = new MLContext();
         using var folder = new Samples.TemporaryFolder();
-        var network = Gpt2Model.WithoutWeights(LargeEnough);
+        var network = Gpt2Model.CreateUninitialized(LargeEnough);
         using (no_grad())
         {
             foreach (Parameter parameter in network.parameters())

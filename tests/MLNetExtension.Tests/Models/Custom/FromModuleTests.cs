@@ -73,7 +73,7 @@ public sealed class FromModuleTests
             Assert.ThrowsExactly<ArgumentException>(() => CausalLanguageModel.FromModule(new Flat())).Message);
         using CausalLanguageModel model = CausalLanguageModel.FromModule(new Recurrent());
         using KeyValueCache cache = new();
-        Assert.Contains("keeps no keys and values", Assert.ThrowsExactly<NotSupportedException>(() => model.Hidden(zeros(1, 1, dtype: int64), cache)).Message);
+        Assert.Contains("keeps no keys and values", Assert.ThrowsExactly<NotSupportedException>(() => model.ComputeHidden(zeros(1, 1, dtype: int64), cache)).Message);
         using BatchGradient gradient = new(model, new GradientSettings { Loss = CustomTokenLoss.OfHidden((hidden, _, _) => new LossSum(hidden.sum(), 1)) });
         Assert.Contains("this one gives logits", Assert.ThrowsExactly<NotSupportedException>(() => gradient.Accumulate(Ragged.Split(Ragged.Examples(), 8))).Message);
     }

@@ -106,10 +106,8 @@ public sealed class HuggingFaceTokenizerTests
     {
         Assert.AreEqual(Gpt2.SpecialTokens["<|endoftext|>"], Gpt2.EndOfTextId);
         Assert.IsNull(Gpt2.BeginningOfTextId);
-        Assert.IsNull(Gpt2.PaddingId);
         Assert.AreEqual(Llama3.SpecialTokens["<|eot_id|>"], Llama3.EndOfTextId);
         Assert.AreEqual(Qwen2.SpecialTokens["<|im_end|>"], Qwen2.EndOfTextId);
-        Assert.AreEqual(Qwen2.SpecialTokens["<|endoftext|>"], Qwen2.PaddingId);
         Assert.AreEqual(Qwen2.Vocabulary.Count + 5, Qwen2.VocabularySize);
     }
 

@@ -99,7 +99,7 @@ public sealed class TokenizerFilesTests
             TokenizerFolder.Save(tokenizer, path);
             var loaded = (HuggingFaceTokenizer)TokenizerFolder.Load(path);
             CollectionAssert.AreEqual(tokenizer.EncodeToIds(Golden.Corpus).ToArray(), loaded.EncodeToIds(Golden.Corpus).ToArray());
-            Assert.AreEqual((tokenizer.EndOfTextId, tokenizer.BeginningOfTextId, tokenizer.PaddingId), (loaded.EndOfTextId, loaded.BeginningOfTextId, loaded.PaddingId));
+            Assert.AreEqual((tokenizer.EndOfTextId, tokenizer.BeginningOfTextId), (loaded.EndOfTextId, loaded.BeginningOfTextId));
             Assert.AreEqual(tokenizer.ChatTemplateSource, loaded.ChatTemplateSource);
         }
 

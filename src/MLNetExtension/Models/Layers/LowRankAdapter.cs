@@ -1,8 +1,7 @@
-using MLNetExtension.Models.Layers;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
-namespace MLNetExtension.Models.Lora;
+namespace MLNetExtension.Models.Layers;
 
 /// <summary>
 /// A low-rank adapter (Hu et al. 2021, "LoRA"): the product s B A of two narrow matrices is added to some rows of a linear layer's weight, and trained while the weight is not.

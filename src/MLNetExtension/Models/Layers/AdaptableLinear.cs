@@ -1,7 +1,7 @@
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
-namespace MLNetExtension.Models.Lora;
+namespace MLNetExtension.Models.Layers;
 
 /// <summary>A linear layer, x W' + b, that can have low-rank adapters, each on different rows of its weight. C inputs, R outputs.</summary>
 internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>
