@@ -13,14 +13,13 @@ internal sealed record Batch(int Step, int Epoch, IReadOnlyList<TokenExample> Ex
 /// <summary>The batches of a training, epoch after epoch without end: a pure function of seed and step, so that a training can resume at any step.</summary>
 /// <param name="examples">The examples, at least one.</param>
 /// <param name="batchSize">Examples of a batch, at least 1. The last batch of an epoch may have fewer; no example is dropped.</param>
-/// <param name="seed">Seed of the whole training.</param>
-internal sealed class BatchSequence(IReadOnlyList<TokenExample> examples, int batchSize, int seed)
+/// <param name="sampler">The order of the examples in each epoch.</param>
+internal sealed class BatchSequence(IReadOnlyList<TokenExample> examples, int batchSize, EpochSampler sampler)
 {
     /// <summary>Lists the batches from a step on.</summary>
     /// <param name="firstStep">The step, from 0.</param>
     public IEnumerable<Batch> StartAt(int firstStep)
     {
-        EpochSampler sampler = new(examples.Count, seed);
         int stepsPerEpoch = (examples.Count + batchSize - 1) / batchSize;
         int step = firstStep;
         for (int epoch = firstStep / stepsPerEpoch; ; epoch++)

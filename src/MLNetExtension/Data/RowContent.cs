@@ -13,6 +13,6 @@ internal abstract record RowContent(double Weight)
     /// <summary>A chat as JSON; the assistant's tokens are the targets.</summary>
     internal sealed record Chat(string Messages, double Weight) : RowContent(Weight);
 
-    /// <summary>Token ids, all of which are targets.</summary>
-    internal sealed record TokenIds(int[] Ids, double Weight) : RowContent(Weight);
+    /// <summary>Token ids, all of which are targets that something stands before; the beginning or the end of a text may be added.</summary>
+    internal sealed record TokenIds(int[] Ids, bool AddBeginning, bool AddEnd, double Weight) : RowContent(Weight);
 }

@@ -30,27 +30,35 @@ internal sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int cont
     /// <param name="position">Its position in the data, from 0.</param>
     /// <param name="weight">Its weight. Default 1; finite, at least 0.</param>
     /// <returns>The example; its <see cref="TokenExample.TargetCount"/> is 0 where the prompt alone fills the context.</returns>
-    public TokenExample Encode(TextRow row, long position, double weight = 1) => Example(
-        row.Prompt.Length == 0 ? [] : Encode(row.Prompt),
-        Encode(row.Completion),
-        position,
-        weight,
-        wholeBytes: Encoding.UTF8.GetByteCount(row.Completion));
-
-    /// <summary>Encodes one row of token ids, as if they were those of a text: every one of them is a target, between beginning and end.</summary>
-    /// <param name="tokenIds">The ids, without those of the beginning and the end.</param>
-    /// <param name="position">Its position in the data, from 0.</param>
-    /// <param name="weight">Its weight. Default 1; finite, at least 0.</param>
-    /// <exception cref="InvalidOperationException">An id is outside the vocabulary; the message names row, id and range.</exception>
-    public TokenExample Encode(IReadOnlyList<int> tokenIds, long position, double weight = 1)
+    public TokenExample Encode(TextRow row, long position, double weight = 1)
     {
-        for (int i = 0; i < tokenIds.Count; i++)
+        List<int> tokens = [BeginningId];
+        if (row.Prompt.Length > 0)
+            tokens.AddRange(tokenizer.EncodeText(row.Prompt));
+        int firstTarget = tokens.Count;
+        tokens.AddRange(tokenizer.EncodeText(row.Completion));
+        tokens.Add(tokenizer.EndOfTextId);
+        return Example(tokens, firstTarget, position, weight, wholeBytes: Encoding.UTF8.GetByteCount(row.Completion));
+    }
+
+    /// <summary>Encodes one row of token ids, as if they were those of a text: every one of them that something stands before is a target.</summary>
+    /// <param name="row">The ids.</param>
+    /// <param name="position">Its position in the data, from 0.</param>
+    /// <exception cref="InvalidOperationException">An id is outside the vocabulary; the message names row, id and range.</exception>
+    public TokenExample Encode(RowContent.TokenIds row, long position)
+    {
+        for (int i = 0; i < row.Ids.Length; i++)
         {
-            if (tokenIds[i] < 0 || tokenIds[i] >= tokenizer.VocabularySize)
+            if (row.Ids[i] < 0 || row.Ids[i] >= tokenizer.VocabularySize)
                 throw new InvalidOperationException(FormattableString.Invariant(
-                    $"Row {position} has the token id {tokenIds[i]} at index {i}; the vocabulary has the ids from 0 to {tokenizer.VocabularySize - 1}."));
+                    $"Row {position} has the token id {row.Ids[i]} at index {i}; the vocabulary has the ids from 0 to {tokenizer.VocabularySize - 1}."));
         }
-        return Example([], tokenIds, position, weight, wholeBytes: null);
+        List<int> tokens = [.. row.Ids];
+        if (row.AddBeginning)
+            tokens.Insert(0, BeginningId);
+        if (row.AddEnd)
+            tokens.Add(tokenizer.EndOfTextId);
+        return Example(tokens, firstTarget: 1, position, row.Weight, wholeBytes: null);
     }
 
     /// <summary>Encodes one row by what it holds.</summary>
@@ -61,34 +69,24 @@ internal sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int cont
         RowContent.Text text => Encode(new TextRow("", text.Value), position, row.Weight),
         RowContent.PromptCompletion pair => Encode(new TextRow(pair.Prompt, pair.Completion), position, row.Weight),
         RowContent.Chat chat => Chats.Encode(ChatMessages.Parse(chat.Messages, position), position, row.Weight),
-        RowContent.TokenIds tokens => Encode(tokens.Ids, position, row.Weight),
+        RowContent.TokenIds tokens => Encode(tokens, position),
         _ => throw new UnreachableException(),
     };
 
-    private TokenExample Example(IReadOnlyList<int> prompt, IReadOnlyList<int> completion, long position, double weight, int? wholeBytes)
+    // The model reads every token but the last, and is asked for every one from the first target on.
+    private TokenExample Example(List<int> tokens, int firstTarget, long position, double weight, int? wholeBytes)
     {
-        int whole = prompt.Count + completion.Count + 1;
-        int length = Math.Min(whole, contextLength);
-        int[] ids = new int[length];
-        int[] targets = new int[length];
-        ids[0] = BeginningId;
+        int whole = Math.Max(1, tokens.Count - 1), length = Math.Min(whole, contextLength);
+        int[] ids = new int[length], targets = new int[length];
         for (int t = 0; t < length; t++)
         {
-            int next = Token(t);
-            targets[t] = t < prompt.Count ? TokenExample.IgnoredTarget : next;
-            if (t + 1 < length)
-                ids[t + 1] = next;
+            ids[t] = t < tokens.Count ? tokens[t] : BeginningId;
+            targets[t] = t + 1 >= firstTarget && t + 1 < tokens.Count ? tokens[t + 1] : TokenExample.IgnoredTarget;
         }
 
         bool truncated = length < whole;
-        int bytes = truncated || wholeBytes is null ? BytesOf(completion.Take(Math.Max(0, length - prompt.Count))) : wholeBytes.Value;
+        // A truncation may fall inside a character, whose first bytes decode to nothing that has their length: bytes of tokens are counted, not decoded.
+        int bytes = truncated || wholeBytes is null ? targets.Where(target => target != TokenExample.IgnoredTarget).Sum(tokenizer.ByteCount) : wholeBytes.Value;
         return new TokenExample(ids, targets, bytes, position, truncated, weight);
-
-        int Token(int t) => t < prompt.Count ? prompt[t] : t - prompt.Count < completion.Count ? completion[t - prompt.Count] : tokenizer.EndOfTextId;
     }
-
-    private IReadOnlyList<int> Encode(string text) => tokenizer.EncodeText(text);
-
-    // A truncation may fall inside a character, whose first bytes decode to nothing that has their length: bytes of tokens are counted, not decoded.
-    private int BytesOf(IEnumerable<int> ids) => ids.Sum(tokenizer.ByteCount);
 }

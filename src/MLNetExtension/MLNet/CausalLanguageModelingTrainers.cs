@@ -10,16 +10,16 @@ public sealed class CausalLanguageModelingTrainers
 
     internal CausalLanguageModelingTrainers(MLContext mlContext) => _mlContext = mlContext;
 
-    /// <summary>A trainer of a GPT-2 network on bytes, from scratch, that learns every token of a text column.</summary>
-    /// <param name="textColumnName">The column of text to learn. Default: <c>Text</c>.</param>
+    /// <summary>A trainer of a GPT-2 network on bytes, from scratch, on every token of a text column.</summary>
+    /// <param name="textColumnName">The column of text. Default: <c>Text</c>.</param>
     /// <param name="batchSize">Rows per optimizer step, at least 1. Default: 8.</param>
-    /// <param name="learningRate">The highest learning rate, above 0. Default: 3e-3.</param>
+    /// <param name="learningRate">The highest learning rate, above 0. Default: null, see <see cref="CausalLanguageModelTrainer.Options.LearningRate"/>.</param>
     /// <param name="maximumEpochs">How often to go through the data, at least 1. Default: 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">An argument is out of its range.</exception>
     public CausalLanguageModelTrainer CausalLanguageModel(
         string textColumnName = "Text",
         int batchSize = TrainingOptions.DefaultBatchSize,
-        double learningRate = TrainingOptions.DefaultLearningRate,
+        double? learningRate = null,
         int maximumEpochs = 1) =>
         CausalLanguageModel(new CausalLanguageModelTrainer.Options
         {

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+using MLNetExtension.Losses;
 using MLNetExtension.Training.Accumulation;
 
 namespace MLNetExtension.Training;
@@ -7,6 +9,13 @@ public sealed record LossOptions
 {
     /// <summary>What the accumulated gradient is divided by. Default <see cref="LossNormalization.Token"/>.</summary>
     public LossNormalization Normalization { get; init; } = LossNormalization.Token;
+
+    /// <summary>
+    /// A loss of one's own in place of the cross entropy, see <see cref="CustomTokenLoss"/>. It returns a sum and a count, so accumulation stays exact. Default null. Label smoothing and z-loss belong to
+    /// the cross entropy and are not allowed beside it. Evaluations measure the cross entropy all the same. Not saved with the model; training that resumes is given the same loss by whoever resumes it.
+    /// </summary>
+    [JsonIgnore]
+    public ITokenLoss? TokenLoss { get; init; }
 
     /// <summary>Share of a target's probability that is spread over all tokens. Default 0; from 0 to below 1.</summary>
     /// <remarks>Source: C. Szegedy et al., "Rethinking the Inception architecture for computer vision", 2016.</remarks>
@@ -25,6 +34,8 @@ public sealed record LossOptions
     internal void Validate(string group)
     {
         Require.Defined(Normalization, group);
+        Require.That(TokenLoss is null || LabelSmoothing == 0, LabelSmoothing, $"0 beside {group}.{nameof(TokenLoss)}", group);
+        Require.That(TokenLoss is null || ZLoss == 0, ZLoss, $"0 beside {group}.{nameof(TokenLoss)}", group);
         Require.That(LabelSmoothing is >= 0 and < 1, LabelSmoothing, "from 0 to below 1", group);
         Require.That(ZLoss >= 0 && double.IsFinite(ZLoss), ZLoss, "at least 0", group);
         Require.That(RouterBalanceCoefficient >= 0 && double.IsFinite(RouterBalanceCoefficient), RouterBalanceCoefficient, "at least 0", group);

@@ -26,7 +26,8 @@ internal sealed class TrainingLoop : IDisposable
         _run = run;
         _limits = new TrainingLimits(options, run.Examples.Count, run.StopToken);
         _schedule = new LearningRateSchedule(options.LearningRate, options.MinimumLearningRate, options.Schedule.WarmupSteps);
-        _trainingStep = new TrainingStep(run.Model, options, tune: _limits.Steps is null or >= StepsWorthTuning);
+        _trainingStep = new TrainingStep(
+            run.Model, options, tune: _limits.Steps is null or >= StepsWorthTuning, DecayedParameters.Create(run.Model, options.Optimizer, run.PublishedNames));
         _validation = new ValidationRun(run.Validation, run.Model, _trainingStep.Parameters, _best);
     }
 
@@ -53,7 +54,7 @@ internal sealed class TrainingLoop : IDisposable
     {
         _run.Checkpoints?.Restore(_trainingStep, _progress, _best);
         _stopReason = FindStopReason();
-        BatchSequence batches = new(_run.Examples, _run.Options.BatchSize, _run.Seed);
+        BatchSequence batches = new(_run.Examples, _run.Options.BatchSize, new EpochSampler(_run.Examples.Count, _run.Seed, _run.Options.RowOrder));
         _run.Model.train();
         try
         {

@@ -1,3 +1,4 @@
+using MLNetExtension.Data;
 using MLNetExtension.Training.Optimization;
 
 namespace MLNetExtension.Training;
@@ -27,6 +28,9 @@ internal sealed record TrainingOptions
     /// <summary>Training stops after this many steps in a row whose loss or gradient is not finite. At least 1.</summary>
     public int MaximumNonFiniteSteps { get; init; } = DefaultMaximumNonFiniteSteps;
 
+    /// <summary>The order in which epochs visit the examples.</summary>
+    public RowOrder RowOrder { get; init; } = RowOrder.Shuffled;
+
     /// <summary>The optimizer.</summary>
     public AdamWOptions Optimizer { get; init; } = new();
 
@@ -53,6 +57,7 @@ internal sealed record TrainingOptions
         Require.That(MaximumEpochs is null or >= 0, MaximumEpochs, "at least 0");
         Require.That(MaximumDuration is null || MaximumDuration >= TimeSpan.Zero, MaximumDuration, "at least 0");
         Require.That(MaximumNonFiniteSteps >= 1, MaximumNonFiniteSteps, "at least 1");
+        Require.Defined(RowOrder);
         ArgumentNullException.ThrowIfNull(Optimizer);
         ArgumentNullException.ThrowIfNull(Schedule);
         ArgumentNullException.ThrowIfNull(Loss);

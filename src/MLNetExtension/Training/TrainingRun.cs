@@ -1,5 +1,6 @@
 using MLNetExtension.Data;
 using MLNetExtension.Models;
+using MLNetExtension.Training.Optimization;
 using MLNetExtension.Training.Reports;
 using MLNetExtension.Training.Resume;
 
@@ -12,6 +13,9 @@ namespace MLNetExtension.Training;
 /// <param name="Seed">Seed of the order of examples and of dropout; the same seed on the same machine gives the same model.</param>
 internal sealed record TrainingRun(CausalLanguageModel Model, IReadOnlyList<TokenExample> Examples, TrainingOptions Options, int Seed)
 {
+    /// <summary>For parameters, their names in published files, see <see cref="DecayedParameters"/>. Default: none, all go by their names in the model.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<string>> PublishedNames { get; init; } = new Dictionary<string, IReadOnlyList<string>>();
+
     /// <summary>Called after every step.</summary>
     public Action<StepReport>? OnStep { get; init; }
 

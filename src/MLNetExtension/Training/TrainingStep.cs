@@ -9,6 +9,7 @@ using MLNetExtension.Training.Reports;
 using MLNetExtension.Training.Splitting;
 using TorchSharp;
 using static TorchSharp.torch;
+using Parameter = TorchSharp.Modules.Parameter;
 
 namespace MLNetExtension.Training;
 
@@ -35,8 +36,9 @@ internal sealed class TrainingStep : IDisposable
     /// <param name="model">The model.</param>
     /// <param name="options">How it is trained.</param>
     /// <param name="tune">Whether the training is long enough to search for the fastest split, where none is given.</param>
+    /// <param name="decays">Whether weight decay acts on a parameter. Default: on those of two and more dimensions.</param>
     /// <exception cref="ArgumentOutOfRangeException">Several workers are asked for, and the device or the model allows one.</exception>
-    public TrainingStep(CausalLanguageModel model, TrainingOptions options, bool tune)
+    public TrainingStep(CausalLanguageModel model, TrainingOptions options, bool tune, Func<string, Parameter, bool>? decays = null)
     {
         bool onCpu = model.Device.type == DeviceType.CPU, pack = options.Batching.PackRows ?? onCpu;
         RequireWorkers(options.Batching.Workers, model, onCpu);
@@ -45,14 +47,15 @@ internal sealed class TrainingStep : IDisposable
         _gradient = new BatchGradient(model, new GradientSettings
         {
             Normalization = options.Loss.Normalization,
-            Loss = new LinearCrossEntropy(labelSmoothing: options.Loss.LabelSmoothing, zLoss: options.Loss.ZLoss),
+            Loss = options.Loss.TokenLoss ?? new LinearCrossEntropy(labelSmoothing: options.Loss.LabelSmoothing, zLoss: options.Loss.ZLoss),
+            Decays = decays,
             Recompute = options.Batching.ActivationRecomputation,
             Pack = pack,
             BalanceCoefficient = options.Loss.RouterBalanceCoefficient,
             BalanceScope = options.Loss.RouterBalanceScope,
         });
         _precision.CopyMastersTo(Parameters);
-        Optimizer = new AdamW(Parameters, options.Optimizer.Beta1, options.Optimizer.Beta2, options.Optimizer.Epsilon, options.Optimizer.WeightDecay);
+        Optimizer = options.Optimizer.CreateOptimizer(Parameters);
 
         int? threads = onCpu ? options.Batching.Threads ?? KernelThreads.Available : null;
         _plan = new SplitPlan(options.Batching.MaximumTokensPerMicroBatch ?? MicroBatchTuner.DefaultTokens, options.Batching.Workers ?? 1, threads, pack);

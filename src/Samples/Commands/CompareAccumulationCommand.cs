@@ -13,7 +13,7 @@ internal static class CompareAccumulationCommand
         Option<string?> data = OptionFactory.DataOrDocumentation();
         var columns = new ColumnOptions();
         Option<IReadOnlyList<BatchSplit>?> splits = Splits(defaults.Splits);
-        Option<RowOrder> order = OptionFactory.Choice("--order", defaults.Order, "Order of the rows of a batch: shuffled, or longest first.");
+        Option<BatchOrder> order = OptionFactory.Choice("--order", defaults.Order, "Order of the rows of a batch: shuffled, or longest first.");
         Option<int> steps = OptionFactory.Integer("--steps", defaults.Steps, 1, "Optimizer steps of each run.");
         Option<ComparisonPrecision> precision = OptionFactory.Choice("--precision", defaults.Precision, "Floating-point type of the computation; Float64 tells exact from nearly exact.");
         Option<double> learningRate = OptionFactory.Number("--learning-rate", defaults.LearningRate, value => value > 0 && double.IsFinite(value), "above 0", "Learning rate of every step.");

@@ -77,6 +77,6 @@ internal static class AccumulationComparison
                 yield return Sort(order.Select(row => rows[row]), settings.Order);
     }
 
-    private static TokenExample[] Sort(IEnumerable<TokenExample> batch, RowOrder order) =>
-        [.. order == RowOrder.Length ? batch.OrderByDescending(example => example.Length) : batch];
+    private static TokenExample[] Sort(IEnumerable<TokenExample> batch, BatchOrder order) =>
+        [.. order == BatchOrder.Length ? batch.OrderByDescending(example => example.Length) : batch];
 }

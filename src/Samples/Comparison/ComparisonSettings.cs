@@ -8,7 +8,7 @@ using Samples.Text;
 namespace Samples.Comparison;
 
 /// <summary>The order of a batch's rows before they are split into micro-batches.</summary>
-internal enum RowOrder
+internal enum BatchOrder
 {
     /// <summary>The shuffled order.</summary>
     Random,
@@ -57,8 +57,8 @@ internal sealed record ComparisonSettings
     /// <summary>The normalizations that each split is trained with. Default all three; at least one.</summary>
     public IReadOnlyList<LossNormalization> Normalizations { get; init; } = [LossNormalization.Token, LossNormalization.MicroBatchMean, LossNormalization.Sum];
 
-    /// <summary>Order of the rows of a batch. Default <see cref="RowOrder.Random"/>.</summary>
-    public RowOrder Order { get; init; } = RowOrder.Random;
+    /// <summary>Order of the rows of a batch. Default <see cref="BatchOrder.Random"/>.</summary>
+    public BatchOrder Order { get; init; } = BatchOrder.Random;
 
     /// <summary>Type of weights, gradients and optimizer state. Default <see cref="ComparisonPrecision.Float64"/>, which tells exact from nearly exact.</summary>
     public ComparisonPrecision Precision { get; init; } = ComparisonPrecision.Float64;
@@ -86,7 +86,7 @@ internal sealed record ComparisonSettings
             Require(split.Rows == Splits[0].Rows, nameof(Splits), string.Join(", ", Splits), $"splits of one batch: {Splits[0]} has {Splits[0].Rows} rows, {split} has {split.Rows}");
         }
         Require(Normalizations.Count > 0 && Normalizations.All(Enum.IsDefined), nameof(Normalizations), string.Join(", ", Normalizations), "at least one of " + string.Join(", ", Enum.GetNames<LossNormalization>()));
-        Require(Enum.IsDefined(Order), nameof(Order), Order, string.Join(", ", Enum.GetNames<RowOrder>()));
+        Require(Enum.IsDefined(Order), nameof(Order), Order, string.Join(", ", Enum.GetNames<BatchOrder>()));
         Require(Enum.IsDefined(Precision), nameof(Precision), Precision, string.Join(", ", Enum.GetNames<ComparisonPrecision>()));
         Require(Steps >= 1, nameof(Steps), Steps, "at least 1");
         Require(LearningRate > 0 && double.IsFinite(LearningRate), nameof(LearningRate), LearningRate, "above 0");

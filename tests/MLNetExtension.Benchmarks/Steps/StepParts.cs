@@ -32,7 +32,7 @@ internal sealed class StepParts : IDisposable
     {
         _gradient = new WorkerGradient(model, new GradientSettings { Normalization = _options.Loss.Normalization, Pack = true });
         _spare = new GradientAccumulator(_gradient.Parameters, _options.Loss.Normalization);
-        _optimizer = new AdamW(_gradient.Parameters, _options.Optimizer.Beta1, _options.Optimizer.Beta2, _options.Optimizer.Epsilon, _options.Optimizer.WeightDecay);
+        _optimizer = _options.Optimizer.CreateOptimizer(_gradient.Parameters);
     }
 
     /// <summary>Measures in this process.</summary>

@@ -2,6 +2,7 @@ using System.Text.Json;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Safetensors;
 using MLNetExtension.Training;
+using MLNetExtension.Training.Optimization;
 
 namespace MLNetExtension.Benchmarks.Workloads;
 
@@ -67,5 +68,7 @@ internal sealed record ModelSizes(int VocabularySize, int ContextLength, int Lay
 internal sealed record OptimizerSettings(double LearningRate, double Beta1, double Beta2, double Epsilon, double WeightDecay, double MaximumGradientNorm)
 {
     public static OptimizerSettings From(TrainingOptions options) =>
-        new(options.LearningRate, options.Optimizer.Beta1, options.Optimizer.Beta2, options.Optimizer.Epsilon, options.Optimizer.WeightDecay, options.Optimizer.MaximumGradientNorm);
+        new(
+            options.LearningRate, options.Optimizer.Beta1, options.Optimizer.Beta2 ?? AdamWOptions.DefaultBeta2, options.Optimizer.Epsilon, options.Optimizer.WeightDecay ?? AdamWOptions.DefaultWeightDecay,
+            options.Optimizer.MaximumGradientNorm);
 }

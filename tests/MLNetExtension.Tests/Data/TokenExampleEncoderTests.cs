@@ -72,7 +72,7 @@ public sealed class TokenExampleEncoderTests
     public void Token_ids_make_the_example_of_the_text_that_they_spell(string text, int contextLength)
     {
         TokenExampleEncoder encoder = new(new ByteLevelTokenizer(), contextLength);
-        TokenExample expected = Encode("", text, contextLength), example = encoder.Encode([.. Encoding.UTF8.GetBytes(text).Select(id => (int)id)], 0, weight: 3);
+        TokenExample expected = Encode("", text, contextLength), example = encoder.Encode(new RowContent.TokenIds([.. Encoding.UTF8.GetBytes(text).Select(id => (int)id)], AddBeginning: true, AddEnd: true, Weight: 3), 0);
         CollectionAssert.AreEqual(expected.Ids, example.Ids);
         CollectionAssert.AreEqual(expected.Targets, example.Targets);
         Assert.AreEqual((expected.TargetBytes, expected.WasTruncated, 3.0), (example.TargetBytes, example.WasTruncated, example.Weight));

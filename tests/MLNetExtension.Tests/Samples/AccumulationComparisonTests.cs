@@ -18,9 +18,9 @@ internal sealed class AccumulationComparisonTests
     private static readonly ComparisonSettings Settings = new() { Splits = [new(1, 8), new(2, 4), new(4, 2), new(8, 1)], Steps = 6 };
 
     [TestMethod]
-    [DataRow(RowOrder.Random)]
-    [DataRow(RowOrder.Length)]
-    public void Token_agrees_with_the_full_batch_whatever_the_split(RowOrder order)
+    [DataRow(BatchOrder.Random)]
+    [DataRow(BatchOrder.Length)]
+    public void Token_agrees_with_the_full_batch_whatever_the_split(BatchOrder order)
     {
         IReadOnlyList<AccumulationRun> runs = AccumulationComparison.Run(Model, Rows, Settings with { Order = order });
 

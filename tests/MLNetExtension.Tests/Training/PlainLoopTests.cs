@@ -5,6 +5,7 @@ using MLNetExtension.Training.Reports;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
+using AdamWOptions = MLNetExtension.Training.Optimization.AdamWOptions;
 
 namespace MLNetExtension.Tests.Training;
 
@@ -65,7 +66,7 @@ public sealed class PlainLoopTests
         using Gpt2Model model = Ragged.Model();
         Parameter[] parameters = [.. model.parameters()];
         using optim.Optimizer optimizer = optim.AdamW(
-            [Group(parameters.Where(p => p.dim() >= 2), options.Optimizer.WeightDecay), Group(parameters.Where(p => p.dim() < 2), 0)]);
+            [Group(parameters.Where(p => p.dim() >= 2), options.Optimizer.WeightDecay ?? AdamWOptions.DefaultWeightDecay), Group(parameters.Where(p => p.dim() < 2), 0)]);
         EpochSampler sampler = new(rows.Count, Seed);
         TokenExample[][] batches = [.. Enumerable.Range(0, options.MaximumEpochs!.Value)
             .SelectMany(epoch => sampler.Order(epoch).Chunk(options.BatchSize)).Select(batch => batch.Select(row => rows[row]).ToArray())];
@@ -90,7 +91,7 @@ public sealed class PlainLoopTests
         return Weights(model);
 
         AdamW.ParamGroup Group(IEnumerable<Parameter> group, double decay) =>
-            new(group, lr: 1, beta1: options.Optimizer.Beta1, beta2: options.Optimizer.Beta2, eps: options.Optimizer.Epsilon, weight_decay: decay);
+            new(group, lr: 1, beta1: options.Optimizer.Beta1, beta2: options.Optimizer.Beta2 ?? AdamWOptions.DefaultBeta2, eps: options.Optimizer.Epsilon, weight_decay: decay);
     }
 
     private static Tensor Loss(Gpt2Model model, IReadOnlyList<TokenExample> batch, TrainingOptions options)

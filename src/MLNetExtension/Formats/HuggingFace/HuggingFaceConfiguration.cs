@@ -58,11 +58,26 @@ internal static class HuggingFaceConfiguration
 
     /// <summary>Finds the architecture of a model.</summary>
     /// <exception cref="NotSupportedException">It is of another class.</exception>
-    public static IArchitecture FindArchitecture(CausalLanguageModel model) => model switch
+    public static IArchitecture FindArchitecture(CausalLanguageModel model) => TryFindArchitecture(model)
+        ?? throw new NotSupportedException($"A model of the class {model.GetType().Name} cannot be written as Hugging Face's; known are {nameof(Gpt2Model)} and {nameof(LlamaModel)}.");
+
+    /// <summary>Gives the names of a model's parameters in Hugging Face's files, by their names in the model: several where a parameter holds several of the files' tensors. Empty for a model that the files have no form for.</summary>
+    public static IReadOnlyDictionary<string, IReadOnlyList<string>> ListNames(CausalLanguageModel model)
+    {
+        Dictionary<string, IReadOnlyList<string>> names = [];
+        if (TryFindArchitecture(model) is { } architecture)
+        {
+            foreach (IGrouping<string, HuggingFaceTensor> tensors in architecture.Tensors.GroupBy(tensor => tensor.Parameter))
+                names[tensors.Key] = [.. tensors.Select(tensor => (tensor.HasPrefix ? architecture.Prefixes[0] : "") + tensor.Name)];
+        }
+        return names;
+    }
+
+    private static IArchitecture? TryFindArchitecture(CausalLanguageModel model) => model switch
     {
         Gpt2Model gpt2 => new Gpt2Architecture(gpt2.Configuration),
         LlamaModel llama => new LlamaArchitecture(llama.Configuration),
-        _ => throw new NotSupportedException($"A model of the class {model.GetType().Name} cannot be written as Hugging Face's; known are {nameof(Gpt2Model)} and {nameof(LlamaModel)}."),
+        _ => null,
     };
 
     // By the values of the key model_type.

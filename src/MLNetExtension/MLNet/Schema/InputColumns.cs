@@ -54,10 +54,13 @@ public abstract record InputColumns
     /// <param name="weight">The column with the rows' weights, see <see cref="Weight"/>. Default: null.</param>
     public static InputColumns Chat(string column = "Messages", string? weight = null) => new ChatColumn(column) { Weight = weight };
 
-    /// <summary>One column of token ids (a vector of Int32, of any size), for texts that are tokens already: the model's own, without the end-of-text at their ends. Every id is trained on.</summary>
+    /// <summary>One column of token ids (a vector of Int32, of any size), for texts that are tokens already. Every id is trained on, but for one that nothing stands before.</summary>
     /// <param name="column">The column. Default: <c>TokenIds</c>.</param>
     /// <param name="weight">The column with the rows' weights, see <see cref="Weight"/>. Default: null.</param>
-    public static InputColumns TokenIds(string column = "TokenIds", string? weight = null) => new TokenIdsColumn(column) { Weight = weight };
+    /// <param name="addBeginning">Whether the beginning-of-text is put before the ids, so that the first of them is trained on too. Default true; false where the column has it already.</param>
+    /// <param name="addEnd">Whether the end-of-text is put after the ids and trained on. Default true; false where the column has it already, or rows are pieces of texts.</param>
+    public static InputColumns TokenIds(string column = "TokenIds", string? weight = null, bool addBeginning = true, bool addEnd = true) =>
+        new TokenIdsColumn(column, addBeginning, addEnd) { Weight = weight };
 
     internal IEnumerable<DataViewSchema.Column> FindIn(DataViewSchema schema) => All.Select(column => schema[column.Name]);
 
@@ -86,7 +89,7 @@ public abstract record InputColumns
         internal override IReadOnlyList<InputColumn> Content => [new("messages", Column, TextDataViewType.Instance)];
     }
 
-    internal sealed record TokenIdsColumn(string Column) : InputColumns
+    internal sealed record TokenIdsColumn(string Column, bool AddBeginning = true, bool AddEnd = true) : InputColumns
     {
         internal override IReadOnlyList<InputColumn> Content => [new("token ids", Column, new VectorDataViewType(NumberDataViewType.Int32))];
     }

@@ -73,7 +73,7 @@ internal sealed class RowReader
                 return weight => new RowContent.Chat(messages(), weight);
             case InputColumns.TokenIdsColumn column:
                 var ids = IdsReader(row, column.Column);
-                return weight => new RowContent.TokenIds(ids(), weight);
+                return weight => new RowContent.TokenIds(ids(), column.AddBeginning, column.AddEnd, weight);
             default:
                 throw new UnreachableException();
         }

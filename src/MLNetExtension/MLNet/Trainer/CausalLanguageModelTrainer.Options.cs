@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using MLNetExtension.Data;
 using MLNetExtension.Models.Lora;
 using MLNetExtension.Training;
 using MLNetExtension.Training.Optimization;
@@ -26,8 +27,16 @@ public sealed partial class CausalLanguageModelTrainer
         /// <summary>Rows of an optimizer step, however they are split into micro-batches. Default: 8; at least 1.</summary>
         public int BatchSize = TrainingOptions.DefaultBatchSize;
 
-        /// <summary>Learning rate after the warm-up. Default: 3e-3; above 0.</summary>
-        public double LearningRate = TrainingOptions.DefaultLearningRate;
+        /// <summary>
+        /// Learning rate after the warm-up, above 0. Default: null; it follows from what is trained, as do the defaults of <see cref="AdamWOptions.WeightDecay"/>, <see cref="AdamWOptions.Beta2"/> and
+        /// <see cref="ScheduleOptions.WarmupSteps"/>:
+        /// <list type="bullet">
+        /// <item>a new network: 3e-3 up to a width of 128 and in inverse proportion to the width from there on, as in table 2.1 of T. Brown et al., "Language models are few-shot learners", 2020;</item>
+        /// <item>a pretrained model: 5e-5; low-rank adapters: 2e-4.</item>
+        /// </list>
+        /// The values taken are in the log and in <see cref="CausalLanguageModelTransformer.Options"/>.
+        /// </summary>
+        public double? LearningRate;
 
         /// <summary>Most optimizer steps. Default: null, no limit; 0 gives the model as it was initialized.</summary>
         public int? MaximumSteps;
@@ -40,6 +49,9 @@ public sealed partial class CausalLanguageModelTrainer
 
         /// <summary>Seed of the weights, the order of rows and dropout. Default: null, drawn from the seed of the <c>MLContext</c>.</summary>
         public int? Seed;
+
+        /// <summary>In which order an epoch visits the rows. Default: shuffled.</summary>
+        public RowOrder RowOrder = RowOrder.Shuffled;
 
         /// <summary>The optimizer: AdamW's coefficients, weight decay and gradient clipping.</summary>
         public AdamWOptions Optimizer = new();
@@ -92,17 +104,19 @@ public sealed partial class CausalLanguageModelTrainer
             var options = Copy();
             (options.Validation, options.Checkpoints, options.Progress) = (null, null, null);
             (options.CancellationToken, options.StopToken) = (default, default);
+            options.Loss = Loss with { TokenLoss = null };
             return options;
         }
 
         internal TrainingOptions ToTrainingOptions() => new()
         {
             BatchSize = BatchSize,
-            LearningRate = LearningRate,
+            LearningRate = LearningRate ?? TrainingOptions.DefaultLearningRate,
             MaximumSteps = MaximumSteps,
             MaximumEpochs = MaximumEpochs,
             MaximumDuration = MaximumDuration,
             MaximumNonFiniteSteps = MaximumNonFiniteSteps,
+            RowOrder = RowOrder,
             Optimizer = Optimizer,
             Schedule = Schedule,
             Loss = Loss,

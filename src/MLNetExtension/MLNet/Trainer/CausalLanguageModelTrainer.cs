@@ -11,9 +11,7 @@ namespace MLNetExtension;
 
 /// <summary>Trains a causal language model with exact gradient accumulation: a GPT-2 network on bytes or tokens from scratch, or a published model, all of it or low-rank adapters.</summary>
 /// <remarks>
-/// <para>Input: a text column, every token of which is learnt, or a prompt and a completion column, of which the completion is learnt, or a vector column of token
-/// ids, every one of which is learnt, or a column of chats, of which what the assistant says is learnt; and, where rows are weighted, a column with their weights. Output of the trained model: see
-/// <see cref="CausalLanguageModelTransformer"/>.</para>
+/// <para>Input: see <see cref="InputColumns"/>. Output of the trained model: see <see cref="CausalLanguageModelTransformer"/>.</para>
 /// <para>The device is the CPU, or the GPU that <see cref="MLContext.GpuDeviceId"/> names. Progress is written to <c>MLContext.Log</c>, and to .NET's metrics under the
 /// meter <c>MLNetExtension</c>. The same seed gives the same model each time; TorchSharp's global random state is left alone, and fitting draws nothing from that of
 /// the <see cref="MLContext"/>.</para>
@@ -30,7 +28,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
         options.Validate();
         _mlContext = mlContext;
         _host = ((IHostEnvironment)mlContext).Register(nameof(CausalLanguageModelTrainer));
-        _options = options.Copy();
+        _options = DerivedDefaults.FillIn(options);
         // Drawn once, so that fitting twice gives the same model twice, and kept with the options, so that a saved model tells it.
         _options.Seed = _seed = options.Seed ?? _host.Rand.Next();
     }
@@ -88,6 +86,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
                 report.Resume(step);
             var summary = TrainingLoop.Run(new TrainingRun(network, rows.Examples, _options.ToTrainingOptions(), _seed)
             {
+                PublishedNames = model.PublishedNames,
                 OnStep = report.Step,
                 Validation = validation?.Measure(network),
                 Checkpoints = checkpoints,

@@ -5,6 +5,7 @@ using System.Text.Json;
 using MLNetExtension.Data;
 using MLNetExtension.MLNet.Archive;
 using MLNetExtension.MLNet.Schema;
+using MLNetExtension.Training.Optimization;
 
 namespace MLNetExtension.MLNet.Trainer;
 
@@ -19,6 +20,8 @@ internal static class ResumeSettings
     {
         var settings = new Dictionary<string, string>();
         foreach (var setting in JsonSerializer.SerializeToElement(Values(options), ArchiveJson.Options).EnumerateObject())
+            settings[setting.Name] = setting.Value.GetRawText();
+        foreach (var setting in JsonSerializer.SerializeToElement(LaterValues(options), ArchiveJson.Options).EnumerateObject())
             settings[setting.Name] = setting.Value.GetRawText();
         settings["the training data"] = Hash(rows.Examples);
         settings["the validation data"] = validation is null ? "none" : Hash(validation.Examples);
@@ -69,6 +72,21 @@ internal static class ResumeSettings
             ["EvaluationInterval"] = options.Validation?.Interval ?? ValidationOptions.DefaultInterval,
             ["Patience"] = options.Validation?.Patience,
         };
+    }
+
+    // Options that came later are stored only where they are not at their defaults: a checkpoint of an earlier version has none of them.
+    private static Dictionary<string, object?> LaterValues(CausalLanguageModelTrainer.Options options)
+    {
+        var values = new Dictionary<string, object?>();
+        if (options.RowOrder != RowOrder.Shuffled)
+            values["RowOrder"] = options.RowOrder;
+        if (options.Optimizer.DecayRule != WeightDecayRule.Matrices)
+            values["DecayRule"] = options.Optimizer.DecayRule;
+        if (options.Optimizer.DecayExclusions.Count > 0)
+            values["DecayExclusions"] = options.Optimizer.DecayExclusions;
+        if (options.Loss.TokenLoss is { } loss)
+            values["TokenLoss"] = loss.GetType().Name;
+        return values;
     }
 
     private static string Hash(IReadOnlyList<TokenExample> examples)

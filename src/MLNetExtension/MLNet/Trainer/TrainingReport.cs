@@ -25,6 +25,7 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
         Info(string.Create(Invariant, $"Training on {device} in {precision}: {parameters:N0} parameters{(trained == parameters ? "" : $", {trained:N0} of them trained")} "
             + $"({network.Blocks.Count} layers of width {network.TokenEmbedding.shape[1]}, context of {contextLength} tokens); "
             + $"{rows.Rows:N0} rows, {rows.TargetTokens:N0} target tokens."));
+        Info(string.Create(Invariant, $"Learning rate {options.LearningRate:G3} after the warm-up; AdamW with weight decay {options.Optimizer.WeightDecay:G3} and betas {options.Optimizer.Beta1:G4} and {options.Optimizer.Beta2:G4}."));
         WarnOfIncomplete(rows, contextLength, "rows");
         if (validation is not null)
         {

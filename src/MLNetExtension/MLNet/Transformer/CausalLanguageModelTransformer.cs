@@ -43,6 +43,9 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
     /// <summary>Steps, losses and the reason why training stopped; null for a model that was loaded.</summary>
     public TrainingSummary? Training { get; }
 
+    /// <summary>The options that the model was trained with, in which defaults that follow from what is trained have their values; without validation rows, checkpoints and callbacks. A copy.</summary>
+    public CausalLanguageModelTrainer.Options Options => _options.Copy();
+
     /// <summary>The column that holds the prompt, or the whole text where there are no prompts; null where rows are token ids.</summary>
     internal string? PromptColumnName => _options.Columns.PromptColumn;
 

@@ -11,29 +11,32 @@ namespace MLNetExtension.Training.Accumulation;
 /// <para>What accumulates: autograd adds into <see cref="Gradients"/> in place, because each parameter's <c>grad</c> is a view of it; it is reset by <see cref="ZeroGradients"/> alone.
 /// Where the model computes in half precision, its parameters and their gradients view half-precision buffers instead: <see cref="CollectGradients"/> adds those gradients to
 /// the float32 sum after every micro-batch, so that no sum over micro-batches is ever rounded to half precision, and <see cref="PublishValues"/> rounds the stepped values once.</para>
-/// <para>Matrices come first and vectors after them, so that weight decay, which by custom spares biases and norms, acts on one leading piece.
+/// <para>The parameters that decay come first, so that weight decay acts on one leading piece.
 /// Move a model to its device first: a later move gives its parameters memory of their own, outside of the buffers.</para>
 /// </remarks>
 public sealed class FlatParameters : IDisposable
 {
     private readonly Slot[] _slots;
+    private readonly Func<string, Parameter, bool> _decays;
     private readonly Tensor? _computedValues, _computedGradients;    // [P], where the model computes in half precision
 
     /// <summary>Moves the trained parameters of a model into new buffers; their values stay as they are.</summary>
     /// <param name="parameters">Names and parameters. A tied parameter, which appears under two names, is stored once. Parameters that need no gradient are left alone.</param>
+    /// <param name="decays">Whether weight decay acts on a parameter. Default: on those of two and more dimensions, so that biases and norms are spared.</param>
     /// <exception cref="ArgumentException">There is nothing to train, or the parameters differ in dtype or device.</exception>
-    public FlatParameters(IEnumerable<(string name, Parameter parameter)> parameters)
-        : this(parameters, shared: null)
+    public FlatParameters(IEnumerable<(string name, Parameter parameter)> parameters, Func<string, Parameter, bool>? decays = null)
+        : this(parameters, decays ?? ((_, parameter) => parameter.dim() >= 2), shared: null)
     {
     }
 
-    private FlatParameters(IEnumerable<(string name, Parameter parameter)> parameters, FlatParameters? shared)
+    private FlatParameters(IEnumerable<(string name, Parameter parameter)> parameters, Func<string, Parameter, bool> decays, FlatParameters? shared)
     {
+        _decays = decays;
         _slots = [.. parameters
             .Where(p => p.parameter.requires_grad)
             .DistinctBy(p => p.parameter.Handle)
-            .OrderBy(p => p.parameter.dim() >= 2 ? 0 : 1)
-            .Select(p => new Slot(p.name, p.parameter))];
+            .Select(p => new Slot(p.name, p.parameter, decays(p.name, p.parameter)))
+            .OrderBy(slot => slot.Decays ? 0 : 1)];
         if (_slots.Length == 0)
             throw new ArgumentException("No parameter of the model needs a gradient: there is nothing to train.", nameof(parameters));
         Parameter first = _slots[0].Parameter;
@@ -45,7 +48,7 @@ public sealed class FlatParameters : IDisposable
         }
 
         Length = _slots.Sum(slot => slot.Parameter.numel());
-        DecayedLength = _slots.Where(slot => slot.Parameter.dim() >= 2).Sum(slot => slot.Parameter.numel());
+        DecayedLength = _slots.Where(slot => slot.Decays).Sum(slot => slot.Parameter.numel());
         Names = [.. _slots.Select(slot => slot.Name)];
 
         using var scope = NewDisposeScope();
@@ -79,7 +82,7 @@ public sealed class FlatParameters : IDisposable
     /// <summary>P, the number of trainable scalars.</summary>
     public long Length { get; }
 
-    /// <summary>How many leading scalars belong to matrices, the ones that weight decay acts on.</summary>
+    /// <summary>How many leading scalars weight decay acts on.</summary>
     public long DecayedLength { get; }
 
     /// <summary>Names of the parameters, in the order in which the buffers hold them.</summary>
@@ -96,7 +99,7 @@ public sealed class FlatParameters : IDisposable
     /// <exception cref="ArgumentException">Names or shapes differ from those of this model.</exception>
     public FlatParameters Share(IEnumerable<(string name, Parameter parameter)> replica)
     {
-        FlatParameters shared = new(replica, shared: this);
+        FlatParameters shared = new(replica, _decays, shared: this);
         bool sameNames = shared.Names.SequenceEqual(Names);
         if (sameNames && shared._slots.Zip(_slots).All(pair => pair.First.Shape.SequenceEqual(pair.Second.Shape)))
             return shared;
@@ -176,9 +179,11 @@ public sealed class FlatParameters : IDisposable
 
     private static Tensor View(Tensor buffer, long offset, long[] shape) => buffer.narrow(0, offset, shape.Aggregate(1L, (product, size) => product * size)).view(shape);
 
-    private sealed class Slot(string name, Parameter parameter)
+    private sealed class Slot(string name, Parameter parameter, bool decays)
     {
         public string Name { get; } = name;
+
+        public bool Decays { get; } = decays;
 
         public Parameter Parameter { get; } = parameter;
 

@@ -1,4 +1,5 @@
 using MLNetExtension.Losses;
+using TorchSharp.Modules;
 
 namespace MLNetExtension.Training.Accumulation;
 
@@ -10,6 +11,9 @@ internal sealed record GradientSettings
 
     /// <summary>The loss over targets.</summary>
     public ITokenLoss Loss { get; init; } = new LinearCrossEntropy();
+
+    /// <summary>Whether weight decay acts on a parameter. Default: on those of two and more dimensions.</summary>
+    public Func<string, Parameter, bool>? Decays { get; init; }
 
     /// <summary>Whether the inner values of blocks are computed again in the backward pass instead of kept.</summary>
     public bool Recompute { get; init; }

@@ -19,7 +19,7 @@ internal sealed class WorkerGradient : IDisposable
     /// <param name="model">The model; it stays its owner's.</param>
     /// <param name="settings">How the gradient is computed.</param>
     public WorkerGradient(CausalLanguageModel model, GradientSettings settings)
-        : this(model, settings, new FlatParameters(model.named_parameters()), ownsModel: false)
+        : this(model, settings, new FlatParameters(model.named_parameters(), settings.Decays), ownsModel: false)
     {
     }
 

@@ -5,7 +5,7 @@ namespace MLNetExtension.Training.Optimization;
 
 /// <summary>
 /// AdamW (Loshchilov and Hutter 2019, "Decoupled weight decay regularization", algorithm 2) on flat parameters, in pieces, whatever parameters those belong to.
-/// Matrices decay; biases and norms do not.
+/// Which of them decay is decided there.
 /// </summary>
 public sealed class AdamW : IDisposable
 {

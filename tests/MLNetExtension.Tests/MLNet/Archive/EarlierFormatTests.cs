@@ -80,6 +80,8 @@ public sealed class EarlierFormatTests
         options.Model = LanguageModel.Gpt2(layers: 1, heads: 2, width: 4, contextLength: 16);
         options.Adapters = new LoraOptions { Rank = 2 };
         options.LearningRate = 2e-3;
+        // The defaults of the version that wrote it, whatever was trained.
+        options.Optimizer = new() { Beta2 = 0.95, WeightDecay = 0.1 };
         options.Schedule = new() { WarmupSteps = 1, MinimumLearningRate = 3e-4 };
         options.MaximumDuration = TimeSpan.FromHours(1);
         options.Batching = new() { MaximumTokensPerMicroBatch = 64, Workers = 1, Threads = 1, PackRows = true };
