@@ -2,7 +2,6 @@ using System.Globalization;
 using Microsoft.ML;
 using MLNetExtension.Losses;
 using MLNetExtension.Training;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.MLNet.Trainer;
