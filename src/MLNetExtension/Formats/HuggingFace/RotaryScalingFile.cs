@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using MLNetExtension.Files;
 using MLNetExtension.Models.Layers;
@@ -54,36 +55,44 @@ internal static class RotaryScalingFile
         json["rope_scaling"] = configuration.RotaryScaling switch
         {
             null => null,
-            RotaryScaling.Linear linear => new JsonObject { ["rope_type"] = "linear", ["factor"] = linear.Factor },
-            RotaryScaling.Dynamic dynamic => new JsonObject { ["rope_type"] = "dynamic", ["factor"] = dynamic.Factor },
-            RotaryScaling.Llama3 llama3 => new JsonObject
-            {
-                ["rope_type"] = "llama3",
-                ["factor"] = llama3.Factor,
-                ["low_freq_factor"] = llama3.LowFrequencyFactor,
-                ["high_freq_factor"] = llama3.HighFrequencyFactor,
-                ["original_max_position_embeddings"] = llama3.OriginalContextLength,
-            },
+            RotaryScaling.Linear linear => Scaling("linear", linear.Factor),
+            RotaryScaling.Dynamic dynamic => Scaling("dynamic", dynamic.Factor),
+            RotaryScaling.Llama3 llama3 => Llama3(llama3),
             RotaryScaling.Yarn yarn => Yarn(yarn),
             _ => throw new NotSupportedException($"Rotary scaling of the class {configuration.RotaryScaling.GetType().Name} has no form in Hugging Face's files."),
         };
     }
 
+    // transformers before 4.43 reads "type", later versions "rope_type".
+    private static JsonObject Scaling(string type, double factor) => new() { ["type"] = type, ["rope_type"] = type, ["factor"] = Float(factor) };
+
+    private static JsonObject Llama3(RotaryScaling.Llama3 llama3)
+    {
+        JsonObject json = Scaling("llama3", llama3.Factor);
+        json["low_freq_factor"] = Float(llama3.LowFrequencyFactor);
+        json["high_freq_factor"] = Float(llama3.HighFrequencyFactor);
+        json["original_max_position_embeddings"] = llama3.OriginalContextLength;
+        return json;
+    }
+
     private static JsonObject Yarn(RotaryScaling.Yarn yarn)
     {
-        JsonObject json = new()
-        {
-            ["rope_type"] = "yarn",
-            ["factor"] = yarn.Factor,
-            ["original_max_position_embeddings"] = yarn.OriginalContextLength,
-            ["beta_fast"] = yarn.FastTurns,
-            ["beta_slow"] = yarn.SlowTurns,
-        };
+        JsonObject json = Scaling("yarn", yarn.Factor);
+        json["original_max_position_embeddings"] = yarn.OriginalContextLength;
+        json["beta_fast"] = Float(yarn.FastTurns);
+        json["beta_slow"] = Float(yarn.SlowTurns);
         if (yarn.AttentionFactor is { } factor)
-            json["attention_factor"] = factor;
+            json["attention_factor"] = Float(factor);
         if (!yarn.WholeIndices)
             json["truncate"] = false;
         return json;
+    }
+
+    // transformers asks for floats, and Python takes a number without a point for an integer.
+    private static JsonNode Float(double value)
+    {
+        string text = value.ToString("R", CultureInfo.InvariantCulture);
+        return JsonNode.Parse(text.AsSpan().ContainsAny(".E") ? text : text + ".0")!;
     }
 
     private static double Factor(JsonObjectReader reader)

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using MLNetExtension.Formats.HuggingFace;
 using MLNetExtension.Models;
 using MLNetExtension.Models.Gpt2;
@@ -91,6 +92,28 @@ internal sealed class HuggingFaceModelTests
         Assert.Contains($"\"model_type\": \"{name.Split(' ')[0]}\"", File.ReadAllText(Path.Combine(folder.Path, "config.json")));
     }
 
+    // Until 4.43 Hugging Face's check asked for 'type' and for a factor that Python takes for a float: "`rope_scaling`'s factor field must be a float > 1, got 4".
+    [TestMethod]
+    public void Rotary_scaling_is_written_for_older_and_newer_readers()
+    {
+        using var scope = NewDisposeScope();
+        using TemporaryFolder folder = new();
+        foreach ((RotaryScaling scaling, string type) in new (RotaryScaling, string)[]
+        {
+            (new RotaryScaling.Linear(4), "linear"), (new RotaryScaling.Dynamic(2), "dynamic"), (new RotaryScaling.Llama3(8, 1, 4, 16), "llama3"), (new RotaryScaling.Yarn(4, 16), "yarn"),
+        })
+        {
+            using HuggingFaceModel model = new(TinyLlama.Make(Plain("llama") with { RotaryScaling = scaling }));
+            model.Save(folder.Path);
+            using JsonDocument written = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder.Path, "config.json")));
+            JsonElement json = written.RootElement.GetProperty("rope_scaling");
+            Assert.AreEqual((type, type), (json.GetProperty("type").GetString(), json.GetProperty("rope_type").GetString()));
+            foreach (JsonProperty number in json.EnumerateObject().Where(property => property.Name is "factor" or "low_freq_factor" or "high_freq_factor" or "beta_fast" or "beta_slow"))
+                Assert.Contains(".0", number.Value.GetRawText(), number.Name);
+            AssertEqual(model, folder.Path);
+        }
+    }
+
     public static IEnumerable<object[]> Unspeakable =>
     [
         Family("llama", c => c with { QueryKeyNorm = true }),
@@ -180,9 +203,18 @@ internal sealed class HuggingFaceModelTests
     private static object[] Family(string type, Func<LlamaConfiguration, LlamaConfiguration> change) =>
     [
         type,
-        () => (CausalLanguageModel)TinyLlama.Make(
-            change(TinyLlama.Configuration with { ModelType = type, QueryKeyNorm = false, QueryKeyValueBias = false, UnrotatedLayers = [], SlidingWindow = null, SlidingLayers = null })),
+        () => (CausalLanguageModel)TinyLlama.Make(change(Plain(type))),
     ];
+
+    private static LlamaConfiguration Plain(string type) => TinyLlama.Configuration with
+    {
+        ModelType = type,
+        QueryKeyNorm = false,
+        QueryKeyValueBias = false,
+        UnrotatedLayers = [],
+        SlidingWindow = null,
+        SlidingLayers = null,
+    };
 
     private static void AssertEqual(HuggingFaceModel model, string folder)
     {

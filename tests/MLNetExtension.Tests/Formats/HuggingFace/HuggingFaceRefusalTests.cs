@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using MLNetExtension.Formats.HuggingFace;
 using MLNetExtension.Safetensors;
 using static TorchSharp.torch;
@@ -43,6 +44,46 @@ public sealed class HuggingFaceRefusalTests
         copy.Set(key, value);
         HuggingFaceModel.Load(copy.Path).Dispose();
     }
+
+    // Every key that PretrainedConfig itself writes, in any of transformers' versions 4 and 5, with its default: files saved without use_diff have them all.
+    [TestMethod]
+    [DataRow("llama")]
+    [DataRow("gpt2")]
+    public void The_base_class_s_keys_at_their_defaults_are_let_through(string model)
+    {
+        const string Defaults = """
+            {
+              "return_dict": true, "output_hidden_states": false, "output_attentions": false, "torchscript": false, "torch_dtype": "float32", "dtype": "float32", "use_bfloat16": false,
+              "tf_legacy_loss": false, "pruned_heads": {}, "chunk_size_feed_forward": 0, "is_encoder_decoder": false, "is_decoder": false, "cross_attention_hidden_size": null,
+              "add_cross_attention": false, "tie_encoder_decoder": false, "max_length": 20, "min_length": 0, "do_sample": false, "early_stopping": false, "num_beams": 1, "num_beam_groups": 1,
+              "diversity_penalty": 0.0, "temperature": 1.0, "top_k": 50, "top_p": 1.0, "typical_p": 1.0, "repetition_penalty": 1.0, "length_penalty": 1.0, "no_repeat_ngram_size": 0,
+              "encoder_no_repeat_ngram_size": 0, "bad_words_ids": null, "num_return_sequences": 1, "output_scores": false, "return_dict_in_generate": false, "forced_bos_token_id": null,
+              "forced_eos_token_id": null, "remove_invalid_values": false, "exponential_decay_length_penalty": null, "suppress_tokens": null, "begin_suppress_tokens": null,
+              "architectures": null, "finetuning_task": null, "id2label": {"0": "LABEL_0", "1": "LABEL_1"}, "label2id": {"LABEL_0": 0, "LABEL_1": 1}, "num_labels": 2, "_num_labels": 2,
+              "tokenizer_class": null, "prefix": null, "bos_token_id": null, "pad_token_id": null, "eos_token_id": null, "sep_token_id": null, "decoder_start_token_id": null,
+              "task_specific_params": null, "problem_type": null, "_name_or_path": "", "name_or_path": "", "_commit_hash": null, "transformers_version": "4.57.0", "gradient_checkpointing": false,
+              "_attn_implementation": "sdpa", "_attn_implementation_internal": "sdpa", "_attn_implementation_autoset": true, "attn_implementation": null, "experts_implementation": null,
+              "_experts_implementation": "eager", "_experts_implementation_internal": "eager", "_output_attentions": false, "per_layer_config": null, "quantization_config": null, "output_past": true,
+              "xla_device": false, "is_composition": false, "keys_to_ignore_at_inference": ["past_key_values"], "auto_map": {"AutoConfig": "configuration_x.XConfig"}, "base_model_tp_plan": {},
+              "base_model_pp_plan": {}, "base_model_ep_plan": {}, "base_model_fsdp_plan": {}, "distributed_config": {}, "ignore_keys_at_rope_validation": [], "eos_token_ids": 0,
+              "use_cache": true
+            }
+            """;
+        using CheckpointCopy copy = new(model);
+        foreach ((string key, JsonNode? value) in JsonNode.Parse(Defaults)!.AsObject())
+            copy.Set(key, value?.ToJsonString() ?? "null");
+        HuggingFaceModel.Load(copy.Path).Dispose();
+    }
+
+    [TestMethod]
+    [DataRow("is_encoder_decoder", "true")]
+    [DataRow("add_cross_attention", "true")]
+    [DataRow("tie_encoder_decoder", "true")]
+    [DataRow("cross_attention_hidden_size", "8")]
+    [DataRow("pruned_heads", """{"0":[1]}""")]
+    [DataRow("per_layer_config", """{"0":{"hidden_act":"relu"}}""")]
+    public void The_base_class_s_keys_that_change_the_result_are_refused_by_name(string key, string value) =>
+        Assert.Contains($"'{key}' is ", Refused<NotSupportedException>("llama", copy => copy.Set(key, value)));
 
     [TestMethod]
     [DataRow("llama", "hidden_size", null, "'hidden_size' is missing")]
