@@ -1,4 +1,4 @@
-using Microsoft.ML.Tokenizers;
+using MLNetExtension.Tokenization;
 using MLNetExtension.Tokenization.Streaming;
 
 namespace MLNetExtension.Generation;
@@ -20,7 +20,7 @@ internal sealed class TextContinuation
     /// <param name="options">How to generate; valid.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
     /// <param name="endIds">Ids that end a text.</param>
-    public TextContinuation(IReadOnlyList<int> ids, GenerationOptions options, Tokenizer tokenizer, IReadOnlySet<int> endIds)
+    public TextContinuation(IReadOnlyList<int> ids, GenerationOptions options, ILanguageTokenizer tokenizer, IReadOnlySet<int> endIds)
     {
         (_options, _endIds, _remaining) = (options, endIds, options.MaximumNewTokens);
         _ids = [.. ids];

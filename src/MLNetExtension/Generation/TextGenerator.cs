@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Text;
-using Microsoft.ML.Tokenizers;
 using MLNetExtension.Models;
 using MLNetExtension.Tokenization;
 
@@ -99,7 +98,7 @@ internal sealed class TextGenerator
     private IEnumerable<(int Prompt, string Text)> GeneratePieces(IReadOnlyList<IReadOnlyList<int>> prompts, GenerationOptions options, CancellationToken cancellationToken)
     {
         List<(int Prompt, TextContinuation Text)> live =
-            [.. prompts.Select((ids, i) => (i, new TextContinuation(ids, options with { Seed = unchecked(options.Seed + i) }, (Tokenizer)_tokenizer, _endIds)))];
+            [.. prompts.Select((ids, i) => (i, new TextContinuation(ids, options with { Seed = unchecked(options.Seed + i) }, _tokenizer, _endIds)))];
         using NextTokenPredictor predictor = new(_model);
         while (live.Count > 0)
         {

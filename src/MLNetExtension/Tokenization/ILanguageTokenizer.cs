@@ -1,9 +1,9 @@
 namespace MLNetExtension.Tokenization;
 
 /// <summary>
-/// What a causal language model needs of its tokenizer beyond <see cref="Microsoft.ML.Tokenizers.Tokenizer"/>, which every implementation derives
-/// from: where texts begin and end, text that cannot forge special tokens, the bytes of a token, and the files that bring the tokenizer back.
+/// What a causal language model needs of its tokenizer: where texts begin and end, text that cannot forge special tokens, the bytes of a token, and the files that bring the tokenizer back.
 /// </summary>
+/// <remarks>The tokenizers of this library are <see cref="Microsoft.ML.Tokenizers.Tokenizer"/>s too; one of your own need not be.</remarks>
 public interface ILanguageTokenizer
 {
     /// <summary>One more than the largest id: the smallest number of rows that a model's embedding needs.</summary>
@@ -21,11 +21,17 @@ public interface ILanguageTokenizer
     /// <returns>Its ids, without those of the beginning or the end.</returns>
     IReadOnlyList<int> EncodeText(string text);
 
+    /// <summary>Decodes ids to their text; special tokens give no characters.</summary>
+    /// <param name="ids">Ids of this tokenizer.</param>
+    /// <returns>The text; bytes that are not valid UTF-8 give U+FFFD.</returns>
+    /// <exception cref="InvalidOperationException">The tokenizer has no such id.</exception>
+    string Decode(IEnumerable<int> ids);
+
     /// <summary>The UTF-8 bytes that a token spells, so that they add up to those of the text; 0 for special tokens.</summary>
     /// <param name="id">An id of this tokenizer.</param>
     /// <exception cref="InvalidOperationException">The tokenizer has no such id.</exception>
     int ByteCount(int id);
 
-    /// <summary>The files from which <see cref="TokenizerFolder"/> makes this tokenizer again; none where its kind says everything.</summary>
+    /// <summary>The files from which <see cref="TokenizerFolder"/> makes this tokenizer again; none where it has no files.</summary>
     IReadOnlyList<TokenizerFile> Files { get; }
 }

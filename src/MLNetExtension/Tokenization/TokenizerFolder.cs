@@ -6,21 +6,26 @@ namespace MLNetExtension.Tokenization;
 /// <summary>Loads and saves tokenizers as the folders that models are published in.</summary>
 public static class TokenizerFolder
 {
-    private static readonly string[] Known =
-    [
-        "tokenizer.json", VocabularyAndMerges.VocabularyFileName, VocabularyAndMerges.MergesFileName, SentencePieceLanguageTokenizer.FileName,
-        "tokenizer_config.json", "chat_template.jinja",
-    ];
+    // Any of these is a tokenizer; the first that is there is read.
+    private static readonly string[] Sources = [TokenizerJsonReader.FileName, VocabularyAndMerges.VocabularyFileName, VocabularyAndMerges.MergesFileName, SentencePieceLanguageTokenizer.FileName];
+
+    private static readonly string[] Known = [.. Sources, TokenizerConfiguration.FileName, TokenizerConfiguration.TemplateFileName];
 
     /// <summary>Loads a tokenizer from a folder with <c>tokenizer.json</c>, with <c>vocab.json</c> and <c>merges.txt</c>, or with
-    /// <c>tokenizer.model</c>: the first of the three that is there.</summary>
+    /// <c>tokenizer.model</c>: the first of the three that is there and can be read.</summary>
     /// <param name="folder">The folder; its other files are not looked at.</param>
     /// <returns>The tokenizer, which is a <see cref="Microsoft.ML.Tokenizers.Tokenizer"/> too.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="folder"/> is null.</exception>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="InvalidDataException">The folder has no tokenizer, or a file is damaged or has what this library does not know; the message
     /// names it.</exception>
-    public static ILanguageTokenizer Load(string folder)
+    public static ILanguageTokenizer Load(string folder) => Open(folder).Tokenizer;
+
+    /// <summary>Whether a folder has a file that a tokenizer can be made of.</summary>
+    internal static bool HasTokenizer(string folder) => Sources.Any(name => File.Exists(Path.Combine(folder, name)));
+
+    /// <summary>Loads a tokenizer from a folder, as <see cref="Load(string)"/> does.</summary>
+    internal static LoadedTokenizer Open(string folder)
     {
         ArgumentNullException.ThrowIfNull(folder);
         if (!Directory.Exists(folder))
@@ -29,7 +34,7 @@ public static class TokenizerFolder
         try
         {
             IEnumerable<string> names = Known.Where(name => File.Exists(Path.Combine(folder, name)));
-            return Load([.. names.Select(name => new TokenizerFile(name, File.ReadAllBytes(Path.Combine(folder, name))))]);
+            return Open([.. names.Select(name => new TokenizerFile(name, File.ReadAllBytes(Path.Combine(folder, name))))]);
         }
         catch (InvalidDataException error)
         {
@@ -46,26 +51,56 @@ public static class TokenizerFolder
     public static ILanguageTokenizer Load(IReadOnlyList<TokenizerFile> files)
     {
         ArgumentNullException.ThrowIfNull(files);
-        bool hasPairs = files.Any(file => file.Name is "tokenizer.json" or VocabularyAndMerges.VocabularyFileName or VocabularyAndMerges.MergesFileName);
-        return hasPairs ? HuggingFaceTokenizer.Create(files)
-            : files.FirstOrDefault(file => file.Name == SentencePieceLanguageTokenizer.FileName) is { } model ? new SentencePieceLanguageTokenizer(model)
-            : throw new InvalidDataException($"no tokenizer is here; known are {string.Join(", ", Known)}");
+        return Open(files).Tokenizer;
     }
 
     /// <summary>Saves a tokenizer, so that <see cref="Load(string)"/> gives it back.</summary>
     /// <param name="tokenizer">The tokenizer.</param>
     /// <param name="folder">The folder, which is made where it is not there; files of the same names are replaced.</param>
     /// <exception cref="ArgumentNullException"><paramref name="tokenizer"/> or <paramref name="folder"/> is null.</exception>
-    /// <exception cref="ArgumentException">The tokenizer has no files, as that of bytes has none.</exception>
+    /// <exception cref="ArgumentException">The tokenizer has no files.</exception>
     public static void Save(ILanguageTokenizer tokenizer, string folder)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentNullException.ThrowIfNull(folder);
         if (tokenizer.Files.Count == 0)
-            throw new ArgumentException($"A {tokenizer.GetType().Name} has no files to save: its kind says everything.", nameof(tokenizer));
+            throw new ArgumentException($"A {tokenizer.GetType().Name} has no files to save.", nameof(tokenizer));
 
         Directory.CreateDirectory(folder);
         foreach (TokenizerFile file in tokenizer.Files)
             File.WriteAllBytes(Path.Combine(folder, file.Name), file.Content.Span);
+    }
+
+    private static LoadedTokenizer Open(IReadOnlyList<TokenizerFile> files)
+    {
+        TokenizerFile? model = files.FirstOrDefault(file => file.Name == SentencePieceLanguageTokenizer.FileName);
+        string source = Sources.FirstOrDefault(name => files.Any(file => file.Name == name))
+            ?? throw new InvalidDataException($"no tokenizer is here; known are {string.Join(", ", Sources)}");
+        if (source == model?.Name)
+            return new LoadedTokenizer(new SentencePieceLanguageTokenizer(model), []);
+
+        try
+        {
+            HuggingFaceTokenizer tokenizer = HuggingFaceTokenizer.Create(files);
+            string ignored = string.Join(" and ", tokenizer.Ignored.Select(name => $"'{name}'"));
+            return new LoadedTokenizer(tokenizer, tokenizer.Ignored.Count == 0 ? [] : [$"{source}: {ignored} are ignored, which change no ids: rows are truncated and padded by the trainer."]);
+        }
+        catch (InvalidDataException error) when (model is not null)
+        {
+            // As Llama 2 and its kin are published: with both files, of which the second says the same.
+            return new LoadedTokenizer(LoadModel(model, error), [$"{model.Name} is read instead of {source}, which cannot be: {error.Message}"]);
+        }
+    }
+
+    private static SentencePieceLanguageTokenizer LoadModel(TokenizerFile model, InvalidDataException first)
+    {
+        try
+        {
+            return new SentencePieceLanguageTokenizer(model);
+        }
+        catch (InvalidDataException error)
+        {
+            throw new InvalidDataException($"{first.Message} And {error.Message}", error);
+        }
     }
 }

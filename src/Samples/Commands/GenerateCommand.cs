@@ -23,8 +23,9 @@ internal static class GenerateCommand
         Option<int> maximumTokens = OptionFactory.Integer("--max-new-tokens", 200, 1, "Maximum number of tokens to generate.");
         Option<int> seed = OptionFactory.Seed("sampling; the same seed gives the same text");
         Option<DeviceChoice> device = OptionFactory.Device();
-        var command = new Command("generate", "Completes a prompt with a saved model and shows the text as it is generated.") { model, prompt, temperature, topK, topP, maximumTokens, seed, device };
-        command.SetReportingAction(parsed =>
+        Option<string?> json = OptionFactory.JsonFile();
+        var command = new Command("generate", "Completes a prompt with a saved model and shows the text as it is generated.") { model, prompt, temperature, topK, topP, maximumTokens, seed, device, json };
+        command.SetAction(parsed =>
         {
             string modelFile = parsed.GetRequiredValue(model), given = parsed.GetRequiredValue(prompt);
             var options = new GenerationOptions
@@ -36,14 +37,14 @@ internal static class GenerateCommand
                 Seed = parsed.GetValue(seed),
             };
             MLContext mlContext = parsed.GetValue(device).CreateContext(options.Seed.Value);
-            using TrainedModel saved = TrainedModel.Load(mlContext, modelFile);
-            PromptedTextGenerator generator = mlContext.CausalLanguageModeling.CreateTextGenerator(saved.Transformer);
+            using SavedModel saved = SavedModel.Load(mlContext, modelFile);
+            PromptedTextGenerator generator = mlContext.CausalLanguageModeling.CreateTextGenerator(saved.Model);
 
             TextWriter output = parsed.InvocationConfiguration.Output;
             using var ctrlC = new CtrlCHandler();
             var text = new StringBuilder();
             long start = Stopwatch.GetTimestamp();
-            foreach (string piece in generator.Stream(saved.Kind == RowKind.Prompts ? Row.TerminatePrompt(given) : given, options, ctrlC.CancellationToken))
+            foreach (string piece in generator.Stream(saved.Kind == RowKind.Prompts ? PromptFormat.Terminate(given) : given, options, ctrlC.CancellationToken))
             {
                 text.Append(piece);
                 output.Write(piece);
@@ -51,7 +52,8 @@ internal static class GenerateCommand
             }
             output.WriteLine();
             double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-            return new { Model = modelFile, Prompt = given, Generated = text.ToString(), Seconds = seconds, Packages = PackageVersions.Read() };
+            Json.WriteReport(parsed.GetValue(json), new GenerateReport(modelFile, given, text.ToString(), seconds, PackageVersions.Read()));
+            return ExitCode.Success;
         });
         return command;
     }

@@ -2,6 +2,7 @@ using MLNetExtension.Generation;
 using MLNetExtension.Models;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Tests.Evaluation;
+using MLNetExtension.Tokenization;
 using MLNetExtension.Tokenization.Bytes;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -33,6 +34,14 @@ public sealed class TextGeneratorTests
 
         string[] expected = ["a", "😀", "b", "\uFFFD"];
         CollectionAssert.AreEqual(expected, GeneratorOf(model).Stream("", Greedy).ToArray());
+    }
+
+    // Seen to fail with: the tokenizer taken for a Microsoft.ML.Tokenizers.Tokenizer, which its interface does not ask for.
+    [TestMethod]
+    public void A_tokenizer_of_one_s_own_needs_no_base_class()
+    {
+        using var model = new ScriptedModel((EndOfText, 'o'), ('o', 'k'));
+        Assert.AreEqual("ok", new TextGenerator(model, new PlainTokenizer()).Generate("", Greedy));
     }
 
     [TestMethod]
@@ -165,5 +174,22 @@ public sealed class TextGeneratorTests
         }
 
         return generated;
+    }
+
+    private sealed class PlainTokenizer : ILanguageTokenizer
+    {
+        public int VocabularySize => Tokenizer.VocabularySize;
+
+        public int EndOfTextId => EndOfText;
+
+        public int? BeginningOfTextId => null;
+
+        public IReadOnlyList<TokenizerFile> Files => [];
+
+        public IReadOnlyList<int> EncodeText(string text) => Tokenizer.EncodeText(text);
+
+        public string Decode(IEnumerable<int> ids) => Tokenizer.Decode(ids);
+
+        public int ByteCount(int id) => Tokenizer.ByteCount(id);
     }
 }

@@ -5,6 +5,7 @@ using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Models.Llama;
 using MLNetExtension.Models;
 using MLNetExtension.Safetensors;
+using MLNetExtension.Tokenization;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Formats.HuggingFace;
@@ -51,6 +52,10 @@ internal sealed class HuggingFaceModel : IDisposable
 
     /// <summary>Id of the token that begins a text; null where the files name none.</summary>
     public int? BeginOfTextId => _generation.BeginOfTextId;
+
+    /// <summary>Makes what stands in place of a tokenizer where the model has none.</summary>
+    /// <exception cref="InvalidDataException">No id ends a text.</exception>
+    internal TokenIdsOnly CreateIdsOnly() => new PublishedDescription(HuggingFaceConfiguration.FindArchitecture(Model), _generation).CreateIdsOnly();
 
     /// <summary>The object to write to <c>config.json</c> for the model as it is.</summary>
     /// <exception cref="NotSupportedException">Hugging Face's files have no keys for what this model computes.</exception>
@@ -103,17 +108,17 @@ internal sealed class HuggingFaceModel : IDisposable
         }
     }
 
-    /// <summary>Reads the model's context length and vocabulary size from a folder's configuration.</summary>
+    /// <summary>Reads what a folder's configuration says of the model, without its weights.</summary>
     /// <param name="folder">The folder.</param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="FileNotFoundException">The folder lacks the configuration.</exception>
     /// <exception cref="NotSupportedException">The model type or an option is not supported; the message names it.</exception>
     /// <exception cref="InvalidDataException">The configuration is damaged.</exception>
-    internal static (int ContextLength, int VocabularySize) ReadSizes(string folder)
+    internal static PublishedDescription ReadDescription(string folder)
     {
-        string path = FindConfiguration(folder);
+        string path = FindConfiguration(folder), generation = Path.Combine(folder, GenerationConfiguration.FileName);
         IArchitecture architecture = JsonFile.Read(path, root => HuggingFaceConfiguration.Read(root, path));
-        return (architecture.ContextLength, architecture.VocabularySize);
+        return new PublishedDescription(architecture, new GenerationConfiguration(File.Exists(generation) ? ReadObject(generation) : null, ReadObject(path)));
     }
 
     /// <summary>Writes the model into a folder. What was there under the same names is replaced once everything is written; an interrupted save leaves no <c>config.json</c>, or the old files.</summary>

@@ -7,7 +7,7 @@ namespace MLNetExtension.MLNet.Archive;
 /// <param name="Architecture">The kind of network.</param>
 /// <param name="Configuration">Its sizes, for a GPT-2 network; null where other entries describe the network.</param>
 /// <param name="Tokenizer">The kind of tokenizer.</param>
-/// <param name="TokenizerFiles">Names of the entries with its files; null for the tokenizer of bytes.</param>
+/// <param name="TokenizerFiles">Names of the entries with its files; null for the tokenizer of bytes, and where there is none.</param>
 /// <param name="Adapters">Settings of the network's low-rank adapters; null where it has none.</param>
 internal sealed record ModelDescription(
     string Architecture, Gpt2Configuration? Configuration, string Tokenizer, IReadOnlyList<string>? TokenizerFiles = null, LoraOptions? Adapters = null)
@@ -24,6 +24,9 @@ internal sealed record ModelDescription(
     /// <summary>A tokenizer made of files.</summary>
     public const string Files = "files";
 
+    /// <summary>No tokenizer: the model reads and gives token ids.</summary>
+    public const string None = "none";
+
     /// <summary>Checks that there are such a network and such a tokenizer.</summary>
     /// <param name="entry">The entry's name, for messages.</param>
     /// <exception cref="InvalidDataException">There are not.</exception>
@@ -31,7 +34,7 @@ internal sealed record ModelDescription(
     {
         if (Architecture is not (Gpt2 or HuggingFace) || (Architecture == Gpt2) != Configuration is not null)
             throw new InvalidDataException($"The saved model's entry '{entry}' has the architecture '{Architecture}' {(Configuration is null ? "without" : "with")} a configuration, expected '{Gpt2}' with one or '{HuggingFace}' without.");
-        if (Tokenizer is not (ByteLevel or Files) || (Tokenizer == Files) != TokenizerFiles is not null)
+        if (Tokenizer is not (ByteLevel or Files or None) || (Tokenizer == None && Architecture != HuggingFace) || (Tokenizer == Files) != TokenizerFiles is not null)
             throw new InvalidDataException($"The saved model's entry '{entry}' has the tokenizer '{Tokenizer}' {(TokenizerFiles is null ? "without" : "with")} files, expected '{ByteLevel}' without or '{Files}' with them.");
     }
 }

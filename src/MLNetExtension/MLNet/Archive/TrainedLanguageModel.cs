@@ -76,13 +76,18 @@ internal sealed class TrainedLanguageModel : IDisposable
     /// <summary>Writes configuration, tokenizer and weights as entries.</summary>
     public void Save(ArchiveWriter archive)
     {
-        var files = Tokenizer.Files;
-        bool hasFiles = files.Count > 0;
+        string tokenizer = Tokenizer switch
+        {
+            ByteLevelTokenizer => ModelDescription.ByteLevel,
+            TokenIdsOnly => ModelDescription.None,
+            _ => ModelDescription.Files,
+        };
+        var files = tokenizer == ModelDescription.Files ? Tokenizer.Files : [];
         archive.WriteJson(DescriptionEntry, new ModelDescription(
             _published is null ? ModelDescription.Gpt2 : ModelDescription.HuggingFace,
             _published is null ? ((Gpt2Model)Network).Configuration : null,
-            hasFiles ? ModelDescription.Files : ModelDescription.ByteLevel,
-            hasFiles ? [.. files.Select(file => file.Name)] : null,
+            tokenizer,
+            tokenizer == ModelDescription.Files ? [.. files.Select(file => file.Name)] : null,
             Adapters?.Options));
         if (_published is not null)
         {
@@ -103,13 +108,14 @@ internal sealed class TrainedLanguageModel : IDisposable
     {
         var description = archive.ReadJson<ModelDescription>(DescriptionEntry);
         description.Check(DescriptionEntry);
-        ILanguageTokenizer tokenizer = description.TokenizerFiles is { } names ? TokenizerFolder.Load([.. names.Select(name => ReadFile(archive, name))]) : new ByteLevelTokenizer();
         var published = description.Configuration is null
             ? HuggingFaceModel.CreateUninitialized(archive.ReadJson<JsonObject>(ConfigurationEntry), archive.ReadJson<JsonObject>(GenerationEntry))
             : null;
         var network = published?.Model ?? Gpt2Model.CreateUninitialized(description.Configuration!);
         try
         {
+            ILanguageTokenizer tokenizer = description.TokenizerFiles is { } names ? TokenizerFolder.Load([.. names.Select(name => ReadFile(archive, name))])
+                : description.Tokenizer == ModelDescription.None ? published!.CreateIdsOnly() : new ByteLevelTokenizer();
             var adapters = description.Adapters is null ? null : HuggingFaceAdapters.Attach(network, description.Adapters, seed: 0);
             archive.Read(WeightsEntry, (stream, length) => ModuleWeights.Load(network, stream, length));
             network.to(device);

@@ -81,6 +81,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
         {
             var network = model.Network;
             var report = new TrainingReport(channel, _options);
+            report.Describe(start.Notes);
             report.Start(device, network, start.ContextLength, rows, validation?.Rows);
             if (checkpoints?.LatestStep is { } step)
                 report.Resume(step);

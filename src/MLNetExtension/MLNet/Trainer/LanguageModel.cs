@@ -34,7 +34,7 @@ public abstract record LanguageModel
         new Gpt2Network { Layers = layers, Heads = heads, Width = width, ContextLength = contextLength, Dropout = dropout, Experts = experts, ExpertsPerToken = expertsPerToken, TokenizerFolder = tokenizerFolder };
 
     /// <summary>A published model, trained further from its weights. Known model types: see <see cref="HuggingFaceModel"/>.</summary>
-    /// <param name="folder">A folder with the model's files: <c>config.json</c>, <c>*.safetensors</c> and tokenizer files.</param>
+    /// <param name="folder">A folder with the model's files: <c>config.json</c>, <c>*.safetensors</c> and tokenizer files. Without tokenizer files it is trained on token ids, and <c>config.json</c> says which id ends a text.</param>
     /// <param name="contextLength">Most tokens that the model reads of a row. Default 256, at least 1; beyond the model's own context, that one.</param>
     public static LanguageModel Pretrained(string folder, int contextLength = DefaultContextLength) => new PretrainedModel(folder, contextLength);
 

@@ -16,10 +16,13 @@ internal sealed class StartingModel
 {
     private readonly CausalLanguageModelTrainer.Options _options;
 
-    private StartingModel(CausalLanguageModelTrainer.Options options, ILanguageTokenizer tokenizer, int contextLength) =>
-        (_options, Tokenizer, ContextLength) = (options, tokenizer, contextLength);
+    private StartingModel(CausalLanguageModelTrainer.Options options, LoadedTokenizer tokenizer, int contextLength) =>
+        (_options, Tokenizer, Notes, ContextLength) = (options, tokenizer.Tokenizer, tokenizer.Notes, contextLength);
 
     public ILanguageTokenizer Tokenizer { get; }
+
+    /// <summary>Sentences for the log about how the tokenizer was read.</summary>
+    public IReadOnlyList<string> Notes { get; }
 
     /// <summary>Most tokens of a row.</summary>
     public int ContextLength { get; }
@@ -33,7 +36,7 @@ internal sealed class StartingModel
     {
         if (options.Model is LanguageModel.PretrainedModel pretrained)
             return OpenPretrained(options, pretrained);
-        ILanguageTokenizer tokenizer = options.Model is LanguageModel.Gpt2Network { TokenizerFolder: { } folder } ? TokenizerFolder.Load(folder) : new ByteLevelTokenizer();
+        LoadedTokenizer tokenizer = options.Model is LanguageModel.Gpt2Network { TokenizerFolder: { } folder } ? TokenizerFolder.Open(folder) : new LoadedTokenizer(new ByteLevelTokenizer(), []);
         return new StartingModel(options, tokenizer, options.Model.ContextLength);
     }
 
@@ -55,11 +58,13 @@ internal sealed class StartingModel
 
     private static StartingModel OpenPretrained(CausalLanguageModelTrainer.Options options, LanguageModel.PretrainedModel model)
     {
-        var (contextLength, vocabularySize) = HuggingFaceModel.ReadSizes(model.Folder);
-        var tokenizer = TokenizerFolder.Load(model.Folder);
-        if (tokenizer.VocabularySize > vocabularySize)
-            throw new InvalidDataException($"{model.Folder}: the tokenizer has {tokenizer.VocabularySize} ids, but the model's vocabulary only {vocabularySize}.");
-        return new StartingModel(options, tokenizer, Math.Min(model.ContextLength, contextLength));
+        var published = HuggingFaceModel.ReadDescription(model.Folder);
+        LoadedTokenizer tokenizer = TokenizerFolder.HasTokenizer(model.Folder) ? TokenizerFolder.Open(model.Folder)
+            : new(published.CreateIdsOnly(), [$"{model.Folder} has no tokenizer files: the model is trained on token ids alone."]);
+        int vocabularySize = published.Architecture.VocabularySize;
+        if (tokenizer.Tokenizer.VocabularySize > vocabularySize)
+            throw new InvalidDataException($"{model.Folder}: the tokenizer has {tokenizer.Tokenizer.VocabularySize} ids, but the model's vocabulary only {vocabularySize}.");
+        return new StartingModel(options, tokenizer, Math.Min(model.ContextLength, published.Architecture.ContextLength));
     }
 
     private LoraAdapters? Adapt(CausalLanguageModel network, Device device, int seed)

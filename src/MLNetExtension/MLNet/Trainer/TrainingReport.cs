@@ -36,6 +36,13 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
         Info($"Packages: MLNetExtension {VersionOf<TrainingReport>()}, Microsoft.ML {VersionOf<MLContext>()}, TorchSharp {TorchSetup.TorchSharpVersion} on libtorch {__version__}.");
     }
 
+    /// <summary>Says how the tokenizer was read, where that is worth knowing.</summary>
+    public void Describe(IReadOnlyList<string> notes)
+    {
+        foreach (string note in notes)
+            Info(note);
+    }
+
     /// <summary>Says where training goes on.</summary>
     public void Resume(int step) => Info(string.Create(Invariant, $"Training goes on after step {step}, from the checkpoint in '{options.Checkpoints!.Folder}'."));
 
@@ -97,8 +104,9 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
     {
         if (rows.Truncated > 0)
             Warning(string.Create(Invariant, $"{rows.Truncated:N0} of {rows.Rows:N0} {what} are truncated to {contextLength} tokens (option Model.ContextLength)."));
+        string reason = options.Columns is InputColumns.ChatColumn ? "the assistant says nothing in them within the context" : "they have no target token, because the prompt alone fills the context";
         if (rows.WithoutTargets > 0)
-            Warning(string.Create(Invariant, $"{rows.WithoutTargets:N0} of {rows.Rows:N0} {what} are skipped: they have no target token, because the prompt alone fills the context."));
+            Warning(string.Create(Invariant, $"{rows.WithoutTargets:N0} of {rows.Rows:N0} {what} are skipped: {reason}."));
         if (rows.WithoutWeight > 0)
             Info(string.Create(Invariant, $"{rows.WithoutWeight:N0} of {rows.Rows:N0} {what} are left out: their weight is 0 (column '{options.Columns.Weight}')."));
     }

@@ -5,7 +5,7 @@ namespace MLNetExtension.Tokenization.Bytes;
 
 /// <summary>The streaming decoder of tokenizers whose tokens are bytes: a character comes with its last byte.</summary>
 /// <param name="tokenizer">The tokenizer of the ids.</param>
-internal sealed class ByteStreamingDecoder(IByteTokenizer tokenizer) : IStreamingDecoder
+internal sealed class ByteStreamingDecoder(ByteTokenizer tokenizer) : IStreamingDecoder
 {
     private readonly StringBuilder _piece = new();
     private PendingBytes _pending;

@@ -30,52 +30,9 @@ internal sealed partial class HuggingFaceTokenizer
     }
 
     /// <inheritdoc/>
-    /// <remarks>Where a maximum number of tokens is given, characters stay whole: fewer tokens than asked for may come back.</remarks>
-    /// <exception cref="ArgumentOutOfRangeException">The maximum number of tokens is not positive.</exception>
-    protected override EncodeResults<EncodedToken> EncodeToTokens(string? text, ReadOnlySpan<char> textSpan, EncodeSettings settings)
+    protected override (string Text, List<EncodedToken> Tokens) Tokenize(string text, EncodeSettings settings)
     {
-        if (settings.MaxTokenCount <= 0)
-            throw new ArgumentOutOfRangeException(nameof(settings), settings.MaxTokenCount, "The maximum number of tokens must be 1 or more.");
-
-        PreparedText prepared = _everyToken.Prepare(text ?? textSpan.ToString(), settings.ConsiderNormalization);
-        List<EncodedToken> tokens = EncodeTokens(prepared, settings);
-        int count = Math.Min(tokens.Count, settings.MaxTokenCount);
-        while (count > 0 && count < tokens.Count && tokens[count].Offset.Start.Value < tokens[count - 1].Offset.End.Value)
-            count--;
-
-        int consumed = count == tokens.Count ? prepared.Text.Length : tokens[count].Offset.Start.Value;
-        tokens.RemoveRange(count, tokens.Count - count);
-        return new EncodeResults<EncodedToken> { Tokens = tokens, CharsConsumed = consumed, NormalizedText = prepared.IsNormalized ? prepared.Text : null };
-    }
-
-    /// <inheritdoc/>
-    /// <exception cref="ArgumentOutOfRangeException">The maximum number of tokens is not positive.</exception>
-    protected override int GetIndexByTokenCount(
-        string? text, ReadOnlySpan<char> textSpan, EncodeSettings settings, bool fromEnd, out string? normalizedText, out int tokenCount)
-    {
-        int maximum = settings.MaxTokenCount;
-        if (fromEnd && maximum > 0)
-            settings.MaxTokenCount = int.MaxValue;
-
-        EncodeResults<EncodedToken> results = EncodeToTokens(text, textSpan, settings);
-        normalizedText = results.NormalizedText;
-        if (!fromEnd)
-        {
-            tokenCount = results.Tokens.Count;
-            return results.CharsConsumed;
-        }
-
-        IReadOnlyList<EncodedToken> tokens = results.Tokens;
-        int first = Math.Max(0, tokens.Count - maximum);
-        while (first > 0 && first < tokens.Count && tokens[first].Offset.Start.Value < tokens[first - 1].Offset.End.Value)
-            first++;
-
-        tokenCount = tokens.Count - first;
-        return tokenCount == 0 ? results.CharsConsumed : tokens[first].Offset.Start.Value;
-    }
-
-    private List<EncodedToken> EncodeTokens(PreparedText prepared, EncodeSettings settings)
-    {
+        PreparedText prepared = _everyToken.Prepare(text, settings.ConsiderNormalization);
         var tokens = new List<EncodedToken>();
         var words = new List<(int Offset, int Length)>();
         foreach (TextPart part in prepared.Parts)
@@ -94,7 +51,7 @@ internal sealed partial class HuggingFaceTokenizer
                 _words.Encode(prepared.Text.AsSpan(part.Start + offset, length), part.Start + offset, tokens);
         }
 
-        return tokens;
+        return (prepared.Text, tokens);
     }
 
     private List<int> EncodeIds(PreparedText prepared, bool considerPreTokenization)

@@ -18,7 +18,7 @@ namespace MLNetExtension.Tokenization.HuggingFace;
 /// surrogate is encoded in three bytes and comes back. Python's clean-up of spaces before punctuation is never done.</para>
 /// <para>It does not change once it is made, and any number of threads may use one.</para>
 /// </remarks>
-internal sealed partial class HuggingFaceTokenizer : Tokenizer, IChatTokenizer, IByteTokenizer
+internal sealed partial class HuggingFaceTokenizer : ByteTokenizer, IChatTokenizer
 {
     private readonly TokenizerDefinition _definition;
     private readonly WordEncoder _words;
@@ -55,7 +55,7 @@ internal sealed partial class HuggingFaceTokenizer : Tokenizer, IChatTokenizer, 
     }
 
     /// <inheritdoc/>
-    public int VocabularySize { get; }
+    public override int VocabularySize { get; }
 
     /// <inheritdoc/>
     public int EndOfTextId { get; }
@@ -74,6 +74,9 @@ internal sealed partial class HuggingFaceTokenizer : Tokenizer, IChatTokenizer, 
 
     /// <inheritdoc/>
     public IReadOnlyList<TokenizerFile> Files { get; }
+
+    /// <summary>What the file has that changes no ids and is ignored.</summary>
+    public IReadOnlyList<string> Ignored => _definition.Ignored;
 
     /// <inheritdoc/>
     public override PreTokenizer? PreTokenizer => _preTokenizer;
@@ -101,6 +104,20 @@ internal sealed partial class HuggingFaceTokenizer : Tokenizer, IChatTokenizer, 
     /// <summary>Creates a tokenizer from a definition that comes from elsewhere, and writes the <c>tokenizer.json</c> that says the same.</summary>
     internal static HuggingFaceTokenizer Create(TokenizerDefinition definition, IReadOnlyList<TokenizerFile> files) =>
         new(definition, TokenizerConfiguration.Read(files, definition.AddedTokens), SelectFiles(files, TokenizerJsonWriter.Write(definition)));
+
+    /// <inheritdoc/>
+    public override bool TryGetBytes(int id, out ReadOnlySpan<byte> bytes)
+    {
+        bool found = _bytes.TryGetValue(id, out byte[]? token);
+        bytes = token;
+        return found;
+    }
+
+    /// <summary>Decodes ids to their text.</summary>
+    /// <param name="ids">Ids of this tokenizer.</param>
+    /// <param name="considerSpecialTokens">Whether special tokens are written out.</param>
+    /// <exception cref="InvalidOperationException">An id is not one of this tokenizer's.</exception>
+    public string Decode(IEnumerable<int> ids, bool considerSpecialTokens) => Decode(ids, considerSpecialTokens ? _specialTokens : null);
 
     private static IReadOnlyList<TokenizerFile> SelectFiles(IReadOnlyList<TokenizerFile> files, TokenizerFile tokenizer) =>
         [tokenizer, .. files.Where(file => file.Name is TokenizerConfiguration.FileName or TokenizerConfiguration.TemplateFileName)];

@@ -29,6 +29,9 @@ internal sealed record TokenizerDefinition
     /// <summary>The ids that the post-processor puts behind a text.</summary>
     public IReadOnlyList<int> Suffix { get; init; } = [];
 
+    /// <summary>What the file has that changes no ids and is ignored.</summary>
+    public IReadOnlyList<string> Ignored { get; init; } = [];
+
     /// <summary>Checks the parts of the definition against one another.</summary>
     /// <exception cref="InvalidDataException">A token, a merge or an id contradicts another; the message begins with <paramref name="file"/>.</exception>
     public void Validate(string file)

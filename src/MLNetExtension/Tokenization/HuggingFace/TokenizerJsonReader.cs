@@ -15,8 +15,8 @@ internal static class TokenizerJsonReader
         StrictJsonObject root = StrictJsonObject.Parse(FileName, content)
             .AllowOnly("version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder", "model");
         root.RequireOneOf("version", "\"1.0\"", null);
-        root.RequireOneOf("truncation", [null]); // rows are truncated to the model's context elsewhere
-        root.RequireOneOf("padding", [null]);
+        // Left by save_pretrained after a call with either; rows are truncated and padded elsewhere.
+        string[] ignored = [.. new[] { "truncation", "padding" }.Where(name => root.GetObject(name) is not null)];
         if (root.GetObject("decoder") is not { } decoder)
             throw root.Error("has no decoder; known is ByteLevel");
 
@@ -30,6 +30,7 @@ internal static class TokenizerJsonReader
             Patterns = TokenizerComponents.ReadPatterns(root.GetObject("pre_tokenizer") ?? throw root.Error("has no pre_tokenizer; known are ByteLevel, Sequence")),
             Prefix = prefix,
             Suffix = suffix,
+            Ignored = ignored,
         };
         definition.Validate(FileName);
         return definition;

@@ -1,123 +1,157 @@
-using System.Buffers;
+using System.Globalization;
 using System.Text;
 using Microsoft.ML.Tokenizers;
+using MLNetExtension.Tokenization.Bytes;
 
 namespace MLNetExtension.Tokenization.SentencePiece;
 
-/// <summary>The tokenizer of a SentencePiece model, the <c>tokenizer.model</c> of Llama 2 and others, which ML.NET reads.</summary>
+/// <summary>The tokenizer of a SentencePiece model of byte pairs or unigrams, the <c>tokenizer.model</c> of Llama 2 and others.</summary>
 /// <remarks>
-/// ML.NET encodes and decodes; this class adds the ids of beginning and end, and counts bytes. Where the model puts a space in front of a text, it is
-/// part of the first token, and <see cref="ByteCount"/> counts it.
+/// <para>Not <see cref="SentencePieceTokenizer"/>: it splits runs such as <c>====</c>, and most texts under unigram models, differently from the library that made the model.</para>
+/// <para>Where the model puts a space in front of a text, it is part of the first token, and <see cref="ByteTokenizer.ByteCount"/> counts it. Control pieces that are written out in a text stay
+/// ordinary characters. Any number of threads may use one.</para>
 /// </remarks>
-internal sealed class SentencePieceLanguageTokenizer : Tokenizer, ILanguageTokenizer
+internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageTokenizer
 {
     /// <summary>The file's usual name.</summary>
     public const string FileName = "tokenizer.model";
 
-    private const char Space = '\u2581';
+    /// <summary>The character that stands for a space in pieces.</summary>
+    internal const char Space = '\u2581';
 
-    private readonly SentencePieceTokenizer _tokenizer;
-    private readonly Dictionary<int, string> _pieces;
+    private readonly SentencePieceModel _model;
+    private readonly PieceTable _pieces;
+    private readonly Func<string, List<int>> _split;
+    private readonly byte[][] _bytes;
+    private readonly int[] _byteIds = new int[256];
+    private readonly int _unknownId;
+    private readonly Dictionary<int, string> _unknownText;
 
     /// <summary>Reads a model.</summary>
     /// <param name="file">The bytes of <c>tokenizer.model</c>.</param>
     /// <exception cref="ArgumentNullException"><paramref name="file"/> is null.</exception>
-    /// <exception cref="InvalidDataException">ML.NET cannot read the model; the message says why.</exception>
+    /// <exception cref="InvalidDataException">The model is damaged, or of a kind that is not known; the message says which.</exception>
     public SentencePieceLanguageTokenizer(TokenizerFile file)
     {
         ArgumentNullException.ThrowIfNull(file);
         Files = [file];
-        try
+        _model = SentencePieceModel.Read(file);
+        _pieces = new PieceTable(_model.Pieces);
+        _split = _model.ModelKind == SentencePieceModel.Kind.Unigram ? new UnigramSplitter(_pieces).Split : new BytePairSplitter(_pieces).Split;
+        Normalizer = new SentencePieceNormalizer(_model, _pieces);
+        _bytes = [.. _model.Pieces.Select(BytesOf)];
+        for (int id = 0; id < _bytes.Length; id++)
         {
-            using var stream = new MemoryStream(file.Content.ToArray());
-            _tokenizer = SentencePieceTokenizer.Create(stream, addBeginningOfSentence: false, addEndOfSentence: false);
-        }
-        catch (Exception error) when (error is not OutOfMemoryException)
-        {
-            throw new InvalidDataException($"{file.Name} cannot be read as a SentencePiece model: {error.Message}", error);
+            if (_model.Pieces[id].Kind == SentencePieceModel.PieceKind.Byte)
+                _byteIds[_bytes[id][0]] = id;
         }
 
-        _pieces = _tokenizer.Vocabulary.ToDictionary(entry => entry.Value, entry => entry.Key);
-        VocabularySize = _pieces.Keys.Max() + 1;
+        _unknownId = _model.Pieces.FindIndex(piece => piece.Kind == SentencePieceModel.PieceKind.Unknown);
+        _unknownText = new() { [_unknownId] = _model.UnknownText };
+        EndOfTextId = FindControl(_model.End)!.Value;
+        BeginningOfTextId = FindControl(_model.Beginning);
     }
 
     /// <inheritdoc/>
-    public int VocabularySize { get; }
+    public override int VocabularySize => _bytes.Length;
 
     /// <inheritdoc/>
-    public int EndOfTextId => _tokenizer.EndOfSentenceId;
+    public int EndOfTextId { get; }
 
     /// <inheritdoc/>
-    public int? BeginningOfTextId => _tokenizer.BeginningOfSentenceId;
+    public int? BeginningOfTextId { get; }
 
     /// <inheritdoc/>
     public IReadOnlyList<TokenizerFile> Files { get; }
 
     /// <inheritdoc/>
-    public override Normalizer? Normalizer => _tokenizer.Normalizer;
+    public override Normalizer Normalizer { get; }
 
     /// <inheritdoc/>
-    public IReadOnlyList<int> EncodeText(string text) => _tokenizer.EncodeToIds(text);
+    public override bool DecodesStartDifferently => _model.AddsSpace || _model.RemovesExtraSpaces;
 
     /// <inheritdoc/>
-    public int ByteCount(int id)
+    public IReadOnlyList<int> EncodeText(string text) => [.. Encode(Normalizer.Normalize(text)).Select(token => token.Id)];
+
+    /// <inheritdoc/>
+    public override bool TryGetBytes(int id, out ReadOnlySpan<byte> bytes)
     {
-        if (!_pieces.TryGetValue(id, out string? piece))
-            throw new InvalidOperationException($"Token id {id} is none of the {_pieces.Count} tokens of {FileName}.");
+        bool found = (uint)id < (uint)_bytes.Length;
+        bytes = found ? _bytes[id] : [];
+        return found;
+    }
 
-        bool isMark = id == EndOfTextId || id == BeginningOfTextId || id == _tokenizer.UnknownId;
-        return isMark ? 0 : IsByte(piece) ? 1 : Encoding.UTF8.GetByteCount(piece.Replace(Space, ' '));
+    /// <summary>Decodes ids to their text, without the space that encoding puts in front of it. Control pieces give no characters, the unknown piece those that the model says.</summary>
+    /// <inheritdoc/>
+    public override string Decode(IEnumerable<int> ids)
+    {
+        int[] all = [.. ids];
+        string text = Decode(all, _unknownText);
+        if (!DecodesStartDifferently)
+            return text;
+
+        foreach (SentencePieceModel.Piece piece in all.Select(id => _pieces[id]))
+        {
+            if (piece.Kind == SentencePieceModel.PieceKind.Control)
+                continue;
+
+            if (piece.Kind is SentencePieceModel.PieceKind.Byte or SentencePieceModel.PieceKind.Unknown || piece.Text[0] != Space)
+                break;
+
+            text = text[1..];
+            if (!_model.RemovesExtraSpaces || piece.Text.Length > 1)
+                break;
+        }
+
+        return text;
     }
 
     /// <inheritdoc/>
-    public override string Decode(IEnumerable<int> ids) => _tokenizer.Decode(ids);
-
-    /// <inheritdoc/>
-    public override OperationStatus Decode(IEnumerable<int> ids, Span<char> destination, out int idsConsumed, out int charsWritten) =>
-        _tokenizer.Decode(ids, destination, out idsConsumed, out charsWritten);
-
-    /// <inheritdoc/>
-    /// <remarks>Where a maximum number of tokens is given, characters stay whole: fewer tokens than asked for may come back.</remarks>
-    /// <exception cref="ArgumentOutOfRangeException">The maximum number of tokens is not positive.</exception>
-    protected override EncodeResults<EncodedToken> EncodeToTokens(string? text, ReadOnlySpan<char> textSpan, EncodeSettings settings)
+    protected override (string Text, List<EncodedToken> Tokens) Tokenize(string text, EncodeSettings settings)
     {
-        if (settings.MaxTokenCount <= 0)
-            throw new ArgumentOutOfRangeException(nameof(settings), settings.MaxTokenCount, "The maximum number of tokens must be 1 or more.");
-
-        // Not ML.NET's own limit, which gives more tokens than asked for where it falls inside the bytes of a character.
-        string source = text ?? textSpan.ToString();
-        IReadOnlyList<EncodedToken> tokens = _tokenizer.EncodeToTokens(
-            source, out string? normalized, addBeginningOfSentence: false, addEndOfSentence: false, settings.ConsiderPreTokenization, settings.ConsiderNormalization);
-        int count = Math.Min(tokens.Count, settings.MaxTokenCount);
-        while (count > 0 && count < tokens.Count && IsInsideCharacter(tokens[count]))
-            count--;
-
-        int consumed = count == tokens.Count ? (normalized ?? source).Length : tokens[count].Offset.Start.Value;
-        return new() { Tokens = [.. tokens.Take(count)], NormalizedText = normalized, CharsConsumed = consumed };
+        string normalized = settings.ConsiderNormalization ? Normalizer.Normalize(text) : text;
+        return (normalized, [.. Encode(normalized).Select(token => new EncodedToken(token.Id, _pieces[token.Id].Text, token.Start..token.End))]);
     }
 
-    /// <inheritdoc/>
-    /// <exception cref="ArgumentOutOfRangeException">The maximum number of tokens is not positive.</exception>
-    protected override int GetIndexByTokenCount(
-        string? text, ReadOnlySpan<char> textSpan, EncodeSettings settings, bool fromEnd, out string? normalizedText, out int tokenCount)
+    private List<(int Id, int Start, int End)> Encode(string normalized)
     {
-        int maximum = settings.MaxTokenCount;
-        if (fromEnd && maximum > 0)
-            settings.MaxTokenCount = int.MaxValue;
+        var tokens = new List<(int Id, int Start, int End)>();
+        Span<byte> bytes = stackalloc byte[4];
+        int start = 0;
+        foreach (int end in _split(normalized))
+        {
+            ReadOnlySpan<char> piece = normalized.AsSpan(start, end - start);
+            if (_pieces.TryGetId(piece, out int id))
+            {
+                tokens.Add((id, start, end));
+            }
+            else if (_model.HasByteFallback)
+            {
+                foreach (byte value in bytes[..Wtf8.Encode(piece, bytes, out _)])
+                    tokens.Add((_byteIds[value], start, end));
+            }
+            else if (tokens.Count > 0 && tokens[^1].Id == _unknownId)
+            {
+                tokens[^1] = tokens[^1] with { End = end }; // unknown characters in a row are one token
+            }
+            else
+            {
+                tokens.Add((_unknownId, start, end));
+            }
 
-        EncodeResults<EncodedToken> results = EncodeToTokens(text, textSpan, settings);
-        IReadOnlyList<EncodedToken> tokens = results.Tokens;
-        normalizedText = results.NormalizedText;
-        int first = fromEnd ? Math.Max(0, tokens.Count - maximum) : 0;
-        while (first < tokens.Count && IsInsideCharacter(tokens[first]))
-            first++;
+            start = end;
+        }
 
-        tokenCount = tokens.Count - first;
-        return !fromEnd || tokenCount == 0 ? results.CharsConsumed : tokens[first].Offset.Start.Value;
+        return tokens;
     }
 
-    private static bool IsByte(string piece) => piece.Length == 6 && piece.StartsWith("<0x", StringComparison.Ordinal) && piece[^1] == '>';
+    private int? FindControl(string text) =>
+        _model.Pieces.FindIndex(piece => piece.Kind == SentencePieceModel.PieceKind.Control && piece.Text == text) is var id and >= 0 ? id : null;
 
-    // The bytes of a character after its first are 80 to BF.
-    private bool IsInsideCharacter(EncodedToken token) => _pieces[token.Id] is var piece && IsByte(piece) && piece[3] is ('8' or '9' or 'A' or 'B');
+    private static byte[] BytesOf(SentencePieceModel.Piece piece) => piece.Kind switch
+    {
+        SentencePieceModel.PieceKind.Unknown or SentencePieceModel.PieceKind.Control => [],
+        SentencePieceModel.PieceKind.Byte => [byte.Parse(piece.Text.AsSpan(3, 2), NumberStyles.HexNumber, CultureInfo.InvariantCulture)],
+        _ => Encoding.UTF8.GetBytes(piece.Text.Replace(Space, ' ')),
+    };
 }

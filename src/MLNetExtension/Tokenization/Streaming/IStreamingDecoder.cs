@@ -1,4 +1,3 @@
-using Microsoft.ML.Tokenizers;
 using MLNetExtension.Tokenization.Bytes;
 
 namespace MLNetExtension.Tokenization.Streaming;
@@ -21,6 +20,6 @@ internal interface IStreamingDecoder
 internal static class StreamingDecoder
 {
     /// <summary>Creates a decoder for one text in the tokens of <paramref name="tokenizer"/>.</summary>
-    public static IStreamingDecoder Create(Tokenizer tokenizer) =>
-        tokenizer is IByteTokenizer byteTokenizer ? new ByteStreamingDecoder(byteTokenizer) : new WindowStreamingDecoder(tokenizer);
+    public static IStreamingDecoder Create(ILanguageTokenizer tokenizer) =>
+        tokenizer is ByteTokenizer { DecodesStartDifferently: false } bytes ? new ByteStreamingDecoder(bytes) : new OverlapStreamingDecoder(tokenizer);
 }

@@ -119,6 +119,54 @@ public sealed class PretrainedTests
     }
 
     [TestMethod]
+    public void A_model_without_a_tokenizer_is_trained_on_token_ids_and_saved()
+    {
+        using TemporaryFolder folder = new();
+        MLContext mlContext = new(seed: 1);
+        string whole = Publish(folder["whole"], "gpt2"), bare = Publish(folder["bare"], "gpt2");
+        foreach (string file in Directory.EnumerateFiles(bare, "*token*"))
+            File.Delete(file);
+
+        IDataView rows = Ids(mlContext);
+        using var expected = mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(IdsOptions(whole)).Fit(rows);
+        using var trained = mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(IdsOptions(bare)).Fit(rows);
+        CollectionAssert.AreEqual(Losses(mlContext, expected, rows), Losses(mlContext, trained, rows), "the end of a text is that of config.json");
+
+        mlContext.Model.Save(trained, rows.Schema, folder["model.zip"]);
+        using var loaded = (IDisposable)new MLContext().LoadLanguageModel(folder["model.zip"], out ITransformer model);
+        CollectionAssert.AreEqual(Losses(mlContext, trained, rows), Losses(mlContext, model, rows));
+        trained.SaveAsHuggingFace(folder["again"]);
+        using var again = mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(IdsOptions(folder["again"], steps: 0)).Fit(rows);
+        CollectionAssert.AreEqual(Losses(mlContext, trained, rows), Losses(mlContext, again, rows));
+
+        const string Sentence = "has no tokenizer: its folder has no tokenizer files, so it reads and gives token ids, not text";
+        StringAssert.Contains(Assert.ThrowsExactly<NotSupportedException>(() => mlContext.CausalLanguageModeling.CreateTextGenerator(model).Generate("a", Greedy)).Message, Sentence);
+        StringAssert.Contains(
+            Assert.ThrowsExactly<NotSupportedException>(() => mlContext.Data.CreateEnumerable<Answer>(model.Transform(rows), reuseRowObject: false).ToList()).Message, Sentence);
+        StringAssert.Contains(Assert.ThrowsExactly<NotSupportedException>(() => Fit(mlContext, Options(bare, 1))).Message, Sentence);
+    }
+
+    [TestMethod]
+    public void What_is_ignored_or_passed_over_in_a_folder_is_in_the_log()
+    {
+        using TemporaryFolder folder = new();
+        MLContext mlContext = new(seed: 1);
+        var lines = new List<string>();
+        mlContext.Log += (_, line) => lines.Add(line.Message);
+        string published = Publish(folder["published"], "gpt2");
+        string path = Path.Combine(published, "tokenizer.json"), json = File.ReadAllText(path);
+        File.WriteAllText(path, json.Replace("\"truncation\":null", "\"truncation\":{\"max_length\":3}").Replace("\"padding\":null", "\"padding\":{\"pad_id\":0}"));
+        Fit(mlContext, Options(published, steps: 0)).Dispose();
+        Assert.ContainsSingle(line => line.Contains("tokenizer.json: 'truncation' and 'padding' are ignored"), lines);
+
+        string both = Publish(folder["both"], "gpt2", vocabulary: 640);
+        File.WriteAllText(Path.Combine(both, "tokenizer.json"), json.Replace("\"decoder\"", "\"decoders\""));
+        File.Copy(Path.Combine(Golden.Folder, "sentencepiece", "llama.model"), Path.Combine(both, "tokenizer.model"));
+        Fit(mlContext, Options(both, steps: 0)).Dispose();
+        Assert.ContainsSingle(line => line.Contains("tokenizer.model is read instead of tokenizer.json") && line.Contains("'decoders'"), lines);
+    }
+
+    [TestMethod]
     public void What_cannot_be_trained_on_is_said_in_one_sentence()
     {
         using TemporaryFolder folder = new();
@@ -156,6 +204,18 @@ public sealed class PretrainedTests
         return folder;
     }
 
+    private static CausalLanguageModelTrainer.Options IdsOptions(string folder, int steps = 5)
+    {
+        var options = Options(folder, steps);
+        options.Columns = InputColumns.TokenIds(nameof(IdsRow.Ids));
+        return options;
+    }
+
+    private static IDataView Ids(MLContext mlContext) => mlContext.Data.LoadFromEnumerable(Tiny.Texts.Select(text => new IdsRow { Ids = [.. Golden.Tokenizer("gpt2").EncodeText(text)] }).ToList());
+
+    private static double[] Losses(MLContext mlContext, ITransformer model, IDataView rows) =>
+        [.. mlContext.Data.CreateEnumerable<Tiny.Prediction>(model.Transform(rows), reuseRowObject: false).Select(row => (double)row.LossSum)];
+
     private static CausalLanguageModelTransformer Fit(MLContext mlContext, CausalLanguageModelTrainer.Options options) =>
         mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(options).Fit(Rows(mlContext));
 
@@ -164,6 +224,11 @@ public sealed class PretrainedTests
     private static double Loss(MLContext mlContext, ITransformer model) => mlContext.CausalLanguageModeling.Evaluate(model.Transform(Rows(mlContext))).Loss;
 
     private static double[] LossSums(MLContext mlContext, ITransformer model) => [.. Tiny.Score(mlContext, model, Rows(mlContext)).Select(row => (double)row.LossSum)];
+
+    private sealed class IdsRow
+    {
+        public int[] Ids { get; set; } = [];
+    }
 
     private sealed class Chat
     {

@@ -313,4 +313,5 @@ def dump(path, value):
     path.write_text(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
 
 
-main()
+if __name__ == "__main__":
+    main()

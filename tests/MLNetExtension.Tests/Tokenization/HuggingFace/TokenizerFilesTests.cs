@@ -15,7 +15,7 @@ public sealed class TokenizerFilesTests
     [TestMethod]
     [DataRow("gpt2", "surprise", "1", "the file has the option 'surprise'; known are version, ")]
     [DataRow("gpt2", "version", "\"2.0\"", "'version': \"2.0\"")]
-    [DataRow("gpt2", "truncation", "{}", "'truncation': {}; known is null")]
+    [DataRow("gpt2", "truncation", "3", "truncation is the number 3, expected an object")]
     [DataRow("gpt2", "normalizer", """{"type":"Lowercase"}""", "normalizer has the type 'Lowercase'; known are NFC, Sequence")]
     [DataRow("gpt2", "pre_tokenizer", """{"type":"Metaspace"}""", "pre_tokenizer has the type 'Metaspace'; known are ByteLevel, Sequence")]
     [DataRow("gpt2", "pre_tokenizer.add_prefix_space", "true", "'add_prefix_space': true; known is false")]
@@ -58,6 +58,40 @@ public sealed class TokenizerFilesTests
     public void A_configuration_that_contradicts_the_tokenizer_is_refused(string json, string message) => Assert.Contains(
         message,
         Assert.ThrowsExactly<InvalidDataException>(() => HuggingFaceTokenizer.Create([File("tokenizer.json", Golden.Json("gpt2")), File("tokenizer_config.json", json)])).Message);
+
+    // As save_pretrained leaves them after a call with truncation or padding; rows are truncated and padded elsewhere.
+    [TestMethod]
+    public void Truncation_and_padding_change_no_ids()
+    {
+        string json = Changed(Golden.Json("gpt2"), "truncation", """{"direction":"Right","max_length":3,"strategy":"LongestFirst","stride":0}""");
+        json = Changed(json, "padding", """{"strategy":{"Fixed":8},"direction":"Right","pad_to_multiple_of":null,"pad_id":0,"pad_type_id":0,"pad_token":"a"}""");
+        HuggingFaceTokenizer tokenizer = HuggingFaceTokenizer.Create([File("tokenizer.json", json)]);
+
+        foreach (string text in Golden.Texts)
+            CollectionAssert.AreEqual(Golden.Tokenizer("gpt2").EncodeToIds(text).ToArray(), tokenizer.EncodeToIds(text).ToArray());
+    }
+
+    [TestMethod]
+    public void A_tokenizer_json_that_cannot_be_read_gives_way_to_the_tokenizer_model_beside_it()
+    {
+        TokenizerFile model = new("tokenizer.model", System.IO.File.ReadAllBytes(Path.Combine(Golden.Folder, "sentencepiece", "llama.model")));
+        TokenizerFile json = File("tokenizer.json", Changed(Golden.Json("gpt2"), "decoder", """{"type":"Sequence","decoders":[{"type":"ByteFallback"},{"type":"Fuse"}]}"""));
+        CollectionAssert.AreEqual(TokenizerFolder.Load([model]).EncodeText("The cat").ToArray(), TokenizerFolder.Load([json, model]).EncodeText("The cat").ToArray());
+
+        // A tokenizer.json that can be read comes first, and where neither can be, both are named.
+        Assert.IsInstanceOfType<HuggingFaceTokenizer>(TokenizerFolder.Load([File("tokenizer.json", Golden.Json("gpt2")), model]));
+        string message = Assert.ThrowsExactly<InvalidDataException>(() => TokenizerFolder.Load([json, new TokenizerFile("tokenizer.model", new byte[] { 255 })])).Message;
+        Assert.Contains("decoder has the type 'Sequence'", message);
+        Assert.Contains("tokenizer.model cannot be read", message);
+    }
+
+    [TestMethod]
+    public void The_text_format_of_tiktoken_is_named()
+    {
+        string message = Assert.ThrowsExactly<InvalidDataException>(() => TokenizerFolder.Load([File("tokenizer.model", "IQ== 0\nIg== 1\nIw== 2\n")])).Message;
+        Assert.Contains("tiktoken's text format", message);
+        Assert.Contains("tokenizer.json", message);
+    }
 
     [TestMethod]
     public void Both_forms_of_merges_and_single_digits_are_read()
@@ -105,7 +139,28 @@ public sealed class TokenizerFilesTests
 
         Assert.Contains(folder.Path, Assert.ThrowsExactly<InvalidDataException>(() => TokenizerFolder.Load(folder.Path)).Message);
         Assert.ThrowsExactly<DirectoryNotFoundException>(() => TokenizerFolder.Load(Path.Combine(folder.Path, "none")));
-        Assert.ThrowsExactly<ArgumentException>(() => TokenizerFolder.Save(new ByteLevelTokenizer(), folder.Path));
+    }
+
+    [TestMethod]
+    public void The_tokenizer_of_bytes_is_saved_as_a_file_that_others_read()
+    {
+        using var folder = new TemporaryFolder();
+        var bytes = new ByteLevelTokenizer();
+        TokenizerFolder.Save(bytes, folder.Path);
+        var loaded = (HuggingFaceTokenizer)TokenizerFolder.Load(folder.Path);
+        var rust = new Tokenizers.DotNet.Tokenizer(vocabPath: Path.Combine(folder.Path, "tokenizer.json"));
+
+        Assert.AreEqual((bytes.VocabularySize, ByteLevelTokenizer.EndOfTextId, (int?)null), (loaded.VocabularySize, loaded.EndOfTextId, loaded.BeginningOfTextId));
+        foreach (string text in Golden.Texts)
+        {
+            int[] expected = [.. bytes.EncodeText(text)];
+            CollectionAssert.AreEqual(expected, loaded.EncodeText(text).ToArray());
+            Assert.AreEqual(text, loaded.Decode(expected));
+            if (!text.Contains(ByteLevelTokenizer.EndOfText, StringComparison.Ordinal))
+                CollectionAssert.AreEqual(expected, rust.Encode(text).Select(id => (int)id).ToArray());
+        }
+
+        Assert.AreEqual((uint)ByteLevelTokenizer.EndOfTextId, rust.Encode(ByteLevelTokenizer.EndOfText).Single());
     }
 
     [TestMethod]

@@ -1,5 +1,4 @@
-using System.Buffers;
-using Microsoft.ML.Tokenizers;
+using MLNetExtension.Tokenization;
 using MLNetExtension.Tokenization.Bytes;
 using MLNetExtension.Tokenization.Streaming;
 
@@ -49,7 +48,7 @@ public sealed class StreamingDecoderTests
         Assert.AreEqual("the cats \uFFFD", string.Concat(Pieces(words, [0, 1, 2, 3, 4])));
     }
 
-    private static IEnumerable<string> Pieces(Tokenizer tokenizer, IEnumerable<int> ids)
+    private static IEnumerable<string> Pieces(ILanguageTokenizer tokenizer, IEnumerable<int> ids)
     {
         IStreamingDecoder decoder = StreamingDecoder.Create(tokenizer);
         foreach (int id in ids)
@@ -59,18 +58,24 @@ public sealed class StreamingDecoderTests
     }
 
     /// <summary>Marks words by a leading space, and drops that of the first word, as SentencePiece does.</summary>
-    private sealed class WordTokenizer(string[] vocabulary) : Tokenizer
+    private sealed class WordTokenizer(string[] vocabulary) : ILanguageTokenizer
     {
-        public override string Decode(IEnumerable<int> ids)
+        public int VocabularySize => vocabulary.Length;
+
+        public int EndOfTextId => throw new NotSupportedException();
+
+        public int? BeginningOfTextId => null;
+
+        public IReadOnlyList<TokenizerFile> Files => [];
+
+        public IReadOnlyList<int> EncodeText(string text) => throw new NotSupportedException();
+
+        public int ByteCount(int id) => throw new NotSupportedException();
+
+        public string Decode(IEnumerable<int> ids)
         {
             string text = string.Concat(ids.Select(id => vocabulary[id])).Replace('▁', ' ');
             return text.StartsWith(' ') ? text[1..] : text;
         }
-
-        public override OperationStatus Decode(IEnumerable<int> ids, Span<char> destination, out int idsConsumed, out int charsWritten) =>
-            throw new NotSupportedException();
-
-        protected override EncodeResults<EncodedToken> EncodeToTokens(string? text, ReadOnlySpan<char> textSpan, EncodeSettings settings) =>
-            throw new NotSupportedException();
     }
 }

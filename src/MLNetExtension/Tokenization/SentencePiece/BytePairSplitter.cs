@@ -1,0 +1,62 @@
+using MLNetExtension.Tokenization.Bytes;
+
+namespace MLNetExtension.Tokenization.SentencePiece;
+
+/// <summary>Splits normalized text into the pieces of a model of byte pairs: of all neighbours that together are a piece, those of the highest score are merged, of equal ones the leftmost.</summary>
+/// <remarks>Not ML.NET's encoder, which breaks ties in another order. Source: T. Kudo and J. Richardson, "SentencePiece", 2018, and its <c>bpe_model.cc</c>.</remarks>
+internal sealed class BytePairSplitter(PieceTable pieces)
+{
+    /// <summary>Splits a text.</summary>
+    /// <returns>Where each piece ends. A piece that the table lacks is a single character.</returns>
+    public List<int> Split(string text)
+    {
+        List<Symbol> symbols = SplitCharacters(text);
+        var queue = new PriorityQueue<(int Left, int Right, int Length), (float, int)>();
+        for (int right = 1; right < symbols.Count; right++)
+            Enqueue(right - 1, right);
+
+        while (queue.TryDequeue(out (int Left, int Right, int Length) pair, out _))
+        {
+            Symbol left = symbols[pair.Left], right = symbols[pair.Right];
+            // One of the two may have been merged since.
+            if (left.Length == 0 || right.Length == 0 || left.Length + right.Length != pair.Length)
+                continue;
+
+            symbols[pair.Left] = left with { Length = pair.Length, Next = right.Next };
+            symbols[pair.Right] = right with { Length = 0 };
+            if (right.Next < symbols.Count)
+                symbols[right.Next] = symbols[right.Next] with { Previous = pair.Left };
+
+            Enqueue(left.Previous, pair.Left);
+            Enqueue(pair.Left, right.Next);
+        }
+
+        return [.. symbols.Where(symbol => symbol.Length > 0).Select(symbol => symbol.Start + symbol.Length)];
+
+        void Enqueue(int left, int right)
+        {
+            if (left < 0 || right == symbols.Count || symbols[left].IsUserDefined || symbols[right].IsUserDefined)
+                return;
+
+            int length = symbols[left].Length + symbols[right].Length;
+            if (pieces.TryGetId(text.AsSpan(symbols[left].Start, length), out int id))
+                queue.Enqueue((left, right, length), (-pieces[id].Score, left));
+        }
+    }
+
+    private List<Symbol> SplitCharacters(string text)
+    {
+        var symbols = new List<Symbol>(text.Length);
+        for (int start = 0; start < text.Length;)
+        {
+            int userDefined = pieces.MatchUserDefined(text.AsSpan(start));
+            int length = userDefined > 0 ? userDefined : Wtf8.CountChars(text, start);
+            symbols.Add(new Symbol(start, length, symbols.Count - 1, symbols.Count + 1, userDefined > 0));
+            start += length;
+        }
+
+        return symbols;
+    }
+
+    private readonly record struct Symbol(int Start, int Length, int Previous, int Next, bool IsUserDefined);
+}
