@@ -46,11 +46,7 @@ public partial class ApiDocs
         mlContext.Data.TrainTestSplit(data, RetrainTestFraction, seed: RetrainSeed);
 
     /// <summary>Saves a model with the schema of its input.</summary>
-    public static void SaveModel(MLContext mlContext, ITransformer model, IDataView data, string modelSavePath)
-    {
-        using FileStream file = File.Create(modelSavePath);
-        mlContext.Model.Save(model, data.Schema, file);
-    }
+    public static void SaveModel(MLContext mlContext, ITransformer model, IDataView data, string modelSavePath) => mlContext.Model.Save(model, data.Schema, modelSavePath);
 
     /// <summary>Trains a model; dispose it when it is no longer used.</summary>
     public static ITransformer RetrainModel(MLContext mlContext, IDataView trainData, int maximumSteps = RetrainSteps) =>

@@ -5,7 +5,6 @@ using Samples.Errors;
 using Samples.Jobs;
 using Samples.Reporting;
 using Samples.Text;
-using Spectre.Console;
 
 namespace Samples.Commands;
 
@@ -16,28 +15,24 @@ internal static class EvaluateCommand
     {
         Option<string> model = OptionFactory.Model();
         Option<string> data = OptionFactory.Data("Rows to evaluate on");
-        var columns = new ColumnOptions();
         Option<DeviceChoice> device = OptionFactory.Device();
-        Option<string?> json = OptionFactory.JsonFile();
-        var command = new Command("evaluate", "Measures a saved model on the rows of a file: loss, perplexity, bits per byte, accuracy.") { model, data, device, json };
-        columns.AddTo(command, chats: true);
-        command.SetAction(parsed =>
+        var command = new Command("evaluate", "Measures a saved model on the rows of a file: loss, perplexity, bits per byte, accuracy.") { model, data, device };
+        Func<ParseResult, RowColumns> columns = ColumnOptions.AddTo(command, chats: true);
+        command.SetReportingAction(parsed =>
         {
             string modelFile = parsed.GetRequiredValue(model), dataFile = parsed.GetRequiredValue(data);
-            RowSet rows = RowFile.Read(dataFile, columns.Read(parsed));
+            RowSet rows = RowFile.Read(dataFile, columns(parsed));
             MLContext mlContext = parsed.GetValue(device).CreateContext(seed: 1);
-            using SavedModel saved = SavedModel.Load(mlContext, modelFile);
+            using TrainedModel saved = TrainedModel.Load(mlContext, modelFile);
             if (saved.Kind != rows.Kind)
                 throw new UserErrorException($"{modelFile} was trained on {Describe(saved.Kind)}, but {dataFile} contains {Describe(rows.Kind)}.");
 
             long start = Stopwatch.GetTimestamp();
-            var metrics = MetricsReport.From(mlContext.CausalLanguageModeling.Evaluate(saved.Model.Transform(RowDataView.Create(mlContext, rows))));
+            var metrics = MetricsReport.From(mlContext.CausalLanguageModeling.Evaluate(saved.Transformer.Transform(RowDataView.Create(mlContext, rows.Rows, rows.Kind))));
             double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
 
-            IAnsiConsole console = ConsoleFactory.Create(parsed);
-            ResultTables.Write(console, metrics);
-            Json.WriteReport(parsed.GetValue(json), new EvaluateReport(modelFile, dataFile, metrics, seconds, PackageVersions.Read()));
-            return ExitCode.Success;
+            ResultTables.Write(ConsoleFactory.Create(parsed), "metric", ("value", metrics));
+            return new { Model = modelFile, Data = dataFile, Metrics = metrics, Seconds = seconds, Packages = PackageVersions.Read() };
         });
         return command;
     }

@@ -1,11 +1,8 @@
 namespace Samples.Commands;
 
-/// <summary>The exit codes of the program.</summary>
+/// <summary>The exit codes of the program; 0 is success.</summary>
 internal static class ExitCode
 {
-    /// <summary>The command succeeded.</summary>
-    public const int Success = 0;
-
     /// <summary>The command ran and failed.</summary>
     public const int Failure = 1;
 

@@ -23,9 +23,8 @@ internal static class GenerateCommand
         Option<int> maximumTokens = OptionFactory.Integer("--max-new-tokens", 200, 1, "Maximum number of tokens to generate.");
         Option<int> seed = OptionFactory.Seed("sampling; the same seed gives the same text");
         Option<DeviceChoice> device = OptionFactory.Device();
-        Option<string?> json = OptionFactory.JsonFile();
-        var command = new Command("generate", "Completes a prompt with a saved model and shows the text as it is generated.") { model, prompt, temperature, topK, topP, maximumTokens, seed, device, json };
-        command.SetAction(parsed =>
+        var command = new Command("generate", "Completes a prompt with a saved model and shows the text as it is generated.") { model, prompt, temperature, topK, topP, maximumTokens, seed, device };
+        command.SetReportingAction(parsed =>
         {
             string modelFile = parsed.GetRequiredValue(model), given = parsed.GetRequiredValue(prompt);
             var options = new GenerationOptions
@@ -37,14 +36,14 @@ internal static class GenerateCommand
                 Seed = parsed.GetValue(seed),
             };
             MLContext mlContext = parsed.GetValue(device).CreateContext(options.Seed.Value);
-            using SavedModel saved = SavedModel.Load(mlContext, modelFile);
-            PromptedTextGenerator generator = mlContext.CausalLanguageModeling.CreateTextGenerator(saved.Model);
+            using TrainedModel saved = TrainedModel.Load(mlContext, modelFile);
+            PromptedTextGenerator generator = mlContext.CausalLanguageModeling.CreateTextGenerator(saved.Transformer);
 
             TextWriter output = parsed.InvocationConfiguration.Output;
             using var ctrlC = new CtrlCHandler();
             var text = new StringBuilder();
             long start = Stopwatch.GetTimestamp();
-            foreach (string piece in generator.Stream(saved.Kind == RowKind.Prompts ? PromptFormat.Terminate(given) : given, options, ctrlC.CancellationToken))
+            foreach (string piece in generator.Stream(saved.Kind == RowKind.Prompts ? Row.TerminatePrompt(given) : given, options, ctrlC.CancellationToken))
             {
                 text.Append(piece);
                 output.Write(piece);
@@ -52,8 +51,7 @@ internal static class GenerateCommand
             }
             output.WriteLine();
             double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-            Json.WriteReport(parsed.GetValue(json), new GenerateReport(modelFile, given, text.ToString(), seconds, PackageVersions.Read()));
-            return ExitCode.Success;
+            return new { Model = modelFile, Prompt = given, Generated = text.ToString(), Seconds = seconds, Packages = PackageVersions.Read() };
         });
         return command;
     }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Globalization;
 using Samples.Jobs;
 
 namespace Samples.Commands;
@@ -12,82 +13,68 @@ internal static class OptionFactory
     /// <summary>A whole number of at least <paramref name="minimum"/>.</summary>
     public static Option<int> Integer(string name, int defaultValue, int minimum, string description)
     {
-        Option<int> option = new(name) { Description = description, DefaultValueFactory = _ => defaultValue, HelpName = "N" };
-        Check(option, result => result.GetValueOrDefault<int>(), value => value >= minimum, $"a whole number of at least {minimum}");
-        return option;
+        Option<int> option = new(name) { Description = description, HelpName = "N", DefaultValueFactory = _ => defaultValue };
+        return option.Check(value => value >= minimum, $"a whole number of at least {minimum}");
     }
 
     /// <summary>A whole number of at least <paramref name="minimum"/>, or null if the option is not given.</summary>
     public static Option<int?> OptionalInteger(string name, int minimum, string description)
     {
         Option<int?> option = new(name) { Description = description, HelpName = "N" };
-        Check(option, result => result.GetValueOrDefault<int?>(), value => value >= minimum, $"a whole number of at least {minimum}");
-        return option;
+        return option.Check(value => value >= minimum, $"a whole number of at least {minimum}");
     }
 
     /// <summary>A number in a range that the caller checks and describes.</summary>
-    public static Option<double> Number(string name, double defaultValue, Func<double, bool> allowed, string range, string description)
+    public static Option<double> Number(string name, double defaultValue, Func<double, bool> isAllowed, string range, string description)
     {
-        Option<double> option = new(name) { Description = description, DefaultValueFactory = _ => defaultValue, HelpName = "X" };
-        Check(option, result => result.GetValueOrDefault<double>(), allowed, range);
-        return option;
+        Option<double> option = new(name) { Description = description, HelpName = "X", DefaultValueFactory = _ => defaultValue };
+        return option.Check(isAllowed, range);
     }
 
-    /// <summary>As <see cref="Number"/>, or null if the option is not given.</summary>
-    public static Option<double?> OptionalNumber(string name, Func<double, bool> allowed, string range, string description)
+    /// <summary>A finite number above 0, or null if the option is not given.</summary>
+    public static Option<double?> OptionalNumber(string name, string description)
     {
         Option<double?> option = new(name) { Description = description, HelpName = "X" };
-        Check(option, result => result.GetValueOrDefault<double?>(), value => allowed(value!.Value), range);
-        return option;
+        return option.Check(value => value > 0 && double.IsFinite(value), "above 0");
     }
 
     /// <summary>One of the names of an enum, ignoring case.</summary>
     public static Option<T> Choice<T>(string name, T defaultValue, string description) where T : struct, Enum
     {
         string[] names = Enum.GetNames<T>();
-        Option<T> option = new(name) { Description = description, DefaultValueFactory = _ => defaultValue, HelpName = string.Join('|', names) };
+        Option<T> option = new(name) { Description = description, HelpName = string.Join('|', names), DefaultValueFactory = _ => defaultValue };
         option.AcceptOnlyFromAmong(StringComparer.OrdinalIgnoreCase, names);
         return option;
     }
 
-    /// <summary>The minutes that a training may take, or null.</summary>
-    public static Option<double?> Minutes(string description) => OptionalNumber("--minutes", value => value is > 0 and < 1e6, "above 0", description);
+    /// <summary>The time that a training may take, in minutes, or null.</summary>
+    public static Option<TimeSpan?> Minutes(string description) => new("--minutes")
+    {
+        Description = description,
+        HelpName = "X",
+        CustomParser = result =>
+        {
+            string text = result.Tokens[0].Value;
+            if (double.TryParse(text, CultureInfo.InvariantCulture, out double minutes) && minutes is > 0 and < 1e6)
+                return TimeSpan.FromMinutes(minutes);
+            result.AddError($"--minutes is {text}; allowed is above 0.");
+            return null;
+        },
+    };
 
     /// <summary>A file with rows.</summary>
     public static Option<string> Data(string rows) => new("--data") { Description = $"{rows}: {Formats}.", HelpName = "FILE", Required = true };
 
     /// <summary>A file with rows, or null for the documentation of the .NET API.</summary>
-    public static Option<string?> DataOrDocumentation() => new("--data")
-    {
-        Description = $"Your own rows: {Formats}. Default: the XML documentation of the .NET API in the SDK's reference packs.",
-        HelpName = "FILE",
-    };
+    public static Option<string?> DataOrDocumentation() =>
+        new("--data") { Description = $"Your own rows: {Formats}. Default: the XML documentation of the .NET API in the SDK's reference packs.", HelpName = "FILE" };
 
     /// <summary>The folder that a command writes to.</summary>
     public static Option<string> OutputFolder(string defaultFolder, string description) => new("--output") { Description = description, HelpName = "DIR", DefaultValueFactory = _ => defaultFolder };
 
     /// <summary>The file of a saved model.</summary>
-    public static Option<string> Model() => new("--model")
-    {
-        Description = "A model that train or finetune saved.",
-        HelpName = "FILE",
-        DefaultValueFactory = _ => Path.Combine("artifacts", "train", "model.zip"),
-    };
-
-    /// <summary>A file for the report, or null.</summary>
-    public static Option<string?> JsonFile()
-    {
-        Option<string?> option = new("--json") { Description = "Also write the report to this file, as JSON.", HelpName = "FILE" };
-        option.Validators.Add(result =>
-        {
-            string path = Path.GetFullPath(result.GetValueOrDefault<string?>() ?? "");
-            if (Directory.Exists(path))
-                result.AddError($"--json {path} is a folder, not a file.");
-            else if (!Directory.Exists(Path.GetDirectoryName(path)))
-                result.AddError($"The folder of --json {path} does not exist.");
-        });
-        return option;
-    }
+    public static Option<string> Model() =>
+        new("--model") { Description = "A model that train or finetune saved.", HelpName = "FILE", DefaultValueFactory = _ => Path.Combine("artifacts", "train", "model.zip") };
 
     /// <summary>The device to compute on.</summary>
     public static Option<DeviceChoice> Device() => new("--device")
@@ -108,21 +95,14 @@ internal static class OptionFactory
     /// <summary>The seed of random numbers.</summary>
     public static Option<int> Seed(string use) => Integer("--seed", 1, 0, $"Seed of {use}.");
 
-    private static void Check<T>(Option<T> option, Func<OptionResult, T> read, Func<T, bool> allowed, string range) => option.Validators.Add(result =>
+    private static Option<T> Check<T>(this Option<T> option, Func<double, bool> isAllowed, string range)
     {
-        // If the text is not a number, the parser has already reported that.
-        if (result.Implicit || result.Tokens.Count == 0 || result.Errors.Any())
-            return;
-        T value;
-        try
+        option.Validators.Add(result =>
         {
-            value = read(result);
-        }
-        catch (InvalidOperationException)
-        {
-            return;
-        }
-        if (!allowed(value))
-            result.AddError($"{option.Name} is {result.Tokens[0].Value}; allowed is {range}.");
-    });
+            // Text that is no number is reported by the parser.
+            if (result.Tokens is [Token token] && double.TryParse(token.Value, out double value) && !isAllowed(value))
+                result.AddError($"{option.Name} is {token.Value}; allowed is {range}.");
+        });
+        return option;
+    }
 }

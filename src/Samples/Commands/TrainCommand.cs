@@ -1,4 +1,4 @@
-using System.CommandLine;
+using MLNetExtension;
 using MLNetExtension.Training.Accumulation;
 using Samples.Jobs;
 
@@ -9,39 +9,26 @@ internal static class TrainCommand
 {
     private const double DefaultMinutes = 4;
 
-    public static Command Create()
+    public static SettingsCommand<FromScratchRecipe> Create()
     {
-        Option<string?> data = OptionFactory.DataOrDocumentation();
-        Option<double?> minutes = OptionFactory.Minutes($"Maximum minutes of training. Default: {DefaultMinutes}, or no limit if --steps is given; training ends at the first limit it reaches.");
-        Option<LossNormalization> normalization = OptionFactory.Choice("--loss-normalization", LossNormalization.Token, "What the gradient of a batch is divided by; Token is exact.");
-        Option<int> layers = OptionFactory.Integer("--layers", 3, 1, "Number of transformer blocks.");
-        Option<int> heads = OptionFactory.Integer("--heads", 4, 1, "Attention heads of a block; must divide the width.");
-        Option<int> width = OptionFactory.Integer("--width", 128, 1, "Length of a hidden state.");
-        Option<double> learningRate = OptionFactory.Number("--learning-rate", 3e-3, value => value > 0 && double.IsFinite(value), "above 0", "Learning rate after the warmup; it falls to a tenth.");
-        var shared = new SharedTrainingOptions(
-            OptionFactory.Integer("--context", 256, 2, "Maximum tokens of a row; longer rows are truncated."),
-            OptionFactory.OutputFolder(Path.Combine("artifacts", "train"), "Folder for model.zip, metrics.json, loss-curve.html and the TensorBoard event file."));
-
-        var command = new Command("train", "Trains a small GPT in an ML.NET pipeline, evaluates it before and after, saves it and shows samples of its text. Ctrl+C ends the training early and keeps the model so far; pressed again, it cancels.")
+        LanguageModel.Gpt2Network defaults = new FromScratchRecipe().Network;
+        var command = new SettingsCommand<FromScratchRecipe>("train", "Trains a small GPT in an ML.NET pipeline, evaluates it before and after, saves it and shows samples of its text. Ctrl+C ends the training early and keeps the model so far; pressed again, it cancels.")
         {
-            data, minutes, normalization, layers, heads, width, learningRate,
+            { OptionFactory.DataOrDocumentation(), (recipe, file) => recipe.Settings.DataFile = file },
+            {
+                OptionFactory.Minutes($"Maximum minutes of training. Default: {DefaultMinutes}, or no limit if --steps is given; training ends at the first limit it reaches."),
+                (recipe, minutes) => recipe.Settings.Options.MaximumDuration = minutes
+            },
+            {
+                OptionFactory.Choice("--loss-normalization", LossNormalization.Token, "What the gradient of a batch is divided by; Token is exact."),
+                (recipe, normalization) => recipe.Settings.Options.Loss = new() { Normalization = normalization }
+            },
+            { OptionFactory.Integer("--layers", defaults.Layers, 1, "Number of transformer blocks."), (recipe, layers) => recipe.Network = recipe.Network with { Layers = layers } },
+            { OptionFactory.Integer("--heads", defaults.Heads, 1, "Attention heads of a block; must divide the width."), (recipe, heads) => recipe.Network = recipe.Network with { Heads = heads } },
+            { OptionFactory.Integer("--width", defaults.Width, 1, "Length of a hidden state."), (recipe, width) => recipe.Network = recipe.Network with { Width = width } },
         };
-        shared.AddTo(command);
-        command.SetAction(parsed =>
-        {
-            TrainingSettings settings = shared.Read(parsed, parsed.GetValue(data), parsed.GetValue(learningRate)) with
-            {
-                Minutes = parsed.GetValue(minutes) ?? (shared.Steps(parsed) is null ? DefaultMinutes : null),
-            };
-            var recipe = new FromScratchRecipe(settings)
-            {
-                Layers = parsed.GetValue(layers),
-                Heads = parsed.GetValue(heads),
-                Width = parsed.GetValue(width),
-                LossNormalization = parsed.GetValue(normalization),
-            };
-            return shared.Run(parsed, recipe, settings);
-        });
+        TrainingOptions.Complete(command, "Folder for model.zip, metrics.json, loss-curve.html and the TensorBoard event file.");
+        command.Configure((recipe, _) => recipe.Settings.Options.MaximumDuration ??= recipe.Settings.Options.MaximumSteps is null ? TimeSpan.FromMinutes(DefaultMinutes) : null);
         return command;
     }
 }

@@ -12,10 +12,7 @@ internal static class AccumulationPage
     // The colour shows the normalization, the dashes the split.
     private static readonly int[]?[] _dashes = [null, [9, 3], [5, 3], [2, 3]];
 
-    /// <summary>Renders the page.</summary>
-    /// <param name="source">Where the rows came from.</param>
-    /// <param name="description">Model and training in words.</param>
-    /// <param name="runs">The runs, the full batch first.</param>
+    /// <summary>Renders the page of several runs, of which the first is the full batch.</summary>
     public static string Render(string source, string description, IReadOnlyList<AccumulationRun> runs)
     {
         IEnumerable<(string, string)> tiles = [.. LargestByNormalization("gradient error", runs, run => run.GradientRelativeError), .. LargestByNormalization("weight distance", runs, run => run.WeightDistance)];

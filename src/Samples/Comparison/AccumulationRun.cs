@@ -1,4 +1,5 @@
 using MLNetExtension.Training.Accumulation;
+using Samples.Reporting;
 
 namespace Samples.Comparison;
 
@@ -36,9 +37,10 @@ internal sealed record AccumulationRun
     public double WeightDistance => WeightDistances[^1];
 }
 
-/// <summary>The progress of a comparison.</summary>
-/// <param name="Step">The step that every run has just taken, from 1.</param>
-/// <param name="Steps">Number of steps.</param>
-/// <param name="Loss">Loss of the full batch's run on this step's batch, in nats per target token.</param>
-/// <param name="Elapsed">Time since the comparison started.</param>
-internal readonly record struct AccumulationProgress(int Step, int Steps, double Loss, TimeSpan Elapsed);
+/// <summary>The progress of a comparison after a step of all runs; the loss is the full batch's, in nats per target token.</summary>
+internal readonly record struct AccumulationProgress(int Step, int Steps, double Loss, TimeSpan Elapsed)
+{
+    /// <summary>The progress as it is shown.</summary>
+    public JobProgress ToJobProgress() =>
+        new((double)Step / Steps, Elapsed, FormattableString.Invariant($"step {Step} of {Steps}  full batch loss {Loss:0.000}  {Elapsed.TotalSeconds:0} s"));
+}

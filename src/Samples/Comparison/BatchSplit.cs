@@ -2,18 +2,13 @@ using System.Globalization;
 
 namespace Samples.Comparison;
 
-/// <summary>How a batch is split into equal micro-batches, written <c>4x4</c> for four micro-batches of four rows each.</summary>
-/// <param name="MicroBatches">Number of micro-batches, at least 1.</param>
-/// <param name="RowsPerMicroBatch">Rows of each micro-batch, at least 1.</param>
+/// <summary>How a batch is split into equal micro-batches, written <c>4x4</c> for four micro-batches of four rows each; both numbers are at least 1.</summary>
 internal readonly record struct BatchSplit(int MicroBatches, int RowsPerMicroBatch)
 {
     /// <summary>Rows of the batch.</summary>
     public long Rows => (long)MicroBatches * RowsPerMicroBatch;
 
-    /// <summary>Reads what <see cref="ToString"/> writes.</summary>
-    /// <param name="text">Two whole numbers of at least 1 with an x between them.</param>
-    /// <param name="split">The split.</param>
-    /// <returns>Whether the text is a split.</returns>
+    /// <summary>Reads what <see cref="ToString"/> writes; false if the text is something else.</summary>
     public static bool TryParse(string text, out BatchSplit split)
     {
         string[] parts = text.Split('x');

@@ -22,15 +22,16 @@ internal sealed class CompareAccumulationJob(ComparisonSettings settings, IAnsiC
         Gpt2Configuration model = settings.CreateModelConfiguration();
         using var output = new OutputFolder(settings.OutputFolder, name => name == PageFile);
         RowSet rows = RowFile.ReadOrDocumentation(settings.DataFile, settings.Columns);
-        TokenExample[] examples = Encode(rows);
+        TokenExample[] examples = Encode(rows, model.ContextLength);
         if (examples.Length < settings.BatchSize)
-            throw new UserErrorException($"{settings.DataFile ?? rows.Source} has {examples.Length} rows with target tokens within {settings.Context} tokens; a batch needs {settings.BatchSize}.");
+            throw new UserErrorException($"{settings.DataFile ?? rows.Source} has {examples.Length} rows with target tokens within {model.ContextLength} tokens; a batch needs {settings.BatchSize}.");
 
         string description = Invariant($"{model.Layers} layers, width {model.Width}, {settings.Precision}; {settings.Steps} steps of {settings.BatchSize} rows, order within a batch: {settings.Order}; ")
             + Invariant($"AdamW, learning rate {settings.LearningRate}, no clipping");
         console.WriteLine(Invariant($"Rows: {examples.Length:N0} from {rows.Source}"));
         console.WriteLine($"Model: {description}");
-        IReadOnlyList<AccumulationRun> runs = new AccumulationDisplay(console).Run(progress => AccumulationComparison.Run(model, examples, settings, progress, cancellationToken));
+        IReadOnlyList<AccumulationRun> runs = ProgressDisplay.Run(console, "comparing", show =>
+            AccumulationComparison.Run(model, examples, settings, progress => show(progress.ToJobProgress()), cancellationToken));
         if (runs.FirstOrDefault(run => !double.IsFinite(run.Loss + run.WeightDistance)) is { } failed)
             throw new JobFailedException($"Loss or weights of {failed.Normalization} {failed.Split} are no longer finite; nothing was written. A lower --learning-rate may help.");
 
@@ -41,9 +42,9 @@ internal sealed class CompareAccumulationJob(ComparisonSettings settings, IAnsiC
         return [.. runs.Select(AccumulationReport.From)];
     }
 
-    private TokenExample[] Encode(RowSet rows)
+    private static TokenExample[] Encode(RowSet rows, int context)
     {
-        var encoder = new TokenExampleEncoder(new ByteLevelTokenizer(), settings.Context);
+        var encoder = new TokenExampleEncoder(new ByteLevelTokenizer(), context);
         IEnumerable<TokenExample> examples = rows.Rows.Select((row, i) => encoder.Encode(new TextRow(row.Prompt, row.Completion), i));
         return [.. examples.Where(example => example.HasTargets)];
     }

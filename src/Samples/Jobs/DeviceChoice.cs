@@ -9,16 +9,13 @@ namespace Samples.Jobs;
 internal readonly record struct DeviceChoice(int? GpuIndex)
 {
     /// <summary>Reads cpu, cuda or cuda:N; null if the text is none of them.</summary>
-    public static DeviceChoice? TryParse(string text)
+    public static DeviceChoice? TryParse(string text) => text switch
     {
-        if (text == "cpu")
-            return new DeviceChoice(null);
-        if (text == "cuda")
-            return new DeviceChoice(0);
-        return text.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(text.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out int index)
-            ? new DeviceChoice(index)
-            : null;
-    }
+        "cpu" => new DeviceChoice(null),
+        "cuda" => new DeviceChoice(0),
+        _ when text.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(text.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out int index) => new DeviceChoice(index),
+        _ => null,
+    };
 
     /// <summary>Creates an ML.NET context for the device that does not silently fall back to the CPU.</summary>
     /// <exception cref="UserErrorException">There is no such device.</exception>

@@ -1,7 +1,5 @@
 using Microsoft.ML;
 using MLNetExtension;
-using MLNetExtension.Models.Lora;
-using MLNetExtension.Training;
 using Samples.Errors;
 using Samples.Reporting;
 using Samples.Text;
@@ -9,66 +7,53 @@ using Samples.Text;
 namespace Samples.Jobs;
 
 /// <summary><c>finetune</c>: a published model, of which all weights or LoRA adapters are trained, and which is also exported in Hugging Face's formats.</summary>
-internal sealed record FinetuneRecipe(TrainingSettings Settings) : ITrainingRecipe
+internal sealed class FinetuneRecipe : ITrainingRecipe
 {
     private const string ModelFolder = "model", AdapterFolder = "adapters";
 
-    /// <summary>Folder of the published model.</summary>
-    public required string BaseFolder { get; init; }
+    public TrainingSettings Settings { get; } = new()
+    {
+        OutputFolder = Path.Combine("artifacts", "finetune"),
+        Options = new() { Model = LanguageModel.Pretrained("", contextLength: 512), Seed = 1 },
+    };
 
-    /// <summary>The adapters; null if all weights are trained.</summary>
-    public LoraOptions? Lora { get; init; }
+    /// <summary>The published model.</summary>
+    public LanguageModel.PretrainedModel Base
+    {
+        get => (LanguageModel.PretrainedModel)Settings.Options.Model;
+        set => Settings.Options.Model = value;
+    }
 
-    /// <summary>The floating-point type that the model computes in.</summary>
-    public ComputePrecision Precision { get; init; } = ComputePrecision.Float32;
-
-    public object SettingsReport => new FinetuneSettingsReport(
-        BaseFolder, Lora?.Rank, Lora?.Alpha, Lora?.TargetModules, Settings.Context, Settings.BatchSize, Settings.MicroBatchTokens, Precision.ToString(), Settings.LearningRate, Settings.Seed, Settings.Device.ToString());
-
-    public bool MayWrite(string fileName) => fileName is ModelFolder or AdapterFolder;
+    public object DescribeSettings(CausalLanguageModelTrainer.Options options) => new
+    {
+        Base = Base.Folder, options.Adapters?.Rank, options.Adapters?.Alpha, Targets = options.Adapters?.TargetModules, Context = Base.ContextLength,
+        options.BatchSize, MicroBatchTokens = options.Batching.MaximumTokensPerMicroBatch, options.Batching.Precision,
+        options.LearningRate, options.Optimizer.WeightDecay, Settings.Seed, Device = Settings.Device.ToString(),
+    };
 
     public RowSet ReadRows()
     {
-        string output = Path.GetFullPath(Settings.OutputFolder), published = Path.GetFullPath(BaseFolder);
+        string output = Path.GetFullPath(Settings.OutputFolder), published = Path.GetFullPath(Base.Folder);
         if (!Directory.Exists(published))
-            throw new UserErrorException($"--base {BaseFolder} is not a folder; it must be one with a published model: config.json, *.safetensors and tokenizer files.");
+            throw new UserErrorException($"--base {Base.Folder} is not a folder; it must be one with a published model: config.json, *.safetensors and tokenizer files.");
         if ((published + Path.DirectorySeparatorChar).StartsWith(output + Path.DirectorySeparatorChar, StringComparison.Ordinal))
-            throw new UserErrorException($"--output {Settings.OutputFolder} would replace --base {BaseFolder}; choose another folder.");
+            throw new UserErrorException($"--output {Settings.OutputFolder} would replace --base {Base.Folder}; choose another folder.");
         return RowFile.Read(Settings.DataFile!, Settings.Columns);
     }
 
-    public CausalLanguageModelTrainer.Options CreateOptions(RowKind kind)
-    {
-        CausalLanguageModelTrainer.Options options = Settings.CreateOptions(kind, warmupSteps: 20);
-        (options.Model, options.Adapters) = (LanguageModel.Pretrained(BaseFolder, Settings.Context), Lora);
-        options.Batching = options.Batching with { Precision = Precision };
-        options.Optimizer = new() { WeightDecay = 0.01 };
-        return options;
-    }
+    public IEstimator<ITransformer> CreatePipeline(MLContext mlContext, CausalLanguageModelTrainer.Options options, RowKind kind) =>
+        mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(options);
 
-    public ITransformer Fit(MLContext mlContext, CausalLanguageModelTrainer.Options options, IDataView rows, RowKind kind)
-    {
-        try
-        {
-            return mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(options).Fit(rows);
-        }
-        // What the user can fix: a folder without a model, an unknown architecture or target module, rows without target tokens.
-        catch (Exception e) when (e is IOException or InvalidDataException or NotSupportedException or ArgumentException or InvalidOperationException && TorchSetup.Explain(e) is null)
-        {
-            throw UserErrorException.From(e);
-        }
-    }
+    public bool MayWrite(string fileName) => fileName is ModelFolder or AdapterFolder;
 
-    public IReadOnlyList<string> ExportModel(CausalLanguageModelTransformer model, OutputFolder output)
+    public IReadOnlyList<string> WriteFiles(CausalLanguageModelTransformer model, TrainReport report, TrainingCurve curve, OutputFolder output)
     {
-        if (Lora is null)
+        if (Settings.Options.Adapters is not null)
         {
-            model.SaveAsHuggingFace(output[ModelFolder]);
-            return [$"{ModelFolder}/ (Hugging Face format)"];
+            model.SaveAdapters(output[AdapterFolder]);
+            return [$"{AdapterFolder}/ (PEFT format)"];
         }
-        model.SaveAdapters(output[AdapterFolder]);
-        return [$"{AdapterFolder}/ (PEFT format)"];
+        model.SaveAsHuggingFace(output[ModelFolder]);
+        return [$"{ModelFolder}/ (Hugging Face format)"];
     }
-
-    public IReadOnlyList<string> WriteReports(TrainReport report, TrainingCurve curve, OutputFolder output) => [];
 }

@@ -1,74 +1,54 @@
 using Microsoft.ML;
-using Microsoft.ML.Data;
 using Microsoft.ML.Transforms.Text;
 using MLNetExtension;
-using MLNetExtension.Training.Accumulation;
-using Samples.Errors;
 using Samples.Reporting;
 using Samples.Text;
 
 namespace Samples.Jobs;
 
 /// <summary><c>train</c>: a small GPT with random initial weights, trained in a pipeline after text normalization.</summary>
-internal sealed record FromScratchRecipe(TrainingSettings Settings) : ITrainingRecipe
+internal sealed class FromScratchRecipe : ITrainingRecipe
 {
     private const string CurveFile = "loss-curve.html";
 
-    /// <summary>Number of transformer blocks.</summary>
-    public required int Layers { get; init; }
+    public TrainingSettings Settings { get; } = new()
+    {
+        OutputFolder = Path.Combine("artifacts", "train"),
+        Options = new() { Model = LanguageModel.Gpt2(layers: 3, heads: 4, width: 128, contextLength: 256), Seed = 1 },
+    };
 
-    /// <summary>Attention heads of a block; divides <see cref="Width"/>.</summary>
-    public required int Heads { get; init; }
+    /// <summary>The sizes of the model.</summary>
+    public LanguageModel.Gpt2Network Network
+    {
+        get => (LanguageModel.Gpt2Network)Settings.Options.Model;
+        set => Settings.Options.Model = value;
+    }
 
-    /// <summary>Length of a hidden state.</summary>
-    public required int Width { get; init; }
-
-    /// <summary>What the gradient of a batch is divided by.</summary>
-    public LossNormalization LossNormalization { get; init; } = LossNormalization.Token;
-
-    public object SettingsReport => Report;
-
-    private SettingsReport Report => new(
-        Layers, Heads, Width, Settings.Context, Settings.BatchSize, Settings.MicroBatchTokens, LossNormalization, Settings.LearningRate, Settings.Seed, Settings.Device.ToString());
-
-    public bool MayWrite(string fileName) => fileName == CurveFile || fileName.StartsWith(TensorBoardEvents.FilePrefix, StringComparison.Ordinal);
+    public object DescribeSettings(CausalLanguageModelTrainer.Options options) => new
+    {
+        Network.Layers, Network.Heads, Network.Width, Context = Network.ContextLength, options.BatchSize, MicroBatchTokens = options.Batching.MaximumTokensPerMicroBatch,
+        LossNormalization = options.Loss.Normalization, options.LearningRate, options.Optimizer.WeightDecay, Settings.Seed, Device = Settings.Device.ToString(),
+    };
 
     public RowSet ReadRows() => RowFile.ReadOrDocumentation(Settings.DataFile, Settings.Columns);
 
-    public CausalLanguageModelTrainer.Options CreateOptions(RowKind kind)
-    {
-        CausalLanguageModelTrainer.Options options = Settings.CreateOptions(kind, warmupSteps: 50);
-        options.Model = LanguageModel.Gpt2(Layers, Heads, Width, Settings.Context);
-        options.Loss = new() { Normalization = LossNormalization };
-        try
-        {
-            options.Validate();
-        }
-        catch (ArgumentOutOfRangeException e)
-        {
-            throw UserErrorException.From(e);
-        }
-        return options;
-    }
-
-    /// <summary>Trains the pipeline of the README.</summary>
-    public ITransformer Fit(MLContext mlContext, CausalLanguageModelTrainer.Options options, IDataView rows, RowKind kind)
+    /// <summary>The pipeline of the README.</summary>
+    public IEstimator<ITransformer> CreatePipeline(MLContext mlContext, CausalLanguageModelTrainer.Options options, RowKind kind)
     {
         CausalLanguageModelTrainer trainer = mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(options);
-        IEstimator<TransformerChain<CausalLanguageModelTransformer>> pipeline = kind == RowKind.Prompts
-            ? Normalize(nameof(PromptRow.Prompt)).Append(Normalize(nameof(PromptRow.Completion))).Append(trainer)
-            : Normalize(nameof(TextRow.Text)).Append(trainer);
-        return pipeline.Fit(rows);
+        return kind == RowKind.Prompts
+            ? Normalize(RowDataView.Prompt).Append(Normalize(RowDataView.Completion)).Append(trainer)
+            : Normalize(RowDataView.Text).Append(trainer);
 
         TextNormalizingEstimator Normalize(string column) => mlContext.Transforms.Text.NormalizeText(
             column, caseMode: TextNormalizingEstimator.CaseMode.None, keepDiacritics: true, keepPunctuations: true, keepNumbers: true);
     }
 
-    public IReadOnlyList<string> ExportModel(CausalLanguageModelTransformer model, OutputFolder output) => [];
+    public bool MayWrite(string fileName) => fileName == CurveFile || fileName.StartsWith(TensorBoardEvents.FilePrefix, StringComparison.Ordinal);
 
-    public IReadOnlyList<string> WriteReports(TrainReport report, TrainingCurve curve, OutputFolder output)
+    public IReadOnlyList<string> WriteFiles(CausalLanguageModelTransformer model, TrainReport report, TrainingCurve curve, OutputFolder output)
     {
-        File.WriteAllText(output[CurveFile], LossCurvePage.Render(report, Report, curve.Points));
+        File.WriteAllText(output[CurveFile], LossCurvePage.Render(report, curve.Points));
         TensorBoardEvents.Write(output.Path, curve.Points, curve.Started, report.Before, report.After);
         return [CurveFile, "a TensorBoard event file"];
     }

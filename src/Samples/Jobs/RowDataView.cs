@@ -1,43 +1,36 @@
 using Microsoft.ML;
+using Microsoft.ML.Data;
+using MLNetExtension;
 using Samples.Text;
 
 namespace Samples.Jobs;
 
-/// <summary>A row of a data view of texts.</summary>
-public sealed class TextRow
-{
-    public string Text { get; set; } = "";
-}
-
-/// <summary>A row of a data view of prompts and completions.</summary>
-public sealed class PromptRow
-{
-    public string Prompt { get; set; } = "";
-    public string Completion { get; set; } = "";
-}
-
-/// <summary>A row of a data view of chats.</summary>
-public sealed class ChatRow
-{
-    public string Messages { get; set; } = "";
-}
-
-/// <summary>Converts rows to data views and back.</summary>
+/// <summary>Rows as data views. The columns tell the kind: Prompt and Completion, or Messages, or Text.</summary>
 internal static class RowDataView
 {
+    public const string Prompt = nameof(Row.Prompt), Completion = nameof(Row.Completion), Messages = "Messages", Text = "Text";
+
     /// <summary>A data view of rows, with the columns of their kind.</summary>
-    public static IDataView Create(MLContext mlContext, RowSet rows) => rows.Kind switch
+    public static IDataView Create(MLContext mlContext, IEnumerable<Row> rows, RowKind kind)
     {
-        RowKind.Prompts => mlContext.Data.LoadFromEnumerable(rows.Rows.Select(row => new PromptRow { Prompt = row.Prompt, Completion = row.Completion }).ToArray()),
-        RowKind.Chats => mlContext.Data.LoadFromEnumerable(rows.Rows.Select(row => new ChatRow { Messages = row.Completion }).ToArray()),
-        _ => mlContext.Data.LoadFromEnumerable(rows.Rows.Select(row => new TextRow { Text = row.Completion }).ToArray()),
+        SchemaDefinition schema = SchemaDefinition.Create(typeof(Row), SchemaDefinition.Direction.Read);
+        if (kind != RowKind.Prompts)
+        {
+            schema.Remove(schema[Prompt]);
+            schema[Completion].ColumnName = kind == RowKind.Chats ? Messages : Text;
+        }
+        return mlContext.Data.LoadFromEnumerable(rows.ToArray(), schema);
+    }
+
+    /// <summary>The columns of rows of a kind as the trainer reads them.</summary>
+    public static InputColumns InputColumnsOf(RowKind kind) => kind switch
+    {
+        RowKind.Prompts => InputColumns.PromptCompletion(Prompt, Completion),
+        RowKind.Chats => InputColumns.Chat(Messages),
+        _ => InputColumns.Text(Text),
     };
 
-    /// <summary>The rows of a data view that <see cref="Create"/> returned, or of a part of it.</summary>
-    public static IReadOnlyList<Row> Read(MLContext mlContext, IDataView view, RowKind kind) => kind switch
-    {
-        RowKind.Prompts => [.. mlContext.Data.CreateEnumerable<PromptRow>(view, reuseRowObject: true).Select(row => new Row(row.Prompt, row.Completion))],
-        RowKind.Chats => [.. mlContext.Data.CreateEnumerable<ChatRow>(view, reuseRowObject: true).Select(row => new Row("", row.Messages))],
-        _ => [.. mlContext.Data.CreateEnumerable<TextRow>(view, reuseRowObject: true).Select(row => new Row("", row.Text))],
-    };
+    /// <summary>The kind of the rows of a data view.</summary>
+    public static RowKind KindOf(DataViewSchema schema) =>
+        schema.GetColumnOrNull(Prompt) is not null ? RowKind.Prompts : schema.GetColumnOrNull(Messages) is not null ? RowKind.Chats : RowKind.Texts;
 }

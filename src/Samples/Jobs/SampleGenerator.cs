@@ -14,13 +14,13 @@ internal static class SampleGenerator
     private const int Samples = 3;
 
     /// <summary>Completes the first held-out rows: of prompts the prompt, of chats the first user message, of texts the first third.</summary>
-    public static IReadOnlyList<SampleReport> Generate(MLContext mlContext, ITransformer model, IReadOnlyList<Row> heldOut, RowKind kind, int seed)
+    public static IReadOnlyList<SampleReport> Generate(MLContext mlContext, TrainedModel model, IReadOnlyList<Row> heldOut, int seed)
     {
-        PromptedTextGenerator generator = mlContext.CausalLanguageModeling.CreateTextGenerator(model);
+        PromptedTextGenerator generator = mlContext.CausalLanguageModeling.CreateTextGenerator(model.Transformer);
         var samples = new List<SampleReport>();
         foreach (Row row in heldOut.Take(Samples))
         {
-            Row sample = kind switch
+            Row sample = model.Kind switch
             {
                 RowKind.Prompts => row,
                 RowKind.Chats => FirstTurn(row.Completion),

@@ -1,5 +1,6 @@
+using System.Diagnostics;
 using Microsoft.ML;
-using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
 using MLNetExtension;
 using MLNetExtension.Training.Reports;
 using Samples.Errors;
@@ -11,14 +12,14 @@ namespace Samples.Jobs;
 
 /// <summary>Reads and splits rows, evaluates, trains and evaluates again, saves the model, loads it back, generates samples and writes reports.</summary>
 /// <param name="recipe">The model to train.</param>
-/// <param name="settings">The recipe's settings.</param>
 /// <param name="console">Shows progress and results.</param>
 /// <param name="cancellationToken">Cancels the job; nothing is written.</param>
 /// <param name="stopToken">Ends the training early; the job continues with the model so far.</param>
-internal sealed class TrainingJob(ITrainingRecipe recipe, TrainingSettings settings, IAnsiConsole console, CancellationToken cancellationToken, CancellationToken stopToken = default)
+internal sealed class TrainingJob(ITrainingRecipe recipe, IAnsiConsole console, CancellationToken cancellationToken, CancellationToken stopToken = default)
 {
     private const string ModelFile = "model.zip", MetricsFile = "metrics.json";
-    private readonly WarningPrinter _warnings = new(console);
+    private readonly TrainingSettings _settings = recipe.Settings;
+    private readonly HashSet<string> _warnings = [];
 
     /// <summary>Runs the job; its files are put into the output folder only if the job succeeds.</summary>
     /// <exception cref="UserErrorException">The settings, the published model or the rows cannot be used.</exception>
@@ -27,76 +28,96 @@ internal sealed class TrainingJob(ITrainingRecipe recipe, TrainingSettings setti
     public TrainReport Run()
     {
         RowSet rows = recipe.ReadRows();
-        CausalLanguageModelTrainer.Options options = recipe.CreateOptions(rows.Kind);
         MLContext mlContext = CreateContext();
-        using var output = new OutputFolder(settings.OutputFolder, name => name is ModelFile or MetricsFile || recipe.MayWrite(name));
+        using var output = new OutputFolder(_settings.OutputFolder, name => name is ModelFile or MetricsFile || recipe.MayWrite(name));
         console.WriteLine($"Packages: {PackageVersions.Line()}");
-        RowSplit split = RowSplit.Create(mlContext, rows, settings.Seed, settings.EvaluationRows, settings.DataFile);
+        RowSplit split = RowSplit.Create(mlContext, rows, _settings);
         console.WriteLine(split.Describe());
 
-        MetricsReport before = EvaluateUntrained(mlContext, split);
+        MetricsReport before = EvaluateUntrained(mlContext, split), after;
         console.WriteLine(FormattableString.Invariant($"Before: {before.BitsPerByte:0.000} bits per byte on {split.Report.EvaluatedRows:N0} held-out rows ({before.Tokens:N0} tokens)"));
 
-        var curve = new TrainingCurve();
-        TrainingSummary summary;
-        MetricsReport after;
-        IReadOnlyList<string> exported;
-        using (var model = new FittedModel(Train(mlContext, options, split, curve)))
+        (TrainedModel model, TrainingCurve curve) = Train(mlContext, split);
+        TrainingSummary summary = model.LanguageModel.Training!;
+        using (model)
         {
-            summary = model.Trained.Training!;
             ThrowIfUnusable(summary);
-            after = split.Evaluate(mlContext, model.Transformer);
-            mlContext.Model.Save(model.Transformer, split.Train.Schema, output[ModelFile]);  // first: it keeps adapters apart from the weights
-            exported = recipe.ExportModel(model.Trained, output);
+            after = split.Evaluate(mlContext, model);
+            mlContext.Model.Save(model.Transformer, split.Train.Schema, output[ModelFile]);
         }
 
         MLContext freshContext = CreateContext();
-        using SavedModel reloaded = SavedModel.Load(freshContext, output[ModelFile]);
-        MetricsReport again = split.Evaluate(freshContext, reloaded.Model);
+        using TrainedModel reloaded = TrainedModel.Load(freshContext, output[ModelFile]);
+        MetricsReport again = split.Evaluate(freshContext, reloaded);
         if (!after.Agrees(again))
             throw new JobFailedException(FormattableString.Invariant($"The model loaded back gives other metrics (loss {again.Loss}, not {after.Loss}); nothing was written."));
-        IReadOnlyList<SampleReport> samples = SampleGenerator.Generate(freshContext, reloaded.Model, split.HeldOut, rows.Kind, settings.Seed);
+        IReadOnlyList<SampleReport> samples = SampleGenerator.Generate(freshContext, reloaded, split.HeldOut, _settings.Seed);
 
         var report = new TrainReport(
             before, after, again, ReloadedAgrees: true, summary.Steps, summary.Epochs, summary.TargetTokens, summary.Elapsed.TotalSeconds,
-            summary.TargetTokens / summary.Elapsed.TotalSeconds, PeakMemory.MiB(), PackageVersions.Read(), split.Report, recipe.SettingsReport, samples);
+            summary.TargetTokens / summary.Elapsed.TotalSeconds, PeakMemoryMiB(), PackageVersions.Read(), split.Report, recipe.DescribeSettings(reloaded.LanguageModel.Options), samples);
         cancellationToken.ThrowIfCancellationRequested();
         File.WriteAllText(output[MetricsFile], Json.Indented(report));
-        IReadOnlyList<string> reports = recipe.WriteReports(report, curve, output);
+        IReadOnlyList<string> files = recipe.WriteFiles(reloaded.LanguageModel, report, curve, output);
         output.Commit();
 
         ResultTables.Write(console, report);
-        console.WriteLine($"Written to {settings.OutputFolder}: {string.Join(", ", [ModelFile, MetricsFile, .. exported, .. reports])}");
+        console.WriteLine($"Written to {_settings.OutputFolder}: {string.Join(", ", [ModelFile, MetricsFile, .. files])}");
         return report;
     }
 
+    /// <summary>A context that prints its warnings, each once.</summary>
     private MLContext CreateContext()
     {
-        MLContext mlContext = settings.Device.CreateContext(settings.Seed);
-        _warnings.Attach(mlContext);
+        MLContext mlContext = _settings.Device.CreateContext(_settings.Seed);
+        mlContext.Log += (_, message) =>
+        {
+            if (message.Kind == ChannelMessageKind.Warning && _warnings.Add(message.RawMessage))
+                console.MarkupLineInterpolated($"[yellow]Warning:[/] {message.RawMessage}");
+        };
         return mlContext;
     }
 
     /// <summary>Evaluates the weights that training starts from: the same seed, no step, no adapters.</summary>
     private MetricsReport EvaluateUntrained(MLContext mlContext, RowSplit split)
     {
-        CausalLanguageModelTrainer.Options options = recipe.CreateOptions(split.Kind);
+        CausalLanguageModelTrainer.Options options = CreateOptions(split.Kind);
         (options.MaximumSteps, options.Adapters) = (0, null);
-        options.CancellationToken = cancellationToken;
-        using var untrained = new FittedModel(recipe.Fit(mlContext, options, split.Train, split.Kind));
-        return split.Evaluate(mlContext, untrained.Transformer);
+        using TrainedModel untrained = Fit(mlContext, split, options);
+        return split.Evaluate(mlContext, untrained);
     }
 
-    private ITransformer Train(MLContext mlContext, CausalLanguageModelTrainer.Options options, RowSplit split, TrainingCurve curve)
+    private (TrainedModel Model, TrainingCurve Curve) Train(MLContext mlContext, RowSplit split)
     {
         using CancellationTokenRegistration stopping = stopToken.Register(() =>
             console.WriteLine("Training stops after the current step; the model so far is evaluated and saved. Press Ctrl+C again to cancel."));
-        return new TrainingDisplay(console, curve).Run(progress =>
+        return ProgressDisplay.Run(console, "training", show =>
         {
-            options.Progress = progress;
-            (options.CancellationToken, options.StopToken) = (cancellationToken, stopToken);
-            return recipe.Fit(mlContext, options, split.Train, split.Kind);
+            CausalLanguageModelTrainer.Options options = CreateOptions(split.Kind);
+            TrainingCurve curve = new(show);
+            (options.Progress, options.StopToken) = (curve, stopToken);
+            return (Fit(mlContext, split, options), curve);
         });
+    }
+
+    private CausalLanguageModelTrainer.Options CreateOptions(RowKind kind)
+    {
+        CausalLanguageModelTrainer.Options options = _settings.Options.Copy();
+        (options.Columns, options.CancellationToken) = (RowDataView.InputColumnsOf(kind), cancellationToken);
+        return options;
+    }
+
+    private TrainedModel Fit(MLContext mlContext, RowSplit split, CausalLanguageModelTrainer.Options options)
+    {
+        try
+        {
+            return new TrainedModel(recipe.CreatePipeline(mlContext, options, split.Kind).Fit(split.Train), split.Kind);
+        }
+        // What the user can fix: options that do not go together, a folder without a model, an unknown architecture or target module, rows without target tokens.
+        catch (Exception e) when (e is IOException or InvalidDataException or NotSupportedException or ArgumentException or InvalidOperationException && TorchSetup.Explain(e) is null)
+        {
+            throw UserErrorException.From(e);
+        }
     }
 
     private void ThrowIfUnusable(TrainingSummary summary)
@@ -108,13 +129,9 @@ internal sealed class TrainingJob(ITrainingRecipe recipe, TrainingSettings setti
             throw new JobFailedException($"Training stopped after {summary.Steps} steps because loss or gradient were no longer finite; nothing was written. A lower --learning-rate may help.");
     }
 
-    /// <summary>A trained pipeline, or a trained model alone.</summary>
-    private sealed class FittedModel(ITransformer transformer) : IDisposable
+    private static double PeakMemoryMiB()
     {
-        public ITransformer Transformer => transformer;
-
-        public CausalLanguageModelTransformer Trained => transformer is TransformerChain<CausalLanguageModelTransformer> chain ? chain.LastTransformer : (CausalLanguageModelTransformer)transformer;
-
-        public void Dispose() => (transformer as IDisposable)?.Dispose();
+        using var process = Process.GetCurrentProcess();
+        return process.PeakWorkingSet64 / 1048576.0;
     }
 }

@@ -1,9 +1,6 @@
 namespace Samples.Reporting;
 
-/// <summary>The charts of a page, all over the same steps.</summary>
-/// <param name="Steps">The horizontal positions.</param>
-/// <param name="Charts">The charts from top to bottom.</param>
-/// <param name="Seconds">Time since the start at each step; null where it is not shown.</param>
+/// <summary>The charts of a page, all over the same steps; with seconds, the time since the start is shown beside a step.</summary>
 internal sealed record ChartData(IReadOnlyList<int> Steps, IReadOnlyList<LineChart> Charts, IReadOnlyList<double>? Seconds = null)
 {
     /// <summary>Every k-th index and the last, so that at most about <paramref name="maximum"/> are left: more points than a screen has columns only add size.</summary>
@@ -14,10 +11,7 @@ internal sealed record ChartData(IReadOnlyList<int> Steps, IReadOnlyList<LineCha
     }
 }
 
-/// <summary>A line of a chart.</summary>
-/// <param name="Label">Its name in the legend.</param>
-/// <param name="Color">A colour of the style sheet: accent, second, third or muted.</param>
-/// <param name="Values">A value for every step; null where there is none.</param>
+/// <summary>A line of a chart, with a value (or null) for every step, in a colour of the style sheet: accent, second, third or muted.</summary>
 internal sealed record ChartLine(string Label, string Color, IReadOnlyList<double?> Values)
 {
     public ChartLine(string label, string color, IEnumerable<double> values) : this(label, color, [.. values.Select(value => (double?)value)])
@@ -37,23 +31,13 @@ internal sealed record ChartLine(string Label, string Color, IReadOnlyList<doubl
     public bool Isolated { get; init; }
 }
 
-/// <summary>A chart with lines, and the range of its vertical axis.</summary>
-/// <param name="Title">What is drawn, with its unit.</param>
-/// <param name="Height">Height in pixels.</param>
-/// <param name="Logarithmic">Whether the vertical axis has powers of ten; all values are then above 0.</param>
-/// <param name="Minimum">Lower end of the vertical axis.</param>
-/// <param name="Maximum">Upper end of the vertical axis; higher values are clipped.</param>
-/// <param name="Lines">The lines.</param>
+/// <summary>A chart with lines, its height in pixels, and the range of its vertical axis; higher values are clipped. A logarithmic axis has values above 0.</summary>
 internal sealed record LineChart(string Title, int Height, bool Logarithmic, double Minimum, double Maximum, IReadOnlyList<ChartLine> Lines)
 {
     // Where a logarithmic axis draws 0.
     private const double Smallest = 1e-17;
 
-    /// <summary>A chart with a linear axis.</summary>
-    /// <param name="title">What is drawn, with its unit.</param>
-    /// <param name="height">Height in pixels.</param>
-    /// <param name="visible">The share of the values that the axis covers: below 1, the highest are clipped, so that a single spike does not flatten the rest.</param>
-    /// <param name="lines">The lines.</param>
+    /// <summary>A chart with a linear axis that shows a share of the values: below 1, the highest are clipped, so that a single spike does not flatten the rest.</summary>
     public static LineChart Linear(string title, int height, double visible, params ChartLine[] lines)
     {
         double[] sorted = [.. lines.SelectMany(line => line.Values).OfType<double>().Order()];
@@ -63,10 +47,7 @@ internal sealed record LineChart(string Title, int Height, bool Logarithmic, dou
         return new LineChart(title, height, false, low >= 0 ? Math.Max(0, low - margin) : low - margin, high + margin, lines);
     }
 
-    /// <summary>A chart with powers of ten; 0 is drawn at 1e-17.</summary>
-    /// <param name="title">What is drawn, with its unit.</param>
-    /// <param name="height">Height in pixels.</param>
-    /// <param name="lines">The lines; values of at least 0.</param>
+    /// <summary>A chart with powers of ten, of values of at least 0; 0 is drawn at 1e-17.</summary>
     public static LineChart PowersOfTen(string title, int height, IEnumerable<ChartLine> lines)
     {
         ChartLine[] drawn = [.. lines.Select(line => line with { Values = [.. line.Values.Select(value => value is { } v ? (double?)Math.Max(v, Smallest) : null)] })];

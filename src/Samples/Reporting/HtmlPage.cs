@@ -1,14 +1,10 @@
 using System.Net;
+using System.Text.Json;
 using System.Text.RegularExpressions;
 
 namespace Samples.Reporting;
 
-/// <summary>An HTML page with figures, charts and details, in one file that loads nothing.</summary>
-/// <param name="Title">The heading, as text.</param>
-/// <param name="Subtitle">A sentence below it, as text.</param>
-/// <param name="Tiles">The most important figures and what they are, as text.</param>
-/// <param name="Charts">The charts.</param>
-/// <param name="Details">The last part, as HTML.</param>
+/// <summary>An HTML page with figures, charts and details, in one file that loads nothing. All parts are text, but the details, which are HTML.</summary>
 internal sealed partial record HtmlPage(string Title, string Subtitle, IEnumerable<(string Figure, string Label)> Tiles, ChartData Charts, string Details)
 {
     /// <summary>Renders the page, which is well-formed XML too.</summary>
@@ -21,7 +17,7 @@ internal sealed partial record HtmlPage(string Title, string Subtitle, IEnumerab
             ["subtitle"] = Encode(Subtitle),
             ["tiles"] = string.Concat(tiles),
             ["details"] = Details,
-            ["data"] = Json.Compact(Charts),
+            ["data"] = JsonSerializer.Serialize(Charts, Json.Options),
         };
         // One pass: a placeholder inside a part stays text.
         return Placeholder().Replace(ReadResource("page.html"), match => parts.GetValueOrDefault(match.Groups[1].Value) ?? ReadResource(match.Groups[1].Value));

@@ -1,6 +1,8 @@
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using MLNetExtension.Files;
 
 namespace Samples.Reporting;
 
@@ -8,19 +10,22 @@ namespace Samples.Reporting;
 internal static class Json
 {
     private static readonly JsonSerializerOptions _indented = Create(indented: true);
-    private static readonly JsonSerializerOptions _compact = Create(indented: false);
+
+    /// <summary>On one line, safe inside a script element.</summary>
+    public static JsonSerializerOptions Options { get; } = Create(indented: false);
 
     /// <summary>The report in indented JSON.</summary>
-    public static string Indented<T>(T report) => JsonSerializer.Serialize(report, _indented) + "\n";
+    public static string Indented(object report) => JsonSerializer.Serialize(report, _indented) + "\n";
 
-    /// <summary>The data on one line, safe inside a script element.</summary>
-    public static string Compact<T>(T data) => JsonSerializer.Serialize(data, _compact);
-
-    /// <summary>Writes a report to the file of <c>--json</c>, if one was given; readers find the old content or the new, never a part.</summary>
-    public static void WriteReport<T>(string? file, T report)
+    /// <summary>Writes a report to the file of <c>--json</c>, if one was given; readers never find a part of it.</summary>
+    public static void WriteReport(string? file, object report)
     {
-        if (file is not null)
-            AtomicFile.WriteAllText(file, Indented(report));
+        if (file is null)
+            return;
+        (string folder, string name) = (Path.GetDirectoryName(Path.GetFullPath(file))!, Path.GetFileName(file));
+        using StagedFiles staged = StagedFiles.CreateIn(folder);
+        staged.Write(name, stream => stream.Write(Encoding.UTF8.GetBytes(Indented(report))));
+        staged.MoveInto(folder, marker: name, isStale: _ => false);
     }
 
     private static JsonSerializerOptions Create(bool indented) => new(JsonSerializerDefaults.Web)

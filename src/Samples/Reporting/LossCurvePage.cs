@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 
 namespace Samples.Reporting;
 
@@ -8,16 +9,13 @@ internal static class LossCurvePage
     private const int MaximumPoints = 2000;
 
     /// <summary>Renders the page.</summary>
-    /// <param name="report">The training's figures.</param>
-    /// <param name="settings">How it was trained.</param>
-    /// <param name="curve">Its steps.</param>
-    public static string Render(TrainReport report, SettingsReport settings, IReadOnlyList<CurvePoint> curve)
+    public static string Render(TrainReport report, IReadOnlyList<CurvePoint> curve)
     {
         string subtitle = string.Create(CultureInfo.InvariantCulture,
             $"{report.Steps:N0} steps, {report.TargetTokens:N0} target tokens, {TimeSpan.FromSeconds(report.TrainingSeconds):m\\:ss} minutes. Point at a step, or use the arrow keys on a chart, to read its values; drag to zoom, double-click to reset.");
         CurvePoint[] points = [.. ChartData.ThinIndices(curve.Count, MaximumPoints).Select(i => curve[i])];
         ChartData charts = points.Length == 0 ? new ChartData([], []) : CreateCharts(report, points);
-        return new HtmlPage($"Training on {report.Data.Source}", subtitle, Tiles(report), charts, Details(report, settings)).Render();
+        return new HtmlPage($"Training on {report.Data.Source}", subtitle, Tiles(report), charts, Details(report)).Render();
     }
 
     private static IEnumerable<(string Figure, string Label)> Tiles(TrainReport report)
@@ -50,16 +48,13 @@ internal static class LossCurvePage
         ChartLine Line(string label, string color, Func<CurvePoint, double> value) => new(label, color, [null, .. points.Select(point => (double?)value(point))]);
     }
 
-    private static string Details(TrainReport report, SettingsReport settings)
+    private static string Details(TrainReport report)
     {
-        string microBatches = settings.MicroBatchTokens is { } most ? $"of at most {most} tokens" : "of the size that was fastest";
         (string Name, string Value)[] facts =
         [
-            ("Model", $"{settings.Layers} layers, {settings.Heads} heads, width {settings.Width}, context {settings.Context} tokens"),
-            ("Step", $"{settings.BatchSize} rows; micro-batches {microBatches}; loss normalization {settings.LossNormalization}"),
-            ("Learning rate, seed", Invariant($"{settings.LearningRate}, {settings.Seed}")),
-            ("Rows", Invariant($"{report.Data.TrainingRows:N0} to train on, {report.Data.HeldOutRows:N0} held out; {report.Data.EvaluatedRows:N0} of these evaluated ({report.After.Tokens:N0} tokens)")),
-            ("Device, peak memory", Invariant($"{settings.Device}, {report.PeakMemoryMiB:N0} MiB")),
+            .. JsonSerializer.SerializeToElement(report.Settings, Json.Options).EnumerateObject().Select(setting => (setting.Name, setting.Value.ToString())),
+            ("rows", Invariant($"{report.Data.TrainingRows:N0} to train on, {report.Data.HeldOutRows:N0} held out; {report.Data.EvaluatedRows:N0} of these evaluated ({report.After.Tokens:N0} tokens)")),
+            ("peak memory", Invariant($"{report.PeakMemoryMiB:N0} MiB")),
             .. report.Packages.Select(package => (package.Key, package.Value)),
         ];
         return $"<dl>\n{string.Join("\n", facts.Select(fact => $"<dt>{HtmlPage.Encode(fact.Name)}</dt><dd>{HtmlPage.Encode(fact.Value)}</dd>"))}\n</dl>";

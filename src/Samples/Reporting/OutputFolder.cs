@@ -1,3 +1,4 @@
+using MLNetExtension.Files;
 using Samples.Errors;
 
 namespace Samples.Reporting;
@@ -7,7 +8,7 @@ internal sealed class OutputFolder : IDisposable
 {
     private readonly string _target;
     private readonly Func<string, bool> _isOurs;
-    private readonly string[] _missingParents;
+    private readonly StagedFiles _staged;
 
     /// <summary>Creates the temporary folder.</summary>
     /// <param name="target">The folder to write; the files of an earlier run are replaced by <see cref="Commit"/>.</param>
@@ -17,14 +18,17 @@ internal sealed class OutputFolder : IDisposable
     {
         _isOurs = isOurs;
         _target = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(target));
-        Path = $"{_target}.partial-{Environment.ProcessId}";
         if (File.Exists(_target))
             throw new UserErrorException($"{target} is a file; --output must be a folder.");
         RefuseForeignFiles();
-        _missingParents = [.. Parents(_target).TakeWhile(parent => !Directory.Exists(parent))];
+        // In the nearest folder that exists: a job that fails leaves no new folders behind.
+        string parent = ParentOf(_target);
+        while (!System.IO.Path.Exists(parent))
+            parent = ParentOf(parent);
+        Path = System.IO.Path.Combine(parent, $"{System.IO.Path.GetFileName(_target)}.partial-{Environment.ProcessId}");
         try
         {
-            Directory.CreateDirectory(Path);
+            _staged = new StagedFiles(Path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -43,49 +47,24 @@ internal sealed class OutputFolder : IDisposable
     public void Commit()
     {
         RefuseForeignFiles();
-        string? earlier = null;
-        if (Directory.Exists(_target))
-        {
-            earlier = $"{_target}.earlier-{Environment.ProcessId}";
-            Directory.Move(_target, earlier);
-        }
-        try
-        {
-            Directory.Move(Path, _target);
-        }
-        catch when (earlier is not null)
-        {
-            Directory.Move(earlier, _target);
-            throw;
-        }
-        if (earlier is not null)
-            Directory.Delete(earlier, recursive: true);
+        Directory.CreateDirectory(ParentOf(_target));
+        _staged.MoveTo(_target);
     }
 
     public void Dispose()
     {
         AppDomain.CurrentDomain.ProcessExit -= OnExit;
-        if (Directory.Exists(Path))
-            Directory.Delete(Path, recursive: true);
-        foreach (string parent in _missingParents.TakeWhile(parent => Directory.Exists(parent) && !Directory.EnumerateFileSystemEntries(parent).Any()))
-            Directory.Delete(parent);
+        _staged.Dispose();
     }
 
-    private static IEnumerable<string> Parents(string path)
-    {
-        for (string? parent = System.IO.Path.GetDirectoryName(path); parent is not null; parent = System.IO.Path.GetDirectoryName(parent))
-            yield return parent;
-    }
+    private static string ParentOf(string path) => System.IO.Path.GetDirectoryName(path) ?? path;
 
     private void OnExit(object? sender, EventArgs e) => Dispose();
 
     private void RefuseForeignFiles()
     {
-        if (!Directory.Exists(_target))
-            return;
-        IEnumerable<string> names = Directory.EnumerateFileSystemEntries(_target).Select(entry => System.IO.Path.GetFileName(entry));
-        string? foreign = names.FirstOrDefault(name => !_isOurs(name));
-        if (foreign is not null)
+        IEnumerable<string> entries = Directory.Exists(_target) ? Directory.EnumerateFileSystemEntries(_target) : [];
+        if (entries.Select(entry => System.IO.Path.GetFileName(entry)).FirstOrDefault(name => !_isOurs(name)) is { } foreign)
             throw new UserErrorException($"{_target} contains '{foreign}', which no earlier run wrote; choose another folder with --output.");
     }
 }

@@ -8,11 +8,6 @@ internal static class TensorBoardEvents
     public const string FilePrefix = "events.out.tfevents";
 
     /// <summary>Writes loss, learning rate, gradient norm and tokens per second of every step, and the held-out bits per byte before and after.</summary>
-    /// <param name="folder">Folder of the event file.</param>
-    /// <param name="curve">The steps.</param>
-    /// <param name="started">When training started.</param>
-    /// <param name="before">Metrics at step 0.</param>
-    /// <param name="after">Metrics at the last step.</param>
     public static void Write(string folder, IReadOnlyList<CurvePoint> curve, DateTimeOffset started, MetricsReport before, MetricsReport after)
     {
         var writer = torch.utils.tensorboard.SummaryWriter(folder);

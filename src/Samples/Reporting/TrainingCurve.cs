@@ -5,8 +5,8 @@ namespace Samples.Reporting;
 /// <summary>The figures of one optimizer step.</summary>
 internal readonly record struct CurvePoint(int Step, double Seconds, double Loss, double Smoothed, double LearningRate, double GradientNorm, double TokensPerSecond);
 
-/// <summary>Collects the steps of a training and smooths their loss.</summary>
-internal sealed class TrainingCurve
+/// <summary>Collects the steps of a training, smooths their loss and shows the progress. Not a <see cref="Progress{T}"/>, which delivers reports later, on another thread.</summary>
+internal sealed class TrainingCurve(Action<JobProgress> show) : IProgress<StepReport>
 {
     // Half of the smoothed loss comes from about the last 7 steps: batches of few rows are noisy.
     private const double Decay = 0.9;
@@ -16,14 +16,22 @@ internal sealed class TrainingCurve
     /// <summary>When training started.</summary>
     public DateTimeOffset Started { get; } = DateTimeOffset.Now;
 
-    /// <summary>The steps so far.</summary>
+    /// <summary>The steps so far whose loss and gradient norm are finite.</summary>
     public IReadOnlyList<CurvePoint> Points => _points;
 
-    /// <summary>Adds a step, unless its loss or gradient norm is not finite.</summary>
-    public void Add(StepReport step)
+    public void Report(StepReport step)
     {
-        if (!double.IsFinite(step.Loss) || !double.IsFinite(step.GradientNorm))
-            return;
+        if (double.IsFinite(step.Loss) && double.IsFinite(step.GradientNorm))
+            Add(step);
+        double smoothed = _points.Count > 0 ? _points[^1].Smoothed : double.NaN;
+        string remaining = step.Remaining is { } time ? $"{(int)time.TotalMinutes}:{time.Seconds:00}" : "?";
+        string figures = FormattableString.Invariant(
+            $"step {step.Step}  loss {smoothed:0.000}  lr {step.LearningRate:0.00000}  |g| {step.GradientNorm:0.00}  {step.TokensPerSecond:N0} tokens/s  {remaining} left");
+        show(new JobProgress(step.Progress, step.Elapsed, step.Outcome == StepOutcome.NonFinite ? figures + "  (not finite: skipped)" : figures));
+    }
+
+    private void Add(StepReport step)
+    {
         _sum = Decay * _sum + (1 - Decay) * step.Loss;
         _weight = Decay * _weight + (1 - Decay);  // corrects the bias of the first steps towards zero
         _points.Add(new CurvePoint(step.Step, step.Elapsed.TotalSeconds, step.Loss, _sum / _weight, step.LearningRate, step.GradientNorm, step.TokensPerSecond));

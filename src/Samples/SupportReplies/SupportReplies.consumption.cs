@@ -11,12 +11,10 @@ public partial class SupportReplies
     {
         /// <summary>What the customer asks.</summary>
         [LoadColumn(0)]
-        [ColumnName("Prompt")]
         public string Prompt { get; set; } = "";
 
         /// <summary>What was answered; empty where the model is to write it.</summary>
         [LoadColumn(1)]
-        [ColumnName("Completion")]
         public string Completion { get; set; } = "";
     }
 
@@ -24,11 +22,9 @@ public partial class SupportReplies
     public class ModelOutput
     {
         /// <summary>The question.</summary>
-        [ColumnName("Prompt")]
         public string Prompt { get; set; } = "";
 
         /// <summary>The reply that the model drafts.</summary>
-        [ColumnName("GeneratedText")]
         public string GeneratedText { get; set; } = "";
     }
 

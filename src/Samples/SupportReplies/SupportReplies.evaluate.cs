@@ -8,17 +8,13 @@ public partial class SupportReplies
     /// <summary>Measures a saved model on the rows that <see cref="Train"/> held out.</summary>
     /// <param name="modelPath">The model that was trained on the same file.</param>
     /// <param name="inputDataFilePath">The rows.</param>
-    /// <param name="separatorChar">What separates the two columns.</param>
-    /// <param name="hasHeader">Whether the first line names the columns.</param>
-    /// <param name="allowQuoting">Whether a field in quotation marks may hold the separator.</param>
-    public static CausalLanguageModelMetrics Evaluate(string modelPath, string inputDataFilePath = RetrainFilePath, char separatorChar = RetrainSeparatorChar,
-        bool hasHeader = RetrainHasHeader, bool allowQuoting = RetrainAllowQuoting)
+    public static CausalLanguageModelMetrics Evaluate(string modelPath, string inputDataFilePath = RetrainFilePath)
     {
         var mlContext = new MLContext(RetrainSeed);
         mlContext.CausalLanguageModeling.RegisterLoader();
         ITransformer model = mlContext.Model.Load(modelPath, out _);
         using var owner = model as IDisposable;
-        IDataView data = LoadIDataViewFromFile(mlContext, inputDataFilePath, separatorChar, hasHeader, allowQuoting);
+        IDataView data = LoadIDataViewFromFile(mlContext, inputDataFilePath);
         return Evaluate(mlContext, model, Split(mlContext, data).TestSet);
     }
 

@@ -30,34 +30,26 @@ public partial class SupportReplies
     /// <summary>Trains a model and saves it.</summary>
     /// <param name="outputModelPath">Where to, such as <c>SupportReplies.mlnet</c>.</param>
     /// <param name="inputDataFilePath">The rows to train on.</param>
-    /// <param name="separatorChar">What separates the two columns.</param>
-    /// <param name="hasHeader">Whether the first line names the columns.</param>
-    /// <param name="allowQuoting">Whether a field in quotation marks may hold the separator.</param>
     /// <param name="maximumSteps">Optimizer steps.</param>
-    public static void Train(string outputModelPath, string inputDataFilePath = RetrainFilePath, char separatorChar = RetrainSeparatorChar,
-        bool hasHeader = RetrainHasHeader, bool allowQuoting = RetrainAllowQuoting, int maximumSteps = RetrainSteps)
+    public static void Train(string outputModelPath, string inputDataFilePath = RetrainFilePath, int maximumSteps = RetrainSteps)
     {
         var mlContext = new MLContext(RetrainSeed);
-        IDataView data = LoadIDataViewFromFile(mlContext, inputDataFilePath, separatorChar, hasHeader, allowQuoting);
+        IDataView data = LoadIDataViewFromFile(mlContext, inputDataFilePath);
         ITransformer model = RetrainModel(mlContext, Split(mlContext, data).TrainSet, maximumSteps);
         using var owner = model as IDisposable;
         SaveModel(mlContext, model, data, outputModelPath);
     }
 
     /// <summary>Opens a file of rows.</summary>
-    public static IDataView LoadIDataViewFromFile(MLContext mlContext, string inputDataFilePath, char separatorChar, bool hasHeader, bool allowQuoting) =>
-        mlContext.Data.LoadFromTextFile<ModelInput>(inputDataFilePath, separatorChar, hasHeader, allowQuoting: allowQuoting);
+    public static IDataView LoadIDataViewFromFile(MLContext mlContext, string inputDataFilePath) =>
+        mlContext.Data.LoadFromTextFile<ModelInput>(inputDataFilePath, RetrainSeparatorChar, RetrainHasHeader, allowQuoting: RetrainAllowQuoting);
 
     /// <summary>The rows to train on and those to evaluate on; the same for the same file.</summary>
     public static DataOperationsCatalog.TrainTestData Split(MLContext mlContext, IDataView data) =>
         mlContext.Data.TrainTestSplit(data, RetrainTestFraction, seed: RetrainSeed);
 
     /// <summary>Saves a model with the schema of its input.</summary>
-    public static void SaveModel(MLContext mlContext, ITransformer model, IDataView data, string modelSavePath)
-    {
-        using FileStream file = File.Create(modelSavePath);
-        mlContext.Model.Save(model, data.Schema, file);
-    }
+    public static void SaveModel(MLContext mlContext, ITransformer model, IDataView data, string modelSavePath) => mlContext.Model.Save(model, data.Schema, modelSavePath);
 
     /// <summary>Trains a model; dispose it when it is no longer used.</summary>
     public static ITransformer RetrainModel(MLContext mlContext, IDataView trainData, int maximumSteps = RetrainSteps) =>

@@ -1,4 +1,3 @@
-using System.Xml;
 using System.Xml.Linq;
 
 namespace Samples.Text;
@@ -10,32 +9,25 @@ internal static class ApiDocumentation
     /// <remarks>
     /// A summary that several members share (mostly overloads) is kept once, for the first of them, so that no held-out text is also a training text.
     /// </remarks>
-    /// <param name="folder">A folder with XML documentation files.</param>
     public static RowSet Read(string folder)
     {
         var seen = new HashSet<string>(StringComparer.Ordinal);
         var rows = new List<Row>();
         int skipped = 0;
         foreach (string file in Directory.GetFiles(folder, "*.xml").Order(StringComparer.Ordinal))
-            foreach ((string id, string summary) in ReadMembers(file))
+        {
+            foreach (XElement member in XDocument.Load(file, LoadOptions.PreserveWhitespace).Descendants("member"))
+            {
+                if (member.Attribute("name")?.Value is not { } id || member.Element("summary") is not { } element)
+                    continue;
+                string summary = SummaryText.Render(element);
                 if (summary.Length > 0 && seen.Add(summary))
-                    rows.Add(new Row(PromptFormat.Terminate(id), summary));
+                    rows.Add(new Row(Row.TerminatePrompt(id), summary));
                 else
                     skipped++;
+            }
+        }
         string version = new DirectoryInfo(folder).Parent?.Parent?.Name ?? "";
         return new RowSet(rows, RowKind.Prompts, $"XML documentation of Microsoft.NETCore.App.Ref {version}", skipped);
-    }
-
-    private static IEnumerable<(string Id, string Summary)> ReadMembers(string file)
-    {
-        using var reader = XmlReader.Create(file);
-        bool more = reader.ReadToFollowing("member");
-        while (more)
-        {
-            var member = (XElement)XNode.ReadFrom(reader);  // the reader is then behind the element, possibly on the next one
-            if (member.Attribute("name")?.Value is { } id && member.Element("summary") is { } summary)
-                yield return (id, SummaryText.Render(summary));
-            more = reader is { NodeType: XmlNodeType.Element, Name: "member" } || reader.ReadToFollowing("member");
-        }
     }
 }

@@ -15,8 +15,7 @@ internal static class DelimitedRows
             TrackLineNumbers = true,
             OnMalformedRecord = record => malformed ??= record.Reason == CsvMalformedReason.StrayQuote ? null : record,
         };
-        using StreamReader text = StrictUtf8.Open(file);
-        using CsvReader reader = CsvReader.Create(text, options, leaveOpen: true);
+        using CsvReader reader = CsvReader.Create(StrictUtf8.Open(file), options);
 
         string[] header = [.. reader.Headers];
         RequireWellFormed();
@@ -25,7 +24,7 @@ internal static class DelimitedRows
         if (header.Select(StrictUtf8.FindFault).FirstOrDefault(why => why is not null) is { } notText)
             throw new UserErrorException($"{file}, header (line 1) {notText}.");
         ChosenColumns chosen = columns.Choose(header, file);
-        int prompt = chosen.Prompt is null ? -1 : Array.IndexOf(header, chosen.Prompt), completion = Array.IndexOf(header, chosen.Completion);
+        int prompt = Array.IndexOf(header, chosen.Prompt), text = Array.IndexOf(header, chosen.Text);
 
         while (reader.Read())
         {
@@ -33,7 +32,7 @@ internal static class DelimitedRows
             var place = new RowPlace(file, reader.RowNumber, reader.LineNumber);
             if (reader.FieldCount != header.Length)
                 throw place.Error($"has {reader.FieldCount} {(reader.FieldCount == 1 ? "field" : "fields")}, the header has {header.Length}");
-            yield return new SourceRow(prompt < 0 ? null : reader.GetString(prompt), reader.GetString(completion), place, chosen.IsChat);
+            yield return new SourceRow(chosen.Kind, prompt < 0 ? null : reader.GetString(prompt), reader.GetString(text), place);
         }
 
         void RequireWellFormed()

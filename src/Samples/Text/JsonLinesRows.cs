@@ -21,7 +21,7 @@ internal static class JsonLinesRows
                 throw place.Error($"is a JSON {Kind(document.RootElement)}, not an object with named texts");
             chosen ??= columns.Choose([.. document.RootElement.EnumerateObject().Select(property => property.Name)], $"{file}, row {line}");
             string? prompt = chosen.Prompt is null ? null : GetText(document.RootElement, chosen.Prompt, place);
-            yield return new SourceRow(prompt, GetText(document.RootElement, chosen.Completion, place, chosen.IsChat), place, chosen.IsChat);
+            yield return new SourceRow(chosen.Kind, prompt, GetText(document.RootElement, chosen.Text, place, chosen.Kind == RowKind.Chats), place);
         }
     }
 

@@ -14,14 +14,11 @@ internal enum RowKind
 }
 
 /// <summary>A row to train on; of texts and chats, <paramref name="Prompt"/> is empty and <paramref name="Completion"/> is the text or the chat.</summary>
-internal readonly record struct Row(string Prompt, string Completion);
-
-/// <summary>Rows and their source.</summary>
-/// <param name="Rows">The rows, in the order in which they were read.</param>
-/// <param name="Kind">What a row is.</param>
-/// <param name="Source">A description of what was read.</param>
-/// <param name="Skipped">How many rows were left out because they have no text, or the same text as an earlier row.</param>
-internal sealed record RowSet(IReadOnlyList<Row> Rows, RowKind Kind, string Source, int Skipped)
+public sealed record Row(string Prompt, string Completion)
 {
-    public bool HasPrompts => Kind == RowKind.Prompts;
+    /// <summary>The prompt, with a line break at its end that separates it from the completion.</summary>
+    public static string TerminatePrompt(string prompt) => prompt.EndsWith('\n') ? prompt : prompt + '\n';
 }
+
+/// <summary>Rows in the order in which they were read, and their source. <paramref name="Skipped"/> rows have no text, or the same text as an earlier row.</summary>
+internal sealed record RowSet(IReadOnlyList<Row> Rows, RowKind Kind, string Source, int Skipped);

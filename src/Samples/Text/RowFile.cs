@@ -6,9 +6,7 @@ namespace Samples.Text;
 /// <summary>Reads the user's own rows from a file.</summary>
 internal static class RowFile
 {
-    /// <summary>Reads a file of texts or prompts, or without one the documentation of the .NET API.</summary>
-    /// <param name="file">The file; null for the documentation.</param>
-    /// <param name="columns">The columns that the user named.</param>
+    /// <summary>Reads a file of texts or prompts, or without one (null) the documentation of the .NET API.</summary>
     /// <exception cref="UserErrorException">The file cannot be used, or holds chats.</exception>
     public static RowSet ReadOrDocumentation(string? file, RowColumns columns)
     {
@@ -18,10 +16,7 @@ internal static class RowFile
         return rows.Kind != RowKind.Chats ? rows : throw new UserErrorException($"{rows.Source} holds chats, which need a published chat model: train on them with finetune.");
     }
 
-    /// <summary>Reads rows from plain text (a row per line), .csv and .tsv (with a header), or .jsonl (an object per line).</summary>
-    /// <remarks>Rows without text are left out and counted.</remarks>
-    /// <param name="file">The file; its extension decides the format: .csv, .tsv, .jsonl, .ndjson, or else plain text.</param>
-    /// <param name="columns">The columns that the user named.</param>
+    /// <summary>Reads rows from .csv and .tsv (with a header), .jsonl and .ndjson (an object per line), or else plain text (a row per line). Rows without text are left out and counted.</summary>
     /// <exception cref="UserErrorException">The file or a column is missing, a row is not text, or there is no row; the message names file and row.</exception>
     public static RowSet Read(string file, RowColumns columns)
     {
@@ -49,7 +44,14 @@ internal static class RowFile
         }
         if (columns.AnyNamed)
             throw new UserErrorException($"{file} is read as plain text, a row per line, and has no columns to choose; .csv, .tsv and .jsonl files have columns.");
-        return PlainTextRows.Read(file);
+        return ReadLines(file);
+    }
+
+    private static IEnumerable<SourceRow> ReadLines(string file)
+    {
+        using StreamReader reader = StrictUtf8.Open(file);
+        for (long line = 1; reader.ReadLine() is { } text; line++)
+            yield return new SourceRow(RowKind.Texts, null, text, new RowPlace(file, line, line));
     }
 
     private static RowSet Collect(string file, IEnumerable<SourceRow> source)
@@ -59,16 +61,15 @@ internal static class RowFile
         RowKind kind = RowKind.Texts;
         foreach (SourceRow row in source)
         {
-            foreach (string? part in (string?[])[row.Prompt, row.Text])
-                if (part is not null && StrictUtf8.FindFault(part) is { } why)
-                    throw row.Place.Error(why);
-            kind = row.IsChat ? RowKind.Chats : row.Prompt is not null ? RowKind.Prompts : RowKind.Texts;
-            if (row.IsChat)
+            kind = row.Kind;
+            if ((StrictUtf8.FindFault(row.Text) ?? StrictUtf8.FindFault(row.Prompt ?? "")) is { } why)
+                throw row.Place.Error(why);
+            if (kind == RowKind.Chats)
                 CheckChat(row);
             if (string.IsNullOrWhiteSpace(row.Text))
                 skipped++;
             else
-                rows.Add(new Row(row.Prompt is null ? "" : PromptFormat.Terminate(row.Prompt), row.Text));
+                rows.Add(new Row(row.Prompt is null ? "" : Row.TerminatePrompt(row.Prompt), row.Text));
         }
         if (rows.Count == 0)
             throw new UserErrorException(skipped == 0 ? $"{file} is empty: it has no rows." : $"{file} has no row with text; all {skipped} are empty.");
@@ -88,8 +89,8 @@ internal static class RowFile
     }
 }
 
-/// <summary>A row of a file; <paramref name="Prompt"/> is null if the format or the chosen columns have none; the text of a chat is JSON.</summary>
-internal readonly record struct SourceRow(string? Prompt, string Text, RowPlace Place, bool IsChat = false);
+/// <summary>A row of a file; <paramref name="Prompt"/> is null for texts and chats; the text of a chat is JSON.</summary>
+internal readonly record struct SourceRow(RowKind Kind, string? Prompt, string Text, RowPlace Place);
 
 /// <summary>The position of a row: rows are counted from 1 without the header, lines from 1 with it.</summary>
 internal readonly record struct RowPlace(string File, long Row, long Line)

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Xml.Linq;
 
 namespace Samples.Text;
@@ -6,35 +5,19 @@ namespace Samples.Text;
 /// <summary>Renders the elements of XML documentation as plain text.</summary>
 internal static class SummaryText
 {
-    /// <summary>The element's text: references by their names, white space collapsed and trimmed.</summary>
-    public static string Render(XElement element)
-    {
-        var text = new StringBuilder();
-        Append(element, text);
-        return string.Join(' ', text.ToString().Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
-    }
+    private static readonly string[] _inline = ["c", "code", "see", "seealso", "em", "strong", "b", "i"];
 
-    private static void Append(XElement element, StringBuilder text)
+    /// <summary>The element's text: references by their names, white space collapsed and trimmed.</summary>
+    public static string Render(XElement element) => string.Join(' ', Text(element).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+
+    private static string Text(XNode node) => node switch
     {
-        foreach (XNode node in element.Nodes())
-            switch (node)
-            {
-                case XText words:
-                    text.Append(words.Value);
-                    break;
-                case XElement child when ReferredName(child) is { } name:
-                    text.Append(name);
-                    break;
-                case XElement { Name.LocalName: "c" or "code" or "see" or "seealso" or "em" or "strong" or "b" or "i" } inline:
-                    Append(inline, text);
-                    break;
-                case XElement block:
-                    text.Append(' ');
-                    Append(block, text);
-                    text.Append(' ');
-                    break;
-            }
-    }
+        XText words => words.Value,
+        XElement reference when ReferredName(reference) is { } name => name,
+        XElement inline when _inline.Contains(inline.Name.LocalName) => string.Concat(inline.Nodes().Select(Text)),
+        XElement block => $" {string.Concat(block.Nodes().Select(Text))} ",
+        _ => "",
+    };
 
     /// <summary>What an empty reference such as <c>&lt;see cref="T:System.String"/&gt;</c> refers to; null for any other element.</summary>
     private static string? ReferredName(XElement element)

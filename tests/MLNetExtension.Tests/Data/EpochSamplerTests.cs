@@ -35,4 +35,12 @@ public sealed class EpochSamplerTests
         foreach (int count in firsts)
             Assert.AreEqual(1000, count, 140);
     }
+
+    [TestMethod]
+    public void Rows_as_given_are_visited_in_their_order_in_every_epoch()
+    {
+        EpochSampler sampler = new(7, seed: 3, RowOrder.AsGiven);
+        foreach (int epoch in new[] { 0, 1, 9 })
+            CollectionAssert.AreEqual(Enumerable.Range(0, 7).ToArray(), sampler.Order(epoch));
+    }
 }

@@ -78,6 +78,26 @@ public sealed class TokenExampleEncoderTests
         Assert.AreEqual((expected.TargetBytes, expected.WasTruncated, 3.0), (example.TargetBytes, example.WasTruncated, example.Weight));
     }
 
+    // The bytes are those of the targets: without a beginning, the first id is none.
+    [TestMethod]
+    [DataRow("abc", false, false, 100, "ab", "bc", 2, false)]
+    [DataRow("abc", false, true, 100, "abc", "bc#", 2, false)]
+    [DataRow("abc", true, false, 100, "#ab", "abc", 3, false)]
+    [DataRow("abcd", false, false, 2, "ab", "bc", 2, true)]
+    [DataRow("abc", false, false, 2, "ab", "bc", 2, false)]
+    [DataRow("a", false, false, 100, "a", "-", 0, false)]
+    [DataRow("", false, false, 100, "#", "-", 0, false)]
+    [DataRow("", false, true, 100, "#", "-", 0, false)]
+    public void Token_ids_have_a_beginning_and_an_end_where_the_columns_say_so(
+        string tokens, bool beginning, bool end, int contextLength, string ids, string targets, int bytes, bool truncated)
+    {
+        TokenExample example = new TokenExampleEncoder(new ByteLevelTokenizer(), contextLength).Encode(new RowContent.TokenIds([.. tokens.Select(c => (int)c)], beginning, end, Weight: 1), 0);
+        Assert.AreEqual((ids, targets, bytes, truncated), (Spell(example.Ids), Spell(example.Targets), example.TargetBytes, example.WasTruncated));
+        Assert.AreEqual(targets != "-", example.HasTargets);
+
+        string Spell(int[] spelt) => string.Concat(spelt.Select(id => id == ByteLevelTokenizer.EndOfTextId ? '#' : id == TokenExample.IgnoredTarget ? '-' : (char)id));
+    }
+
     [TestMethod]
     public void Ids_and_targets_of_unequal_length_are_refused_naming_the_row() =>
         StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => new TokenExample([1, 2], [1], 0, 17)).Message, "row 17 has 2 ids and 1 targets");

@@ -48,9 +48,12 @@ public sealed class GoldenLogitsTests
     }
 
     /// <summary>Reads ids and logits.</summary>
-    internal static Dictionary<string, Tensor> Read(string folder)
+    internal static Dictionary<string, Tensor> Read(string folder) => ReadFile(Path.Combine(folder, "golden.safetensors"));
+
+    /// <summary>Reads every tensor of a file.</summary>
+    internal static Dictionary<string, Tensor> ReadFile(string path)
     {
-        SafetensorsFile file = SafetensorsFile.Open(Path.Combine(folder, "golden.safetensors"));
+        SafetensorsFile file = SafetensorsFile.Open(path);
         using FileStream stream = file.OpenRead();
         Dictionary<string, Tensor> tensors = [];
         foreach (SafetensorsEntry entry in file.Entries)

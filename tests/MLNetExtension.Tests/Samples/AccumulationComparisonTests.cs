@@ -185,5 +185,5 @@ internal sealed class AccumulationComparisonTests
     }
 
     private static void AssertRefused(string expected, ComparisonSettings settings, Gpt2Configuration? model = null, TokenExample[]? rows = null) =>
-        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => AccumulationComparison.Run(model ?? Model, rows ?? Rows, settings)).Message, expected);
+        StringAssert.Contains(Assert.Throws<ArgumentException>(() => AccumulationComparison.Run(model ?? Model, rows ?? Rows, settings)).Message, expected);
 }

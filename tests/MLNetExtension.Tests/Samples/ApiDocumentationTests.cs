@@ -29,7 +29,7 @@ public sealed class ApiDocumentationTests
         RowSet rows = ApiDocumentation.Read(folder.Path);
 
         CollectionAssert.AreEqual(new Row[] { new("M:A.X\n", "First."), new("M:A.Z\n", "Middle."), new("T:B\n", "Last.") }, rows.Rows.ToArray());
-        Assert.IsTrue(rows.HasPrompts);
+        Assert.AreEqual(RowKind.Prompts, rows.Kind);
         Assert.AreEqual(1, rows.Skipped);
     }
 

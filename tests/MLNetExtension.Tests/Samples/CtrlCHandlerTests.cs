@@ -72,18 +72,12 @@ public sealed class CtrlCHandlerTests
 
     private static TrainingJob CreateJob(TemporaryFolder folder, IAnsiConsole console, CancellationToken cancellationToken, CancellationToken stopToken = default)
     {
-        var settings = new TrainingSettings
-        {
-            DataFile = folder.WritePrompts("rows.jsonl"),
-            Steps = 1_000_000,
-            BatchSize = 8,
-            MicroBatchTokens = 2048,
-            Seed = 1,
-            Context = 32,
-            LearningRate = 1e-3,
-            EvaluationRows = 10,
-            OutputFolder = folder["out"],
-        };
-        return new TrainingJob(new FromScratchRecipe(settings) { Layers = 1, Heads = 1, Width = 8 }, settings, console, cancellationToken, stopToken);
+        var recipe = new FromScratchRecipe { Network = new() { Layers = 1, Heads = 1, Width = 8, ContextLength = 32 } };
+        recipe.Settings.DataFile = folder.WritePrompts("rows.jsonl");
+        recipe.Settings.OutputFolder = folder["out"];
+        recipe.Settings.EvaluationRows = 10;
+        recipe.Settings.Options.MaximumSteps = 1_000_000;
+        recipe.Settings.Options.Batching = new() { MaximumTokensPerMicroBatch = 2048 };
+        return new TrainingJob(recipe, console, cancellationToken, stopToken);
     }
 }

@@ -106,11 +106,15 @@ public sealed class FinetuneCommandTests
 
         static TrainingJob CreateJob(string output, IAnsiConsole console, CancellationToken cancellationToken, CancellationToken stopToken = default)
         {
-            var settings = new TrainingSettings
-            {
-                DataFile = _folder["pairs.jsonl"], Steps = 1000, BatchSize = 4, MicroBatchTokens = 64, Context = 64, LearningRate = 1e-4, Seed = 1, EvaluationRows = 10, OutputFolder = output,
-            };
-            return new TrainingJob(new FinetuneRecipe(settings) { BaseFolder = _base }, settings, console, cancellationToken, stopToken);
+            var recipe = new FinetuneRecipe { Base = new(_base, ContextLength: 64) };
+            recipe.Settings.DataFile = _folder["pairs.jsonl"];
+            recipe.Settings.OutputFolder = output;
+            recipe.Settings.EvaluationRows = 10;
+            recipe.Settings.Options.MaximumSteps = 1000;
+            recipe.Settings.Options.BatchSize = 4;
+            recipe.Settings.Options.Batching = new() { MaximumTokensPerMicroBatch = 64 };
+            recipe.Settings.Options.LearningRate = 1e-4;
+            return new TrainingJob(recipe, console, cancellationToken, stopToken);
         }
     }
 

@@ -47,8 +47,8 @@ public sealed class ReportingTests
     {
         using TemporaryFolder folder = new();
         string file = folder.Write("report.json", "old and longer");
-        AtomicFile.WriteAllText(file, "new");
-        Assert.AreEqual("new", File.ReadAllText(file));
+        Json.WriteReport(file, "new");
+        Assert.AreEqual("\"new\"\n", File.ReadAllText(file));
         CollectionAssert.AreEqual(new[] { "report.json" }, folder.Names);
     }
 

@@ -17,7 +17,7 @@ public sealed class RowFileTests
         using TemporaryFolder folder = new();
         RowSet rows = RowFile.Read(folder.Write(name, content), _default);
         CollectionAssert.AreEqual(new Row[] { new("", "one"), new("", "two") }, rows.Rows.ToArray());
-        Assert.IsFalse(rows.HasPrompts);
+        Assert.AreEqual(RowKind.Texts, rows.Kind);
         Assert.AreEqual(1, rows.Skipped);
     }
 
@@ -27,7 +27,7 @@ public sealed class RowFileTests
         using TemporaryFolder folder = new();
         RowSet rows = RowFile.Read(folder.Write("a.csv", "text,completion,prompt\nt,\"c, 1\",p\nt,c,\"p\n\"\n"), _default);
         CollectionAssert.AreEqual(new Row[] { new("p\n", "c, 1"), new("p\n", "c") }, rows.Rows.ToArray());
-        Assert.IsTrue(rows.HasPrompts);
+        Assert.AreEqual(RowKind.Prompts, rows.Kind);
     }
 
     [TestMethod]

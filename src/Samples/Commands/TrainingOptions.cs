@@ -1,0 +1,44 @@
+using System.CommandLine;
+using MLNetExtension;
+using Samples.Jobs;
+using Samples.Text;
+
+namespace Samples.Commands;
+
+/// <summary>The options that <c>train</c> and <c>finetune</c> share, and how both run a training job.</summary>
+internal static class TrainingOptions
+{
+    /// <summary>Adds the options behind a command's own, and runs the job that Ctrl+C stops or cancels.</summary>
+    public static void Complete<T>(SettingsCommand<T> command, string output, bool chats = false) where T : ITrainingRecipe, new()
+    {
+        TrainingSettings settings = new T().Settings;
+        CausalLanguageModelTrainer.Options defaults = settings.Options;
+        command.Add(OptionFactory.OptionalInteger("--steps", 1, "Maximum number of optimizer steps."), (recipe, steps) => recipe.Settings.Options.MaximumSteps = steps);
+        command.Add(OptionFactory.Integer("--batch-size", defaults.BatchSize, 1, "Rows of an optimizer step."), (recipe, rows) => recipe.Settings.Options.BatchSize = rows);
+        command.Add(
+            OptionFactory.OptionalInteger("--micro-batch-tokens", 1, "Maximum tokens of a micro-batch, padding included; the result does not depend on it. Default: the fastest size, found in the first steps."),
+            (recipe, tokens) => recipe.Settings.Options.Batching = recipe.Settings.Options.Batching with { MaximumTokensPerMicroBatch = tokens });
+        command.Add(
+            OptionFactory.Integer("--context", defaults.Model.ContextLength, 2, "Maximum tokens of a row, at most a published model's own limit; longer rows are truncated."),
+            (recipe, tokens) => recipe.Settings.Options.Model = recipe.Settings.Options.Model with { ContextLength = tokens });
+        command.Add(
+            OptionFactory.OptionalNumber("--learning-rate", "Learning rate after the warm-up; it falls to a tenth. Default: from scratch 3e-3, less for a width above 128; 5e-5 for a published model, 2e-4 for adapters."),
+            (recipe, rate) => recipe.Settings.Options.LearningRate = rate);
+        command.Add(OptionFactory.Device(), (recipe, device) => recipe.Settings.Device = device);
+        command.Add(OptionFactory.Seed("the split, the weights, the order of rows and the samples"), (recipe, seed) => recipe.Settings.Options.Seed = seed);
+        command.Add(OptionFactory.Integer("--evaluation-rows", settings.EvaluationRows, 1, "Maximum number of held-out rows to evaluate on."), (recipe, rows) => recipe.Settings.EvaluationRows = rows);
+        command.Add(OptionFactory.OutputFolder(settings.OutputFolder, output), (recipe, folder) => recipe.Settings.OutputFolder = folder);
+        Func<ParseResult, RowColumns> columns = ColumnOptions.AddTo(command, chats);
+        command.Configure((recipe, parsed) =>
+        {
+            recipe.Settings.Columns = columns(parsed);
+            // A short training warms up in a tenth of its steps.
+            recipe.Settings.Options.Schedule = new() { WarmupSteps = Math.Min(50, (recipe.Settings.Options.MaximumSteps ?? 500) / 10) };
+        });
+        command.SetReportingAction(parsed =>
+        {
+            using var ctrlC = new CtrlCHandler(canStop: true);
+            return new TrainingJob(command.Read(parsed), ConsoleFactory.Create(parsed), ctrlC.CancellationToken, ctrlC.StopToken).Run();
+        });
+    }
+}

@@ -1,0 +1,33 @@
+using Microsoft.ML;
+using MLNetExtension;
+using Samples.Errors;
+using Samples.Text;
+
+namespace Samples.Jobs;
+
+/// <summary>A trained model, alone or at the end of a pipeline, and the kind of rows it was trained on.</summary>
+internal sealed record TrainedModel(ITransformer Transformer, RowKind Kind) : IDisposable
+{
+    /// <summary>The language model itself.</summary>
+    public CausalLanguageModelTransformer LanguageModel => (CausalLanguageModelTransformer)(Transformer is IEnumerable<ITransformer> pipeline ? pipeline.Last() : Transformer);
+
+    /// <summary>Loads a model that train or finetune saved.</summary>
+    /// <exception cref="UserErrorException">The file is missing or is not such a model.</exception>
+    public static TrainedModel Load(MLContext mlContext, string file)
+    {
+        if (!File.Exists(file))
+            throw new UserErrorException($"{file} does not exist; train and finetune save a model.");
+        mlContext.CausalLanguageModeling.RegisterLoader();
+        try
+        {
+            ITransformer model = mlContext.Model.Load(file, out DataViewSchema schema);
+            return new TrainedModel(model, RowDataView.KindOf(schema));
+        }
+        catch (Exception e) when (TorchSetup.Explain(e) is null)
+        {
+            throw new UserErrorException($"{file} is not a model that this program can load: {e.GetBaseException().Message}");
+        }
+    }
+
+    public void Dispose() => (Transformer as IDisposable)?.Dispose();
+}
