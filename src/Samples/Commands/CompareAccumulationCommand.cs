@@ -20,7 +20,7 @@ internal static class CompareAccumulationCommand
                 OptionFactory.Choice("--precision", defaults.Precision, "Floating-point type of the computation; Float64 tells exact from nearly exact."),
                 (settings, precision) => settings.Precision = precision
             },
-            { OptionFactory.Number("--learning-rate", defaults.LearningRate, value => value > 0 && double.IsFinite(value), "above 0", "Learning rate of every step."), (settings, rate) => settings.LearningRate = rate },
+            { OptionFactory.OptionalNumber("--learning-rate", $"Learning rate of every step. Default: {defaults.LearningRate}."), (settings, rate) => settings.LearningRate = rate ?? settings.LearningRate },
             { OptionFactory.Integer("--layers", defaults.Network.Layers, 1, "Number of transformer blocks."), (settings, layers) => settings.Network = settings.Network with { Layers = layers } },
             { OptionFactory.Integer("--heads", defaults.Network.Heads, 1, "Attention heads of a block; must divide the width."), (settings, heads) => settings.Network = settings.Network with { Heads = heads } },
             { OptionFactory.Integer("--width", defaults.Network.Width, 1, "Length of a hidden state."), (settings, width) => settings.Network = settings.Network with { Width = width } },

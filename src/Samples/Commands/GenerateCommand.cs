@@ -17,9 +17,9 @@ internal static class GenerateCommand
     {
         Option<string> model = OptionFactory.Model();
         Option<string> prompt = new("--prompt") { Description = "The text to complete.", HelpName = "TEXT", Required = true };
-        Option<double> temperature = OptionFactory.Number("--temperature", 0.7, value => value >= 0 && double.IsFinite(value), "at least 0", "0 always takes the most likely token; higher values give more varied text.");
+        Option<double> temperature = OptionFactory.Number("--temperature", 0.7, "0 always takes the most likely token; higher values give more varied text.");
         Option<int?> topK = OptionFactory.OptionalInteger("--top-k", 1, "Sample from the K most likely tokens only.");
-        Option<double> topP = OptionFactory.Number("--top-p", 1, value => value is > 0 and <= 1, "above 0 to 1", "Sample from the most likely tokens that together have this probability.");
+        Option<double> topP = OptionFactory.Number("--top-p", 1, "Sample from the most likely tokens that together have this probability.", value => value is > 0 and <= 1, "above 0 to 1");
         Option<int> maximumTokens = OptionFactory.Integer("--max-new-tokens", 200, 1, "Maximum number of tokens to generate.");
         Option<int> seed = OptionFactory.Seed("sampling; the same seed gives the same text");
         Option<DeviceChoice> device = OptionFactory.Device();

@@ -24,18 +24,18 @@ internal static class OptionFactory
         return option.Check(value => value >= minimum, $"a whole number of at least {minimum}");
     }
 
-    /// <summary>A number in a range that the caller checks and describes.</summary>
-    public static Option<double> Number(string name, double defaultValue, Func<double, bool> isAllowed, string range, string description)
+    /// <summary>A number in a range, by default the finite numbers of at least 0.</summary>
+    public static Option<double> Number(string name, double defaultValue, string description, Func<double, bool>? isAllowed = null, string range = "at least 0")
     {
         Option<double> option = new(name) { Description = description, HelpName = "X", DefaultValueFactory = _ => defaultValue };
-        return option.Check(isAllowed, range);
+        return option.Check(isAllowed ?? (value => value >= 0 && double.IsFinite(value)), range);
     }
 
-    /// <summary>A finite number above 0, or null if the option is not given.</summary>
-    public static Option<double?> OptionalNumber(string name, string description)
+    /// <summary>A finite number above 0, or also 0, or null if the option is not given.</summary>
+    public static Option<double?> OptionalNumber(string name, string description, bool allowsZero = false)
     {
         Option<double?> option = new(name) { Description = description, HelpName = "X" };
-        return option.Check(value => value > 0 && double.IsFinite(value), "above 0");
+        return option.Check(value => (value > 0 || (allowsZero && value == 0)) && double.IsFinite(value), allowsZero ? "at least 0" : "above 0");
     }
 
     /// <summary>One of the names of an enum, ignoring case.</summary>

@@ -24,6 +24,9 @@ internal static class TrainingOptions
         command.Add(
             OptionFactory.OptionalNumber("--learning-rate", "Learning rate after the warm-up; it falls to a tenth. Default: from scratch 3e-3, less for a width above 128; 5e-5 for a published model, 2e-4 for adapters."),
             (recipe, rate) => recipe.Settings.Options.LearningRate = rate);
+        command.Add(
+            OptionFactory.OptionalNumber("--weight-decay", "Decoupled weight decay of the matrices. Default: from scratch 0.1, 0.01 for a published model, 0 for adapters.", allowsZero: true),
+            (recipe, decay) => recipe.Settings.Options.Optimizer = new() { WeightDecay = decay });
         command.Add(OptionFactory.Device(), (recipe, device) => recipe.Settings.Device = device);
         command.Add(OptionFactory.Seed("the split, the weights, the order of rows and the samples"), (recipe, seed) => recipe.Settings.Options.Seed = seed);
         command.Add(OptionFactory.Integer("--evaluation-rows", settings.EvaluationRows, 1, "Maximum number of held-out rows to evaluate on."), (recipe, rows) => recipe.Settings.EvaluationRows = rows);

@@ -50,6 +50,17 @@ public sealed class FinetuneCommandTests
     }
 
     [TestMethod]
+    [DataRow(5e-5, 0.01)]
+    [DataRow(2e-4, 0.0, "--rank", "2")]
+    [DataRow(1e-3, 0.1, "--rank", "2", "--learning-rate", "1e-3", "--weight-decay", "0.1")]
+    public void Defaults_follow_from_what_is_trained_and_are_reported(double learningRate, double weightDecay, params string[] more)
+    {
+        AssertRuns(["finetune", "--base", _base, "--data", _folder.WritePrompts("pairs.jsonl"), "--steps", "1", "--output", _folder["defaults"], .. more]);
+        JsonElement settings = JsonSerializer.Deserialize<JsonElement>(File.ReadAllText(Path.Combine(_folder["defaults"], "metrics.json"))).GetProperty("settings");
+        Assert.AreEqual((learningRate, weightDecay), (settings.GetProperty("learningRate").GetDouble(), settings.GetProperty("weightDecay").GetDouble()));
+    }
+
+    [TestMethod]
     [DataRow()]
     [DataRow("--rank", "2")]
     public void A_model_that_computes_in_bfloat16_agrees_after_it_was_loaded_back(params string[] more) =>

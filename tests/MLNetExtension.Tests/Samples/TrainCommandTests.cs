@@ -99,6 +99,19 @@ public sealed class TrainCommandTests
         Assert.AreEqual(2, metrics.GetProperty("after").GetProperty("rows").GetInt64());
     }
 
+    // Inverse to the width above 128: decided by the library, and reported as it was used.
+    [TestMethod]
+    [DataRow(0.0015, 0.1, "--width", "256")]
+    [DataRow(0.003, 0.1)]
+    [DataRow(0.02, 0.0, "--learning-rate", "0.02", "--weight-decay", "0")]
+    public void Learning_rate_and_weight_decay_are_reported_as_they_were_used(double learningRate, double weightDecay, params string[] more)
+    {
+        using TemporaryFolder folder = new();
+        Assert.AreEqual(0, CommandLine.TrainTiny(folder.WritePrompts("rows.jsonl"), folder["out"], ["--steps", "1", .. more]).ExitCode);
+        JsonElement settings = ReadMetrics(folder["out"]).GetProperty("settings");
+        Assert.AreEqual((learningRate, weightDecay), (settings.GetProperty("learningRate").GetDouble(), settings.GetProperty("weightDecay").GetDouble()));
+    }
+
     [TestMethod]
     public void A_time_limit_ends_a_training()
     {
