@@ -1,5 +1,6 @@
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using MLNetExtension.Training.Reports;
 
 namespace MLNetExtension.Tests.MLNet;
 
@@ -28,6 +29,20 @@ internal static class Tiny
 
     public static List<Scored> Score(MLContext mlContext, ITransformer model, IDataView data) =>
         [.. mlContext.Data.CreateEnumerable<Scored>(model.Transform(data), reuseRowObject: false)];
+
+    /// <summary>The messages of a context's log from now on.</summary>
+    public static List<string> LogOf(MLContext mlContext)
+    {
+        List<string> lines = [];
+        mlContext.Log += (_, e) => lines.Add(e.Message);
+        return lines;
+    }
+
+    /// <summary>Calls an action at once, on the thread that reports. (<see cref="Progress{T}"/> does so later, on another.)</summary>
+    internal sealed class Progress(Action<StepReport> report) : IProgress<StepReport>
+    {
+        public void Report(StepReport value) => report(value);
+    }
 
     internal sealed class Row
     {

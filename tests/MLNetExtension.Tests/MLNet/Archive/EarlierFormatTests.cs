@@ -62,8 +62,7 @@ public sealed class EarlierFormatTests
         var mlContext = new MLContext(seed: 1);
         using TemporaryFolder folder = new();
         ZipFile.ExtractToDirectory(Golden("checkpoint-format-1.zip"), folder.Path);
-        var lines = new List<string>();
-        mlContext.Log += (_, line) => lines.Add(line.Message);
+        List<string> lines = Tiny.LogOf(mlContext);
 
         using var resumed = Tiny.Train(mlContext, SmallCheckpointed(mlContext, folder.Path));
 

@@ -64,8 +64,7 @@ public sealed class InputColumnTests
     public void A_row_of_weight_zero_is_as_if_it_were_not_there_and_is_told_of()
     {
         var mlContext = new MLContext(seed: 1);
-        var lines = new List<string>();
-        mlContext.Log += (_, line) => lines.Add(line.Message);
+        List<string> lines = Tiny.LogOf(mlContext);
         using var weighted = Train(mlContext, Rows(mlContext, Texts, 1, 0, 1, 1, 0), Weighted(), batchSize: 2);
         Assert.ContainsSingle(line => line.Contains("2 of 5 rows are left out: their weight is 0 (column 'Weight')"), lines);
         using var without = Train(mlContext, Rows(mlContext, [Texts[0], Texts[2], Texts[3]]), Tiny.Options(), batchSize: 2);

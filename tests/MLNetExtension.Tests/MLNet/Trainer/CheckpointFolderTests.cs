@@ -1,6 +1,5 @@
 using Microsoft.ML;
 using MLNetExtension.Tests.Samples;
-using MLNetExtension.Training.Reports;
 using static MLNetExtension.Tests.MLNet.Tiny;
 
 namespace MLNetExtension.Tests.MLNet.Trainer;
@@ -15,11 +14,10 @@ public sealed class CheckpointFolderTests
         using var whole = Train(new MLContext(seed: 1), Resumable(null));
 
         var dying = Resumable(folder["checkpoints"]);
-        dying.Progress = new Dying(lastStep: 7);
+        dying.Progress = new Tiny.Progress(step => { if (step.Step == 7) throw new TimeoutException(); });
         Assert.ThrowsExactly<TimeoutException>(() => Train(new MLContext(seed: 1), dying));
         var mlContext = new MLContext(seed: 1);
-        List<string> lines = [];
-        mlContext.Log += (_, e) => lines.Add(e.Message);
+        List<string> lines = Tiny.LogOf(mlContext);
         using var resumed = Train(mlContext, Resumable(folder["checkpoints"]));
 
         Assert.AreEqual(4, resumed.Training!.Steps);
@@ -80,14 +78,5 @@ public sealed class CheckpointFolderTests
     {
         var mlContext = new MLContext(seed: 1);
         return [.. Score(mlContext, model, Rows(mlContext, Texts)).Select(row => row.LossSum)];
-    }
-
-    private sealed class Dying(int lastStep) : IProgress<StepReport>
-    {
-        public void Report(StepReport value)
-        {
-            if (value.Step == lastStep)
-                throw new TimeoutException();
-        }
     }
 }

@@ -11,8 +11,7 @@ public sealed class DeviceTests
     public void A_gpu_that_is_not_there_is_a_warning_or_an_error_that_says_what_to_install()
     {
         var mlContext = new MLContext(seed: 1) { GpuDeviceId = 999, FallbackToCpu = true };
-        var lines = new List<string>();
-        mlContext.Log += (_, e) => lines.Add(e.Message);
+        List<string> lines = Tiny.LogOf(mlContext);
 
         Train(mlContext).Dispose();
         Assert.ContainsSingle(line => line.Contains("Warning") && line.Contains("GpuDeviceId is 999") && line.Contains("The CPU is used"), lines);

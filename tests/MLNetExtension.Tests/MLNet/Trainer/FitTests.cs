@@ -1,6 +1,5 @@
 using Microsoft.ML;
 using MLNetExtension.Training;
-using MLNetExtension.Training.Reports;
 using static MLNetExtension.Tests.MLNet.Tiny;
 using static TorchSharp.torch;
 
@@ -102,8 +101,7 @@ public sealed class FitTests
         options.Model = options.Model with { ContextLength = 8 };
         options.Columns = InputColumns.PromptCompletion("Text", "Answer");
         var mlContext = new MLContext(seed: 1);
-        var lines = new List<string>();
-        mlContext.Log += (_, e) => lines.Add(e.Message);
+        List<string> lines = Tiny.LogOf(mlContext);
         var data = Rows(mlContext, "fits", "a prompt that alone fills the context", "quite");
 
         using var model = mlContext.Transforms.CopyColumns("Answer", "Text")
@@ -118,7 +116,7 @@ public sealed class FitTests
     {
         var seen = new List<int>();
         var options = Options(steps: 4);
-        options.Progress = new Immediate(step => seen.Add(step.Step));
+        options.Progress = new Tiny.Progress(step => seen.Add(step.Step));
 
         Train(new MLContext(seed: 1), options).Dispose();
 
@@ -144,7 +142,7 @@ public sealed class FitTests
         using var source = new CancellationTokenSource();
         var options = Options(steps: 1000);
         options.CancellationToken = source.Token;
-        options.Progress = new Immediate(_ => source.Cancel());
+        options.Progress = new Tiny.Progress(_ => source.Cancel());
 
         Assert.ThrowsExactly<OperationCanceledException>(() => Train(new MLContext(seed: 1), options));
     }
@@ -169,14 +167,8 @@ public sealed class FitTests
     private static List<string> Log(CausalLanguageModelTrainer.Options options, IEnumerable<string> texts)
     {
         var mlContext = new MLContext(seed: 1);
-        var lines = new List<string>();
-        mlContext.Log += (_, e) => lines.Add(e.Message);
+        List<string> lines = Tiny.LogOf(mlContext);
         mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(options).Fit(Rows(mlContext, texts)).Dispose();
         return lines;
-    }
-
-    private sealed class Immediate(Action<StepReport> report) : IProgress<StepReport>
-    {
-        public void Report(StepReport value) => report(value);
     }
 }

@@ -1,5 +1,4 @@
 using Microsoft.ML;
-using MLNetExtension.Training.Reports;
 
 namespace MLNetExtension.Tests.MLNet.Trainer;
 
@@ -22,7 +21,7 @@ public sealed class TorchSetupTests
         foreach (var failure in Failures)
         {
             var options = Tiny.Options();
-            options.Progress = new Failing(failure);
+            options.Progress = new Tiny.Progress(_ => throw failure);
             var error = Assert.ThrowsExactly<InvalidOperationException>(() => Tiny.Train(new MLContext(seed: 1), options));
 
             Assert.AreSame(failure, error.InnerException);
@@ -53,13 +52,8 @@ public sealed class TorchSetupTests
         foreach (var failure in others)
         {
             var options = Tiny.Options();
-            options.Progress = new Failing(failure);
+            options.Progress = new Tiny.Progress(_ => throw failure);
             Assert.AreSame(failure, Assert.Throws<Exception>(() => Tiny.Train(new MLContext(seed: 1), options)));
         }
-    }
-
-    private sealed class Failing(Exception failure) : IProgress<StepReport>
-    {
-        public void Report(StepReport value) => throw failure;
     }
 }

@@ -16,7 +16,7 @@ public sealed class ValidationSetTests
         var options = Options(steps: 7);
         options.Validation = new() { Rows = held, Interval = 3 };
         List<double?> reported = [];
-        options.Progress = new Immediate(step => reported.Add(step.ValidationLoss));
+        options.Progress = new Tiny.Progress(step => reported.Add(step.ValidationLoss));
 
         using var model = Train(mlContext, options);
         double expected = mlContext.CausalLanguageModeling.Evaluate(model.Transform(held)).Loss;
@@ -52,8 +52,7 @@ public sealed class ValidationSetTests
     public void Training_stops_early_when_the_validation_loss_rises_and_the_log_says_so()
     {
         var mlContext = new MLContext(seed: 1);
-        List<string> lines = [];
-        mlContext.Log += (_, e) => lines.Add(e.Message);
+        List<string> lines = Tiny.LogOf(mlContext);
         var options = Options(steps: 400);
         // Nothing in common with the training rows: the better the model predicts those, the worse it predicts these.
         options.Validation = new() { Rows = Rows(mlContext, "ЖЖЖ≈≈≈ЖЖЖ", "≈≈≈≈≈≈ЖЖ"), Interval = 5, Patience = 2 };
@@ -77,7 +76,7 @@ public sealed class ValidationSetTests
         using var source = new CancellationTokenSource();
         var options = Options(steps: 1000);
         options.StopToken = source.Token;
-        options.Progress = new Immediate(step =>
+        options.Progress = new Tiny.Progress(step =>
         {
             if (step.Step == 3)
                 source.Cancel();
@@ -113,10 +112,5 @@ public sealed class ValidationSetTests
             Assert.Contains(expected, error.Message);
             Assert.Contains("Validation.Rows", error.Message);
         }
-    }
-
-    private sealed class Immediate(Action<StepReport> report) : IProgress<StepReport>
-    {
-        public void Report(StepReport value) => report(value);
     }
 }
