@@ -1,8 +1,11 @@
 using Microsoft.ML;
 using MLNetExtension.Evaluation;
 using MLNetExtension.MLNet;
+using MLNetExtension.MLNet.Archive;
 using MLNetExtension.MLNet.Scoring;
 using MLNetExtension.MLNet.Trainer;
+using MLNetExtension.Tokenization;
+using static TorchSharp.torch;
 
 namespace MLNetExtension;
 
@@ -27,6 +30,19 @@ public sealed class CausalLanguageModelingCatalog
     /// is damaged or too new, ML.NET wraps the error that says so; <see cref="Exception.GetBaseException"/> gives it. A model is loaded to the CPU, or
     /// to the GPU that <see cref="MLContext.GpuDeviceId"/> names when it is loaded.</remarks>
     public void RegisterLoader() => CausalLanguageModelTransformer.RegisterLoader(_mlContext);
+
+    /// <summary>Makes saved models with a network of your own loadable in this context: an archive holds the network's name and weights, never code.</summary>
+    /// <param name="name">The name that the model was trained under, see <see cref="LanguageModel.Custom"/>. An earlier registration of the name is replaced.</param>
+    /// <param name="factory">Creates a module with the parameters and buffers that were saved, another one on every call.</param>
+    /// <param name="tokenizer">The tokenizer, where it is of a class of your own. Default null: saved models hold the tokenizers that this library creates.</param>
+    /// <remarks>Where the saved weights differ from the module's in name or shape, loading throws an error that names them. Models of other contexts are not affected.</remarks>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
+    public void RegisterModel(string name, Func<nn.Module<Tensor, Tensor>> factory, ILanguageTokenizer? tokenizer = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(factory);
+        CustomModels.Of(_mlContext).Register(name, new CustomModels.Registration(factory, tokenizer));
+    }
 
     /// <summary>Sums the columns of scored data to the loss and what follows from it.</summary>
     /// <param name="data">Data that a trained model has transformed; read once, one row in memory at a time.</param>

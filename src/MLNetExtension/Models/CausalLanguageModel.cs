@@ -29,7 +29,13 @@ internal abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     public abstract Tensor? HeadWeight { get; }
 
     /// <summary>Where the weights are.</summary>
-    public Device Device => (HeadWeight ?? parameters().First()).device;
+    public Device Device => SampleWeight.device;
+
+    /// <summary>For a network of a user's own, its module and what created it; null for those of this library.</summary>
+    internal CustomNetwork? Custom { get; set; }
+
+    /// <summary>A weight whose device and type stand for those of all.</summary>
+    internal Tensor SampleWeight => HeadWeight ?? parameters().First();
 
     /// <summary>Whether <see cref="ComputeHidden(Tensor, KeyValueCache)"/> can be called: whether the blocks use a layout's cache. Default: no.</summary>
     public virtual bool CanCache => false;
@@ -55,12 +61,12 @@ internal abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     /// <param name="hidden">The output of the last block.</param>
     public abstract Tensor Normalize(Tensor hidden);
 
-    /// <summary>Restarts the random numbers of the embedding's dropout; each block has its own, see <see cref="TransformerBlock.ReseedDropout"/>.</summary>
+    /// <summary>Restarts the random numbers of dropout outside of the blocks; each block has its own, see <see cref="TransformerBlock.ReseedDropout"/>.</summary>
     /// <param name="seed">The seed.</param>
-    public abstract void ReseedEmbeddingDropout(long seed);
+    public abstract void ReseedDropout(long seed);
 
-    /// <summary>Whether <see cref="Replicate"/> can be called. Default: no.</summary>
-    public virtual bool CanReplicate => false;
+    /// <summary>Whether <see cref="Replicate"/> can be called. Default: where a factory created the model.</summary>
+    public virtual bool CanReplicate => Custom is not null;
 
     /// <summary>Creates a second module that shares the weights, so that another thread can run it with gradients and random numbers of its own.</summary>
     /// <returns>A module whose parameters and buffers are views of those of this one, trained where those are.</returns>
@@ -70,10 +76,13 @@ internal abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
         CausalLanguageModel replica = CreateUninitialized();
         using var untracked = no_grad();
         using var scope = NewDisposeScope();
-        if (HeadWeight is { } head && head.dtype != ScalarType.Float32)
-            replica.to(head.dtype);
-        foreach ((AdaptableLinear own, AdaptableLinear copy) in FindLinears(this).Zip(FindLinears(replica)))
-            copy.AddAdaptersOf(own);
+        if (SampleWeight.dtype != replica.SampleWeight.dtype)
+            replica.to(SampleWeight.dtype);
+        foreach ((IAdaptableLayer own, IAdaptableLayer copy) in FindLinears(this).Zip(FindLinears(replica)))
+        {
+            foreach (LowRankAdapter adapter in own.Adapters)
+                copy.Add(adapter.CreateEmpty());
+        }
         foreach (((string name, Parameter own), (_, Parameter copy)) in named_parameters().Zip(replica.named_parameters()))
         {
             Share(own, copy, name);
@@ -85,14 +94,9 @@ internal abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
         return replica;
     }
 
-    /// <summary>Creates a module of the same shape and settings with uninitialized weights, on the CPU, float32.</summary>
-    protected virtual CausalLanguageModel CreateUninitialized() => throw new NotSupportedException($"A {GetType().Name} cannot be replicated.");
-
-    /// <summary>Wraps any module as a language model, which is trained through its logits. The model owns the module and disposes it.</summary>
-    /// <param name="module">From ids [B,T] int64 to logits [B,T,V], where no position's logits depend on later ids. Its random numbers, as in dropout, are not controlled by the model.</param>
-    /// <param name="contextLength">Most positions of a row that the module takes. Default: any number.</param>
-    /// <exception cref="ArgumentException">The module has no parameters, or does not return logits of that shape.</exception>
-    public static CausalLanguageModel FromModule(nn.Module<Tensor, Tensor> module, int contextLength = int.MaxValue) => new CustomLanguageModel(module, contextLength);
+    /// <summary>Creates a module of the same shape and settings, whose weights will be replaced, on the CPU.</summary>
+    private protected virtual CausalLanguageModel CreateUninitialized() =>
+        Custom?.Factory.Create(seed: 0) ?? throw new NotSupportedException($"A {GetType().Name} cannot be replicated.");
 
     /// <summary>Computes the hidden states that the head reads, [B,T] int64 to [B,T,C]; logits, [B,T,V], where <see cref="HeadWeight"/> is null.</summary>
     /// <param name="ids">Token ids, [B,T] int64; T at most <see cref="ContextLength"/>.</param>
@@ -131,7 +135,8 @@ internal abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     }
 
     // A list, because adding adapters adds modules.
-    private static List<AdaptableLinear> FindLinears(CausalLanguageModel model) => [.. model.modules().OfType<AdaptableLinear>()];
+    private static List<IAdaptableLayer> FindLinears(CausalLanguageModel model) =>
+        model.Custom is { } custom ? [.. custom.Linears.Select(module => module.Linear)] : [.. model.modules().OfType<IAdaptableLayer>()];
 
     private static void Share(Tensor own, Tensor copy, string name)
     {

@@ -6,14 +6,12 @@ namespace MLNetExtension.Models;
 /// <summary>A block of a transformer, [B,T,C] to [B,T,C] in a given layout. With the same seed and input it computes the same result again, dropout included.</summary>
 internal abstract class TransformerBlock : nn.Module<Tensor, SequenceLayout, Tensor>
 {
-    private AdaptableLinear[]? _linears;
+    private readonly AdapterDropout _adapterDropout;
 
     /// <summary>Names the block.</summary>
     /// <param name="name">The module's name.</param>
     protected TransformerBlock(string name)
-        : base(name)
-    {
-    }
+        : base(name) => _adapterDropout = new AdapterDropout(this);
 
     /// <summary>Whether a router picks experts in this block.</summary>
     public virtual bool HasRouter => false;
@@ -23,10 +21,5 @@ internal abstract class TransformerBlock : nn.Module<Tensor, SequenceLayout, Ten
 
     /// <summary>Restarts the random numbers of the block's dropout, the only ones it uses. The base class does so for the adapters: a block with dropout of its own calls it first.</summary>
     /// <param name="seed">The seed.</param>
-    public virtual void ReseedDropout(long seed)
-    {
-        _linears ??= [.. modules().OfType<AdaptableLinear>()];
-        for (int i = 0; i < _linears.Length; i++)
-            _linears[i].ReseedDropout(unchecked(seed + (i + 1) * 0x1B873593CC9E2D51));
-    }
+    public virtual void ReseedDropout(long seed) => _adapterDropout.Reseed(seed);
 }

@@ -15,30 +15,32 @@ internal static class ModuleWeights
     /// <param name="module">Its names and shapes must equal those of the stream; its element types and device may differ.</param>
     /// <param name="stream">Positioned at the length prefix.</param>
     /// <param name="length">How many bytes of the stream are safetensors.</param>
+    /// <param name="owner">What the module is, for messages.</param>
     /// <exception cref="InvalidDataException">The header is damaged, or describes another module; then the module is unchanged.</exception>
     /// <exception cref="EndOfStreamException">The stream is shorter than <paramref name="length"/>.</exception>
-    public static void Load(nn.Module module, Stream stream, long length)
+    public static void Load(nn.Module module, Stream stream, long length, string owner = "this model")
     {
         var entries = SafetensorsHeader.Read(stream, length);
         var weights = ListDistinct(module).ToDictionary(pair => pair.Name, pair => pair.Tensor);
-        Check(entries, weights);
+        Check(entries, weights, owner);
         foreach (var entry in entries)
             TensorBytes.Read(weights[entry.Name], entry.Type, stream);
     }
 
-    private static void Check(IReadOnlyList<SafetensorsEntry> entries, Dictionary<string, Tensor> weights)
+    private static void Check(IReadOnlyList<SafetensorsEntry> entries, Dictionary<string, Tensor> weights, string owner)
     {
         var missing = weights.Keys.ToHashSet();
+        List<string> differences = [];
         foreach (var entry in entries)
         {
             if (!missing.Remove(entry.Name))
-                throw new InvalidDataException($"The weights hold tensor '{entry.Name}', which this model does not have.");
-            long[] shape = weights[entry.Name].shape;
-            if (!shape.SequenceEqual(entry.Shape))
-                throw new InvalidDataException($"Tensor '{entry.Name}' is {entry.Description}, but this model's has the shape [{string.Join(", ", shape)}].");
+                differences.Add($"'{entry.Name}' is not in {owner}");
+            else if (!weights[entry.Name].shape.SequenceEqual(entry.Shape))
+                differences.Add($"'{entry.Name}' is {entry.Description}, but [{string.Join(", ", weights[entry.Name].shape)}] in {owner}");
         }
-        if (missing.Count > 0)
-            throw new InvalidDataException($"The weights lack {missing.Count} of this model's tensors, among them '{missing.Min(StringComparer.Ordinal)}'.");
+        differences.AddRange(missing.Order(StringComparer.Ordinal).Select(name => $"'{name}' is not among them"));
+        if (differences.Count > 0)
+            throw new InvalidDataException($"The weights are not those of {owner}: {string.Join("; ", differences.Take(8))}{(differences.Count > 8 ? $"; and {differences.Count - 8} more" : "")}.");
     }
 
     private static List<(string Name, Tensor Tensor)> ListDistinct(nn.Module module)

@@ -1,5 +1,6 @@
 using MLNetExtension.Generation;
 using MLNetExtension.Models;
+using MLNetExtension.Models.Custom;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Models.Llama;
 using MLNetExtension.Tests.Evaluation;
@@ -160,7 +161,7 @@ internal sealed class CachedGenerationTests
     // Its logits alone are known, so that nothing can be kept.
     private static CausalLanguageModel Module()
     {
-        CausalLanguageModel model = CausalLanguageModel.FromModule(TinyModels.Gpt2(), TinyModels.ContextLength);
+        CausalLanguageModel model = new CustomLanguageModel(TinyModels.Gpt2(), TinyModels.ContextLength);
         model.eval();
         return model;
     }

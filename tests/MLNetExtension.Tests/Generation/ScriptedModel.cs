@@ -48,7 +48,7 @@ internal sealed class ScriptedModel : CausalLanguageModel
 
     public override Tensor Normalize(Tensor hidden) => hidden;
 
-    public override void ReseedEmbeddingDropout(long seed)
+    public override void ReseedDropout(long seed)
     {
     }
 

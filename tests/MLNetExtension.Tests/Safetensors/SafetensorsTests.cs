@@ -95,9 +95,9 @@ public sealed class SafetensorsTests
     }
 
     [TestMethod]
-    [DataRow("""{"matrix":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]}}""", "lack 1 of this model's tensors, among them 'vector'")]
-    [DataRow("""{"other":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}""", "tensor 'other', which this model does not have")]
-    [DataRow("""{"matrix":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}""", "'matrix' is F32 [4], but this model's has the shape [2, 2]")]
+    [DataRow("""{"matrix":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]}}""", "not those of this model: 'vector' is not among them.")]
+    [DataRow("""{"other":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}""", "'other' is not in this model; 'matrix' is not among them; 'vector' is not among them")]
+    [DataRow("""{"matrix":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}""", "'matrix' is F32 [4], but [2, 2] in this model")]
     [DataRow("""{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,12]}}""", "'a' has shape [4] and dtype F32, so 16 bytes, but its offsets span 12")]
     [DataRow("""{"a":{"dtype":"F33","shape":[4],"data_offsets":[0,16]}}""", "'a' has dtype 'F33'")]
     [DataRow("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[3],"data_offsets":[4,16]}}""", "overlap")]

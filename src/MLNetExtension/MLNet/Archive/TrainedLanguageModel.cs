@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using MLNetExtension.Formats.HuggingFace;
 using MLNetExtension.Models;
+using MLNetExtension.Models.Custom;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Models.Lora;
 using MLNetExtension.Safetensors;
@@ -23,7 +24,7 @@ internal sealed class TrainedLanguageModel : IDisposable
     /// <param name="network">Owned by this object: detached from every dispose scope, and disposed with this object.</param>
     /// <param name="tokenizer">Its ids are below the network's vocabulary size.</param>
     /// <param name="adapters">The network's adapters; null where it has none.</param>
-    public TrainedLanguageModel(Gpt2Model network, ILanguageTokenizer tokenizer, LoraAdapters? adapters = null)
+    public TrainedLanguageModel(CausalLanguageModel network, ILanguageTokenizer tokenizer, LoraAdapters? adapters = null)
         : this(network, tokenizer, null, adapters)
     {
     }
@@ -56,6 +57,9 @@ internal sealed class TrainedLanguageModel : IDisposable
 
     public ILanguageTokenizer Tokenizer { get; }
 
+    /// <summary>Whether the network is that of a published model.</summary>
+    public bool IsPublished => _published is not null;
+
     /// <summary>Ids that end a text according to the published model's files, besides the tokenizer's end-of-text.</summary>
     public IReadOnlyList<int> EndIds => _published?.EndOfTextIds ?? [];
 
@@ -73,52 +77,51 @@ internal sealed class TrainedLanguageModel : IDisposable
         Adapters = null;
     }
 
+    /// <summary>Attaches new adapters to a network, and freezes its own weights.</summary>
+    /// <exception cref="ArgumentException">A pattern of <see cref="LoraOptions.TargetModules"/> matches no layer.</exception>
+    public static LoraAdapters AttachAdapters(CausalLanguageModel network, LoraOptions options, long seed) =>
+        network.Custom?.AttachAdapters(options, seed) ?? HuggingFaceAdapters.Attach(network, options, seed);
+
     /// <summary>Writes configuration, tokenizer and weights as entries.</summary>
     public void Save(ArchiveWriter archive)
     {
-        string tokenizer = Tokenizer switch
-        {
-            ByteLevelTokenizer => ModelDescription.ByteLevel,
-            TokenIdsOnly => ModelDescription.None,
-            _ => ModelDescription.Files,
-        };
-        var files = tokenizer == ModelDescription.Files ? Tokenizer.Files : [];
-        archive.WriteJson(DescriptionEntry, new ModelDescription(
-            _published is null ? ModelDescription.Gpt2 : ModelDescription.HuggingFace,
-            _published is null ? ((Gpt2Model)Network).Configuration : null,
-            tokenizer,
-            tokenizer == ModelDescription.Files ? [.. files.Select(file => file.Name)] : null,
-            Adapters?.Options));
+        var description = ModelDescription.Of(this);
+        archive.WriteJson(DescriptionEntry, description);
         if (_published is not null)
         {
             archive.WriteJson(ConfigurationEntry, _published.ConfigurationJson);
             archive.WriteJson(GenerationEntry, _published.GenerationJson);
         }
-        foreach (var file in files)
+        foreach (var file in description.TokenizerFiles is null ? [] : Tokenizer.Files)
             archive.Write(file.Name, stream => stream.Write(file.Content.Span));
-        // Under the names of this library's modules, adapters included.
-        archive.Write(WeightsEntry, stream => ModuleWeights.Save(Network, stream));
+        // Under the names of this library's modules, or of the user's; adapters included.
+        archive.Write(WeightsEntry, stream => ModuleWeights.Save(Network.Custom?.Module ?? Network, stream));
     }
 
     /// <summary>Reads what <see cref="Save"/> wrote.</summary>
     /// <param name="archive">The archive.</param>
     /// <param name="device">The device for the network.</param>
-    /// <exception cref="InvalidDataException">An entry is missing or damaged; the message names it.</exception>
-    public static TrainedLanguageModel Load(ArchiveReader archive, Device device)
+    /// <param name="customModels">The networks of the user's own that may be loaded.</param>
+    /// <exception cref="InvalidDataException">An entry is missing or damaged, or the factory of a custom model creates another module than the one saved; the message names it.</exception>
+    /// <exception cref="InvalidOperationException">The model is a custom one that is not registered, or its factory or tokenizer does not suit it.</exception>
+    public static TrainedLanguageModel Load(ArchiveReader archive, Device device, CustomModels customModels)
     {
         var description = archive.ReadJson<ModelDescription>(DescriptionEntry);
         description.Check(DescriptionEntry);
-        var published = description.Configuration is null
+        var registration = description.Custom is null ? null : customModels.Find(description.Custom.Name);
+        var published = description.Custom is null && description.Configuration is null
             ? HuggingFaceModel.CreateUninitialized(archive.ReadJson<JsonObject>(ConfigurationEntry), archive.ReadJson<JsonObject>(GenerationEntry))
             : null;
-        var network = published?.Model ?? Gpt2Model.CreateUninitialized(description.Configuration!);
+        var tokenizer = description.HasNoTokenizer ? published!.CreateIdsOnly() : ReadTokenizer(archive, description, registration);
+        var network = published?.Model ?? (description.Custom is { } custom
+            ? new NetworkFactory(custom.Name, registration!.Factory, tokenizer, custom.ContextLength).Create(seed: 0)
+            : Gpt2Model.CreateUninitialized(description.Configuration!));
         try
         {
-            ILanguageTokenizer tokenizer = description.TokenizerFiles is { } names ? TokenizerFolder.Load([.. names.Select(name => ReadFile(archive, name))])
-                : description.Tokenizer == ModelDescription.None ? published!.CreateIdsOnly() : new ByteLevelTokenizer();
-            var adapters = description.Adapters is null ? null : HuggingFaceAdapters.Attach(network, description.Adapters, seed: 0);
-            archive.Read(WeightsEntry, (stream, length) => ModuleWeights.Load(network, stream, length));
+            // First, because a nn.Linear takes no adapter along.
             network.to(device);
+            var adapters = description.Adapters is null ? null : AttachAdapters(network, description.Adapters, seed: 0);
+            archive.Read(WeightsEntry, (stream, length) => ReadWeights(network, stream, length));
             return new TrainedLanguageModel(network, tokenizer, published, adapters);
         }
         catch
@@ -136,6 +139,8 @@ internal sealed class TrainedLanguageModel : IDisposable
     {
         if (Adapters is not null)
             throw new InvalidOperationException("The model has low-rank adapters, which its published form has no place for: merge them first, or save them by themselves.");
+        if (Network.Custom is { } custom)
+            throw new NotSupportedException($"The custom model '{custom.Factory.Name}' cannot be saved in Hugging Face's layout, which has no place for a network of your own: save it by mlContext.Model.Save.");
         var files = _published ?? new HuggingFaceModel(Network, Tokenizer.EndOfTextId);
         files.Save(folder, Tokenizer.Files.Select(file => KeyValuePair.Create<string, Action<Stream>>(file.Name, stream => stream.Write(file.Content.Span))));
     }
@@ -154,6 +159,20 @@ internal sealed class TrainedLanguageModel : IDisposable
         Network.Dispose();
         _disposed = true;
     }
+
+    private static void ReadWeights(CausalLanguageModel network, Stream stream, long length)
+    {
+        if (network.Custom is { } custom)
+            ModuleWeights.Load(custom.Module, stream, length, $"the module that the factory registered as '{custom.Factory.Name}' creates");
+        else
+            ModuleWeights.Load(network, stream, length);
+    }
+
+    private static ILanguageTokenizer ReadTokenizer(ArchiveReader archive, ModelDescription description, CustomModels.Registration? registration) =>
+        description.TokenizerFiles is { } names ? TokenizerFolder.Load([.. names.Select(name => ReadFile(archive, name))])
+        : !description.HasRegisteredTokenizer ? new ByteLevelTokenizer()
+        : registration?.Tokenizer ?? throw new InvalidOperationException(
+            $"The saved custom model '{description.Custom?.Name}' has a tokenizer of a class of your own, which is not registered: pass it to mlContext.CausalLanguageModeling.RegisterModel with the factory.");
 
     private static TokenizerFile ReadFile(ArchiveReader archive, string name)
     {

@@ -32,6 +32,8 @@ internal readonly record struct DerivedDefaults(double LearningRate, double Beta
     {
         { Adapters: not null } => new(2e-4, 0.999, 0),
         { Model: LanguageModel.Gpt2Network network } => FromScratch(TrainingOptions.DefaultLearningRate * Math.Min(1, ReferenceWidth / (double)network.Width)),
+        // Its width is not known: the rate that Adam is known for (Kingma and Ba, 2015).
+        { Model: LanguageModel.CustomModel } => FromScratch(1e-3),
         _ => new(5e-5, 0.999, 0.01),
     };
 

@@ -1,13 +1,18 @@
 using System.Text.Json.Serialization;
 using MLNetExtension.Formats.HuggingFace;
+using MLNetExtension.Models.Custom;
 using MLNetExtension.Models.Gpt2;
+using MLNetExtension.Tokenization;
+using MLNetExtension.Tokenization.Bytes;
+using static TorchSharp.torch;
 
 namespace MLNetExtension;
 
-/// <summary>The model that is trained: a new network, or a published one.</summary>
+/// <summary>The model that is trained: a new GPT-2 network, a published model, or a network of your own.</summary>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
 [JsonDerivedType(typeof(Gpt2Network), "gpt2")]
 [JsonDerivedType(typeof(PretrainedModel), "pretrained")]
+[JsonDerivedType(typeof(CustomModel), "custom")]
 public abstract record LanguageModel
 {
     private const int DefaultContextLength = 256;
@@ -37,6 +42,24 @@ public abstract record LanguageModel
     /// <param name="folder">A folder with the model's files: <c>config.json</c>, <c>*.safetensors</c> and tokenizer files. Without tokenizer files it is trained on token ids, and <c>config.json</c> says which id ends a text.</param>
     /// <param name="contextLength">Most tokens that the model reads of a row. Default 256, at least 1; beyond the model's own context, that one.</param>
     public static LanguageModel Pretrained(string folder, int contextLength = DefaultContextLength) => new PretrainedModel(folder, contextLength);
+
+    /// <summary>A network of your own: any TorchSharp module from token ids to logits.</summary>
+    /// <param name="name">The name under which a trained model is saved; <see cref="CausalLanguageModelingCatalog.RegisterModel"/> makes it loadable. Not empty.</param>
+    /// <param name="factory">
+    /// Creates the module: ids [B,T] int64 to logits [B,T,V], where no position's logits depend on later ids and V is at least the tokenizer's vocabulary. It returns another module on every call, all of the
+    /// same shape: training calls it once for the model and once for each further worker, which shares the weights. Weights that it draws from torch's global random numbers depend on the trainer's seed alone.
+    /// </param>
+    /// <param name="tokenizer">The tokenizer, such as <see cref="TokenizerFolder.Load(string)"/> gives it. Default null: tokens are bytes.</param>
+    /// <param name="contextLength">Most tokens that the network reads of a row. Default 256, at least 1.</param>
+    /// <remarks>
+    /// <para>Any split of a batch gives the full batch's gradient; rows that are packed are computed one by one, so that none sees another. Text is generated without a cache: every token costs a pass over the text.
+    /// Low-rank adapters are added to every <c>nn.Linear</c> that the module runs by <c>call</c>, under its name in the module.</para>
+    /// <para>In training, a module that draws from torch's global random numbers, as <c>nn.Dropout</c> does, draws from a seed of the step and the micro-batch, so that a run can be repeated and resumed bit for bit
+    /// on a CPU; its forward passes then run one at a time, and the state of the CPU's generator is restored after each. Numbers from elsewhere, such as <see cref="System.Random"/>, are not controlled. In use, several
+    /// threads may call the module at the same time in evaluation mode.</para>
+    /// </remarks>
+    public static LanguageModel Custom(string name, Func<nn.Module<Tensor, Tensor>> factory, ILanguageTokenizer? tokenizer = null, int contextLength = DefaultContextLength) =>
+        new CustomModel(name, contextLength) { Factory = factory, Tokenizer = tokenizer };
 
     internal abstract void Validate(string group);
 
@@ -82,6 +105,27 @@ public abstract record LanguageModel
         internal override void Validate(string group)
         {
             Require.Name(Folder, group);
+            Require.That(ContextLength >= 1, ContextLength, "at least 1", group);
+        }
+    }
+
+    internal sealed record CustomModel(string Name, int ContextLength) : LanguageModel
+    {
+        public override int ContextLength { get; init; } = ContextLength;
+
+        // A saved model names the network; a registration supplies the rest.
+        [JsonIgnore]
+        public Func<nn.Module<Tensor, Tensor>>? Factory { get; init; }
+
+        [JsonIgnore]
+        public ILanguageTokenizer? Tokenizer { get; init; }
+
+        public NetworkFactory ToFactory() => new(Name, Factory!, Tokenizer ?? new ByteLevelTokenizer(), ContextLength);
+
+        internal override void Validate(string group)
+        {
+            Require.Name(Name, group);
+            ArgumentNullException.ThrowIfNull(Factory, $"{group}.{nameof(Factory)}");
             Require.That(ContextLength >= 1, ContextLength, "at least 1", group);
         }
     }

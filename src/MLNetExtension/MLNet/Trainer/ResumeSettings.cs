@@ -78,6 +78,8 @@ internal static class ResumeSettings
     private static Dictionary<string, object?> LaterValues(CausalLanguageModelTrainer.Options options)
     {
         var values = new Dictionary<string, object?>();
+        if (options.Model is LanguageModel.CustomModel custom)
+            values["CustomModel"] = custom.Name;
         if (options.RowOrder != RowOrder.Shuffled)
             values["RowOrder"] = options.RowOrder;
         if (options.Optimizer.DecayRule != WeightDecayRule.Matrices)

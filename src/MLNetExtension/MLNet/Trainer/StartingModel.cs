@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using MLNetExtension.Formats.HuggingFace;
 using MLNetExtension.MLNet.Archive;
 using MLNetExtension.Models;
@@ -11,7 +12,7 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.MLNet.Trainer;
 
-/// <summary>What a training begins with: a new network, or a published one. Its tokenizer is known before the network is made, so that rows can be read first.</summary>
+/// <summary>The model that training starts from: a new network, a published one, or one of the user's own. Its tokenizer is known before the network is made, so that rows can be read first.</summary>
 internal sealed class StartingModel
 {
     private readonly CausalLanguageModelTrainer.Options _options;
@@ -36,7 +37,12 @@ internal sealed class StartingModel
     {
         if (options.Model is LanguageModel.PretrainedModel pretrained)
             return OpenPretrained(options, pretrained);
-        LoadedTokenizer tokenizer = options.Model is LanguageModel.Gpt2Network { TokenizerFolder: { } folder } ? TokenizerFolder.Open(folder) : new LoadedTokenizer(new ByteLevelTokenizer(), []);
+        LoadedTokenizer tokenizer = options.Model switch
+        {
+            LanguageModel.Gpt2Network { TokenizerFolder: { } folder } => TokenizerFolder.Open(folder),
+            LanguageModel.CustomModel custom => new(custom.ToFactory().Tokenizer, []),
+            _ => new(new ByteLevelTokenizer(), []),
+        };
         return new StartingModel(options, tokenizer, options.Model.ContextLength);
     }
 
@@ -45,15 +51,22 @@ internal sealed class StartingModel
     /// <param name="seed">Seed of what is drawn for it.</param>
     public TrainedLanguageModel Create(Device device, int seed)
     {
-        if (_options.Model is LanguageModel.Gpt2Network sizes)
-        {
-            var network = new Gpt2Model(sizes.ToConfiguration(Tokenizer.VocabularySize), seed);
-            return DisposeUnlessMade(network, () => new TrainedLanguageModel(network, Tokenizer, Adapt(network, device, seed)));
-        }
         // What is frozen can stay in half precision; what is trained is kept in full.
-        bool half = _options.Adapters is not null && _options.Batching.Precision == ComputePrecision.BFloat16;
-        var published = HuggingFaceModel.Load(((LanguageModel.PretrainedModel)_options.Model).Folder, half ? ScalarType.BFloat16 : ScalarType.Float32);
-        return DisposeUnlessMade(published.Model, () => new TrainedLanguageModel(published, Tokenizer, Adapt(published.Model, device, seed)));
+        ScalarType dtype = _options.Adapters is not null && _options.Batching.Precision == ComputePrecision.BFloat16 ? ScalarType.BFloat16 : ScalarType.Float32;
+        if (_options.Model is LanguageModel.PretrainedModel pretrained)
+        {
+            var published = HuggingFaceModel.Load(pretrained.Folder, dtype);
+            return DisposeUnlessMade(published.Model, () => new TrainedLanguageModel(published, Tokenizer, Adapt(published.Model, device, seed)));
+        }
+        CausalLanguageModel network = _options.Model switch
+        {
+            LanguageModel.CustomModel custom => custom.ToFactory().Create(seed),
+            LanguageModel.Gpt2Network sizes => new Gpt2Model(sizes.ToConfiguration(Tokenizer.VocabularySize), seed),
+            _ => throw new UnreachableException(),
+        };
+        if (network.Custom is not null && dtype != ScalarType.Float32)
+            network.to(dtype);
+        return DisposeUnlessMade(network, () => new TrainedLanguageModel(network, Tokenizer, Adapt(network, device, seed)));
     }
 
     private static StartingModel OpenPretrained(CausalLanguageModelTrainer.Options options, LanguageModel.PretrainedModel model)
@@ -70,7 +83,7 @@ internal sealed class StartingModel
     private LoraAdapters? Adapt(CausalLanguageModel network, Device device, int seed)
     {
         network.to(device);
-        return _options.Adapters is null ? null : HuggingFaceAdapters.Attach(network, _options.Adapters, seed);
+        return _options.Adapters is null ? null : TrainedLanguageModel.AttachAdapters(network, _options.Adapters, seed);
     }
 
     private static TrainedLanguageModel DisposeUnlessMade(CausalLanguageModel network, Func<TrainedLanguageModel> make)

@@ -23,7 +23,7 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
         long trained = network.parameters().Where(parameter => parameter.requires_grad).Sum(parameter => parameter.NumberOfElements);
         string precision = options.Batching.Precision == ComputePrecision.Float32 ? "float32" : $"{options.Batching.Precision.ToString().ToLowerInvariant()} with weights in float32";
         Info(string.Create(Invariant, $"Training on {device} in {precision}: {parameters:N0} parameters{(trained == parameters ? "" : $", {trained:N0} of them trained")} "
-            + $"({network.Blocks.Count} layers of width {network.TokenEmbedding.shape[1]}, context of {contextLength} tokens); "
+            + $"({Describe(network)}, context of {contextLength} tokens); "
             + $"{rows.Rows:N0} rows, {rows.TargetTokens:N0} target tokens."));
         Info(string.Create(Invariant, $"Learning rate {options.LearningRate:G3} after the warm-up; AdamW with weight decay {options.Optimizer.WeightDecay:G3} and betas {options.Optimizer.Beta1:G4} and {options.Optimizer.Beta2:G4}."));
         WarnOfIncomplete(rows, contextLength, "rows");
@@ -92,6 +92,9 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
     public static string DescribeNoValidationTargets(RowReaderResult rows, CausalLanguageModelTrainer.Options options) => rows.Rows == 0
         ? $"There is nothing to measure: Validation.Rows has no rows."
         : string.Create(Invariant, $"There is nothing to measure: none of the {rows.Rows} rows of Validation.Rows has a target token within {options.Model.ContextLength} tokens.");
+
+    private static string Describe(CausalLanguageModel network) =>
+        network.Custom is { } custom ? $"custom model '{custom.Factory.Name}'" : $"{network.Blocks.Count} layers of width {network.TokenEmbedding.shape[1]}";
 
     private void ReportValidation(int step, double loss)
     {

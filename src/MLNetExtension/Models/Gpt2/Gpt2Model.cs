@@ -75,7 +75,7 @@ internal sealed class Gpt2Model : CausalLanguageModel
     public override bool CanReplicate => true;
 
     /// <inheritdoc/>
-    protected override CausalLanguageModel CreateUninitialized() => CreateUninitialized(Configuration);
+    private protected override CausalLanguageModel CreateUninitialized() => CreateUninitialized(Configuration);
 
     /// <inheritdoc/>
     public override Tensor TokenEmbedding => wte;
@@ -91,5 +91,5 @@ internal sealed class Gpt2Model : CausalLanguageModel
     public override Tensor Normalize(Tensor hidden) => ln_f.call(hidden);
 
     /// <inheritdoc/>
-    public override void ReseedEmbeddingDropout(long seed) => dropout.Reseed(seed);
+    public override void ReseedDropout(long seed) => dropout.Reseed(seed);
 }

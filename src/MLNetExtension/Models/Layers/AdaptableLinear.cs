@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Models.Layers;
 
 /// <summary>A linear layer, x W' + b, that can have low-rank adapters, each on different rows of its weight. C inputs, R outputs.</summary>
-internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>
+internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>, IAdaptableLayer
 {
     private readonly Parameter weight;
     private readonly Parameter? bias;
@@ -25,50 +25,33 @@ internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>C, the number of inputs.</summary>
+    /// <inheritdoc/>
     public long Inputs => weight.shape[1];
 
     /// <summary>R, the number of outputs.</summary>
     public long Outputs => weight.shape[0];
 
-    /// <summary>Adds an adapter, which the layer then owns.</summary>
-    /// <param name="adapter">Its rows are not those of another adapter.</param>
+    /// <inheritdoc/>
+    public IReadOnlyList<LowRankAdapter> Adapters => _adapters;
+
+    /// <inheritdoc/>
     public void Add(LowRankAdapter adapter)
     {
         adapter.train(training);
-        register_module(NameOf(adapter), adapter);
+        register_module(adapter.Name, adapter);
         _adapters.Add(adapter);
         _ranges = SplitRows();
     }
 
-    /// <summary>Adds empty adapters with the settings of another layer's.</summary>
-    /// <param name="other">A layer of the same shape.</param>
-    public void AddAdaptersOf(AdaptableLinear other) => other._adapters.ForEach(adapter => Add(adapter.CreateEmpty()));
-
-    /// <summary>Removes an adapter and frees it.</summary>
-    /// <param name="adapter">One of this layer.</param>
-    /// <param name="merge">Whether its product is added to the weight, so that the layer computes the same, up to rounding.</param>
+    /// <inheritdoc/>
     public void Remove(LowRankAdapter adapter, bool merge)
     {
-        using var scope = NewDisposeScope();
-        using var _ = no_grad();
         if (merge)
-        {
-            Tensor rows = weight.detach().narrow(0, adapter.FirstRow, adapter.Rows), product = adapter.ComputeProduct();
-            rows.copy_(rows.to(product.dtype) + product);
-        }
-        register_module(NameOf(adapter), null!);
+            adapter.MergeInto(weight);
+        register_module(adapter.Name, null!);
         _adapters.Remove(adapter);
         _ranges = SplitRows();
         adapter.Dispose();
-    }
-
-    /// <summary>Restarts the random numbers of the adapters' dropout.</summary>
-    /// <param name="seed">The seed.</param>
-    public void ReseedDropout(long seed)
-    {
-        for (int k = 0; k < _adapters.Count; k++)
-            _adapters[k].ReseedDropout(unchecked(seed + k));
     }
 
     /// <summary>[...,C] to [...,R].</summary>
@@ -85,9 +68,6 @@ internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>
             parts[i] = _ranges[i].AddAdapter(input, parts[i]);
         return cat(parts, -1);
     }
-
-    // By the rows, so that a replica's adapter has the same name.
-    private static string NameOf(LowRankAdapter adapter) => $"adapter_{adapter.FirstRow}";
 
     private RowRange[] SplitRows()
     {

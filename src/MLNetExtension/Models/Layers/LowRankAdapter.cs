@@ -40,6 +40,9 @@ internal sealed class LowRankAdapter : nn.Module<Tensor, Tensor>
     /// <summary>B, [R,r].</summary>
     public Parameter B => lora_B;
 
+    /// <summary>Its name in its layer: by the rows, so that a replica's adapter has the same.</summary>
+    public string Name => $"adapter_{FirstRow}";
+
     /// <summary>Restarts the random numbers of dropout.</summary>
     /// <param name="seed">The seed.</param>
     public void ReseedDropout(long seed) => dropout.Reseed(seed);
@@ -47,8 +50,15 @@ internal sealed class LowRankAdapter : nn.Module<Tensor, Tensor>
     /// <summary>Creates an adapter of zeros with the same settings, on the CPU.</summary>
     public LowRankAdapter CreateEmpty() => new(_settings with { Dtype = A.dtype });
 
-    /// <summary>Computes s B A, [R,C], without a gradient.</summary>
-    public Tensor ComputeProduct() => B.detach().matmul(A.detach()) * _settings.Scale;
+    /// <summary>Adds s B A, [R,C], to its rows of a weight.</summary>
+    /// <param name="weight">The layer's weight.</param>
+    public void MergeInto(Tensor weight)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        Tensor rows = weight.detach().narrow(0, FirstRow, Rows), product = B.detach().matmul(A.detach()) * _settings.Scale;
+        rows.copy_(rows.to(product.dtype) + product);
+    }
 
     /// <summary>[...,C] in any floating-point type to [...,R] in the adapter's.</summary>
     /// <param name="input">The layer's input.</param>

@@ -72,7 +72,7 @@ internal sealed class LlamaModel : CausalLanguageModel
     public override bool CanReplicate => true;
 
     /// <inheritdoc/>
-    protected override CausalLanguageModel CreateUninitialized() => CreateUninitialized(Configuration);
+    private protected override CausalLanguageModel CreateUninitialized() => CreateUninitialized(Configuration);
 
     /// <inheritdoc/>
     public override Tensor TokenEmbedding => embed_tokens;
@@ -84,7 +84,7 @@ internal sealed class LlamaModel : CausalLanguageModel
     public override Tensor Normalize(Tensor hidden) => norm.call(hidden);
 
     /// <inheritdoc/>
-    public override void ReseedEmbeddingDropout(long seed)
+    public override void ReseedDropout(long seed)
     {
         // The embedding has no dropout.
     }

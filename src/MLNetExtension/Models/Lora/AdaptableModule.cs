@@ -3,13 +3,13 @@ using MLNetExtension.Models.Layers;
 
 namespace MLNetExtension.Models.Lora;
 
-/// <summary>A linear layer of a model in Hugging Face's files, and the rows of this library's layer that hold its weight.</summary>
-/// <param name="Name">Its name there.</param>
+/// <summary>A linear layer of a model under its published name, and the rows of this library's layer that hold its weight.</summary>
+/// <param name="Name">Its name in Hugging Face's files, or in the user's module.</param>
 /// <param name="Linear">The layer that holds it here.</param>
 /// <param name="FirstRow">Where in the layer's weight its rows begin.</param>
 /// <param name="Rows">The number of its rows.</param>
 /// <param name="IsTransposed">Whether its weight is stored inputs first there.</param>
-internal sealed record AdaptableModule(string Name, AdaptableLinear Linear, long FirstRow, long Rows, bool IsTransposed)
+internal sealed record AdaptableModule(string Name, IAdaptableLayer Linear, long FirstRow, long Rows, bool IsTransposed)
 {
     /// <summary>Selects the modules that match patterns, in the model's order.</summary>
     /// <param name="modules">All modules of the model.</param>
@@ -23,7 +23,7 @@ internal sealed record AdaptableModule(string Name, AdaptableLinear Linear, long
             Regex regex = new($@"(^|\.){Regex.Escape(pattern).Replace("\\*", ".*")}$", RegexOptions.CultureInvariant);
             List<AdaptableModule> named = [.. modules.Where(module => regex.IsMatch(module.Name))];
             if (named.Count == 0)
-                throw new ArgumentException($"{nameof(LoraOptions.TargetModules)}: '{pattern}' names no linear layer of the model's blocks. {ListNames(modules)}", nameof(patterns));
+                throw new ArgumentException($"{nameof(LoraOptions.TargetModules)}: '{pattern}' names no linear layer of the model. {ListNames(modules)}", nameof(patterns));
             selected.UnionWith(named);
         }
         return [.. modules.Where(selected.Contains)];

@@ -29,7 +29,7 @@ internal sealed class LoraAdapters
         if (model.modules().Any(module => module is LowRankAdapter))
             throw new InvalidOperationException("The model has adapters already: merge or remove them first.");
         (_model, Options) = (model, options);
-        ScalarType dtype = model.HeadWeight!.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
+        ScalarType dtype = model.SampleWeight.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
         _trainedBefore = [.. model.named_parameters().Where(pair => pair.parameter.requires_grad).Select(pair => pair.name)];
         foreach (Parameter parameter in model.parameters())
             parameter.requires_grad = false;

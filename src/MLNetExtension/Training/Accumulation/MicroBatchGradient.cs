@@ -22,7 +22,10 @@ internal sealed class MicroBatchGradient(CausalLanguageModel model, FlatParamete
         Pass pass = new(microBatch, LayoutOf(microBatch), scale, dropoutSeed);
         // A model without a head of its own gives logits, which go straight into the loss.
         if (model.HeadWeight is null)
+        {
+            model.ReseedDropout(dropoutSeed);
             return (BackwardHead(pass, pass.Layout.ApplyPerRow(microBatch.Ids, model.ComputeHidden), null), null);
+        }
         return settings.Recompute ? BackwardRecomputed(pass) : BackwardRecorded(pass);
     }
 
@@ -127,7 +130,7 @@ internal sealed class MicroBatchGradient(CausalLanguageModel model, FlatParamete
 
     private Tensor EnterBlocks(Pass pass, Tensor tokens)
     {
-        model.ReseedEmbeddingDropout(pass.DropoutSeed);
+        model.ReseedDropout(pass.DropoutSeed);
         return model.AddPositions(tokens, pass.Layout);
     }
 

@@ -158,7 +158,7 @@ public sealed class SavedModelTests
         byte[] mixed = Change(Saved, "model.json", _ => Bytes(Entry(other, "model.json")));
         mixed = Change(mixed, Manifest, bytes => Encoding.UTF8.GetBytes(Splice(Encoding.UTF8.GetString(bytes), Read(other, Manifest))));
 
-        Assert.Contains("lack", LoadError(mixed).Message);
+        Assert.Contains("is not among them", LoadError(mixed).Message);
         Assert.Contains("h.1.", LoadError(mixed).Message);
     }
 

@@ -51,7 +51,7 @@ public sealed class DropoutTests
 
         double[] Mask(long seed)
         {
-            model.ReseedEmbeddingDropout(seed);
+            model.ReseedDropout(seed);
             return model.Embed(ids, SequenceLayout.Full).ne(0).to(float64).data<double>().ToArray();
         }
     }
@@ -116,7 +116,7 @@ public sealed class DropoutTests
 
         public override Tensor Normalize(Tensor hidden) => _inner.Normalize(hidden);
 
-        public override void ReseedEmbeddingDropout(long seed) => Seeds.Add(seed);
+        public override void ReseedDropout(long seed) => Seeds.Add(seed);
     }
 
     private sealed class SeededBlock(TransformerBlock inner, List<long> seeds) : TransformerBlock(nameof(SeededBlock))

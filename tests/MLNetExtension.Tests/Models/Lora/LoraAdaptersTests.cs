@@ -136,7 +136,7 @@ public sealed class LoraAdaptersTests
         AssertRefused<ArgumentOutOfRangeException>(new() { Alpha = double.NaN }, "Alpha is NaN; allowed is above 0, and finite.");
         AssertRefused<ArgumentOutOfRangeException>(new() { Dropout = 1 }, "Dropout is 1; allowed is from 0 to below 1.");
         AssertRefused<ArgumentOutOfRangeException>(new() { TargetModules = [] }, "TargetModules is []; allowed is one name or more");
-        AssertRefused<ArgumentException>(new() { TargetModules = ["q_proj", "proj"] }, "TargetModules: 'proj' names no linear layer of the model's blocks. "
+        AssertRefused<ArgumentException>(new() { TargetModules = ["q_proj", "proj"] }, "TargetModules: 'proj' names no linear layer of the model. "
             + "There are q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, as in model.layers.0.self_attn.q_proj.");
         Assert.IsTrue(model.parameters().All(parameter => parameter.requires_grad), "a refusal changes nothing");
 

@@ -60,6 +60,6 @@ public sealed class UntiedHeadTests
 
         public override Tensor Normalize(Tensor hidden) => _body.Normalize(hidden);
 
-        public override void ReseedEmbeddingDropout(long seed) => _body.ReseedEmbeddingDropout(seed);
+        public override void ReseedDropout(long seed) => _body.ReseedDropout(seed);
     }
 }

@@ -196,6 +196,6 @@ public sealed class MemoryTests
 
         public override Tensor Normalize(Tensor hidden) => _inner.Normalize(hidden);
 
-        public override void ReseedEmbeddingDropout(long seed) => _inner.ReseedEmbeddingDropout(seed);
+        public override void ReseedDropout(long seed) => _inner.ReseedDropout(seed);
     }
 }
