@@ -25,7 +25,7 @@ public sealed record AdamWOptions
 
     /// <summary>
     /// Names of parameters that do not decay, whatever the rule says; <c>*</c> stands for any characters, upper and lower case are the same. Names are those of published files where the model has such
-    /// (<c>model.norm.weight</c>), else those of its modules. A name that fits no trained parameter is refused. Default: none.
+    /// (<c>model.norm.weight</c>), else those of its modules. A name without <c>*</c> that no parameter has is refused. Default: none.
     /// </summary>
     public IReadOnlyList<string> DecayExclusions { get; init; } = [];
 

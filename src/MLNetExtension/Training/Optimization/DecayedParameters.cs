@@ -8,6 +8,8 @@ namespace MLNetExtension.Training.Optimization;
 /// <summary>Decides which parameters of a model weight decay acts on: by a rule, and by exclusions, both of which know parameters by the names of published files.</summary>
 internal sealed partial class DecayedParameters
 {
+    private const string Option = $"Optimizer.{nameof(AdamWOptions.DecayExclusions)}";
+
     private readonly WeightDecayRule _rule;
     private readonly IReadOnlyList<string> _exclusions;
     private readonly IReadOnlyDictionary<string, IReadOnlyList<string>> _publishedNames;
@@ -24,7 +26,7 @@ internal sealed partial class DecayedParameters
     /// <param name="options">The rule and the exclusions.</param>
     /// <param name="publishedNames">For parameters of the model, the names that they have in published files: several where the model keeps several tensors in one parameter. One that is missing
     /// goes by its name in the model.</param>
-    /// <exception cref="ArgumentException">An exclusion names no trained parameter, or a part of one.</exception>
+    /// <exception cref="ArgumentException">An exclusion names no parameter, or a part of one.</exception>
     public static Func<string, Parameter, bool> Create(CausalLanguageModel model, AdamWOptions options, IReadOnlyDictionary<string, IReadOnlyList<string>> publishedNames)
     {
         DecayedParameters decayed = new(model, options, publishedNames);
@@ -44,20 +46,18 @@ internal sealed partial class DecayedParameters
         return byRule && !_exclusions.Any(exclusion => names.All(published => Matches(exclusion, published)));
     }
 
-    // A name that is spelt wrong, or excludes half of what the model keeps as one, would change nothing and tell nobody.
+    // A name that is misspelt, or that excludes half of what the model keeps as one, would silently change nothing. A pattern may fit nothing: lists of them serve many models.
     private void CheckExclusions(CausalLanguageModel model)
     {
-        IReadOnlyList<string>[] trained = [.. model.named_parameters().Where(p => p.parameter.requires_grad).Select(p => NamesOf(p.name))];
+        IReadOnlyList<string>[] parameters = [.. model.named_parameters().Select(p => NamesOf(p.name))];
         foreach (string exclusion in _exclusions)
         {
-            if (trained.FirstOrDefault(names => names.Any(name => Matches(exclusion, name)) && !names.All(name => Matches(exclusion, name))) is { } parts)
+            if (parameters.FirstOrDefault(names => names.Any(name => Matches(exclusion, name)) && !names.All(name => Matches(exclusion, name))) is { } parts)
                 throw new ArgumentException($"{Option} has '{exclusion}', which is a part of one parameter of this model: {string.Join(", ", parts)}. Exclude all of these, for instance by '*', or none.");
-            if (!trained.Any(names => names.Any(name => Matches(exclusion, name))))
-                throw new ArgumentException($"{Option} has '{exclusion}', which no trained parameter is called. There are for instance: {string.Join(", ", trained.SelectMany(names => names).Take(20))}.");
+            if (!exclusion.Contains('*') && !parameters.Any(names => names.Any(name => Matches(exclusion, name))))
+                throw new ArgumentException($"{Option} has '{exclusion}', which no parameter is called. There are for instance: {string.Join(", ", parameters.SelectMany(names => names).Take(20))}.");
         }
     }
-
-    private const string Option = $"Optimizer.{nameof(AdamWOptions.DecayExclusions)}";
 
     private IReadOnlyList<string> NamesOf(string name) => _publishedNames.TryGetValue(name, out var names) ? names : [name];
 
