@@ -1,21 +1,27 @@
+using System.Runtime.InteropServices;
 using MLNetExtension.Training.Splitting;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Training.Accumulation;
 
 /// <summary>Sets how many threads libtorch computes with where the calling thread calls it, and puts the number back when disposed of.</summary>
+/// <remarks>
+/// <c>set_num_threads</c> also changes the number that threads begin with which call libtorch for the first time meanwhile, and which they keep. So OpenMP and MKL, where libtorch takes the number
+/// from, are told of this thread alone. Where OpenMP cannot be found through TorchSharp's library (on Windows), <c>set_num_threads</c> has to do.
+/// </remarks>
 internal sealed class KernelThreads : IDisposable
 {
+    private static readonly Action<int> SetOpenMP = Find<OpenMP>("omp_set_num_threads") is { } set ? new Action<int>(set) : set_num_threads;
+    private static readonly Mkl? SetMkl = Find<Mkl>("MKL_Set_Num_Threads_Local");
+
     // Asked for first: a thread takes over the process's number when libtorch first needs one on it, and would take it over what is set before.
     private readonly int _before = get_num_threads();
+    private readonly int _mklBefore;
 
     /// <summary>Sets the number.</summary>
     /// <param name="count">At least 1.</param>
-    public KernelThreads(int count)
-    {
-        if (count != _before)
-            set_num_threads(count);
-    }
+    public KernelThreads(int count) => _mklBefore = Set(count, count);
 
     /// <summary>
     /// How many threads there are cores for: those that <c>OMP_NUM_THREADS</c> or <c>MKL_NUM_THREADS</c> allows, else one for each processor. libtorch by itself may use only half of the
@@ -30,9 +36,24 @@ internal sealed class KernelThreads : IDisposable
     public static KernelThreads? Limit(SplitPlan plan) => plan.Threads is { } threads ? new KernelThreads(Math.Max(1, threads / plan.Workers)) : null;
 
     /// <summary>Puts the number back.</summary>
-    public void Dispose()
+    public void Dispose() => Set(_before, _mklBefore);
+
+    // Returns the number that MKL had for this thread, 0 where it had none of its own.
+    private static int Set(int count, int mklCount)
     {
-        if (get_num_threads() != _before)
-            set_num_threads(_before);
+        SetOpenMP(count);
+        return SetMkl?.Invoke(mklCount) ?? 0;
     }
+
+    private static T? Find<T>(string function)
+        where T : Delegate =>
+        NativeLibrary.TryLoad("LibTorchSharp", typeof(torch).Assembly, null, out nint library) && NativeLibrary.TryGetExport(library, function, out nint address)
+            ? Marshal.GetDelegateForFunctionPointer<T>(address)
+            : null;
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    private delegate void OpenMP(int count);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    private delegate int Mkl(int count);
 }

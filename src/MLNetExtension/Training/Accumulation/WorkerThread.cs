@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using static TorchSharp.torch;
 
 namespace MLNetExtension.Training.Accumulation;
 
@@ -16,8 +15,6 @@ internal sealed class WorkerThread : IDisposable
         _thread = new Thread(Work) { IsBackground = true, Name = "MLNetExtension training" };
         _thread.Start();
         Start(() => _ = new KernelThreads(cores)).GetAwaiter().GetResult();
-        // The number is a thread's own, but what threads to come begin with is the process's: that is put back.
-        set_num_threads(get_num_threads());
     }
 
     /// <summary>Has the thread do something, after all that it was given before.</summary>

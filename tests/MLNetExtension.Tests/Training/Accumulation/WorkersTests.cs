@@ -2,10 +2,12 @@ using System.Runtime.InteropServices;
 using MLNetExtension.Data;
 using MLNetExtension.Losses;
 using MLNetExtension.Models;
+using MLNetExtension.Models.Custom;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Training;
 using MLNetExtension.Training.Accumulation;
 using MLNetExtension.Training.Splitting;
+using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -98,11 +100,35 @@ public sealed class WorkersTests
             using Gpt2Model model = Ragged.Model();
             TrainingLoop.Run(model, Ragged.Examples(8), new TrainingOptions { MaximumSteps = 2, Batching = new() { Workers = 2, MaximumTokensPerMicroBatch = 30 } }, seed: 1);
             Assert.AreEqual(Threads, get_num_threads());
-            int fromNewThread = 0;
-            Thread thread = new(() => fromNewThread = get_num_threads());
-            thread.Start();
-            thread.Join();
-            Assert.AreEqual(Threads, fromNewThread);
+            Assert.AreEqual(Threads, OnNewThread(get_num_threads));
+        }
+        finally
+        {
+            set_num_threads(before);
+        }
+    }
+
+    // Said before the fix: 1 for the new thread (expected 3), and it kept that number. The control: libtorch's own call lowers the number of every thread to come.
+    [TestMethod]
+    [TestCategory("Alone")]
+    [DoNotParallelize]
+    public void A_thread_that_begins_during_a_training_step_has_the_number_of_threads_of_the_process()
+    {
+        const int Threads = 3;
+        int before = get_num_threads(), inNetwork = 0, inNewThread = 0, mkl = 0;
+        set_num_threads(Threads);
+        try
+        {
+            using ProbedNetwork network = new((_, _) => (inNetwork, inNewThread, mkl) = (get_num_threads(), OnNewThread(get_num_threads), MklThreads()));
+            using CausalLanguageModel model = new CustomLanguageModel(network, contextLength: 24);
+            TrainingLoop.Run(model, Ragged.Examples(4), new TrainingOptions { MaximumSteps = 1, Batching = new() { Threads = 1 } }, seed: 1);
+            Assert.AreEqual((1, Threads), (inNetwork, inNewThread));
+            Assert.IsTrue(mkl is 0 or 1, $"MKL computes with {mkl} threads.");
+            Assert.AreEqual(Threads, get_num_threads());
+            Assert.IsTrue(MklThreads() is 0 or Threads);
+
+            set_num_threads(2);
+            Assert.AreEqual(2, OnNewThread(get_num_threads));
         }
         finally
         {
@@ -170,6 +196,23 @@ public sealed class WorkersTests
     [DataRow(2, new[] { 1, 2 })]
     [DataRow(12, new[] { 1, 2, 4, 8, 12 })]
     public void Numbers_of_workers_to_try_double_up_to_all_threads(int threads, int[] workers) => CollectionAssert.AreEqual(workers, MicroBatchTuner.ListWorkers(threads).ToArray());
+
+    private static int OnNewThread(Func<int> read)
+    {
+        int result = 0;
+        Thread thread = new(() => result = read());
+        thread.Start();
+        thread.Join();
+        return result;
+    }
+
+    // The threads of MKL's products on the calling thread; 0 where libtorch has no MKL.
+    private static int MklThreads() =>
+        NativeLibrary.TryGetExport(NativeLibrary.Load("LibTorchSharp", typeof(torch).Assembly, null), "MKL_Get_Max_Threads", out nint address)
+            ? Marshal.GetDelegateForFunctionPointer<Count>(address)()
+            : 0;
+
+    private delegate int Count();
 
     // Fails as an allocator does, in whichever worker comes first.
     private sealed class FailingLoss(int failures) : ITokenLoss
