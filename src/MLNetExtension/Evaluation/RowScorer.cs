@@ -33,17 +33,21 @@ internal sealed class RowScorer
 
     /// <summary>Scores rows.</summary>
     /// <param name="examples">The rows, none longer than the model's context.</param>
+    /// <param name="cancellationToken">Ends the scoring before the next micro-batch.</param>
     /// <returns>A score for each row, in the order of the rows; of a row without a target all sums are 0.</returns>
     /// <exception cref="InvalidOperationException">The model is in training mode.</exception>
-    public IReadOnlyList<RowScore> Score(IReadOnlyList<TokenExample> examples) =>
-        [.. ScoreTokens(examples).Zip(examples, (tokens, row) =>
+    /// <exception cref="OperationCanceledException">The token asked for it.</exception>
+    public IReadOnlyList<RowScore> Score(IReadOnlyList<TokenExample> examples, CancellationToken cancellationToken = default) =>
+        [.. ScoreTokens(examples, cancellationToken).Zip(examples, (tokens, row) =>
             new RowScore(tokens.LossSum, row.TargetCount, row.TargetCount > 0 ? row.TargetBytes : 0, tokens.CorrectCount))];
 
     /// <summary>Scores rows token by token.</summary>
     /// <param name="examples">The rows, none longer than the model's context.</param>
+    /// <param name="cancellationToken">Ends the scoring before the next micro-batch.</param>
     /// <returns>For each row, in the order of the rows, the scores of its target tokens.</returns>
     /// <exception cref="InvalidOperationException">The model is in training mode.</exception>
-    internal IReadOnlyList<TokenScores> ScoreTokens(IReadOnlyList<TokenExample> examples)
+    /// <exception cref="OperationCanceledException">The token asked for it.</exception>
+    public IReadOnlyList<TokenScores> ScoreTokens(IReadOnlyList<TokenExample> examples, CancellationToken cancellationToken = default)
     {
         if (_model.training)
             throw new InvalidOperationException("The model is in training mode, where dropout would make losses random. Call eval() on it before scoring rows.");
@@ -51,7 +55,10 @@ internal sealed class RowScorer
         // The planner leaves rows without a target out and puts the others in an order of its own.
         var scores = new Dictionary<TokenExample, TokenScores>(ReferenceEqualityComparer.Instance);
         foreach (IReadOnlyList<TokenExample> rows in MicroBatchPlanner.Split(examples, _maximumTokens))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
             AddScores(rows, scores);
+        }
 
         return [.. examples.Select(row => scores.GetValueOrDefault(row, TokenScores.None))];
     }

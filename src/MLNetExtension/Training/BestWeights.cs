@@ -37,11 +37,12 @@ internal sealed class BestWeights : IDisposable
         Keep(values);
     }
 
-    /// <summary>Copies the best weights back into the model, unless they are the last.</summary>
+    /// <summary>Copies the best weights back into the model, unless it has them.</summary>
     /// <param name="parameters">The flat parameters of the model.</param>
-    public void Restore(FlatParameters parameters)
+    /// <param name="step">Steps taken.</param>
+    public void Restore(FlatParameters parameters, int step)
     {
-        if (Values is null || Step == LastStep)
+        if (Values is null || Step == step)
             return;
         using var scope = NewDisposeScope();
         using var _ = no_grad();

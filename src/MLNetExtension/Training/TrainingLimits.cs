@@ -30,9 +30,6 @@ internal sealed class TrainingLimits
     /// <param name="elapsed">Time since training began.</param>
     public double Progress(int steps, TimeSpan elapsed) => Math.Max(Share(steps, Steps), Share(elapsed.TotalSeconds, _duration?.TotalSeconds));
 
-    /// <summary>Whether the end is requested.</summary>
-    public bool StopIsRequested => _stopToken.IsCancellationRequested;
-
     /// <summary>Finds why training ends here; null where it goes on.</summary>
     /// <param name="steps">Steps taken.</param>
     /// <param name="elapsed">Time since training began.</param>
@@ -40,7 +37,7 @@ internal sealed class TrainingLimits
     public StopReason? FindStopReason(int steps, TimeSpan elapsed, int nonFiniteInARow) =>
         nonFiniteInARow >= _nonFiniteSteps ? StopReason.NonFiniteSteps
         : Progress(steps, elapsed) >= 1 ? StopReason.LimitReached
-        : StopIsRequested ? StopReason.Requested
+        : _stopToken.IsCancellationRequested ? StopReason.Requested
         : null;
 
     private static double Share(double done, double? limit) => limit switch

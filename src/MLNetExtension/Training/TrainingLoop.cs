@@ -12,6 +12,7 @@ internal sealed class TrainingLoop : IDisposable
     private const int StepsWorthTuning = 200;
 
     private readonly TrainingRun _run;
+    private readonly EndRequests _requests;
     private readonly TrainingLimits _limits;
     private readonly LearningRateSchedule _schedule;
     private readonly TrainingStep _trainingStep;
@@ -24,11 +25,15 @@ internal sealed class TrainingLoop : IDisposable
     {
         TrainingOptions options = run.Options;
         _run = run;
+        _requests = new EndRequests(run.CancellationToken, run.StopToken);
         _limits = new TrainingLimits(options, run.Examples.Count, run.StopToken);
         _schedule = new LearningRateSchedule(options.LearningRate, options.MinimumLearningRate, options.Schedule.WarmupSteps);
         _trainingStep = new TrainingStep(
-            run.Model, options, tune: _limits.Steps is null or >= StepsWorthTuning, DecayedParameters.Create(run.Model, options.Optimizer, run.PublishedNames));
-        _validation = new ValidationRun(run.Validation, run.Model, _trainingStep.Parameters, _best);
+            run.Model, options, tune: _limits.Steps is null or >= StepsWorthTuning, DecayedParameters.Create(run.Model, options.Optimizer, run.PublishedNames))
+        {
+            OnOutOfMemory = (before, after) => run.OnOutOfMemory?.Invoke(_progress.Steps + 1, before, after),
+        };
+        _validation = new ValidationRun(run.Validation, run.Model, _trainingStep.Parameters, _best, _requests);
     }
 
     /// <summary>Trains a model in place, on the device where it is, and leaves it in evaluation mode.</summary>
@@ -48,31 +53,33 @@ internal sealed class TrainingLoop : IDisposable
     {
         _best.Dispose();
         _trainingStep.Dispose();
+        _requests.Dispose();
     }
 
     private TrainingSummary Train()
     {
         _run.Checkpoints?.Restore(_trainingStep, _progress, _best);
-        _stopReason = FindStopReason();
         BatchSequence batches = new(_run.Examples, _run.Options.BatchSize, new EpochSampler(_run.Examples.Count, _run.Seed, _run.Options.RowOrder));
         _run.Model.train();
         try
         {
+            // Where a stop gave an evaluation up, the training that resumes from there makes it.
+            _validation.Measure(_progress.Steps, isLast: false);
+            _stopReason = FindStopReason();
             foreach (Batch batch in batches.StartAt(_progress.Steps))
             {
-                _stopReason ??= _limits.StopIsRequested ? StopReason.Requested : null;
+                if (_stopReason is null && !_requests.TryRun(token => _trainingStep.Tune(batch.Examples, token)))
+                    _stopReason = StopReason.Requested;
                 if (_stopReason is not null)
                     break;
-                _run.CancellationToken.ThrowIfCancellationRequested();
                 StepReport report = TrainOn(batch);
                 TrainingInstruments.Record(report);
                 _run.OnStep?.Invoke(report);
             }
-            // Before the evaluation that only the stop calls for: a training that resumes from here must not know of it.
             if (_stopReason == StopReason.Requested)
                 WriteCheckpoint(_progress.Elapsed);
             _validation.Measure(_progress.Steps, isLast: true);
-            _validation.RestoreBest();
+            _validation.RestoreBest(_progress.Steps);
         }
         finally
         {
@@ -84,22 +91,23 @@ internal sealed class TrainingLoop : IDisposable
     private StepReport TrainOn(Batch batch)
     {
         double learningRate = _schedule.LearningRate(batch.Step, ShareDone(_progress.Elapsed));
-        StepResult result = _trainingStep.Run(batch.Examples, learningRate, EpochSampler.DropoutSeed(_run.Seed, batch.Step));
+        StepResult result = _trainingStep.Run(batch.Examples, learningRate, EpochSampler.DropoutSeed(_run.Seed, batch.Step), _requests.Cancel);
         _progress.Count(batch, result);
 
-        _stopReason = FindLimitReached();
-        double? validationLoss = _validation.Measure(_progress.Steps, isLast: _stopReason is not null and not StopReason.Requested);
-        _stopReason ??= FindStopReason();
+        double? validationLoss = _validation.Measure(_progress.Steps, isLast: false);
+        _stopReason = FindStopReason();
 
         TimeSpan elapsed = _progress.Elapsed;
-        if (_run.Checkpoints?.IsDue(_progress.Steps) == true)
+        if (_stopReason is not null || _run.Checkpoints?.IsDue(_progress.Steps) == true)
             WriteCheckpoint(elapsed);
+        // After the checkpoint, where only the end calls for this evaluation: a training that resumes from there must not know of it.
+        if (_stopReason is not null and not StopReason.Requested)
+            validationLoss ??= _validation.Measure(_progress.Steps, isLast: true);
         return Report(batch, result, elapsed, validationLoss);
     }
 
-    private StopReason? FindStopReason() => _validation.HasStoppedImproving ? StopReason.NoImprovement : FindLimitReached();
-
-    private StopReason? FindLimitReached() => _limits.FindStopReason(_progress.Steps, _progress.Elapsed, _progress.NonFiniteInARow);
+    private StopReason? FindStopReason() =>
+        _limits.FindStopReason(_progress.Steps, _progress.Elapsed, _progress.NonFiniteInARow) ?? (_validation.HasStoppedImproving ? StopReason.NoImprovement : null);
 
     private double ShareDone(TimeSpan elapsed) => Math.Min(1, _limits.Progress(_progress.Steps, elapsed));
 

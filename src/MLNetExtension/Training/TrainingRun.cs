@@ -3,6 +3,7 @@ using MLNetExtension.Models;
 using MLNetExtension.Training.Optimization;
 using MLNetExtension.Training.Reports;
 using MLNetExtension.Training.Resume;
+using MLNetExtension.Training.Splitting;
 
 namespace MLNetExtension.Training;
 
@@ -19,15 +20,18 @@ internal sealed record TrainingRun(CausalLanguageModel Model, IReadOnlyList<Toke
     /// <summary>Called after every step.</summary>
     public Action<StepReport>? OnStep { get; init; }
 
+    /// <summary>Called when a batch did not fit into memory: with its step, from 1, the plan that it began with and the one by which it was computed.</summary>
+    public Action<int, SplitPlan, SplitPlan>? OnOutOfMemory { get; init; }
+
     /// <summary>How to evaluate the model while it is trained; it ends with the best weights that were evaluated. The time counts as time of training. Default: not at all.</summary>
     public Validation? Validation { get; init; }
 
     /// <summary>Checkpoints to resume from and to write. Default: none.</summary>
     public CheckpointManager? Checkpoints { get; init; }
 
-    /// <summary>Ends training after the current step; the model keeps what it was trained to so far. Default: never.</summary>
+    /// <summary>Ends training after the current step, or at once where the fastest split is searched or the model evaluated; the model keeps what it was trained to so far. Default: never.</summary>
     public CancellationToken StopToken { get; init; }
 
-    /// <summary>Ends training before the next step with an <see cref="OperationCanceledException"/>. Default: never.</summary>
+    /// <summary>Ends training before the next micro-batch with an <see cref="OperationCanceledException"/>. Default: never.</summary>
     public CancellationToken CancellationToken { get; init; }
 }

@@ -27,10 +27,8 @@ internal sealed class TrainingStep : IDisposable
     private readonly PrecisionScope _precision;
     private readonly BatchGradient _gradient;
     private readonly double _maximumGradientNorm;
-    private readonly int? _memoryLimitMiB;
-    private readonly IReadOnlyList<int> _workersToTry;
     private SplitPlan _plan;
-    private bool _tune;
+    private SearchSpace? _search;    // null where no plan is to be searched, or no longer
 
     /// <summary>Makes a step over a model.</summary>
     /// <param name="model">The model.</param>
@@ -42,7 +40,7 @@ internal sealed class TrainingStep : IDisposable
     {
         bool onCpu = model.Device.type == DeviceType.CPU, pack = options.Batching.PackRows ?? onCpu;
         RequireWorkers(options.Batching.Workers, model, onCpu);
-        (_maximumGradientNorm, _memoryLimitMiB) = (options.Optimizer.MaximumGradientNorm, options.Batching.MemoryLimitMiB);
+        _maximumGradientNorm = options.Optimizer.MaximumGradientNorm;
         _precision = new PrecisionScope(model, options.Batching.Precision);
         _gradient = new BatchGradient(model, new GradientSettings
         {
@@ -59,11 +57,16 @@ internal sealed class TrainingStep : IDisposable
 
         int? threads = onCpu ? options.Batching.Threads ?? KernelThreads.Available : null;
         _plan = new SplitPlan(options.Batching.MaximumTokensPerMicroBatch ?? MicroBatchTuner.DefaultTokens, options.Batching.Workers ?? 1, threads, pack);
-        _tune = tune && options.Batching.MaximumTokensPerMicroBatch is null;
-        _workersToTry = options.Batching.Workers is { } workers ? [workers]
+        if (!tune || options.Batching.MaximumTokensPerMicroBatch is not null)
+            return;
+        IReadOnlyList<int> workersToTry = options.Batching.Workers is { } workers ? [workers]
             : threads is { } all && model.CanReplicate ? MicroBatchTuner.ListWorkers(all)
             : [1];
+        _search = new SearchSpace(_plan, workersToTry, options.Batching.MemoryLimitMiB);
     }
+
+    /// <summary>Called when a batch did not fit into memory, with the plan that it began with and the one by which it was computed.</summary>
+    public Action<SplitPlan, SplitPlan>? OnOutOfMemory { get; init; }
 
     /// <summary>The weights that are trained, and their gradients.</summary>
     public FlatParameters Parameters => _gradient.Parameters;
@@ -77,22 +80,32 @@ internal sealed class TrainingStep : IDisposable
     /// <summary>How many micro-batches are computed at the same time, as of now.</summary>
     public int Workers => _plan.Workers;
 
+    /// <summary>Searches for the fastest split, where none is given, on the first batch that has targets; changes no weight.</summary>
+    /// <param name="batch">The examples of the next step.</param>
+    /// <param name="cancellationToken">Ends the search before the next micro-batch.</param>
+    /// <exception cref="OperationCanceledException">The token asked for it.</exception>
+    public void Tune(IReadOnlyList<TokenExample> batch, CancellationToken cancellationToken = default)
+    {
+        if (_search is null || !batch.Any(e => e.HasTargets))
+            return;
+        using var scope = NewDisposeScope();
+        _plan = MicroBatchTuner.FindFastestPlan(_gradient, batch, _search, cancellationToken);
+        _search = null;
+    }
+
     /// <summary>Trains on a batch.</summary>
     /// <param name="batch">The examples of this step.</param>
     /// <param name="learningRate">Learning rate of this step.</param>
     /// <param name="dropoutSeed">Seed of this step's dropout.</param>
-    public StepResult Run(IReadOnlyList<TokenExample> batch, double learningRate, long dropoutSeed)
+    /// <param name="cancellationToken">Gives the step up before the next micro-batch; no weight has changed then.</param>
+    /// <exception cref="OperationCanceledException">The token asked for it.</exception>
+    public StepResult Run(IReadOnlyList<TokenExample> batch, double learningRate, long dropoutSeed, CancellationToken cancellationToken = default)
     {
         long start = Stopwatch.GetTimestamp();
         using var scope = NewDisposeScope();    // in-place calls, too, give a new handle
-        if (_tune && batch.Any(e => e.HasTargets))
-        {
-            _plan = MicroBatchTuner.FindFastestPlan(_gradient, batch, _plan, _workersToTry, _memoryLimitMiB);
-            _tune = false;
-        }
         // Of the whole step: threads that kernels have just used spin for a while, and would take a core from the next batch's workers.
         using KernelThreads? threads = KernelThreads.Limit(_plan);
-        (BatchLoss loss, double padding) = Accumulate(batch, dropoutSeed);
+        (BatchLoss loss, double padding) = Accumulate(batch, dropoutSeed, cancellationToken);
         StepOutcome outcome = loss.TargetCount == 0 ? StepOutcome.NoTargets : loss.IsFinite ? StepOutcome.Applied : StepOutcome.NonFinite;
         if (outcome == StepOutcome.Applied)
         {
@@ -113,15 +126,18 @@ internal sealed class TrainingStep : IDisposable
     }
 
     // When memory runs out, the batch starts again with less of it: any split gives the same gradient, so nothing is lost but time.
-    private (BatchLoss Loss, double PaddingShare) Accumulate(IReadOnlyList<TokenExample> batch, long dropoutSeed)
+    private (BatchLoss Loss, double PaddingShare) Accumulate(IReadOnlyList<TokenExample> batch, long dropoutSeed, CancellationToken cancellationToken)
     {
+        SplitPlan first = _plan;
         while (true)
         {
             IReadOnlyList<IReadOnlyList<TokenExample>> microBatches = _plan.Split(batch);
             SplitPlan? reduced = null;
             try
             {
-                BatchLoss loss = _gradient.Accumulate(microBatches, _plan.Workers, dropoutSeed);
+                BatchLoss loss = _gradient.Accumulate(microBatches, _plan.Workers, dropoutSeed, cancellationToken);
+                if (_plan != first)
+                    OnOutOfMemory?.Invoke(first, _plan);
                 return (loss, _plan.Pack ? 0 : MicroBatchPlanner.PaddingShare(microBatches));
             }
             catch (Exception exception) when (OutOfMemory.Caused(exception) && (reduced = _plan.Reduce(batch)) is not null)

@@ -8,24 +8,33 @@ namespace MLNetExtension.Training;
 /// <param name="model">The model.</param>
 /// <param name="parameters">Its weights.</param>
 /// <param name="best">The best weights so far.</param>
-internal sealed class ValidationRun(Validation? validation, CausalLanguageModel model, FlatParameters parameters, BestWeights best)
+/// <param name="requests">A request to stop gives an evaluation up, and no other is made; where the request was there before, the evaluation is the training's last and is finished.</param>
+internal sealed class ValidationRun(Validation? validation, CausalLanguageModel model, FlatParameters parameters, BestWeights best, EndRequests requests)
 {
+    private bool _givenUp;
+
     /// <summary>Whether patience has run out.</summary>
     public bool HasStoppedImproving => validation?.Patience <= best.WithoutImprovement;
 
     /// <summary>Evaluates the model after a step, where an evaluation is due.</summary>
     /// <param name="step">Steps taken.</param>
     /// <param name="isLast">Whether training ends with this step.</param>
-    /// <returns>Nats per target token; null where none is due, or this step was evaluated already.</returns>
+    /// <returns>Nats per target token; null where none is due, this step was evaluated already, or the evaluation was given up.</returns>
     public double? Measure(int step, bool isLast)
     {
-        if (validation is null || best.LastStep == step || !(isLast || step % validation.Interval == 0))
+        if (validation is null || _givenUp || best.LastStep == step || !(isLast || IsDue(step)))
             return null;
         // Evaluation mode draws no random numbers, and the generators of dropout start anew with every step: training goes on as if nothing had been evaluated.
         model.eval();
         try
         {
-            double loss = validation.Loss();
+            double loss = 0;
+            if (requests.StopIsRequested)
+                loss = validation.Loss(requests.Cancel);
+            else
+                _givenUp = !requests.TryRun(token => loss = validation.Loss(token));
+            if (_givenUp)
+                return null;
             best.Offer(loss, step, parameters.Values);
             return loss;
         }
@@ -36,9 +45,12 @@ internal sealed class ValidationRun(Validation? validation, CausalLanguageModel 
     }
 
     /// <summary>Copies the best weights that were evaluated back into the model.</summary>
-    public void RestoreBest()
+    /// <param name="step">Steps taken.</param>
+    public void RestoreBest(int step)
     {
         if (validation is not null)
-            best.Restore(parameters);
+            best.Restore(parameters, step);
     }
+
+    private bool IsDue(int step) => step > 0 && step % validation!.Interval == 0;
 }

@@ -22,7 +22,11 @@ internal sealed class OurTraining : ITrainingSystem
 
     public string? Remark => $"{_step.TokensPerMicroBatch} tokens per micro-batch, {_step.Workers} {(_step.Workers == 1 ? "worker" : "workers")}";
 
-    public double Step(int batch) => _step.Run(_batches[batch], _options.LearningRate, dropoutSeed: batch).Loss.Mean;
+    public double Step(int batch)
+    {
+        _step.Tune(_batches[batch]);
+        return _step.Run(_batches[batch], _options.LearningRate, dropoutSeed: batch).Loss.Mean;
+    }
 
     public void Dispose()
     {

@@ -37,24 +37,28 @@ internal sealed class RowReader
     /// <param name="data">Has the columns, with the types that their roles ask for.</param>
     /// <param name="columns">Which columns to read.</param>
     /// <param name="encoder">Turns a row into ids and targets.</param>
-    /// <param name="cancellationToken">Asked before every row.</param>
-    public static RowReaderResult ReadAll(IDataView data, InputColumns columns, TokenExampleEncoder encoder, CancellationToken cancellationToken)
+    /// <param name="cancellationToken">Looked at before every row.</param>
+    public static RowReaderResult ReadAll(IDataView data, InputColumns columns, TokenExampleEncoder encoder, CancellationToken cancellationToken) =>
+        ReadSplit(data, columns, encoder, _ => false, cancellationToken).Kept;
+
+    /// <summary>Reads and encodes every row of the data once, in order, and parts the rows by their positions.</summary>
+    /// <param name="data">Has the columns, with the types that their roles ask for.</param>
+    /// <param name="columns">Which columns to read.</param>
+    /// <param name="encoder">Turns a row into ids and targets.</param>
+    /// <param name="isHeldOut">Whether the row of a position, from 0, is held out.</param>
+    /// <param name="cancellationToken">Looked at before every row.</param>
+    public static (RowReaderResult Kept, RowReaderResult HeldOut) ReadSplit(
+        IDataView data, InputColumns columns, TokenExampleEncoder encoder, Func<long, bool> isHeldOut, CancellationToken cancellationToken)
     {
-        var examples = new List<TokenExample>();
-        long rows = 0, withoutWeight = 0;
+        RowReaderResult kept = new(), heldOut = new();
         using var cursor = data.GetRowCursor(columns.FindIn(data.Schema));
         var reader = new RowReader(cursor, columns);
-        while (cursor.MoveNext())
+        for (long position = 0; cursor.MoveNext(); position++)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            var example = encoder.Encode(reader.Read(rows), rows);
-            rows++;
-            if (example.HasTargets)
-                examples.Add(example);
-            else if (example.TargetCount > 0)
-                withoutWeight++;
+            (isHeldOut(position) ? heldOut : kept).Add(encoder.Encode(reader.Read(position), position));
         }
-        return new RowReaderResult(examples, rows, withoutWeight);
+        return (kept, heldOut);
     }
 
     // Given a row's weight, reads what the row holds.
@@ -105,16 +109,35 @@ internal sealed class RowReader
 }
 
 /// <summary>The rows of a data set as examples, and what became of those that are not whole.</summary>
-/// <param name="Examples">The rows that have at least one target token and a weight above 0.</param>
-/// <param name="Rows">How many rows were read.</param>
-/// <param name="WithoutWeight">Rows left out because their weight is 0: they count nothing, as if they were not there.</param>
-internal sealed record RowReaderResult(IReadOnlyList<TokenExample> Examples, long Rows, long WithoutWeight = 0)
+internal sealed class RowReaderResult
 {
+    private readonly List<TokenExample> _examples = [];
+
+    /// <summary>The rows that have at least one target token and a weight above 0.</summary>
+    public IReadOnlyList<TokenExample> Examples => _examples;
+
+    /// <summary>How many rows were read.</summary>
+    public long Rows { get; private set; }
+
+    /// <summary>Rows left out because their weight is 0: they count nothing, as if they were not there.</summary>
+    public long WithoutWeight { get; private set; }
+
     /// <summary>Rows left out because they have no target token: the prompt alone fills the context.</summary>
     public long WithoutTargets => Rows - Examples.Count - WithoutWeight;
 
     /// <summary>Examples that did not fit the context and lost their end.</summary>
     public long Truncated => Examples.Count(example => example.WasTruncated);
 
+    /// <summary>Target tokens of the examples.</summary>
     public long TargetTokens => Examples.Sum(example => (long)example.TargetCount);
+
+    /// <summary>Adds a row.</summary>
+    public void Add(TokenExample row)
+    {
+        Rows++;
+        if (row.HasTargets)
+            _examples.Add(row);
+        else if (row.TargetCount > 0)
+            WithoutWeight++;
+    }
 }

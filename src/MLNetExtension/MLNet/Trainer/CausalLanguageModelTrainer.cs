@@ -5,6 +5,7 @@ using MLNetExtension.MLNet.Schema;
 using MLNetExtension.MLNet.Scoring;
 using MLNetExtension.MLNet.Trainer;
 using MLNetExtension.Training;
+using MLNetExtension.Training.Reports;
 using MLNetExtension.Training.Resume;
 
 namespace MLNetExtension;
@@ -67,10 +68,17 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
         var device = TorchDevice.Select(_mlContext, channel);
         var start = StartingModel.Open(_options);
         var encoder = new TokenExampleEncoder(start.Tokenizer, start.ContextLength);
-        var rows = RowReader.ReadAll(input, _options.Columns, encoder, _options.CancellationToken);
-        if (rows.Examples.Count == 0)
-            throw new InvalidOperationException(TrainingReport.DescribeNoTargets(rows, _options));
-        var validation = ValidationRows.Read(_options, encoder);
+        var report = new TrainingReport(channel, _options);
+        TrainingRows? read = null;
+        using (var requests = new EndRequests(_options.CancellationToken, _options.StopToken))
+        {
+            if (!requests.TryRun(token => read = TrainingRows.Read(input, _options, encoder, token)))
+            {
+                report.StopWhileReading();
+                return new CausalLanguageModelTransformer(start.Create(device, _seed), _options.CopyForModel(), TrainingSummary.StoppedBeforeTraining);
+            }
+        }
+        var (rows, validation) = read!;
 
         var checkpoints = _options.Checkpoints is { } places
             ? CheckpointManager.Open(places.Folder, places.Interval, ResumeSettings.Collect(_options, rows, validation?.Rows))
@@ -80,7 +88,6 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
         try
         {
             var network = model.Network;
-            var report = new TrainingReport(channel, _options);
             report.Describe(start.Notes);
             report.Start(device, network, start.ContextLength, rows, validation?.Rows);
             if (checkpoints?.LatestStep is { } step)
@@ -89,6 +96,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
             {
                 PublishedNames = model.PublishedNames,
                 OnStep = report.Step,
+                OnOutOfMemory = report.OutOfMemory,
                 Validation = validation?.Measure(network),
                 Checkpoints = checkpoints,
                 StopToken = _options.StopToken,

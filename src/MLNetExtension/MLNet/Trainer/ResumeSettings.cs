@@ -14,7 +14,7 @@ internal static class ResumeSettings
 {
     /// <summary>
     /// Gives the options that count, by the names under which checkpoints store them, and hashes of the training and the validation data. The names and the text of the values never change: a checkpoint
-    /// of an earlier version is compared with them. Column names, reports and the memory limit do not count.
+    /// of an earlier version is compared with them. Column names, reports, the memory limit and the limits of steps, epochs and time do not count.
     /// </summary>
     public static IReadOnlyDictionary<string, string> Collect(CausalLanguageModelTrainer.Options options, RowReaderResult rows, RowReaderResult? validation)
     {
@@ -46,9 +46,6 @@ internal static class ResumeSettings
             ["Lora"] = options.Adapters,
             ["BatchSize"] = options.BatchSize,
             ["LearningRate"] = options.LearningRate,
-            ["MaximumSteps"] = options.MaximumSteps,
-            ["MaximumEpochs"] = options.MaximumEpochs,
-            ["MaximumDuration"] = options.MaximumDuration,
             ["Seed"] = options.Seed,
             ["MaximumNonFiniteSteps"] = options.MaximumNonFiniteSteps,
             ["Beta1"] = options.Optimizer.Beta1,

@@ -5,6 +5,7 @@ using MLNetExtension.MLNet.Schema;
 using MLNetExtension.Models;
 using MLNetExtension.Training;
 using MLNetExtension.Training.Reports;
+using MLNetExtension.Training.Splitting;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.MLNet.Trainer;
@@ -13,10 +14,10 @@ namespace MLNetExtension.MLNet.Trainer;
 internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTrainer.Options options)
 {
     private static readonly CultureInfo Invariant = CultureInfo.InvariantCulture;
-    private int _tokensPerMicroBatch;
+    private bool _hasReportedSplit;
     private double _bestLoss = double.PositiveInfinity;
 
-    /// <summary>Says what is trained on what, and which rows are not learnt whole.</summary>
+    /// <summary>Says what is trained on what, and which rows are truncated or left out.</summary>
     public void Start(Device device, CausalLanguageModel network, int contextLength, RowReaderResult rows, RowReaderResult? validation)
     {
         long parameters = network.parameters().Sum(parameter => parameter.NumberOfElements);
@@ -29,7 +30,8 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
         WarnOfIncomplete(rows, contextLength, "rows");
         if (validation is not null)
         {
-            Info(string.Create(Invariant, $"Validating every {options.Validation!.Interval} steps on {validation.Rows:N0} rows, {validation.TargetTokens:N0} target tokens; ")
+            string heldOut = options.Validation!.Fraction is { } fraction ? string.Create(Invariant, $" held out of the training data (Validation.Fraction is {fraction})") : "";
+            Info(string.Create(Invariant, $"Validating every {options.Validation.Interval} steps on {validation.Rows:N0} rows{heldOut}, {validation.TargetTokens:N0} target tokens; ")
                 + (options.Validation.Patience is > 0 and var patience ? $"training stops after {patience} evaluations without a lower loss." : "the best weights are kept."));
             WarnOfIncomplete(validation, contextLength, "validation rows");
         }
@@ -43,8 +45,8 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
             Info(note);
     }
 
-    /// <summary>Says where training goes on.</summary>
-    public void Resume(int step) => Info(string.Create(Invariant, $"Training goes on after step {step}, from the checkpoint in '{options.Checkpoints!.Folder}'."));
+    /// <summary>Says from where training resumes.</summary>
+    public void Resume(int step) => Info(string.Create(Invariant, $"Training resumes after step {step}, from the checkpoint in '{options.Checkpoints!.Folder}'."));
 
     /// <summary>Passes a step on, and writes a line where one is due.</summary>
     public void Step(StepReport step)
@@ -52,11 +54,9 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
         options.Progress?.Report(step);
         if (step.Outcome == StepOutcome.NonFinite)
             Warning(string.Create(Invariant, $"Step {step.Step}: loss or gradient is not finite; the step is not applied. Its rows: {string.Join(", ", step.ExamplePositions)}."));
-        if (step.TokensPerMicroBatch < _tokensPerMicroBatch)
-            Warning(string.Create(Invariant, $"Step {step.Step}: memory ran out; micro-batches now hold at most {step.TokensPerMicroBatch:N0} tokens. The result is the same."));
-        else if (_tokensPerMicroBatch == 0)
+        if (!_hasReportedSplit)
             Info(string.Create(Invariant, $"Micro-batches hold at most {step.TokensPerMicroBatch:N0} tokens{(step.Workers == 1 ? "" : $"; {step.Workers} of them are computed side by side")}."));
-        _tokensPerMicroBatch = step.TokensPerMicroBatch;
+        _hasReportedSplit = true;
         if (step.Step % options.ReportInterval == 0)
             Info(string.Create(Invariant, $"Step {step.Step} of epoch {step.Epoch}, {step.Progress:P0} done: loss {step.Loss:F4} nats per token, learning rate {step.LearningRate:G3}, "
                 + $"gradient norm {step.GradientNorm:G3}, {step.TokensPerSecond:N0} target tokens per second, {Left(step)}."));
@@ -64,14 +64,31 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
             ReportValidation(step.Step, loss);
     }
 
-    /// <summary>Says what the training came to.</summary>
+    /// <summary>Warns that a batch did not fit into memory, and says what was changed so that it did.</summary>
+    /// <param name="step">The step of the batch, from 1.</param>
+    /// <param name="before">The plan that the batch began with.</param>
+    /// <param name="after">The plan by which it was computed, and later ones are.</param>
+    public void OutOfMemory(int step, SplitPlan before, SplitPlan after)
+    {
+        List<string> changes = [];
+        if (after.Tokens != before.Tokens)
+            changes.Add(string.Create(Invariant, $"micro-batches hold at most {after.Tokens:N0} tokens instead of {before.Tokens:N0}"));
+        if (after.Workers != before.Workers)
+            changes.Add($"the number of workers is {after.Workers} instead of {before.Workers}");
+        Warning($"Step {step}: memory ran out; {string.Join(" and ", changes)} from now on. The result is the same.");
+    }
+
+    /// <summary>Says that the training was stopped before it began.</summary>
+    public void StopWhileReading() => Warning("Training was stopped as requested, while rows were read; the model is as it was initialized.");
+
+    /// <summary>Says how the training ended.</summary>
     public void End(TrainingSummary summary)
     {
         double seconds = summary.Elapsed.TotalSeconds;
         Info(string.Create(Invariant, $"Trained {summary.Steps} steps of {summary.Epochs} epochs, {summary.TargetTokens:N0} target tokens in {seconds:F1} seconds; "
             + $"last loss {summary.LastLoss:F4} nats per token."));
         if (summary.End == StopReason.Requested)
-            Info("Training was stopped as asked; the model is what was learnt until then.");
+            Info("Training was stopped as requested; the model is the one trained so far.");
         if (summary.End == StopReason.NoImprovement)
             Info($"Training was stopped: {options.Validation!.Patience} evaluations in a row had no lower validation loss.");
         if (summary.ValidationLoss is { } loss)
@@ -80,18 +97,18 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
             Warning(string.Create(Invariant, $"Training stopped early: {options.MaximumNonFiniteSteps} steps in a row were not finite. The model is that of the last finite step."));
     }
 
-    public static string DescribeNoTargets(RowReaderResult rows, CausalLanguageModelTrainer.Options options)
+    /// <summary>Says that no row can be trained or evaluated on, and why.</summary>
+    /// <param name="rows">The rows.</param>
+    /// <param name="what">What the rows are, as in "The training data".</param>
+    /// <param name="options">The trainer's options.</param>
+    public static string DescribeNoTargets(RowReaderResult rows, string what, CausalLanguageModelTrainer.Options options)
     {
         string columns = string.Join(" and ", options.Columns.Content.Select(column => $"'{column.Name}'"));
         string weighted = options.Columns.Weight is null ? "" : " and a weight above 0";
         return rows.Rows == 0
-            ? $"There is nothing to learn: the training data has no rows (columns {columns})."
-            : string.Create(Invariant, $"There is nothing to learn: none of the {rows.Rows} rows of columns {columns} has a target token within {options.Model.ContextLength} tokens{weighted}.");
+            ? $"{what} has no rows (columns {columns})."
+            : string.Create(Invariant, $"{what} cannot be used: none of the {rows.Rows} rows of columns {columns} has a target token within {options.Model.ContextLength} tokens{weighted}.");
     }
-
-    public static string DescribeNoValidationTargets(RowReaderResult rows, CausalLanguageModelTrainer.Options options) => rows.Rows == 0
-        ? $"There is nothing to measure: Validation.Rows has no rows."
-        : string.Create(Invariant, $"There is nothing to measure: none of the {rows.Rows} rows of Validation.Rows has a target token within {options.Model.ContextLength} tokens.");
 
     private static string Describe(CausalLanguageModel network) =>
         network.Custom is { } custom ? $"custom model '{custom.Factory.Name}'" : $"{network.Blocks.Count} layers of width {network.TokenEmbedding.shape[1]}";

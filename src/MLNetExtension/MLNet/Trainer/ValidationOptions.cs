@@ -3,15 +3,21 @@ using Microsoft.ML;
 namespace MLNetExtension;
 
 /// <summary>Rows that are not trained on, on which the loss is measured during training; the trained model has the weights with the lowest loss on them.</summary>
+/// <remarks>Exactly one of <see cref="Rows"/> and <see cref="Fraction"/> is set. Measuring changes nothing in the training.</remarks>
 public sealed record ValidationOptions
 {
     internal const int DefaultInterval = 100;
 
     /// <summary>
-    /// The rows. They have the trainer's input columns as the trainer reads them: what stands before the trainer in a pipeline is applied to the training data alone. Measuring changes nothing in
-    /// the training.
+    /// The rows. They have the trainer's input columns as the trainer reads them: what stands before the trainer in a pipeline is applied to the training data alone. Default: null.
     /// </summary>
-    public required IDataView Rows { get; init; }
+    public IDataView? Rows { get; init; }
+
+    /// <summary>
+    /// The share of the rows given to <c>Fit</c> that are held out, and not trained on: what stands before the trainer in a pipeline is applied to them. Each row is held out with this probability;
+    /// whether it is depends on the trainer's seed and the row's position alone. Default: null; above 0 and below 1.
+    /// </summary>
+    public double? Fraction { get; init; }
 
     /// <summary>Optimizer steps between two evaluations, at least 1; the last step is always evaluated. Default: 100.</summary>
     public int Interval { get; init; } = DefaultInterval;
@@ -21,7 +27,8 @@ public sealed record ValidationOptions
 
     internal void Validate(string group)
     {
-        ArgumentNullException.ThrowIfNull(Rows, $"{group}.{nameof(Rows)}");
+        Require.That(Fraction is null or (> 0 and < 1), Fraction, "above 0 and below 1", group);
+        Require.That((Rows is null) != (Fraction is null), Fraction, Rows is null ? $"a number, where {group}.{nameof(Rows)} is null" : $"null beside {group}.{nameof(Rows)}", group);
         Require.That(Interval >= 1, Interval, "at least 1", group);
         Require.That(Patience is null or >= 0, Patience, "at least 0", group);
     }

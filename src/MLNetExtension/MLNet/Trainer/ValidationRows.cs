@@ -1,4 +1,3 @@
-using MLNetExtension.Data;
 using MLNetExtension.Evaluation;
 using MLNetExtension.MLNet.Schema;
 using MLNetExtension.Models;
@@ -7,40 +6,24 @@ using MLNetExtension.Training;
 namespace MLNetExtension.MLNet.Trainer;
 
 /// <summary>The rows of <see cref="CausalLanguageModelTrainer.Options.Validation"/>, read once and scored whenever an evaluation is due.</summary>
-internal sealed class ValidationRows
+/// <param name="options">The trainer's options, with a validation.</param>
+/// <param name="rows">The rows, at least one of which has a target token and a weight.</param>
+internal sealed class ValidationRows(CausalLanguageModelTrainer.Options options, RowReaderResult rows)
 {
-    private readonly CausalLanguageModelTrainer.Options _options;
-
-    private ValidationRows(CausalLanguageModelTrainer.Options options, RowReaderResult rows) => (_options, Rows) = (options, rows);
-
     /// <summary>The rows as examples.</summary>
-    public RowReaderResult Rows { get; }
+    public RowReaderResult Rows => rows;
 
-    /// <summary>Reads the validation set, with the columns and the encoding of the training data; null where the options name none.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
-    /// <exception cref="InvalidOperationException">No row has a target token and a weight.</exception>
-    public static ValidationRows? Read(CausalLanguageModelTrainer.Options options, TokenExampleEncoder encoder)
-    {
-        if (options.Validation?.Rows is not { } data)
-            return null;
-        InputSchema.Check(data.Schema, options.Columns, "Validation.Rows");
-        var rows = RowReader.ReadAll(data, options.Columns, encoder, options.CancellationToken);
-        return rows.Examples.Count > 0
-            ? new ValidationRows(options, rows)
-            : throw new InvalidOperationException(TrainingReport.DescribeNoValidationTargets(rows, options));
-    }
-
-    /// <summary>Says to the training how to measure a model on these rows: sum over sum, in micro-batches as large as the training's may be.</summary>
+    /// <summary>Tells the training how to measure a model on these rows: sum over sum, in micro-batches as large as the training's may be.</summary>
     public Validation Measure(CausalLanguageModel model)
     {
-        var scorer = new RowScorer(model, _options.Batching.MaximumTokensPerMicroBatch ?? CausalLanguageModelTransformer.DefaultScoringTokens);
-        return new Validation(() => Loss(scorer), _options.Validation!.Interval, _options.Validation.Patience);
+        var scorer = new RowScorer(model, options.Batching.MaximumTokensPerMicroBatch ?? CausalLanguageModelTransformer.DefaultScoringTokens);
+        return new Validation(cancellationToken => Loss(scorer, cancellationToken), options.Validation!.Interval, options.Validation.Patience);
     }
 
-    private double Loss(RowScorer scorer)
+    private double Loss(RowScorer scorer, CancellationToken cancellationToken)
     {
         var sums = new MetricsAccumulator();
-        foreach (var (score, example) in scorer.Score(Rows.Examples).Zip(Rows.Examples))
+        foreach (var (score, example) in scorer.Score(rows.Examples, cancellationToken).Zip(rows.Examples))
             sums.Add(score, example.Weight);
         return sums.ToMetrics().Loss;
     }

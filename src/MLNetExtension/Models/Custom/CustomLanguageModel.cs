@@ -49,7 +49,7 @@ internal sealed class CustomLanguageModel : CausalLanguageModel
         _adapterDropout.Reseed(seed);
     }
 
-    internal override Tensor ComputeHidden(Tensor ids)
+    public override Tensor ComputeHidden(Tensor ids)
     {
         if (!training || !_mayDraw)
             return module.call(ids);

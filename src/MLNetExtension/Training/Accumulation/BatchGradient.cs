@@ -29,7 +29,9 @@ internal sealed class BatchGradient : IDisposable
     /// <param name="microBatches">The batch's examples in micro-batches; a micro-batch without a target is skipped.</param>
     /// <param name="workers">How many micro-batches are computed at the same time, at least 1, each with as many threads as libtorch uses on the calling thread.</param>
     /// <param name="dropoutSeed">Seed of dropout.</param>
-    public BatchLoss Accumulate(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, int workers = 1, long dropoutSeed = 0)
+    /// <param name="cancellationToken">Gives the batch up before the next micro-batch; <see cref="Reset"/> clears what is left of it.</param>
+    /// <exception cref="OperationCanceledException">The token asked for it.</exception>
+    public BatchLoss Accumulate(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, int workers = 1, long dropoutSeed = 0, CancellationToken cancellationToken = default)
     {
         int used = Math.Max(1, Math.Min(workers, microBatches.Count));
         if (used > 1)
@@ -37,10 +39,10 @@ internal sealed class BatchGradient : IDisposable
         int[][] parts = Assign(microBatches, used);
         if (_gradients[0].CountsRoutingFirst)
         {
-            RunOnWorkers(parts, (gradient, part) => gradient.CountRouting(microBatches, part, dropoutSeed));
+            RunOnWorkers(parts, (gradient, part) => gradient.CountRouting(microBatches, part, dropoutSeed, cancellationToken));
             WorkerGradient.ShareRouting(_gradients[..used]);
         }
-        RunOnWorkers(parts, (gradient, part) => gradient.Add(microBatches, part, dropoutSeed));
+        RunOnWorkers(parts, (gradient, part) => gradient.Add(microBatches, part, dropoutSeed, cancellationToken));
         foreach (WorkerGradient other in _gradients[1..used])
             _gradients[0].Merge(other);
         return _gradients[0].DivideGradient();

@@ -51,11 +51,15 @@ internal sealed class WorkerGradient : IDisposable
     /// <param name="microBatches">All micro-batches of the batch.</param>
     /// <param name="part">The indices of this worker's micro-batches.</param>
     /// <param name="dropoutSeed">Seed of dropout in the batch.</param>
-    public void CountRouting(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, int[] part, long dropoutSeed)
+    /// <param name="cancellationToken">Looked at before every micro-batch.</param>
+    public void CountRouting(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, int[] part, long dropoutSeed, CancellationToken cancellationToken)
     {
         _balance.Reset();
         foreach (int k in part)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
             Visit(microBatches[k], microBatch => _microBatchGradient.CountRouting(microBatch, unchecked(dropoutSeed + k)));
+        }
     }
 
     /// <summary>Adds up what workers have counted of a batch and gives each of them the sums.</summary>
@@ -66,10 +70,14 @@ internal sealed class WorkerGradient : IDisposable
     /// <param name="microBatches">All micro-batches of the batch.</param>
     /// <param name="part">The indices of this worker's micro-batches.</param>
     /// <param name="dropoutSeed">Seed of dropout in the batch.</param>
-    public void Add(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, int[] part, long dropoutSeed)
+    /// <param name="cancellationToken">Looked at before every micro-batch.</param>
+    public void Add(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, int[] part, long dropoutSeed, CancellationToken cancellationToken)
     {
         foreach (int k in part)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
             Add(microBatches[k], unchecked(dropoutSeed + k));
+        }
     }
 
     /// <summary>Adds the gradient of a micro-batch; one without a target is skipped.</summary>

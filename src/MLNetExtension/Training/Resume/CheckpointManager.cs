@@ -12,6 +12,9 @@ internal sealed class CheckpointManager
     private const string StateFile = "state.json", TensorsFile = "tensors.safetensors";
     private const string Weights = "weights", FirstMoment = "first_moment", SecondMoment = "second_moment", Best = "best_weights";
 
+    // Settings of earlier checkpoints that no longer count: a run that has reached a limit can be extended.
+    private static readonly string[] Limits = ["MaximumSteps", "MaximumEpochs", "MaximumDuration"];
+
     private readonly CheckpointFolder _folder;
     private readonly int _interval;
     private readonly IReadOnlyDictionary<string, string> _settings;
@@ -103,7 +106,7 @@ internal sealed class CheckpointManager
 
     private static void CheckSettings(string folder, IReadOnlyDictionary<string, string> found, IReadOnlyDictionary<string, string> settings)
     {
-        foreach (string name in settings.Keys.Union(found.Keys).Order(StringComparer.Ordinal))
+        foreach (string name in settings.Keys.Union(found.Keys).Except(Limits).Order(StringComparer.Ordinal))
         {
             string before = found.GetValueOrDefault(name, "not set"), now = settings.GetValueOrDefault(name, "not set");
             if (before != now)

@@ -4,6 +4,12 @@ using MLNetExtension.Training.Accumulation;
 
 namespace MLNetExtension.Training.Splitting;
 
+/// <summary>The plans among which the fastest is searched.</summary>
+/// <param name="Start">Whether rows are packed, and how many threads there are.</param>
+/// <param name="Workers">Numbers of workers to try, in ascending order.</param>
+/// <param name="MemoryLimitMiB">Most memory that the process may hold; null for no limit.</param>
+internal sealed record SearchSpace(SplitPlan Start, IReadOnlyList<int> Workers, int? MemoryLimitMiB);
+
 /// <summary>
 /// Finds the fastest split on the machine at hand by trying: every split gives the same gradient, and which one is fastest depends on caches. Small micro-batches are tried first,
 /// so that memory grows step by step and the search can stop at a limit.
@@ -30,22 +36,27 @@ internal sealed class MicroBatchTuner
 
     private readonly BatchGradient _gradient;
     private readonly IReadOnlyList<TokenExample> _batch;
-    private readonly SplitPlan _start;
-    private readonly int? _memoryLimitMiB;
+    private readonly SearchSpace _space;
+    private readonly CancellationToken _cancellationToken;
+    private readonly int _whole, _longest;
     private Trial? _best;
+    private double _peakMiB;
 
-    private MicroBatchTuner(BatchGradient gradient, IReadOnlyList<TokenExample> batch, SplitPlan start, int? memoryLimitMiB) =>
-        (_gradient, _batch, _start, _memoryLimitMiB) = (gradient, batch, start, memoryLimitMiB);
+    private MicroBatchTuner(BatchGradient gradient, IReadOnlyList<TokenExample> batch, SearchSpace space, CancellationToken cancellationToken)
+    {
+        (_gradient, _batch, _space, _cancellationToken) = (gradient, batch, space, cancellationToken);
+        (_whole, _longest) = space.Start.CountPositions(batch);
+    }
 
     /// <summary>Tries plans on a batch, without changing any weight.</summary>
     /// <param name="gradient">Computes the batch's gradient; left zeroed, with the workers of the plan found.</param>
     /// <param name="batch">The batch that training starts with.</param>
-    /// <param name="start">Whether rows are packed, and how many threads there are.</param>
-    /// <param name="workers">Numbers of workers to try, in ascending order.</param>
-    /// <param name="memoryLimitMiB">Most memory that the process may come to hold; null for no limit.</param>
-    public static SplitPlan FindFastestPlan(BatchGradient gradient, IReadOnlyList<TokenExample> batch, SplitPlan start, IReadOnlyList<int> workers, int? memoryLimitMiB)
+    /// <param name="space">The plans to try.</param>
+    /// <param name="cancellationToken">Ends the search before the next micro-batch.</param>
+    /// <exception cref="OperationCanceledException">The token asked for it.</exception>
+    public static SplitPlan FindFastestPlan(BatchGradient gradient, IReadOnlyList<TokenExample> batch, SearchSpace space, CancellationToken cancellationToken = default)
     {
-        SplitPlan fastest = new MicroBatchTuner(gradient, batch, start, memoryLimitMiB).Search(workers);
+        SplitPlan fastest = new MicroBatchTuner(gradient, batch, space, cancellationToken).Search();
         gradient.Shrink(fastest.Workers);
         return fastest;
     }
@@ -60,36 +71,35 @@ internal sealed class MicroBatchTuner
         return [.. workers, threads];
     }
 
-    private SplitPlan Search(IReadOnlyList<int> workers)
+    private SplitPlan Search()
     {
-        long bufferSize = _gradient.Parameters.Length * _gradient.Parameters.Gradients.element_size();
-        foreach (int count in workers)
+        int fewest = _space.Workers[0];
+        foreach (int workers in _space.Workers)
         {
-            if (count > workers[0] && (count - 1) * bufferSize > LargestBuffers)
+            if (workers > fewest && SizeOfBuffers(workers) > LargestBuffers)
                 break;
-            double fastest = TryWorkers(count);
-            if (fastest > PastTheBest * (_best?.Seconds ?? double.PositiveInfinity))
+            double fastest = FindFastest(workers);
+            if (fastest > PastTheBest * _best?.Seconds)
                 break;
         }
-        return _best?.Plan ?? _start with { Tokens = _start.CountPositions(_batch).Longest, Workers = workers[0] };
+        return _best?.Plan ?? _space.Start with { Tokens = _longest, Workers = fewest };
     }
 
     // Tries ever larger micro-batches with a number of workers, and gives the seconds of the fastest that fits.
-    private double TryWorkers(int workers)
+    private double FindFastest(int workers)
     {
-        (int whole, int longest) = _start.CountPositions(_batch);
         double fastest = double.PositiveInfinity;
         int notWorthIt = 0;
-        for (int tokens = longest; tokens == longest || tokens < 2 * whole / workers; tokens *= 2)
+        for (int tokens = _longest; tokens == _longest || tokens < 2 * _whole / workers; tokens *= 2)
         {
-            SplitPlan plan = _start with { Tokens = tokens, Workers = workers };
-            if (TryPlan(plan, PastTheBest * fastest) is not { } trial || trial.Seconds > PastTheBest * fastest)
+            double tooSlow = PastTheBest * fastest;
+            if (TryPlan(_space.Start with { Tokens = tokens, Workers = workers }, tooSlow) is not { } trial || trial.Seconds > tooSlow)
                 break;
-            if (_best is null || (trial.Fits && trial.Seconds * WorthTheMemory < _best.Seconds))
+            if (_best is null || (trial.Fits && IsWorthIt(trial, _best.Seconds)))
                 _best = trial;
             if (!trial.Fits)
                 break;
-            notWorthIt = trial.Seconds * WorthTheMemory < fastest ? 0 : notWorthIt + (trial.MemoryGrowthMiB > MuchMemoryMiB ? 2 : 1);
+            notWorthIt = IsWorthIt(trial, fastest) ? 0 : notWorthIt + (trial.MemoryGrowthMiB > MuchMemoryMiB ? 2 : 1);
             fastest = Math.Min(fastest, trial.Seconds);
             if (notWorthIt >= 2)
                 break;
@@ -100,10 +110,10 @@ internal sealed class MicroBatchTuner
     // Null where memory runs out.
     private Trial? TryPlan(SplitPlan plan, double tooSlow)
     {
-        double memoryBefore = PeakMemoryMiB();
         IReadOnlyList<IReadOnlyList<TokenExample>> microBatches = plan.Split(_batch);
         using KernelThreads? threads = KernelThreads.Limit(plan);
-        double seconds = double.PositiveInfinity;
+        using MemoryWatch memory = new();
+        double peakBefore = Math.Max(_peakMiB, memory.PeakMiB), seconds = double.PositiveInfinity;
         long begin = Stopwatch.GetTimestamp();
         for (int run = 0; run < Runs && (run < 2 || Stopwatch.GetElapsedTime(begin) < _longEnough); run++)
         {
@@ -113,8 +123,9 @@ internal sealed class MicroBatchTuner
             if (seconds > 2 * tooSlow)
                 break;
         }
-        double memory = PeakMemoryMiB();
-        return new Trial(plan, seconds, memory - memoryBefore, Fits: _memoryLimitMiB is null || memory <= _memoryLimitMiB);
+        double peak = memory.PeakMiB;
+        _peakMiB = Math.Max(peakBefore, peak);
+        return new Trial(plan, seconds, _peakMiB - peakBefore, Fits: !(peak > _space.MemoryLimitMiB));
     }
 
     // Seconds of a run; null where memory runs out.
@@ -123,7 +134,7 @@ internal sealed class MicroBatchTuner
         long start = Stopwatch.GetTimestamp();
         try
         {
-            _gradient.Accumulate(microBatches, workers);
+            _gradient.Accumulate(microBatches, workers, cancellationToken: _cancellationToken);
         }
         catch (Exception exception) when (OutOfMemory.Caused(exception))
         {
@@ -136,11 +147,9 @@ internal sealed class MicroBatchTuner
         return Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
-    private static double PeakMemoryMiB()
-    {
-        using Process process = Process.GetCurrentProcess();
-        return process.PeakWorkingSet64 / (1024.0 * 1024);
-    }
+    private long SizeOfBuffers(int workers) => (workers - 1) * _gradient.Parameters.Length * _gradient.Parameters.Gradients.element_size();
+
+    private static bool IsWorthIt(Trial trial, double seconds) => trial.Seconds * WorthTheMemory < seconds;
 
     private sealed record Trial(SplitPlan Plan, double Seconds, double MemoryGrowthMiB, bool Fits);
 }

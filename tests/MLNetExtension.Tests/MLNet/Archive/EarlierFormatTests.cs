@@ -1,5 +1,7 @@
 using System.IO.Compression;
+using System.Text.Json.Nodes;
 using Microsoft.ML;
+using MLNetExtension.MLNet.Archive;
 using MLNetExtension.Models.Lora;
 using MLNetExtension.Tests.Repository;
 using MLNetExtension.Tests.Samples;
@@ -51,6 +53,33 @@ public sealed class EarlierFormatTests
             Assert.AreEqual(expected[row], scored[row].LossSum, 1e-4 * expected[row], $"row {row}");
         CollectionAssert.AreEqual(new[] { 14, 11, 1, 14, 13, 8, 14, 4 }, scored.Select(row => row.Tokens).ToArray());
         Assert.IsTrue(scored.All(row => row.Answer == ">>>>>"));
+    }
+
+    // What the first format's own options.json says of adapters and weights, which scoring does not need. Seen to fail with: "lora" or the weight's column left out of what is read.
+    [TestMethod]
+    public void Adapters_and_weights_of_the_first_formats_options_are_read()
+    {
+        using var archive = ZipFile.OpenRead(Golden("model-format-1-adapters.zip"));
+        using var entry = Entry(archive, "options.json").Open();
+        var options = EarlierOptions.Parse(JsonNode.Parse(entry)!.AsObject());
+
+        Assert.AreEqual((2, 3.0), (options.Adapters!.Rank, options.Adapters.Alpha));
+        CollectionAssert.AreEqual(new[] { "c_attn" }, options.Adapters.TargetModules!.ToArray());
+        Assert.AreEqual("Weight", options.Columns.Weight);
+        Assert.AreEqual(64, options.Batching.MaximumTokensPerMicroBatch);
+    }
+
+    // A finished run is extended: the checkpoint lists its limit of 6 steps, which no longer counts. Said before: "MaximumSteps is 6 there and 8 here".
+    [TestMethod]
+    public void A_checkpoint_of_the_first_format_resumes_with_another_limit()
+    {
+        var mlContext = new MLContext(seed: 1);
+        using TemporaryFolder folder = new();
+        ZipFile.ExtractToDirectory(Golden("checkpoint-format-1.zip"), folder.Path);
+        var options = SmallCheckpointed(mlContext, folder.Path);
+        (options.MaximumSteps, options.MaximumDuration) = (8, null);
+        using var resumed = Tiny.Train(mlContext, options);
+        Assert.AreEqual(5, resumed.Training!.Steps);
     }
 
     // checkpoint-format-1.zip: what SmallCheckpointed wrote when its training was stopped after step 3; the sums and the validation loss are what it then resumed to.

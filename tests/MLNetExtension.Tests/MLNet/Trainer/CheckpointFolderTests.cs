@@ -21,7 +21,7 @@ public sealed class CheckpointFolderTests
         using var resumed = Train(mlContext, Resumable(folder["checkpoints"]));
 
         Assert.AreEqual(4, resumed.Training!.Steps);
-        Assert.ContainsSingle(line => line.Contains("Training goes on after step 6") && line.Contains(folder["checkpoints"]), lines);
+        Assert.ContainsSingle(line => line.Contains("Training resumes after step 6") && line.Contains(folder["checkpoints"]), lines);
         CollectionAssert.AreEqual(Losses(whole), Losses(resumed));
     }
 
@@ -40,7 +40,7 @@ public sealed class CheckpointFolderTests
         var renamed = Resumable(folder.Path);
         (renamed.Outputs, renamed.ReportInterval) = (new() { LossSum = "Nats" }, 3);
         using var model = Train(new MLContext(seed: 1), renamed);
-        Assert.AreEqual(1, model.Training!.Steps);
+        Assert.AreEqual(0, model.Training!.Steps, "the end has a checkpoint of its own");
 
         void Refused(Action<CausalLanguageModelTrainer.Options> change, string[] texts, string expected)
         {
@@ -50,6 +50,30 @@ public sealed class CheckpointFolderTests
             var error = Assert.ThrowsExactly<InvalidOperationException>(() => mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(options).Fit(Rows(mlContext, texts)));
             Assert.Contains(expected, error.Message);
         }
+    }
+
+    // Said before: "MaximumSteps is 10 there and 20 here".
+    [TestMethod]
+    public void A_finished_training_is_extended_by_a_later_limit()
+    {
+        using TemporaryFolder folder = new();
+        Train(new MLContext(seed: 1), Resumable(folder.Path)).Dispose();
+        var mlContext = new MLContext(seed: 1);
+        List<string> lines = LogOf(mlContext);
+        var extended = Resumable(folder.Path);
+        (extended.MaximumSteps, extended.MaximumEpochs, extended.MaximumDuration) = (20, 100, TimeSpan.FromHours(1));
+        List<(int Step, double LearningRate)> steps = [];
+        extended.Progress = new Tiny.Progress(step => steps.Add((step.Step, step.LearningRate)));
+        using var model = Train(mlContext, extended);
+
+        Assert.AreEqual(10, model.Training!.Steps);
+        Assert.ContainsSingle(line => line.Contains("Training resumes after step 10"), lines);
+        // What the documentation says of the schedule: the rates are those of a run that had the later limit from the beginning.
+        List<double> whole = [];
+        var uninterrupted = Resumable(null);
+        (uninterrupted.MaximumSteps, uninterrupted.Progress) = (20, new Tiny.Progress(step => whole.Add(step.LearningRate)));
+        Train(new MLContext(seed: 1), uninterrupted).Dispose();
+        CollectionAssert.AreEqual(whole.Select((rate, i) => (i + 1, rate)).Skip(10).ToArray(), steps);
     }
 
     [TestMethod]

@@ -182,7 +182,7 @@ public sealed class CheckpointManagerTests
                 steps = step.Step;
                 onStep?.Invoke(step);
             },
-            Validation = new Validation(() => 1 + Math.Abs(5 - steps), interval: 2, patience: 4),
+            Validation = new Validation(_ => 1 + Math.Abs(5 - steps), interval: 2, patience: 4),
             StopToken = stopToken,
             Checkpoints = checkpoints,
         });

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using MLNetExtension.Data;
 using MLNetExtension.Models;
+using MLNetExtension.Models.Custom;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Training;
 using MLNetExtension.Training.Accumulation;
@@ -21,11 +22,14 @@ public sealed class MemoryTests
         using var scope = NewDisposeScope();
         TrainingOptions options = new() { MaximumSteps = 3, BatchSize = 8, Batching = new() { MaximumTokensPerMicroBatch = 10_000 } };
         (Tensor plain, _) = Train(options, limit: int.MaxValue);
-        (Tensor starved, List<StepReport> steps) = Train(options, limit: 60);
+        List<(int Step, SplitPlan Before, SplitPlan After)> reductions = [];
+        (Tensor starved, List<StepReport> steps) = Train(options, limit: 60, (step, planned, used) => reductions.Add((step, planned, used)));
 
         Assert.IsLessThan(1e-10, Ragged.RelativeError(starved, plain));
         Assert.IsLessThanOrEqualTo(60, steps[0].TokensPerMicroBatch);
         Assert.AreEqual(1, steps.Select(step => step.TokensPerMicroBatch).Distinct().Count(), "the budget found is kept");
+        (int step, SplitPlan before, SplitPlan after) = reductions.Single();
+        Assert.AreEqual((1, 10_000, steps[0].TokensPerMicroBatch, 1, 1), (step, before.Tokens, after.Tokens, before.Workers, after.Workers));
     }
 
     [TestMethod]
@@ -84,7 +88,7 @@ public sealed class MemoryTests
         byte[] before = gradient.Parameters.Values.bytes.ToArray();
         TokenExample[] batch = Ragged.Examples(8);
 
-        int budget = MicroBatchTuner.FindFastestPlan(gradient, batch, new SplitPlan(1, 1, Threads: 2, Pack: false), workers: [1, 2], memoryLimitMiB: null).Tokens;
+        int budget = MicroBatchTuner.FindFastestPlan(gradient, batch, new SearchSpace(new SplitPlan(1, 1, Threads: 2, Pack: false), Workers: [1, 2], MemoryLimitMiB: null)).Tokens;
 
         Assert.IsGreaterThanOrEqualTo(batch.Max(e => e.Length), budget);
         Assert.IsLessThanOrEqualTo(batch.Length * batch.Max(e => e.Length), budget);
@@ -98,8 +102,27 @@ public sealed class MemoryTests
         using Gpt2Model model = Ragged.Model();
         using BatchGradient gradient = new(model);
         TokenExample[] batch = Ragged.Examples(8);
-        SplitPlan plan = MicroBatchTuner.FindFastestPlan(gradient, batch, new SplitPlan(1, 1, Threads: 2, Pack: false), workers: [1, 2], memoryLimitMiB: 1);
+        SplitPlan plan = MicroBatchTuner.FindFastestPlan(gradient, batch, new SearchSpace(new SplitPlan(1, 1, Threads: 2, Pack: false), Workers: [1, 2], MemoryLimitMiB: 1));
         Assert.AreEqual((batch.Max(e => e.Length), 1), (plan.Tokens, plan.Workers));
+    }
+
+    // Said before the fix: the tokens of the longest row (12), because the peak of the process's whole life was above the limit.
+    [TestMethod]
+    [TestCategory("Alone")]
+    [DoNotParallelize]
+    public void A_process_that_once_held_much_more_than_the_limit_still_tunes_under_it()
+    {
+        ones(200 << 20).Dispose();    // 800 MiB
+        int limit = (int)(Environment.WorkingSet >> 20) + 300;
+        using System.Diagnostics.Process process = System.Diagnostics.Process.GetCurrentProcess();
+        Assert.IsGreaterThan(limit, process.PeakWorkingSet64 >> 20);
+
+        // A pass takes as long whatever its size, so that half the passes are twice as fast.
+        using CustomLanguageModel model = new(new ProbedNetwork((_, _) => SpinWait.SpinUntil(() => false, 3)), contextLength: 24);
+        using BatchGradient gradient = new(model);
+        TokenExample[] batch = Ragged.Examples(16, shortest: 12, longest: 12);
+        SplitPlan plan = MicroBatchTuner.FindFastestPlan(gradient, batch, new SearchSpace(new SplitPlan(1, 1, Threads: 1, Pack: false), Workers: [1], limit));
+        Assert.IsGreaterThan(12, plan.Tokens);
     }
 
     // Sums over micro-batches are float32: 64 of them are no less exact than one. Plain bfloat16 sums lose what is smaller than their last bit.
@@ -152,11 +175,11 @@ public sealed class MemoryTests
         return Ragged.RelativeError(gradient.Parameters.Gradients.to(float64), reference.Parameters.Gradients);
     }
 
-    private static (Tensor Weights, List<StepReport> Steps) Train(TrainingOptions options, int limit)
+    private static (Tensor Weights, List<StepReport> Steps) Train(TrainingOptions options, int limit, Action<int, SplitPlan, SplitPlan>? onOutOfMemory = null)
     {
         using LimitedModel model = new(Ragged.Model(), limit);
         List<StepReport> steps = [];
-        TrainingLoop.Run(model, Ragged.Examples(16), options, seed: 1, steps.Add);
+        TrainingLoop.Run(new TrainingRun(model, Ragged.Examples(16), options, Seed: 1) { OnStep = steps.Add, OnOutOfMemory = onOutOfMemory });
         return (cat([.. model.parameters().Select(p => p.detach().flatten())]), steps);
     }
 
