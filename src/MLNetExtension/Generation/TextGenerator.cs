@@ -79,7 +79,7 @@ internal sealed class TextGenerator
     public IAsyncEnumerable<string> StreamAsync(IReadOnlyList<int> prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default) =>
         GeneratePiecesAsync(prompt, Validate(options), cancellationToken);
 
-    // Checked before the iterators, which only run when their first piece is asked for.
+    // Checked before the iterators, which only run when their first piece is read.
     private static GenerationOptions Validate(GenerationOptions? options)
     {
         options ??= new GenerationOptions();

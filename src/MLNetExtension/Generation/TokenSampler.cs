@@ -72,7 +72,7 @@ internal sealed class TokenSampler(GenerationOptions options)
         return _candidates[last].Id; // also where rounding made point equal to the mass
     }
 
-    /// <summary>Lists the tokens: most probable first where a limit asks for an order, otherwise by id, which costs no sorting.</summary>
+    /// <summary>Lists the tokens: most probable first where an option needs that order, otherwise by id, without sorting.</summary>
     private void Rank(ReadOnlySpan<double> logits)
     {
         if (_candidates.Length != logits.Length)

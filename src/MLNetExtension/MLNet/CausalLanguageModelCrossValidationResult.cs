@@ -3,7 +3,7 @@ using MLNetExtension.Evaluation;
 
 namespace MLNetExtension;
 
-/// <summary>What cross-validation found with one fold held out.</summary>
+/// <summary>The result of cross-validation with one fold held out.</summary>
 public sealed class CausalLanguageModelCrossValidationResult : IDisposable
 {
     internal CausalLanguageModelCrossValidationResult(int fold, CausalLanguageModelMetrics metrics, ITransformer? model) => (Fold, Metrics, Model) = (fold, metrics, model);
@@ -14,7 +14,7 @@ public sealed class CausalLanguageModelCrossValidationResult : IDisposable
     /// <summary>How well the model predicts the rows of that fold.</summary>
     public CausalLanguageModelMetrics Metrics { get; }
 
-    /// <summary>The model that was trained on the other folds; null unless models were asked for.</summary>
+    /// <summary>The model that was trained on the other folds; null unless models are kept.</summary>
     public ITransformer? Model { get; }
 
     /// <summary>Frees the model, where there is one.</summary>

@@ -49,7 +49,7 @@ public sealed class CausalLanguageModelingCatalog
     /// <param name="lossSumColumnName">The column with a row's summed loss in nats. Default: <c>LossSum</c>.</param>
     /// <param name="tokenCountColumnName">The column with its number of target tokens. Default: <c>TokenCount</c>.</param>
     /// <param name="byteCountColumnName">The column with the number of UTF-8 bytes those spell. Default: <c>ByteCount</c>.</param>
-    /// <param name="correctCountColumnName">The column with how many target tokens the model thinks the likeliest. Default: <c>CorrectCount</c>.</param>
+    /// <param name="correctCountColumnName">The column with the number of target tokens that the model ranks first. Default: <c>CorrectCount</c>.</param>
     /// <param name="exampleWeightColumnName">The column with the rows' weights (Single, finite, at least 0). Default: null, every row weighs 1.</param>
     /// <returns>Sum over sum, so the same however the rows were batched.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
@@ -76,7 +76,7 @@ public sealed class CausalLanguageModelingCatalog
     /// <param name="lossSumColumnName">The column with a row's summed loss in nats. Default: <c>LossSum</c>.</param>
     /// <param name="tokenCountColumnName">The column with its number of target tokens. Default: <c>TokenCount</c>.</param>
     /// <param name="byteCountColumnName">The column with the number of UTF-8 bytes those spell. Default: <c>ByteCount</c>.</param>
-    /// <param name="correctCountColumnName">The column with how many target tokens the model thinks the likeliest. Default: <c>CorrectCount</c>.</param>
+    /// <param name="correctCountColumnName">The column with the number of target tokens that the model ranks first. Default: <c>CorrectCount</c>.</param>
     /// <param name="exampleWeightColumnName">The column with the rows' weights in the metrics (Single, finite, at least 0). Default: null, every row weighs 1.</param>
     /// <returns>A result for each fold, in their order. The metrics of all folds together are not the mean of theirs: folds differ in their number of tokens.</returns>
     /// <exception cref="ArgumentOutOfRangeException">There are fewer than two folds, or a column is missing or of another type.</exception>
@@ -103,7 +103,7 @@ public sealed class CausalLanguageModelingCatalog
 
     /// <summary>Makes an object that continues prompts with the language model of a trained pipeline.</summary>
     /// <param name="model">A <see cref="CausalLanguageModelTransformer"/>, or a chain that holds one. The transformers before it in the chain, such as
-    /// <c>NormalizeText</c>, are applied to every prompt; but not where the model reads token ids: there its tokenizer takes the prompt as it stands. Stays the caller's to dispose.</param>
+    /// <c>NormalizeText</c>, are applied to every prompt; but not where the model reads token ids: there its tokenizer gets the prompt itself. The caller still owns and disposes it.</param>
     /// <exception cref="ArgumentException">There is no language model in <paramref name="model"/>, or more than one.</exception>
     /// <exception cref="InvalidOperationException">A transformer before the language model needs columns other than the model's own text columns.</exception>
     public PromptedTextGenerator CreateTextGenerator(ITransformer model)

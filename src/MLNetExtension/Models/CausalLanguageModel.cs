@@ -7,10 +7,14 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Models;
 
 /// <summary>
-/// A causal language model with access to the parts that training runs one by one: embedding, blocks, final norm, head.
-/// As a module it maps ids [B,T] int64 to logits [B,T,V]. B rows, T positions, C width, V vocabulary.
+/// A transformer whose parts training runs one by one: token embedding, blocks, final norm, head. As a module it maps ids [B,T] int64 to logits [B,T,V]. B rows, T positions, C width, V vocabulary.
 /// </summary>
-internal abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
+/// <remarks>
+/// <para>Derive from it for a network of your own, see <see cref="LanguageModel.Custom"/>. A plain module from ids to logits is trained as exactly; one with parts is trained in less memory, because the head's logits are
+/// computed in chunks and blocks can be recomputed, and in less time, because rows can be packed. With <see cref="CanCache"/> a generated token costs a pass over that token alone.</para>
+/// <para>Random numbers must come from <see cref="Layers.SeededDropout"/>, which <see cref="ReseedDropout"/> and <see cref="TransformerBlock.ReseedDropout"/> restart: a block that is run again must compute the same.</para>
+/// </remarks>
+public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
 {
     /// <summary>Names the module.</summary>
     /// <param name="name">The module's name.</param>
@@ -25,11 +29,11 @@ internal abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     /// <summary>Most positions of a row.</summary>
     public abstract int ContextLength { get; }
 
-    /// <summary>The head's weight, [V,C]; where it is tied, the embedding's own parameter; null for a model that returns logits and has no separate parts.</summary>
+    /// <summary>The head's weight, [V,C]: a parameter of the model, the same object every time; where it is tied, that of <see cref="TokenEmbedding"/>. Null for a model that returns logits and has no separate parts.</summary>
     public abstract Tensor? HeadWeight { get; }
 
     /// <summary>Where the weights are.</summary>
-    public Device Device => SampleWeight.device;
+    internal Device Device => SampleWeight.device;
 
     /// <summary>For a network of a user's own, its module and what created it; null for those of this library.</summary>
     internal CustomNetwork? Custom { get; set; }
@@ -37,13 +41,15 @@ internal abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     /// <summary>A weight whose device and type stand for those of all.</summary>
     internal Tensor SampleWeight => HeadWeight ?? parameters().First();
 
-    /// <summary>Whether <see cref="ComputeHidden(Tensor, KeyValueCache)"/> can be called: whether the blocks use a layout's cache. Default: no.</summary>
+    /// <summary>Whether keys and values can be cached: whether positions meet in <see cref="SequenceLayout.Attend"/> alone and find their places by <see cref="SequenceLayout.SelectPositions"/>. Default false.</summary>
     public virtual bool CanCache => false;
 
     /// <summary>The blocks in their order, each [B,T,C] to [B,T,C].</summary>
     public abstract IReadOnlyList<TransformerBlock> Blocks { get; }
 
-    /// <summary>The embedding of tokens, [V,C]. The training looks it up itself, so that its gradient is added where tokens occur and never exists as [V,C] for one micro-batch.</summary>
+    /// <summary>
+    /// The embedding of tokens, [V,C]: a parameter of the model, the same object every time. Training looks it up itself, so that its gradient is added where tokens occur and never exists as [V,C] for one micro-batch.
+    /// </summary>
     public abstract Tensor TokenEmbedding { get; }
 
     /// <summary>Adds position embeddings and applies the embedding's dropout, where the model has them, [B,T,C] to [B,T,C]: the input of the first block.</summary>
@@ -54,7 +60,7 @@ internal abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     /// <summary>Embeds ids, [B,T] int64 to [B,T,C].</summary>
     /// <param name="ids">Token ids, [B,T] int64.</param>
     /// <param name="layout">How rows are arranged in them.</param>
-    public Tensor Embed(Tensor ids, SequenceLayout layout) =>
+    internal Tensor Embed(Tensor ids, SequenceLayout layout) =>
         AddPositions(TokenEmbedding.index_select(0, ids.flatten()).view(ids.shape[0], ids.shape[1], -1), layout);     // [B,T,C]
 
     /// <summary>Applies the final norm, [...,C] to [...,C].</summary>
@@ -66,12 +72,12 @@ internal abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     public abstract void ReseedDropout(long seed);
 
     /// <summary>Whether <see cref="Replicate"/> can be called. Default: where a factory created the model.</summary>
-    public virtual bool CanReplicate => Custom is not null;
+    internal virtual bool CanReplicate => Custom is not null;
 
     /// <summary>Creates a second module that shares the weights, so that another thread can run it with gradients and random numbers of its own.</summary>
     /// <returns>A module whose parameters and buffers are views of those of this one, trained where those are.</returns>
     /// <exception cref="NotSupportedException"><see cref="CanReplicate"/> is false.</exception>
-    public CausalLanguageModel Replicate()
+    internal CausalLanguageModel Replicate()
     {
         CausalLanguageModel replica = CreateUninitialized();
         using var untracked = no_grad();
@@ -100,7 +106,7 @@ internal abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
 
     /// <summary>Computes the hidden states that the head reads, [B,T] int64 to [B,T,C]; logits, [B,T,V], where <see cref="HeadWeight"/> is null.</summary>
     /// <param name="ids">Token ids, [B,T] int64; T at most <see cref="ContextLength"/>.</param>
-    public virtual Tensor ComputeHidden(Tensor ids) => ComputeHidden(ids, SequenceLayout.Full);
+    internal virtual Tensor ComputeHidden(Tensor ids) => ComputeHidden(ids, SequenceLayout.Full);
 
     /// <summary>Computes the hidden states of positions that follow those in a cache, and adds them to it. Records no gradient.</summary>
     /// <param name="ids">The next token ids of each row, [B,t] int64.</param>
@@ -108,7 +114,7 @@ internal abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     /// <returns>[B,t,C]: for each row what <see cref="ComputeHidden(Tensor)"/> returns for the whole row at these positions.</returns>
     /// <exception cref="ArgumentException">The cache has no room left.</exception>
     /// <exception cref="NotSupportedException"><see cref="CanCache"/> is false.</exception>
-    public Tensor ComputeHidden(Tensor ids, KeyValueCache cache)
+    internal Tensor ComputeHidden(Tensor ids, KeyValueCache cache)
     {
         ArgumentNullException.ThrowIfNull(cache);
         if (!CanCache)

@@ -1,3 +1,4 @@
+using MLNetExtension.Models.Layers;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Models;
@@ -6,7 +7,7 @@ namespace MLNetExtension.Models;
 /// How rows are arranged in the positions that pass through a model together: side by side and padded, [B,T]; or packed one after
 /// another into a single sequence, [1,T], where attention stays within each row and positions restart with it; or continuing the positions in a cache. B rows, T positions.
 /// </summary>
-internal sealed class SequenceLayout
+public sealed class SequenceLayout
 {
     private readonly long[]? _packed;
     private readonly IReadOnlyList<int>? _padded;
@@ -14,22 +15,41 @@ internal sealed class SequenceLayout
     private SequenceLayout(long[]? packed, IReadOnlyList<int>? padded, KeyValueCache? cache = null) => (_packed, _padded, Cache) = (packed, padded, cache);
 
     /// <summary>Rows side by side, all of whose positions are real tokens.</summary>
-    public static SequenceLayout Full { get; } = new(null, null);
+    internal static SequenceLayout Full { get; } = new(null, null);
 
     /// <summary>Earlier positions that the rows attend to as well; null for none.</summary>
-    public KeyValueCache? Cache { get; }
+    internal KeyValueCache? Cache { get; }
 
     /// <summary>Rows side by side, padded at their right end to the longest of them.</summary>
     /// <param name="rowLengths">Their lengths, in their order.</param>
-    public static SequenceLayout Padded(IReadOnlyList<int> rowLengths) => new(null, rowLengths);
+    internal static SequenceLayout Padded(IReadOnlyList<int> rowLengths) => new(null, rowLengths);
 
     /// <summary>Rows packed one after another.</summary>
     /// <param name="rowLengths">Their lengths, in their order.</param>
-    public static SequenceLayout Packed(IReadOnlyList<int> rowLengths) => new([.. rowLengths.Select(length => (long)length)], null);
+    internal static SequenceLayout Packed(IReadOnlyList<int> rowLengths) => new([.. rowLengths.Select(length => (long)length)], null);
 
     /// <summary>Rows side by side that continue those in a cache.</summary>
     /// <param name="cache">The cache.</param>
-    public static SequenceLayout Cached(KeyValueCache cache) => new(null, null, cache);
+    internal static SequenceLayout Cached(KeyValueCache cache) => new(null, null, cache);
+
+    /// <summary>Attends from each position to itself and to those before it in its row, those in a cache included.</summary>
+    /// <param name="layer">The attention layer, under which a cache stores its keys and values: the same object in every pass, and another one for each layer.</param>
+    /// <param name="queries">[B,T,H,D], of H heads of width D.</param>
+    /// <param name="keys">[B,T,G,D], where G divides H and each of the G serves H/G neighbors (Ainslie et al. 2023).</param>
+    /// <param name="values">[B,T,G,D].</param>
+    /// <param name="dropout">Dropout of the attention probabilities. Default null, none.</param>
+    /// <returns>[B,T,H,D]: softmax(Q K' / sqrt(D)) V.</returns>
+    public Tensor Attend(nn.Module layer, Tensor queries, Tensor keys, Tensor values, SeededDropout? dropout = null)
+    {
+        long[] heads = [queries.shape[2], keys.shape[2], values.shape[2]];
+        return ApplyPerRow(cat([queries, keys, values], 2), row =>                                                  // [B,t,H+2G,D]
+        {
+            Tensor[] parts = [.. row.split(heads, 2).Select(part => part.transpose(1, 2))];
+            AttentionHeads attention = new(parts[0], parts[1], parts[2]);
+            Tensor mixed = Cache is null ? CausalAttention.Attend(attention, dropout: dropout) : CausalAttention.AttendCached(attention, layer, Cache);
+            return mixed.transpose(1, 2);                                                                          // [B,t,H,D]
+        });
+    }
 
     /// <summary>Applies a function to each packed row by itself and concatenates the results; rows side by side are handled in one call.</summary>
     /// <param name="input">[B,T,...] or, packed, [1,T,...].</param>
@@ -41,11 +61,11 @@ internal sealed class SequenceLayout
     /// <param name="first">[B,T,...] or, packed, [1,T,...].</param>
     /// <param name="second">Another tensor with the same positions.</param>
     /// <param name="function">From [B,t,...] and [B,t,...] to [B,t,...], which treats each row by itself.</param>
-    public Tensor ApplyPerRow(Tensor first, Tensor second, Func<Tensor, Tensor, Tensor> function) =>
+    internal Tensor ApplyPerRow(Tensor first, Tensor second, Func<Tensor, Tensor, Tensor> function) =>
         _packed is null or { Length: 1 } ? function(first, second) : cat([.. first.split(_packed, 1).Zip(second.split(_packed, 1), function)], 1);
 
     /// <summary>Looks up each position, counted from the start of its row, in a table.</summary>
-    /// <param name="table">Entries of positions, [at least <see cref="CountPositions"/>,...].</param>
+    /// <param name="table">Entries of positions, [ContextLength,...].</param>
     /// <param name="length">T, where rows are side by side.</param>
     /// <returns>[T,...], the same for every row; or [B,T,...] where rows of a cache are padded.</returns>
     public Tensor SelectPositions(Tensor table, long length) =>
@@ -55,12 +75,12 @@ internal sealed class SequenceLayout
 
     /// <summary>Counts the positions of the longest row, those in a cache included.</summary>
     /// <param name="length">T, where rows are side by side.</param>
-    public long CountPositions(long length) => _packed?.Max() ?? length + (Cache?.Length ?? 0);
+    internal long CountPositions(long length) => _packed?.Max() ?? length + (Cache?.Length ?? 0);
 
     /// <summary>Finds the real tokens, padding left out, in the flattened positions.</summary>
     /// <param name="device">Where the result is needed.</param>
     /// <returns>[n] int64, in the caller's dispose scope; null where no position is padding.</returns>
-    public Tensor? FindRealPositions(Device device)
+    internal Tensor? FindRealPositions(Device device)
     {
         if (_padded is null)
             return null;

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Models;
 
 /// <summary>A block of a transformer, [B,T,C] to [B,T,C] in a given layout. With the same seed and input it computes the same result again, dropout included.</summary>
-internal abstract class TransformerBlock : nn.Module<Tensor, SequenceLayout, Tensor>
+public abstract class TransformerBlock : nn.Module<Tensor, SequenceLayout, Tensor>
 {
     private readonly AdapterDropout _adapterDropout;
 
@@ -14,12 +14,12 @@ internal abstract class TransformerBlock : nn.Module<Tensor, SequenceLayout, Ten
         : base(name) => _adapterDropout = new AdapterDropout(this);
 
     /// <summary>Whether a router picks experts in this block.</summary>
-    public virtual bool HasRouter => false;
+    internal virtual bool HasRouter => false;
 
     /// <summary>The router's decisions in the last forward pass of training; null for a block without a router.</summary>
-    public virtual Routing? Routing => null;
+    internal virtual Routing? Routing => null;
 
-    /// <summary>Restarts the random numbers of the block's dropout, the only ones it uses. The base class does so for the adapters: a block with dropout of its own calls it first.</summary>
+    /// <summary>Restarts the random numbers of the block's dropout, the only ones it uses. The base class does so for low-rank adapters: a block with dropout of its own overrides it, calls it and reseeds each <see cref="SeededDropout"/>.</summary>
     /// <param name="seed">The seed.</param>
     public virtual void ReseedDropout(long seed) => _adapterDropout.Reseed(seed);
 }

@@ -12,9 +12,12 @@ public sealed class DocumentedProgramTests
     private static readonly Dictionary<string, (string[] Arguments, string[] Says)> _programs = new()
     {
         ["README.md"] = (["TEXT", "FILE", "2"], ["nats/token"]),
+        ["docs/custom-models.md"] = (["TEXT", "FILE", "2"], ["nats/token", "It writes: ", "And: "]),
         ["docs/exact-accumulation.md"] = (["TEXT", "2"], ["Token 4x4", "MicroBatchMean 4x4"]),
         ["docs/fine-tune-on-prompt-and-completion.md"] = (["MODEL", "PAIRS", "FILE", "2"], ["nats/token", "Reply: "]),
+        ["docs/optimizer-and-loss.md"] = (["MODEL", "TEXT", "2"], ["Learning rate 5E-05, weight decay 0.01, beta2 0.999", "nats/token"]),
         ["docs/own-loop.md"] = (["TEXT", "FILE", "2"], ["step 1: loss ", "target tokens; weights in "]),
+        ["docs/own-transformer.md"] = (["TEXT", "FILE", "2"], ["nats/token", "It writes: "]),
         ["docs/pick-a-batch-that-fits.md"] = (["TEXT", "2"], ["at most 128 positions"]),
         ["docs/read-the-metrics.md"] = (["PAIRS", "2"], ["By hand: ", "Fold 1: "]),
         ["docs/save-load-and-serve.md"] = (["TEXT", "FILE", "2"], ["one model in memory", "Perplexity of the first: "]),

@@ -54,7 +54,7 @@ internal enum OutputKind
     /// <summary>The number of UTF-8 bytes that those spell; needs the tokenizer alone.</summary>
     ByteCount,
 
-    /// <summary>How many target tokens the model thinks the likeliest; needs the network.</summary>
+    /// <summary>How many target tokens the model ranks first; needs the network.</summary>
     CorrectCount,
 
     /// <summary>The exponential of the row's mean loss, not a number where it has no target token; needs the network.</summary>
@@ -63,6 +63,6 @@ internal enum OutputKind
     /// <summary>The natural logarithm of each target token's probability, in the row's order; needs the network.</summary>
     TokenLogProbabilities,
 
-    /// <summary>What the model writes after the row's prompt or text; runs the network for every token written.</summary>
+    /// <summary>Text generated after the row's prompt or text; runs the network for every token.</summary>
     GeneratedText,
 }

@@ -5,10 +5,10 @@ using MLNetExtension.Evaluation;
 
 namespace MLNetExtension.MLNet.Scoring;
 
-/// <summary>What the added columns of the current row are made of. Each is computed when it is first asked for: only what a getter needs is called by it.</summary>
+/// <summary>The values of the added columns in the current row. A getter calls only the functions that it needs.</summary>
 /// <param name="Example">The row's tokens; needs the tokenizer alone.</param>
 /// <param name="Scores">The scores of its targets; needs the network.</param>
-/// <param name="GeneratedText">What the model writes after it; runs the network for every token.</param>
+/// <param name="GeneratedText">The text generated after it; runs the network for every token.</param>
 internal sealed record RowValues(Func<TokenExample> Example, Func<TokenScores> Scores, Func<string> GeneratedText)
 {
     /// <summary>Makes the getter of an added column.</summary>

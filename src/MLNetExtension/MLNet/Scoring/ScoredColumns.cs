@@ -7,11 +7,11 @@ using MLNetExtension.MLNet.Schema;
 namespace MLNetExtension.MLNet.Scoring;
 
 /// <summary>The names of the columns that an evaluation adds up.</summary>
-/// <param name="LossSum">Of a row's summed loss, Single.</param>
-/// <param name="TokenCount">Of its number of target tokens, Int32.</param>
-/// <param name="ByteCount">Of the number of bytes that these spell, Int32.</param>
-/// <param name="CorrectCount">Of the number of those that the model thinks the likeliest, Int32.</param>
-/// <param name="Weight">Of the row's weight, Single; null where every row weighs 1.</param>
+/// <param name="LossSum">The column of summed losses, Single.</param>
+/// <param name="TokenCount">That of the numbers of target tokens, Int32.</param>
+/// <param name="ByteCount">That of the numbers of their bytes, Int32.</param>
+/// <param name="CorrectCount">That of the numbers of those that the model ranks first, Int32.</param>
+/// <param name="Weight">That of the rows' weights, Single; null where every row weighs 1.</param>
 internal sealed record ScoredColumns(string LossSum, string TokenCount, string ByteCount, string CorrectCount, string? Weight)
 {
     /// <summary>Reads the columns back from any data that has them, row by row, and adds them up.</summary>

@@ -6,7 +6,7 @@ using MLNetExtension.MLNet.Schema;
 
 namespace MLNetExtension.MLNet.Scoring;
 
-/// <summary>A row with the added columns, computed when asked for and once per position of the input, whichever of them are read.</summary>
+/// <summary>A row with the added columns, computed when they are read, and once for each row of the input.</summary>
 internal sealed class ScoredRow : DataViewRow
 {
     private readonly DataViewRow _input;

@@ -4,7 +4,7 @@ using Microsoft.ML.Data;
 namespace MLNetExtension.MLNet.Scoring;
 
 /// <summary>Reads one row at a time: where no added column is read, or a column that is passed on cannot be buffered.</summary>
-/// <remarks>The row stands on the input and owns it.</remarks>
+/// <remarks>The row wraps the input and owns it.</remarks>
 internal sealed class SingleRowCursor(DataViewRowCursor input, ScoredRow row, bool[] active) : DataViewRowCursor
 {
     public override DataViewSchema Schema => row.Schema;
@@ -17,7 +17,7 @@ internal sealed class SingleRowCursor(DataViewRowCursor input, ScoredRow row, bo
 
     public override ValueGetter<DataViewRowId> GetIdGetter() => row.GetIdGetter();
 
-    // The input may have more columns active than were asked for: those that rows are read from.
+    // The input may have more columns active than the caller needs: those that rows are read from.
     public override bool IsColumnActive(DataViewSchema.Column column) => active[column.Index];
 
     public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column) => active[column.Index]

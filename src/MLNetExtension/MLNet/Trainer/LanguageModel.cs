@@ -43,7 +43,7 @@ public abstract record LanguageModel
     /// <param name="contextLength">Most tokens that the model reads of a row. Default 256, at least 1; beyond the model's own context, that one.</param>
     public static LanguageModel Pretrained(string folder, int contextLength = DefaultContextLength) => new PretrainedModel(folder, contextLength);
 
-    /// <summary>A network of your own: any TorchSharp module from token ids to logits.</summary>
+    /// <summary>A network of your own: any TorchSharp module from token ids to logits, or one with parts, see <see cref="Models.CausalLanguageModel"/>.</summary>
     /// <param name="name">The name under which a trained model is saved; <see cref="CausalLanguageModelingCatalog.RegisterModel"/> makes it loadable. Not empty.</param>
     /// <param name="factory">
     /// Creates the module: ids [B,T] int64 to logits [B,T,V], where no position's logits depend on later ids and V is at least the tokenizer's vocabulary. It returns another module on every call, all of the
@@ -52,7 +52,7 @@ public abstract record LanguageModel
     /// <param name="tokenizer">The tokenizer, such as <see cref="TokenizerFolder.Load(string)"/> gives it. Default null: tokens are bytes.</param>
     /// <param name="contextLength">Most tokens that the network reads of a row. Default 256, at least 1.</param>
     /// <remarks>
-    /// <para>Any split of a batch gives the full batch's gradient; rows that are packed are computed one by one, so that none sees another. Text is generated without a cache: every token costs a pass over the text.
+    /// <para>Any split of a batch gives the full batch's gradient; rows that are packed are computed one by one, so that none sees another. Text of a plain module is generated without a cache: every token costs a pass over the text.
     /// Low-rank adapters are added to every <c>nn.Linear</c> that the module runs by <c>call</c>, under its name in the module.</para>
     /// <para>In training, a module that draws from torch's global random numbers, as <c>nn.Dropout</c> does, draws from a seed of the step and the micro-batch, so that a run can be repeated and resumed bit for bit
     /// on a CPU; its forward passes then run one at a time, and the state of the CPU's generator is restored after each. Numbers from elsewhere, such as <see cref="System.Random"/>, are not controlled. In use, several

@@ -26,7 +26,7 @@ internal sealed class PromptRow : DataViewRow
 
     public override long Batch => 0;
 
-    /// <summary>Moves on to a row with this prompt: what stands on this row computes its values anew.</summary>
+    /// <summary>Moves to a new row with this prompt, so that rows mapped from this one compute their values again.</summary>
     public void Set(string prompt)
     {
         _prompt = prompt;

@@ -18,7 +18,7 @@ public sealed class PromptedTextGenerator
     private PromptedTextGenerator(CausalLanguageModelTransformer model, IReadOnlyList<ITransformer> before)
     {
         (_model, _scoring) = (model, model.Scoring);
-        // Rows of token ids and chats have no text that a transformer could be applied to: the prompt goes to the tokenizer as it stands.
+        // Rows of token ids and chats have no text that a transformer could be applied to: the tokenizer gets the prompt itself.
         if (model.PromptColumnName is not { } promptColumn)
             return;
         _row = new PromptRow(model.InputColumnNames, promptColumn);

@@ -49,7 +49,7 @@ internal sealed class CustomLanguageModel : CausalLanguageModel
         _adapterDropout.Reseed(seed);
     }
 
-    public override Tensor ComputeHidden(Tensor ids)
+    internal override Tensor ComputeHidden(Tensor ids)
     {
         if (!training || !_mayDraw)
             return module.call(ids);

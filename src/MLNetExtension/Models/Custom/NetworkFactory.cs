@@ -40,9 +40,21 @@ internal sealed record NetworkFactory(string Name, Func<nn.Module<Tensor, Tensor
 
     private void Check(CausalLanguageModel model)
     {
+        if (model.HeadWeight is { } head)
+        {
+            CheckParameter(model, model.TokenEmbedding, nameof(model.TokenEmbedding));
+            CheckParameter(model, head, nameof(model.HeadWeight));
+        }
         if (model.VocabularySize < Tokenizer.VocabularySize)
             throw new InvalidOperationException($"The custom model '{Name}' has a vocabulary of {model.VocabularySize} ids, but its tokenizer needs {Tokenizer.VocabularySize}.");
         if (model.ContextLength < ContextLength)
             throw new InvalidOperationException($"The custom model '{Name}' has a context of {model.ContextLength} tokens, but Model.ContextLength is {ContextLength}.");
+    }
+
+    // Its gradient is found by the object: a wrapper made on every call, as the weight of a nn.Embedding is, would never be trained.
+    private void CheckParameter(CausalLanguageModel model, Tensor weight, string property)
+    {
+        if (!model.parameters().Any(parameter => parameter.Handle == weight.Handle))
+            throw new InvalidOperationException($"The custom model '{Name}' must return one of its parameters as {property}, the same object every time: keep it in a field of type Parameter.");
     }
 }

@@ -32,9 +32,9 @@ internal sealed class Gpt2Block : TransformerBlock
         RegisterComponents();
     }
 
-    public override bool HasRouter => moe is not null;
+    internal override bool HasRouter => moe is not null;
 
-    public override Routing? Routing => moe?.Routing;
+    internal override Routing? Routing => moe?.Routing;
 
     public override void ReseedDropout(long seed)
     {

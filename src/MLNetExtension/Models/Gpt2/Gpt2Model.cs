@@ -72,7 +72,7 @@ internal sealed class Gpt2Model : CausalLanguageModel
     public override bool CanCache => true;
 
     /// <inheritdoc/>
-    public override bool CanReplicate => true;
+    internal override bool CanReplicate => true;
 
     /// <inheritdoc/>
     private protected override CausalLanguageModel CreateUninitialized() => CreateUninitialized(Configuration);

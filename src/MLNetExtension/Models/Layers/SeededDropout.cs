@@ -5,7 +5,7 @@ namespace MLNetExtension.Models.Layers;
 /// <summary>
 /// Dropout with a random number generator of its own: the same seed gives the same mask again, which recomputing a block and resuming a run need.
 /// </summary>
-internal sealed class SeededDropout : nn.Module<Tensor, Tensor>
+public sealed class SeededDropout : nn.Module<Tensor, Tensor>
 {
     private readonly double _probability;
     private readonly Dictionary<string, Generator> _generators = [];
@@ -18,9 +18,10 @@ internal sealed class SeededDropout : nn.Module<Tensor, Tensor>
         => _probability = probability;
 
     /// <summary>Whether it zeroes anything now.</summary>
-    public bool IsActive => training && _probability > 0;
+    internal bool IsActive => training && _probability > 0;
 
     /// <summary>Restarts the random numbers.</summary>
+    /// <param name="seed">The same seed gives the same masks.</param>
     public void Reseed(long seed)
     {
         _seed = seed;
@@ -46,6 +47,7 @@ internal sealed class SeededDropout : nn.Module<Tensor, Tensor>
         return generator;
     }
 
+    /// <summary>Frees the generators.</summary>
     protected override void Dispose(bool disposing)
     {
         foreach (Generator generator in _generators.Values)

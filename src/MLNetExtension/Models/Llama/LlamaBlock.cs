@@ -24,9 +24,9 @@ internal sealed class LlamaBlock : TransformerBlock
         RegisterComponents();
     }
 
-    public override bool HasRouter => moe is not null;
+    internal override bool HasRouter => moe is not null;
 
-    public override Routing? Routing => moe?.Routing;
+    internal override Routing? Routing => moe?.Routing;
 
     public override void ReseedDropout(long seed)
     {

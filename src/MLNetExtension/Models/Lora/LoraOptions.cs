@@ -14,8 +14,8 @@ public sealed record LoraOptions
     public double Dropout { get; init; }
 
     /// <summary>
-    /// The layers that get an adapter, under their names in Hugging Face's files, as in <c>transformer.h.0.attn.c_attn</c> or <c>model.layers.0.self_attn.q_proj</c>: whole names, or their ends
-    /// after a dot, as in <c>q_proj</c>; <c>*</c> stands for any characters. Default <c>*</c>, all linear layers of the blocks.
+    /// The layers that get an adapter, under their names in Hugging Face's files, as in <c>transformer.h.0.attn.c_attn</c> or <c>model.layers.0.self_attn.q_proj</c>, or in a custom model's module: whole names, or their ends
+    /// after a dot, as in <c>q_proj</c>; <c>*</c> stands for any characters. Default <c>*</c>, all linear layers of the blocks; of a custom module without blocks, all of them.
     /// </summary>
     public IReadOnlyList<string> TargetModules { get; init; } = ["*"];
 
