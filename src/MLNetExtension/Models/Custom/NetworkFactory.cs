@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using MLNetExtension.Models.Layers;
 using MLNetExtension.Tokenization;
 using static TorchSharp.torch;
 
@@ -44,11 +45,25 @@ internal sealed record NetworkFactory(string Name, Func<nn.Module<Tensor, Tensor
         {
             CheckParameter(model, model.TokenEmbedding, nameof(model.TokenEmbedding));
             CheckParameter(model, head, nameof(model.HeadWeight));
+            CheckRandomNumbers(model);
         }
         if (model.VocabularySize < Tokenizer.VocabularySize)
             throw new InvalidOperationException($"The custom model '{Name}' has a vocabulary of {model.VocabularySize} ids, but its tokenizer needs {Tokenizer.VocabularySize}.");
         if (model.ContextLength < ContextLength)
             throw new InvalidOperationException($"The custom model '{Name}' has a context of {model.ContextLength} tokens, but Model.ContextLength is {ContextLength}.");
+    }
+
+    // A block that is run again, to recompute its activations, would draw another mask and give another gradient.
+    private void CheckRandomNumbers(CausalLanguageModel model)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        bool training = model.training;
+        model.train();
+        GlobalRandom.Run(seed: 0, () => model.call(zeros(1, 1, dtype: int64, device: model.Device)), out bool drew);
+        model.train(training);
+        if (drew)
+            throw new InvalidOperationException($"The custom model '{Name}' draws from torch's global random numbers in training, as nn.Dropout does: a model with parts draws from {nameof(SeededDropout)} alone.");
     }
 
     // Its gradient is found by the object: a wrapper made on every call, as the weight of a nn.Embedding is, would never be trained.

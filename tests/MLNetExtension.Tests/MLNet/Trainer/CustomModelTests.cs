@@ -6,6 +6,7 @@ using MLNetExtension.Models.Lora;
 using MLNetExtension.Tests.Models.Custom;
 using MLNetExtension.Tests.Samples;
 using MLNetExtension.Tokenization;
+using MLNetExtension.Training;
 using TorchSharp;
 using static MLNetExtension.Tests.MLNet.Tiny;
 
@@ -79,6 +80,28 @@ public sealed class CustomModelTests
             Assert.AreEqual(workers, seen);
             return [.. Score(mlContext, model, Rows(mlContext, Texts)).Select(row => row.LossSum)];
         }
+    }
+
+    [TestMethod]
+    [DataRow(false)]
+    [DataRow(true, DisplayName = "adapters beside frozen weights")]
+    public void It_computes_in_bfloat16_and_keeps_what_is_trained_in_float32(bool adapters)
+    {
+        var mlContext = new MLContext(seed: 1);
+        var options = Custom(steps: 10);
+        options.LearningRate = 0.05;
+        options.Batching = new() { Precision = ComputePrecision.BFloat16 };
+        options.Adapters = adapters ? new LoraOptions { Rank = 2 } : null;
+        using var untrained = Train(mlContext, Custom(steps: 0));
+        using var model = Train(mlContext, options);
+
+        Assert.IsLessThan(Evaluate(untrained) - 0.2, Evaluate(model));
+        mlContext.CausalLanguageModeling.RegisterModel("mine", Make());
+        using var archive = Save(mlContext, model);
+        using var loaded = Load(mlContext, archive);
+        Assert.AreEqual(Evaluate(model), Evaluate(loaded), adapters ? 0.05 : 0);
+
+        double Evaluate(ITransformer trained) => mlContext.CausalLanguageModeling.Evaluate(trained.Transform(Rows(mlContext, Texts))).Loss;
     }
 
     [TestMethod]

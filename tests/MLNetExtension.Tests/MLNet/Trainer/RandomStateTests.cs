@@ -1,4 +1,5 @@
 using Microsoft.ML;
+using MLNetExtension.Tests.Models.Custom;
 using static MLNetExtension.Tests.MLNet.Tiny;
 using static TorchSharp.torch;
 
@@ -11,14 +12,18 @@ public sealed class RandomStateTests
 {
     // ML.NET's own torch trainers reseed the process-wide generator.
     [TestMethod]
-    public void Fitting_validating_scoring_saving_and_loading_leave_the_random_state_of_the_caller_alone()
+    [DataRow(false)]
+    [DataRow(true, DisplayName = "a custom model, which draws from the global generator")]
+    public void Fitting_validating_scoring_saving_and_loading_leave_the_random_state_of_the_caller_alone(bool custom)
     {
         var options = Options();
-        options.Model = WithDropout(0.1);
+        Func<Recurrent> factory = () => new Recurrent(257, dtype: ScalarType.Float32, dropout: 0.1);
+        options.Model = custom ? LanguageModel.Custom("mine", factory, contextLength: 64) : WithDropout(0.1);
         random.manual_seed(42);
         byte[] before = RandomState();
 
         var mlContext = new MLContext(seed: 1);
+        mlContext.CausalLanguageModeling.RegisterModel("mine", factory);
         options.Validation = new() { Rows = Rows(mlContext, Texts), Interval = 1 };
         using var model = Train(mlContext, options);
         Score(mlContext, model, Rows(mlContext, Texts));

@@ -104,6 +104,26 @@ public sealed class CustomLanguageModelTests
         Assert.IsTrue(model.parameters().All(parameter => parameter.requires_grad));
     }
 
+    // Seen to fail with: adapters left to the garbage collector, because nn.Linear frees its own parameters alone.
+    [TestMethod]
+    public void A_disposed_model_leaves_no_tensors_behind_and_neither_do_its_workers()
+    {
+        Use();
+        long before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
+        Use();
+        Assert.AreEqual(before, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
+
+        static void Use()
+        {
+            using CausalLanguageModel model = Create();
+            model.Custom!.AttachAdapters(new LoraOptions { Rank = 2, Dropout = 0.1 }, seed: 1);
+            using CausalLanguageModel replica = model.Replicate();
+            model.train();
+            using var scope = NewDisposeScope();
+            replica.call(model.call(zeros(1, 3, dtype: int64)).argmax(-1));
+        }
+    }
+
     [TestMethod]
     public void A_layer_whose_hooks_never_run_is_refused_by_name()
     {

@@ -71,6 +71,14 @@ public sealed class OwnTransformerTests
         Assert.Contains("has a context of 24 tokens, but Model.ContextLength is 25", Assert.ThrowsExactly<InvalidOperationException>(() => Create(contextLength: 25)).Message);
     }
 
+    [TestMethod]
+    public void Dropout_that_cannot_be_restarted_is_refused()
+    {
+        NetworkFactory factory = new("mine", () => new Wrapping { Dropout = 0.5, IsStable = true }, new LetterTokenizer(), 24);
+        Assert.Contains("draws from torch's global random numbers in training", Assert.ThrowsExactly<InvalidOperationException>(() => factory.Create(seed: 1)).Message);
+        new NetworkFactory("mine", () => new Wrapping { IsStable = true }, new LetterTokenizer(), 24).Create(seed: 1).Dispose();
+    }
+
     private static CausalLanguageModel Create(double dropout = 0, int contextLength = 24)
     {
         Type type = Page.Value.GetTypes().Single(type => type.Name == "SmallTransformer");
@@ -114,13 +122,17 @@ public sealed class OwnTransformerTests
         return parameters.Gradients.clone();
     }
 
-    // Its embedding's weight is a new object on every call, as that of nn.Embedding is.
+    // Its embedding's weight is a new object on every call, as that of nn.Embedding is, unless it is stable.
     private sealed class Wrapping : CausalLanguageModel
     {
         private readonly Parameter weight = nn.Parameter(rand(Ragged.Vocabulary, 4));
 
         public Wrapping()
             : base(nameof(Wrapping)) => RegisterComponents();
+
+        public bool IsStable { get; init; }
+
+        public double Dropout { get; init; }
 
         public override int VocabularySize => Ragged.Vocabulary;
 
@@ -130,11 +142,11 @@ public sealed class OwnTransformerTests
 
         public override IReadOnlyList<TransformerBlock> Blocks => [];
 
-        public override Tensor TokenEmbedding => weight.alias();
+        public override Tensor TokenEmbedding => IsStable ? weight : weight.alias();
 
         public override Tensor AddPositions(Tensor tokens, SequenceLayout layout) => tokens;
 
-        public override Tensor Normalize(Tensor hidden) => hidden;
+        public override Tensor Normalize(Tensor hidden) => nn.functional.dropout(hidden, Dropout, training);
 
         public override void ReseedDropout(long seed)
         {
