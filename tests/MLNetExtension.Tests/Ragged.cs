@@ -47,7 +47,7 @@ internal static class Ragged
     /// <summary>The batch in micro-batches of equally many rows, in the order given.</summary>
     public static IReadOnlyList<IReadOnlyList<TokenExample>> Split(IEnumerable<TokenExample> batch, int rows) => [.. batch.Chunk(rows)];
 
-    /// <summary>Loss and gradient of a batch through <see cref="BatchGradient"/>, on a model made anew.</summary>
+    /// <summary>Loss and gradient of a batch through <see cref="BatchGradient"/>, on a new model.</summary>
     public static (BatchLoss Loss, Tensor Gradient) Accumulate(
         IReadOnlyList<IReadOnlyList<TokenExample>> microBatches,
         LossNormalization normalization = LossNormalization.Token,

@@ -31,11 +31,11 @@ internal static class OptionFactory
         return option.Check(isAllowed ?? (value => value >= 0 && double.IsFinite(value)), range);
     }
 
-    /// <summary>A finite number above 0, or also 0, or null if the option is not given.</summary>
-    public static Option<double?> OptionalNumber(string name, string description, bool allowsZero = false)
+    /// <summary>A number in a range, by default the finite numbers above 0, or null if the option is not given.</summary>
+    public static Option<double?> OptionalNumber(string name, string description, Func<double, bool>? isAllowed = null, string range = "above 0")
     {
         Option<double?> option = new(name) { Description = description, HelpName = "X" };
-        return option.Check(value => (value > 0 || (allowsZero && value == 0)) && double.IsFinite(value), allowsZero ? "at least 0" : "above 0");
+        return option.Check(isAllowed ?? (value => value > 0 && double.IsFinite(value)), range);
     }
 
     /// <summary>One of the names of an enum, ignoring case.</summary>

@@ -13,20 +13,31 @@ internal static class TrainingOptions
     {
         TrainingSettings settings = new T().Settings;
         CausalLanguageModelTrainer.Options defaults = settings.Options;
+        bool isNew = defaults.Model is LanguageModel.Gpt2Network;
         command.Add(OptionFactory.OptionalInteger("--steps", 1, "Maximum number of optimizer steps."), (recipe, steps) => recipe.Settings.Options.MaximumSteps = steps);
         command.Add(OptionFactory.Integer("--batch-size", defaults.BatchSize, 1, "Rows of an optimizer step."), (recipe, rows) => recipe.Settings.Options.BatchSize = rows);
         command.Add(
             OptionFactory.OptionalInteger("--micro-batch-tokens", 1, "Maximum tokens of a micro-batch, padding included; the result does not depend on it. Default: the fastest size, found in the first steps."),
             (recipe, tokens) => recipe.Settings.Options.Batching = recipe.Settings.Options.Batching with { MaximumTokensPerMicroBatch = tokens });
         command.Add(
-            OptionFactory.Integer("--context", defaults.Model.ContextLength, 2, "Maximum tokens of a row, at most a published model's own limit; longer rows are truncated."),
+            OptionFactory.Integer("--context", defaults.Model.ContextLength, 2, $"Maximum tokens of a row{(isNew ? "" : ", at most the model's own limit")}; longer rows are truncated."),
             (recipe, tokens) => recipe.Settings.Options.Model = recipe.Settings.Options.Model with { ContextLength = tokens });
         command.Add(
-            OptionFactory.OptionalNumber("--learning-rate", "Learning rate after the warm-up; it falls to a tenth. Default: from scratch 3e-3, less for a width above 128; 5e-5 for a published model, 2e-4 for adapters."),
+            OptionFactory.OptionalNumber("--learning-rate", $"Learning rate after the warm-up; it falls to a tenth. Default: {(isNew ? "3e-3, less for a width above 128" : "5e-5, with --rank 2e-4")}."),
             (recipe, rate) => recipe.Settings.Options.LearningRate = rate);
         command.Add(
-            OptionFactory.OptionalNumber("--weight-decay", "Decoupled weight decay of the matrices. Default: from scratch 0.1, 0.01 for a published model, 0 for adapters.", allowsZero: true),
+            OptionFactory.OptionalNumber("--weight-decay", $"Decoupled weight decay of the matrices. Default: {(isNew ? "0.1" : "0.01, with --rank 0")}.", value => value >= 0 && double.IsFinite(value), "at least 0"),
             (recipe, decay) => recipe.Settings.Options.Optimizer = new() { WeightDecay = decay });
+        Option<double?> validationFraction = OptionFactory.OptionalNumber(
+            "--validation-fraction", "Share of the training rows on which the loss is measured during training; the weights with the lowest loss are kept. Default: none.", value => value is > 0 and < 1, "above 0 and below 1");
+        Option<int?> patience = OptionFactory.OptionalInteger("--patience", 1, "Stop after this many evaluations in a row without a lower validation loss; needs --validation-fraction.");
+        command.Add(validationFraction);
+        command.Add(patience);
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(patience) is not null && result.GetResult(validationFraction) is null)
+                result.AddError("--patience needs --validation-fraction.");
+        });
         command.Add(OptionFactory.Device(), (recipe, device) => recipe.Settings.Device = device);
         command.Add(OptionFactory.Seed("the split, the weights, the order of rows and the samples"), (recipe, seed) => recipe.Settings.Options.Seed = seed);
         command.Add(OptionFactory.Integer("--evaluation-rows", settings.EvaluationRows, 1, "Maximum number of held-out rows to evaluate on."), (recipe, rows) => recipe.Settings.EvaluationRows = rows);
@@ -35,6 +46,8 @@ internal static class TrainingOptions
         command.Configure((recipe, parsed) =>
         {
             recipe.Settings.Columns = columns(parsed);
+            if (parsed.GetValue(validationFraction) is { } fraction)
+                recipe.Settings.Options.Validation = new() { Fraction = fraction, Patience = parsed.GetValue(patience) };
             // A short training warms up in a tenth of its steps.
             recipe.Settings.Options.Schedule = new() { WarmupSteps = Math.Min(50, (recipe.Settings.Options.MaximumSteps ?? 500) / 10) };
         });

@@ -27,6 +27,9 @@ internal static class AccumulationTable
     {
         yield return "Errors and distances are relative L2 distances from the full batch: of the first batch's gradient at the same weights, and of the weights after the last step. "
             + "Loss is in nats per target token, over the last ten batches.";
+        if (runs.Any(run => run.Normalization == LossNormalization.MicroBatchMean))
+            yield return "MicroBatchMean is a mean of means, as taken since September 2025 by mlx-lm (tuner/trainer.py), nanochat (chat_sft.py) and open-instruct (finetune.py, unless its loss is set to a sum): "
+                + "a token weighs more in a micro-batch that has few.";
         if (runs.Any(run => run.Normalization == LossNormalization.Sum))
             yield return FormattableString.Invariant($"Sum does not divide: its gradient is N times the full batch's, so its error is N - 1; the first batch has N = {runs[0].Batches[0].TargetCount:N0} target tokens. ")
                 + "AdamW cancels a constant factor, so only the change of N from batch to batch affects the weights; plain SGD would take steps N times as long, and clipping would shorten all of them.";

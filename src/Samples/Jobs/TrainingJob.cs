@@ -55,7 +55,7 @@ internal sealed class TrainingJob(ITrainingRecipe recipe, IAnsiConsole console, 
 
         var report = new TrainReport(
             before, after, again, ReloadedAgrees: true, summary.Steps, summary.Epochs, summary.TargetTokens, summary.Elapsed.TotalSeconds,
-            summary.TargetTokens / summary.Elapsed.TotalSeconds, PeakMemoryMiB(), PackageVersions.Read(), split.Report, recipe.DescribeSettings(reloaded.LanguageModel.Options), samples);
+            summary.TargetTokens / summary.Elapsed.TotalSeconds, PeakMemoryMiB(), summary.ValidationLoss, summary.BestStep, PackageVersions.Read(), split.Report, recipe.DescribeSettings(reloaded.LanguageModel.Options), samples);
         cancellationToken.ThrowIfCancellationRequested();
         File.WriteAllText(output[MetricsFile], Json.Indented(report));
         IReadOnlyList<string> files = recipe.WriteFiles(reloaded.LanguageModel, report, curve, output);
@@ -82,7 +82,7 @@ internal sealed class TrainingJob(ITrainingRecipe recipe, IAnsiConsole console, 
     private MetricsReport EvaluateUntrained(MLContext mlContext, RowSplit split)
     {
         CausalLanguageModelTrainer.Options options = CreateOptions(split.Kind);
-        (options.MaximumSteps, options.Adapters) = (0, null);
+        (options.MaximumSteps, options.Adapters, options.Validation) = (0, null, null);
         using TrainedModel untrained = Fit(mlContext, split, options);
         return split.Evaluate(mlContext, untrained);
     }

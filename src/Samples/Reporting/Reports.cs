@@ -24,5 +24,5 @@ internal sealed record SampleReport(string Prompt, string Generated, string Refe
 /// </summary>
 internal sealed record TrainReport(
     MetricsReport Before, MetricsReport After, MetricsReport Reloaded, bool ReloadedAgrees,
-    int Steps, int Epochs, long TargetTokens, double TrainingSeconds, double TargetTokensPerSecond, double PeakMemoryMiB,
+    int Steps, int Epochs, long TargetTokens, double TrainingSeconds, double TargetTokensPerSecond, double PeakMemoryMiB, double? ValidationLoss, int? BestStep,
     IReadOnlyDictionary<string, string> Packages, DataReport Data, object Settings, IReadOnlyList<SampleReport> Samples);

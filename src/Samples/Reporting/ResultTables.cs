@@ -31,6 +31,8 @@ internal static class ResultTables
         Write(console, "held-out rows", ("before", report.Before), ("after", report.After), ("loaded back", report.Reloaded));
         console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{report.Steps:N0} steps in {TimeSpan.FromSeconds(report.TrainingSeconds):m\\:ss}, {report.TargetTokens:N0} target tokens, {report.TargetTokensPerSecond:N0} per second, peak memory {report.PeakMemoryMiB:N0} MiB"));
+        if (report.ValidationLoss is { } loss)
+            console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"lowest validation loss {loss:0.0000} nats per token, after step {report.BestStep:N0}, whose weights were kept"));
     }
 
     /// <summary>Prints a table with a row for each metric.</summary>

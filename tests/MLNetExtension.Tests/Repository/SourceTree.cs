@@ -15,7 +15,7 @@ internal static partial class SourceTree
     /// <summary>Where the build found the package TorchSharp.</summary>
     public static string TorchSharpPackage { get; } = BuildProperty("TorchSharpPackage");
 
-    /// <summary>Reads the files below a folder whose names end in one of the extensions; what a build leaves there is passed over.</summary>
+    /// <summary>Reads the files below a folder whose names end in one of the extensions; the outputs of a build are left out.</summary>
     public static IReadOnlyList<SourceFile> Files(string folder, params string[] extensions) =>
     [
         .. Directory.EnumerateFiles(Path.Combine(Root, folder), "*", SearchOption.AllDirectories)

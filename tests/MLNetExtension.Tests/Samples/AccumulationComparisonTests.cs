@@ -146,6 +146,19 @@ internal sealed class AccumulationComparisonTests
         Assert.AreEqual(before, DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
     }
 
+    // CASES 51: mlx-lm tuner/trainer.py, nanochat chat_sft.py, open-instruct finetune.py.
+    [TestMethod]
+    public void The_notes_name_trainers_that_take_a_mean_of_means()
+    {
+        ComparisonSettings settings = Settings with { Steps = 1 };
+        string notes = string.Join('\n', AccumulationTable.Notes(AccumulationComparison.Run(Model, Rows, settings)));
+        foreach (string trainer in (string[])["mlx-lm", "nanochat", "open-instruct"])
+            Assert.Contains(trainer, notes);
+
+        IReadOnlyList<AccumulationRun> exact = AccumulationComparison.Run(Model, Rows, settings with { Normalizations = [LossNormalization.Token] });
+        Assert.DoesNotContain("mlx-lm", string.Join('\n', AccumulationTable.Notes(exact)), "the control: no mean of means, no names");
+    }
+
     [TestMethod]
     public void A_comparison_can_be_cancelled()
     {

@@ -64,6 +64,8 @@ public sealed class BadInputTests
     [DataRow("--learning-rate", "0", "above 0")]
     [DataRow("--weight-decay", "-0.1", "at least 0")]
     [DataRow("--minutes", "x", "above 0")]
+    [DataRow("--validation-fraction", "1", "below 1")]
+    [DataRow("--patience", "2", "needs --validation-fraction")]
     [DataRow("--heads", "3", "a divisor of Width")]
     [DataRow("--json", "no/such/folder/report.json", "does not exist")]
     public void A_value_that_is_not_allowed_gets_one_line_with_what_is(string option, string value, string expected)

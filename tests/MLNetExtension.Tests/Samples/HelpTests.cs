@@ -21,6 +21,16 @@ public sealed class HelpTests
     public void Every_command_takes_a_file_for_its_report(string command) => StringAssert.Contains(CommandLine.Run(command, "--help").Output, "--json <FILE>");
 
     [TestMethod]
+    [DataRow("train", "Default: 3e-3")]
+    [DataRow("finetune", "Default: 5e-5, with --rank 2e-4")]
+    public void Help_tells_the_options_of_a_training_and_its_defaults(string command, string learningRate)
+    {
+        string help = CommandLine.Run(command, "--help").Output;
+        foreach (string option in (string[])["--learning-rate <X>", learningRate, "--weight-decay <X>", "--validation-fraction <X>", "--patience <N>"])
+            Assert.Contains(option, help);
+    }
+
+    [TestMethod]
     public void An_unknown_command_gets_one_line()
     {
         (int exitCode, _, string error) = CommandLine.Run("trane");

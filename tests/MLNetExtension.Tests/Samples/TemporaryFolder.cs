@@ -1,6 +1,6 @@
 namespace MLNetExtension.Tests.Samples;
 
-/// <summary>An empty folder that goes with the test.</summary>
+/// <summary>An empty folder that is deleted at the end of the test.</summary>
 internal sealed class TemporaryFolder : IDisposable
 {
     public TemporaryFolder() => Path = Directory.CreateTempSubdirectory("samples-test-").FullName;

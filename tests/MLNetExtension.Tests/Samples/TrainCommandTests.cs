@@ -113,6 +113,26 @@ public sealed class TrainCommandTests
     }
 
     [TestMethod]
+    public void Validation_rows_are_held_out_and_patience_stops_a_training_that_no_longer_improves()
+    {
+        using TemporaryFolder folder = new();
+        string data = folder.WritePrompts("rows.jsonl");
+        JsonElement Train(string name, params string[] more)
+        {
+            (int exitCode, _, string error) = CommandLine.TrainTiny(data, folder[name], ["--learning-rate", "10", .. more]);
+            Assert.AreEqual((0, ""), (exitCode, error));
+            return ReadMetrics(folder[name]);
+        }
+
+        JsonElement stopped = Train("stopped", "--steps", "1000", "--validation-fraction", "0.3", "--patience", "1");
+        Assert.IsLessThan(1000, stopped.GetProperty("steps").GetInt32());
+        Assert.IsLessThanOrEqualTo(stopped.GetProperty("steps").GetInt32(), stopped.GetProperty("bestStep").GetInt32());
+        Assert.IsGreaterThan(0, stopped.GetProperty("validationLoss").GetDouble());
+        JsonElement plain = Train("plain", "--steps", "3");
+        Assert.IsFalse(plain.TryGetProperty("validationLoss", out _));
+    }
+
+    [TestMethod]
     public void A_time_limit_ends_a_training()
     {
         using TemporaryFolder folder = new();

@@ -103,7 +103,7 @@ public sealed class PeftFolderTests
             StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => HuggingFaceAdapters.Load(model, folder.Path)).Message, error);
     }
 
-    // Seen to fail with keys that are not asked for passed over.
+    // Seen to fail with unread keys ignored.
     [TestMethod]
     [DataRow("use_dora", "true", "'use_dora' is true, which is not supported; expected false.")]
     [DataRow("bias", "\"all\"", "'bias' is \"all\", which is not supported; expected \"none\".")]

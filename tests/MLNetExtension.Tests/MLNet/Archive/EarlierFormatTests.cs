@@ -8,7 +8,7 @@ using MLNetExtension.Tests.Samples;
 
 namespace MLNetExtension.Tests.MLNet.Archive;
 
-/// <summary>What earlier versions saved, kept as it was: it is never made anew.</summary>
+/// <summary>What earlier versions saved, kept as it was: it is never regenerated.</summary>
 [TestClass]
 public sealed class EarlierFormatTests
 {

@@ -36,7 +36,7 @@ public sealed class DropoutTests
         Parameter Parameter(string name) => model.Blocks[0].named_parameters().Single(p => p.name == name).parameter;
     }
 
-    // Seen to fail with: dropout left out of the embedding; the embedding's seed passed over.
+    // Seen to fail with: dropout left out of the embedding; the embedding's seed ignored.
     [TestMethod]
     public void The_embedding_is_dropped_and_its_seed_decides_where()
     {

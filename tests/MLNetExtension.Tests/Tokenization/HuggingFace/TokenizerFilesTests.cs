@@ -11,7 +11,7 @@ namespace MLNetExtension.Tests.Tokenization.HuggingFace;
 [TestClass]
 public sealed class TokenizerFilesTests
 {
-    // What nobody knows must not be passed over. Seen to fail with Allow and Expect that return at once.
+    // Unknown settings must not be ignored. Seen to fail with Allow and Expect that return at once.
     [TestMethod]
     [DataRow("gpt2", "surprise", "1", "the file has the option 'surprise'; known are version, ")]
     [DataRow("gpt2", "version", "\"2.0\"", "'version': \"2.0\"")]

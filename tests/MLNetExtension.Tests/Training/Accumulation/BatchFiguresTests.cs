@@ -96,7 +96,7 @@ public sealed class BatchFiguresTests
         Assert.IsLessThan(1e-12, Ragged.RelativeError(both[1].gradient, both[0].gradient));
     }
 
-    // Seen to fail with: a loss or a norm that is not finite passed over.
+    // Seen to fail with: a loss or a norm that is not finite ignored.
     [TestMethod]
     [DataRow(1.0, 1.0, true)]
     [DataRow(double.NaN, 1.0, false)]

@@ -10,7 +10,7 @@ namespace MLNetExtension.Tests.Training.Resume;
 [TestClass]
 public sealed class ResumedTimeTests
 {
-    // The clock goes on from the checkpoint: if it started anew, a training limited in time could be prolonged by stopping it.
+    // The clock goes on from the checkpoint: if it started at 0, a training limited in time could be prolonged by stopping it.
     [TestMethod]
     public void Time_spent_before_a_resume_counts_towards_the_limit()
     {

@@ -12,7 +12,7 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Training.Splitting;
 
-/// <summary>Memory that runs out, budgets that are sought, and half precision.</summary>
+/// <summary>Out of memory, the search for a budget, and half precision.</summary>
 [TestClass]
 public sealed class MemoryTests
 {
