@@ -62,6 +62,9 @@ internal sealed class JsonObjectReader
         { } other => throw Unexpected(key, other, "true or false"),
     };
 
+    /// <summary>Reads a string.</summary>
+    public string GetString(string key) => FindString(key) ?? throw Missing(key);
+
     /// <summary>Reads a string, or null where it is missing.</summary>
     public string? FindString(string key) => Find(key) switch
     {
@@ -79,14 +82,35 @@ internal sealed class JsonObjectReader
             : throw new NotSupportedException($"{Name}: '{key}' is '{name}', which is not supported. Known are: {string.Join(", ", known.Keys)}.");
     }
 
+    /// <summary>Reads an array; empty where it is missing.</summary>
+    public IReadOnlyList<JsonElement> GetItems(string key) => Find(key) switch
+    {
+        null => [],
+        { ValueKind: JsonValueKind.Array } list => [.. list.EnumerateArray()],
+        { } other => throw Unexpected(key, other, "an array"),
+    };
+
     /// <summary>Reads an array of one element for each layer, or null where it is missing.</summary>
     public IReadOnlyList<JsonElement>? FindPerLayer(string key, int layers)
     {
         if (Find(key) is not { } element)
             return null;
-        if (element.ValueKind == JsonValueKind.Array && element.GetArrayLength() == layers)
-            return [.. element.EnumerateArray()];
-        throw Unexpected(key, element, $"an array of {layers} elements, one for each layer");
+        return GetItems(key) is var items && items.Count == layers ? items : throw Unexpected(key, element, $"an array of {layers} elements, one for each layer");
+    }
+
+    /// <summary>Reads an object.</summary>
+    public JsonObjectReader GetObject(string key) => FindObject(key) ?? throw Missing(key);
+
+    /// <summary>Reads an array of objects; empty where it is missing.</summary>
+    public IReadOnlyList<JsonObjectReader> GetObjects(string key) => [.. GetItems(key).Select((item, index) => new JsonObjectReader(item, $"{Name}, '{key}[{index}]'"))];
+
+    /// <summary>Reads every key as a name and its value as an id: a vocabulary.</summary>
+    public Dictionary<string, int> ReadIds()
+    {
+        var ids = new Dictionary<string, int>(StringComparer.Ordinal);
+        foreach (JsonProperty property in _root.EnumerateObject())
+            ids.Add(property.Name, property.Value.ValueKind == JsonValueKind.Number && property.Value.TryGetInt32(out int id) ? id : throw Unexpected(property.Name, property.Value, "an id"));
+        return ids;
     }
 
     /// <summary>Reads an object, or null where it is missing.</summary>
@@ -119,16 +143,23 @@ internal sealed class JsonObjectReader
     }
 
     /// <summary>Refuses every key that has not been read.</summary>
-    /// <param name="harmless">Keys that do not change what a model computes, which may be there all the same.</param>
+    /// <param name="harmless">Keys that do not change what a model computes, which may be there all the same; null for none.</param>
     /// <exception cref="NotSupportedException">There is such a key; the message names it and those that were read.</exception>
-    public void RefuseUnread(IReadOnlySet<string> harmless)
+    public void RefuseUnread(IReadOnlySet<string>? harmless = null)
     {
         foreach (JsonProperty property in _root.EnumerateObject())
         {
-            if (property.Value.ValueKind != JsonValueKind.Null && !_read.Contains(property.Name) && !harmless.Contains(property.Name))
+            if (property.Value.ValueKind != JsonValueKind.Null && !_read.Contains(property.Name) && harmless?.Contains(property.Name) != true)
                 throw new NotSupportedException($"{Name}: '{property.Name}' is not known, and may change what the model computes; known are: {string.Join(", ", _read.Order())}. "
                     + "If it changes nothing, remove it.");
         }
+    }
+
+    /// <summary>Reads any value, or null where it is missing.</summary>
+    public JsonElement? Find(string key)
+    {
+        _read.Add(key);
+        return _root.TryGetProperty(key, out JsonElement element) && element.ValueKind != JsonValueKind.Null ? element : null;
     }
 
     /// <summary>Makes the error for a value of the wrong kind.</summary>
@@ -136,12 +167,6 @@ internal sealed class JsonObjectReader
     {
         string found = element.GetRawText();
         return new InvalidDataException($"{Name}: '{key}' is {(found.Length > 60 ? found[..60] + "..." : found)}, expected {expected}.");
-    }
-
-    private JsonElement? Find(string key)
-    {
-        _read.Add(key);
-        return _root.TryGetProperty(key, out JsonElement element) && element.ValueKind != JsonValueKind.Null ? element : null;
     }
 
     private InvalidDataException Missing(string key) => new($"{Name}: '{key}' is missing.");

@@ -74,8 +74,7 @@ internal static class SafetensorsFolder
             // A plain name: an index must not lead out of its folder.
             if (string.IsNullOrEmpty(file) || file != Path.GetFileName(file) || file.Contains('\\') || !file.EndsWith(".safetensors", StringComparison.Ordinal))
                 throw new InvalidDataException($"{index} places tensor '{property.Name}' in {property.Value.GetRawText()}, expected the name of a safetensors file beside it.");
-            if (!fileOf.TryAdd(property.Name, file))
-                throw new InvalidDataException($"{index} places tensor '{property.Name}' twice.");
+            fileOf.Add(property.Name, file);
         }
         return fileOf.Count > 0 ? fileOf : throw new InvalidDataException($"{index} has an empty 'weight_map'.");
     }

@@ -57,11 +57,8 @@ internal static class SafetensorsHeader
         if (root.ValueKind != JsonValueKind.Object)
             throw new InvalidDataException("The safetensors header is not a JSON object.");
         List<SafetensorsEntry> entries = [];
-        HashSet<string> names = [];
         foreach (JsonProperty property in root.EnumerateObject())
         {
-            if (!names.Add(property.Name))
-                throw new InvalidDataException($"The safetensors header names tensor '{property.Name}' twice.");
             if (property.Name != MetadataName)
                 entries.Add(ParseEntry(property.Name, property.Value));
         }

@@ -17,8 +17,8 @@ public static class TokenizerFolder
     /// <returns>The tokenizer, which is a <see cref="Microsoft.ML.Tokenizers.Tokenizer"/> too.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="folder"/> is null.</exception>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
-    /// <exception cref="InvalidDataException">The folder has no tokenizer, or a file is damaged or has what this library does not know; the message
-    /// names it.</exception>
+    /// <exception cref="InvalidDataException">The folder has no tokenizer, or a file is damaged; the message names it.</exception>
+    /// <exception cref="NotSupportedException">A file has what this library does not know; the message names it.</exception>
     public static ILanguageTokenizer Load(string folder) => Open(folder).Tokenizer;
 
     /// <summary>Whether a folder has a file that a tokenizer can be made of.</summary>
@@ -40,14 +40,18 @@ public static class TokenizerFolder
         {
             throw new InvalidDataException($"{folder}: {error.Message}", error);
         }
+        catch (NotSupportedException error)
+        {
+            throw new NotSupportedException($"{folder}: {error.Message}", error);
+        }
     }
 
     /// <summary>Makes a tokenizer of its files.</summary>
     /// <param name="files">The files, such as <see cref="ILanguageTokenizer.Files"/> gives them.</param>
     /// <returns>The tokenizer.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="files"/> is null.</exception>
-    /// <exception cref="InvalidDataException">There is no tokenizer among the files, or one is damaged or has what this library does not know; the
-    /// message names it.</exception>
+    /// <exception cref="InvalidDataException">There is no tokenizer among the files, or one is damaged; the message names it.</exception>
+    /// <exception cref="NotSupportedException">A file has what this library does not know; the message names it.</exception>
     public static ILanguageTokenizer Load(IReadOnlyList<TokenizerFile> files)
     {
         ArgumentNullException.ThrowIfNull(files);
@@ -85,14 +89,14 @@ public static class TokenizerFolder
             string ignored = string.Join(" and ", tokenizer.Ignored.Select(name => $"'{name}'"));
             return new LoadedTokenizer(tokenizer, tokenizer.Ignored.Count == 0 ? [] : [$"{source}: {ignored} are ignored, which change no ids: rows are truncated and padded by the trainer."]);
         }
-        catch (InvalidDataException error) when (model is not null)
+        catch (Exception error) when (model is not null && error is InvalidDataException or NotSupportedException)
         {
             // As Llama 2 and its kin are published: with both files, of which the second says the same.
             return new LoadedTokenizer(LoadModel(model, error), [$"{model.Name} is read instead of {source}, which cannot be: {error.Message}"]);
         }
     }
 
-    private static SentencePieceLanguageTokenizer LoadModel(TokenizerFile model, InvalidDataException first)
+    private static SentencePieceLanguageTokenizer LoadModel(TokenizerFile model, Exception first)
     {
         try
         {

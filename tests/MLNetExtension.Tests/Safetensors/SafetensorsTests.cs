@@ -112,7 +112,7 @@ public sealed class SafetensorsTests
     [DataRow("""{"a":{"shape":[4],"data_offsets":[0,16]}}""", "'a' has no dtype")]
     [DataRow("""{"a":{"dtype":"F32","data_offsets":[0,16]}}""", "'a' has no shape")]
     [DataRow("""{"a":[1]}""", "'a' is not described by a JSON object")]
-    [DataRow("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"a":{"dtype":"F32","shape":[2],"data_offsets":[8,16]}}""", "names tensor 'a' twice")]
+    [DataRow("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"a":{"dtype":"F32","shape":[2],"data_offsets":[8,16]}}""", "Duplicate property 'a'")]
     [DataRow("""[]""", "is not a JSON object")]
     [DataRow("""{"a":""", "is not valid JSON")]
     public void A_damaged_header_is_refused_before_any_weight_is_touched(string header, string expected)

@@ -23,8 +23,6 @@ internal static class RotaryScalingFile
             reader.FindNumber("attention_factor"), reader.GetBoolean("truncate", true)),
     };
 
-    private static readonly HashSet<string> None = [];
-
     public static (double Theta, RotaryScaling? Scaling) Read(JsonObjectReader reader, double defaultTheta, int contextLength)
     {
         double theta = reader.GetNumber("rope_theta", defaultTheta);
@@ -45,7 +43,7 @@ internal static class RotaryScalingFile
         string typeKey = type is null && olderType is not null ? "type" : "rope_type";
         Func<JsonObjectReader, int, RotaryScaling?> read = scaling.GetChoice(typeKey, Readers, newer is null ? null : "default");
         RotaryScaling? result = read(scaling, contextLength);
-        scaling.RefuseUnread(None);
+        scaling.RefuseUnread();
         return (theta, result);
     }
 

@@ -14,7 +14,7 @@ namespace MLNetExtension.Tokenization.HuggingFace;
 /// <para>Words are merged by <see cref="BpeTokenizer"/>; the text is prepared and decoded here, where the two libraries differ. Encoding, as
 /// ML.NET's methods do it, finds special tokens that are written out in the text and adds none; <see cref="EncodeText"/> finds none either, so that
 /// a text cannot forge the end of an example or a turn of a chat.</para>
-/// <para>Decoding drops special tokens unless asked not to. Bytes that are not valid, or that a special token cuts off, give U+FFFD; a lone
+/// <para>Decoding drops special tokens unless asked not to. Bytes that are not valid, or that a special token leaves incomplete, give U+FFFD; a lone
 /// surrogate is encoded in three bytes and comes back. Python's clean-up of spaces before punctuation is never done.</para>
 /// <para>It does not change once it is made, and any number of threads may use one.</para>
 /// </remarks>
@@ -89,8 +89,8 @@ internal sealed partial class HuggingFaceTokenizer : ByteTokenizer, IChatTokeniz
     /// <c>chat_template.jinja</c> where there are some.</param>
     /// <returns>The tokenizer.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="files"/> is null.</exception>
-    /// <exception cref="InvalidDataException">A file is missing or damaged, or has a component or an option that is not known; the message names
-    /// it.</exception>
+    /// <exception cref="InvalidDataException">A file is missing or damaged; the message names it.</exception>
+    /// <exception cref="NotSupportedException">A file has a component or an option that is not known; the message names it.</exception>
     public static HuggingFaceTokenizer Create(IReadOnlyList<TokenizerFile> files)
     {
         ArgumentNullException.ThrowIfNull(files);

@@ -1,163 +1,129 @@
 using System.Text.Json;
+using MLNetExtension.Files;
 
 namespace MLNetExtension.Tokenization.HuggingFace;
 
 /// <summary>Reads the components around the model of a <c>tokenizer.json</c>.</summary>
 internal static class TokenizerComponents
 {
-    /// <summary>Reads whether the normalizer is NFC, the only one that is known.</summary>
-    public static bool ReadUsesNfc(StrictJsonObject? normalizer)
-    {
-        if (normalizer is null)
-            return false;
+    private const string ByteLevel = "ByteLevel", Sequence = "Sequence";
 
-        switch (normalizer.Type)
-        {
-            case "NFC":
-                normalizer.AllowOnly("type");
-                return true;
-            case "Sequence":
-                normalizer.AllowOnly("type", "normalizers");
-                return normalizer.GetObjects("normalizers").Select(ReadUsesNfc).ToArray().Contains(true);
-            default:
-                throw normalizer.UnknownType("NFC", "Sequence");
-        }
-    }
+    // Of these, trim_offsets tells where tokens stand and never which they are, and a causal language model reads one text, so the template for pairs does not matter.
+    private static readonly HashSet<string> Harmless = ["trim_offsets", "pair"];
+
+    private static readonly Dictionary<string, Func<JsonObjectReader, bool>> Normalizers = new()
+    {
+        ["NFC"] = _ => true,
+        [Sequence] = normalizer => normalizer.GetObjects("normalizers").Select(UsesNfc).ToArray().Contains(true),
+    };
+
+    private static readonly Dictionary<string, Func<JsonObjectReader, IReadOnlyList<string>>> PreTokenizers = new()
+    {
+        [ByteLevel] = ReadByteLevel,
+        [Sequence] = ReadSteps,
+    };
+
+    private static readonly Dictionary<string, Func<JsonObjectReader, IReadOnlyList<string>>> Steps = new()
+    {
+        ["Split"] = ReadSplit,
+        ["Digits"] = step => [step.GetBoolean("individual_digits", false) ? @"\p{N}" : @"\p{N}+"],
+        [ByteLevel] = ReadByteLevel,
+    };
+
+    private static readonly Dictionary<string, Func<JsonObjectReader, (IReadOnlyList<int> Prefix, IReadOnlyList<int> Suffix)>> PostProcessors = new()
+    {
+        [ByteLevel] = IgnoreByteLevel,
+        ["TemplateProcessing"] = ReadSingle,
+        [Sequence] = ReadTemplates,
+    };
+
+    private static readonly Dictionary<string, Func<JsonObjectReader, (IReadOnlyList<int> Prefix, IReadOnlyList<int> Suffix)>> Decoders = new() { [ByteLevel] = IgnoreByteLevel };
+
+    /// <summary>Reads whether the normalizer is NFC, the only one that is known.</summary>
+    public static bool UsesNfc(JsonObjectReader? normalizer) => normalizer is not null && Read(normalizer, Normalizers);
 
     /// <summary>Reads the patterns that split text into words; the last step must be ByteLevel, which makes bytes of the words.</summary>
-    public static IReadOnlyList<string> ReadPatterns(StrictJsonObject preTokenizer)
-    {
-        var patterns = new List<string>();
-        switch (preTokenizer.Type)
-        {
-            case "ByteLevel":
-                AddByteLevel(preTokenizer, patterns);
-                break;
-            case "Sequence":
-                preTokenizer.AllowOnly("type", "pretokenizers");
-                StrictJsonObject[] steps = [.. preTokenizer.GetObjects("pretokenizers")];
-                if (steps.Length == 0 || steps[^1].Type != "ByteLevel")
-                    throw preTokenizer.Error("does not end with ByteLevel, so this is no byte-level model");
-
-                foreach (StrictJsonObject step in steps[..^1])
-                    AddStep(step, patterns);
-
-                AddByteLevel(steps[^1], patterns);
-                break;
-            default:
-                throw preTokenizer.UnknownType("ByteLevel", "Sequence");
-        }
-
-        return patterns;
-    }
+    public static IReadOnlyList<string> ReadPatterns(JsonObjectReader preTokenizer) => Read(preTokenizer, PreTokenizers);
 
     /// <summary>Reads the ids that the post-processor puts in front of a text and behind it.</summary>
-    public static (IReadOnlyList<int> Prefix, IReadOnlyList<int> Suffix) ReadTemplate(StrictJsonObject? processor)
-    {
-        switch (processor?.Type)
-        {
-            case null when processor is null:
-                return ([], []);
-            case "ByteLevel":
-                AllowByteLevel(processor); // it moves offsets, and no id
-                return ([], []);
-            case "Sequence":
-                processor.AllowOnly("type", "processors");
-                var templates = processor.GetObjects("processors").Select(ReadTemplate).Where(ids => ids.Prefix.Count + ids.Suffix.Count > 0).ToArray();
-                return templates.Length switch
-                {
-                    0 => ([], []),
-                    1 => templates[0],
-                    _ => throw processor.Error("has two templates, expected at most one"),
-                };
-            case "TemplateProcessing":
-                return ReadSingle(processor);
-            default:
-                throw processor.UnknownType("ByteLevel", "TemplateProcessing", "Sequence");
-        }
-    }
+    public static (IReadOnlyList<int> Prefix, IReadOnlyList<int> Suffix) ReadTemplate(JsonObjectReader? processor) => processor is null ? ([], []) : Read(processor, PostProcessors);
 
     /// <summary>Refuses a decoder other than the one that reads tokens as bytes.</summary>
-    public static void CheckDecoder(StrictJsonObject decoder)
-    {
-        if (decoder.Type != "ByteLevel")
-            throw decoder.UnknownType("ByteLevel");
+    public static void CheckDecoder(JsonObjectReader decoder) => Read(decoder, Decoders);
 
-        AllowByteLevel(decoder);
+    private static T Read<T>(JsonObjectReader component, IReadOnlyDictionary<string, Func<JsonObjectReader, T>> readers)
+    {
+        T result = component.GetChoice("type", readers)(component);
+        component.RefuseUnread(Harmless);
+        return result;
     }
 
-    private static void AddStep(StrictJsonObject step, List<string> patterns)
+    private static IReadOnlyList<string> ReadSteps(JsonObjectReader preTokenizer)
     {
-        switch (step.Type)
-        {
-            case "Split":
-                step.AllowOnly("type", "pattern", "behavior", "invert");
-                step.RequireOneOf("behavior", "\"Isolated\"");
-                step.RequireOneOf("invert", "false", null);
-                StrictJsonObject pattern = (step.GetObject("pattern") ?? throw step.Error("has no pattern")).AllowOnly("Regex");
-                patterns.Add(Validate(step, pattern.GetString("Regex") ?? throw step.Error("has no pattern")));
-                break;
-            case "Digits":
-                step.AllowOnly("type", "individual_digits");
-                patterns.Add(step.GetBoolean("individual_digits") ? @"\p{N}" : @"\p{N}+");
-                break;
-            default:
-                throw step.UnknownType("Split", "Digits", "ByteLevel");
-        }
+        IReadOnlyList<JsonObjectReader> steps = preTokenizer.GetObjects("pretokenizers");
+        return steps.Count > 0 && steps[^1].FindString("type") == ByteLevel ? [.. steps.SelectMany(step => Read(step, Steps))]
+            : throw new NotSupportedException($"{preTokenizer.Name} does not end with {ByteLevel}, so this is no byte-level model.");
     }
 
-    private static string Validate(StrictJsonObject step, string pattern)
+    private static IReadOnlyList<string> ReadByteLevel(JsonObjectReader component)
     {
+        if (component.GetBoolean("add_prefix_space", true))
+            throw new NotSupportedException($"{component.Name}: 'add_prefix_space' is true, which is not supported; expected false.");
+        return component.GetBoolean("use_regex", true) ? [SplitPatterns.Gpt2] : [];
+    }
+
+    private static IReadOnlyList<string> ReadSplit(JsonObjectReader step)
+    {
+        step.Require("behavior", "\"Isolated\"");
+        step.Require("invert", "false");
+        JsonObjectReader pattern = step.GetObject("pattern");
+        string regex = pattern.GetString("Regex");
+        pattern.RefuseUnread();
         try
         {
-            PatternTranslator.Compile(pattern);
-            return pattern;
+            PatternTranslator.Compile(regex);
+            return [regex];
         }
         catch (FormatException error)
         {
-            throw step.Error($"cannot be used: {error.Message}");
+            throw new NotSupportedException($"{step.Name} cannot be used: {error.Message}.", error);
         }
     }
 
-    private static void AddByteLevel(StrictJsonObject component, List<string> patterns)
+    // Behind the model it moves offsets, and no id; add_prefix_space counts in the pre-tokenizer alone.
+    private static (IReadOnlyList<int> Prefix, IReadOnlyList<int> Suffix) IgnoreByteLevel(JsonObjectReader component)
     {
-        AllowByteLevel(component);
-        component.RequireOneOf("add_prefix_space", "false");
-        if (component.GetBoolean("use_regex", absent: true))
-            patterns.Add(SplitPatterns.Gpt2);
+        _ = (component.GetBoolean("add_prefix_space", true), component.GetBoolean("use_regex", true));
+        return ([], []);
     }
 
-    // Of these, trim_offsets tells where tokens stand and never which they are; add_prefix_space counts in the pre-tokenizer alone.
-    private static void AllowByteLevel(StrictJsonObject component)
+    private static (IReadOnlyList<int> Prefix, IReadOnlyList<int> Suffix) ReadTemplates(JsonObjectReader processor)
     {
-        component.AllowOnly("type", "add_prefix_space", "trim_offsets", "use_regex");
-        _ = (component.GetBoolean("add_prefix_space"), component.GetBoolean("trim_offsets"), component.GetBoolean("use_regex"));
+        var templates = processor.GetObjects("processors").Select(ReadTemplate).Where(ids => ids.Prefix.Count + ids.Suffix.Count > 0).ToArray();
+        return templates.Length switch
+        {
+            0 => ([], []),
+            1 => templates[0],
+            _ => throw new NotSupportedException($"{processor.Name} has two templates, expected at most one."),
+        };
     }
 
-    // A causal language model reads one text, so the template for pairs does not matter.
-    private static (IReadOnlyList<int> Prefix, IReadOnlyList<int> Suffix) ReadSingle(StrictJsonObject template)
+    private static (IReadOnlyList<int> Prefix, IReadOnlyList<int> Suffix) ReadSingle(JsonObjectReader template)
     {
-        template.AllowOnly("type", "single", "pair", "special_tokens");
-        StrictJsonObject tokens = template.GetObject("special_tokens") ?? throw template.Error("has no special_tokens");
+        JsonObjectReader tokens = template.GetObject("special_tokens");
         List<int> prefix = [], suffix = [];
         int sequences = 0;
-        foreach (StrictJsonObject piece in template.GetObjects("single"))
+        foreach (JsonObjectReader piece in template.GetObjects("single"))
         {
-            piece.AllowOnly("Sequence", "SpecialToken");
-            if (piece.GetObject("SpecialToken") is { } special)
-            {
-                special.AllowOnly("id", "type_id");
-                string name = special.GetString("id") ?? throw special.Error("has no id");
-                StrictJsonObject token = (tokens.GetObject(name) ?? throw special.Error($"names '{name}', which special_tokens lacks")).AllowOnly("id", "ids", "tokens");
-                (sequences == 0 ? prefix : suffix).AddRange(token.GetItems("ids").Select(id =>
-                    id.ValueKind == JsonValueKind.Number && id.TryGetInt32(out int number) ? number : throw token.Error("has an id that is no integer")));
-            }
-            else
-            {
+            if (piece.FindObject("SpecialToken") is { } special)
+                (sequences == 0 ? prefix : suffix).AddRange(ReadTokenIds(tokens.GetObject(special.GetString("id"))));
+            else if (piece.GetObject("Sequence") is not null)
                 sequences++;
-            }
         }
 
-        return sequences == 1 ? (prefix, suffix) : throw template.Error($"has {sequences} sequences in 'single', expected 1");
+        return sequences == 1 ? (prefix, suffix) : throw new NotSupportedException($"{template.Name} has {sequences} sequences in 'single', expected 1.");
     }
+
+    private static IEnumerable<int> ReadTokenIds(JsonObjectReader token) =>
+        token.GetItems("ids").Select(item => item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out int id) ? id : throw token.Unexpected("ids", item, "ids"));
 }

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using MLNetExtension.Files;
 
 namespace MLNetExtension.Tokenization.HuggingFace;
 
@@ -7,7 +8,7 @@ namespace MLNetExtension.Tokenization.HuggingFace;
 /// <remarks>Its other settings select and configure Python classes, and are not read.</remarks>
 /// <param name="BeginningOfText">The token that begins a text.</param>
 /// <param name="EndOfText">The token that ends a text.</param>
-/// <param name="ChatTemplate">The chat template, a Jinja program, which is recognised and never run.</param>
+/// <param name="ChatTemplate">The chat template, a Jinja program, which is recognized and never run.</param>
 /// <param name="AddsBeginning">Whether the file says that a text gets its beginning token; null where it says nothing.</param>
 internal sealed record TokenizerConfiguration(string? BeginningOfText, string? EndOfText, string? ChatTemplate, bool? AddsBeginning)
 {
@@ -21,6 +22,7 @@ internal sealed record TokenizerConfiguration(string? BeginningOfText, string? E
 
     /// <summary>Reads the files; where there is none, the end of a text is the first of the usual names that is a token.</summary>
     /// <exception cref="InvalidDataException">The file is damaged.</exception>
+    /// <exception cref="NotSupportedException">It says that a text gets its end here.</exception>
     public static TokenizerConfiguration Read(IReadOnlyList<TokenizerFile> files, IEnumerable<AddedToken> tokens)
     {
         var contents = tokens.Select(token => token.Content).ToHashSet();
@@ -29,25 +31,26 @@ internal sealed record TokenizerConfiguration(string? BeginningOfText, string? E
         if (files.FirstOrDefault(file => file.Name == FileName) is not { } configuration)
             return new TokenizerConfiguration(null, usualEnd, template, null);
 
-        StrictJsonObject root = StrictJsonObject.Parse(FileName, configuration.Content);
-        if (root.GetBoolean("add_eos_token"))
-            throw root.Error("has 'add_eos_token': true; known is false, since who makes examples ends them");
-
-        return new TokenizerConfiguration(
-            ReadToken(root, "bos_token"), ReadToken(root, "eos_token") ?? usualEnd, ReadTemplate(root) ?? template,
-            root.GetProperty("add_bos_token") is null ? null : root.GetBoolean("add_bos_token"));
+        return JsonFile.Read(configuration.Content, FileName, root => Read(new JsonObjectReader(root, FileName), usualEnd, template));
     }
 
     /// <summary>Writes the file of a tokenizer that only ends its texts; Python's library loads a tokenizer with it.</summary>
     public static TokenizerFile Write(string endOfText) => new(FileName, JsonSerializer.SerializeToUtf8Bytes(
         new Dictionary<string, string> { ["tokenizer_class"] = "PreTrainedTokenizerFast", ["eos_token"] = endOfText }));
 
+    private static TokenizerConfiguration Read(JsonObjectReader root, string? usualEnd, string? template)
+    {
+        root.Require("add_eos_token", "false"); // what makes examples ends them
+        bool? addsBeginning = root.Find("add_bos_token") is null ? null : root.GetBoolean("add_bos_token", false);
+        return new TokenizerConfiguration(ReadToken(root, "bos_token"), ReadToken(root, "eos_token") ?? usualEnd, ReadTemplate(root) ?? template, addsBeginning);
+    }
+
     // A token is written as its characters, or as an object that has them as its content.
-    private static string? ReadToken(StrictJsonObject root, string name) =>
-        root.GetProperty(name) is { ValueKind: JsonValueKind.Object } ? root.GetObject(name)!.GetString("content") : root.GetString(name);
+    private static string? ReadToken(JsonObjectReader root, string key) =>
+        root.Find(key) is { ValueKind: JsonValueKind.Object } ? root.GetObject(key).FindString("content") : root.FindString(key);
 
     // A template, or a list of named ones, of which the default is for chats.
-    private static string? ReadTemplate(StrictJsonObject root) => root.GetProperty("chat_template") is { ValueKind: JsonValueKind.Array }
-        ? root.GetObjects("chat_template").FirstOrDefault(item => item.GetString("name") == "default")?.GetString("template")
-        : root.GetString("chat_template");
+    private static string? ReadTemplate(JsonObjectReader root) => root.Find("chat_template") is { ValueKind: JsonValueKind.Array }
+        ? root.GetObjects("chat_template").FirstOrDefault(item => item.FindString("name") == "default")?.FindString("template")
+        : root.FindString("chat_template");
 }

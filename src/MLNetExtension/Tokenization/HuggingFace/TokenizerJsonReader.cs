@@ -1,4 +1,5 @@
 using System.Text.Json;
+using MLNetExtension.Files;
 
 namespace MLNetExtension.Tokenization.HuggingFace;
 
@@ -9,58 +10,53 @@ internal static class TokenizerJsonReader
     public const string FileName = "tokenizer.json";
 
     /// <summary>Reads a file.</summary>
-    /// <exception cref="InvalidDataException">A component or an option is not known, or is damaged.</exception>
-    public static TokenizerDefinition Read(ReadOnlyMemory<byte> content)
-    {
-        StrictJsonObject root = StrictJsonObject.Parse(FileName, content)
-            .AllowOnly("version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder", "model");
-        root.RequireOneOf("version", "\"1.0\"", null);
-        // Left by save_pretrained after a call with either; rows are truncated and padded elsewhere.
-        string[] ignored = [.. new[] { "truncation", "padding" }.Where(name => root.GetObject(name) is not null)];
-        if (root.GetObject("decoder") is not { } decoder)
-            throw root.Error("has no decoder; known is ByteLevel");
+    /// <exception cref="InvalidDataException">It is damaged.</exception>
+    /// <exception cref="NotSupportedException">A component or an option is not known.</exception>
+    public static TokenizerDefinition Read(ReadOnlyMemory<byte> content) => JsonFile.Read(content, FileName, root => Read(new JsonObjectReader(root, FileName)));
 
-        TokenizerComponents.CheckDecoder(decoder);
-        StrictJsonObject model = root.GetObject("model") ?? throw root.Error("has no model; known is BPE");
-        (IReadOnlyList<int> prefix, IReadOnlyList<int> suffix) = TokenizerComponents.ReadTemplate(root.GetObject("post_processor"));
-        TokenizerDefinition definition = ReadModel(model) with
+    private static TokenizerDefinition Read(JsonObjectReader root)
+    {
+        root.Require("version", "\"1.0\"");
+        // Left by save_pretrained after a call with either; rows are truncated and padded elsewhere.
+        string[] ignored = [.. new[] { "truncation", "padding" }.Where(name => root.FindObject(name) is not null)];
+        TokenizerComponents.CheckDecoder(root.GetObject("decoder"));
+        (IReadOnlyList<int> prefix, IReadOnlyList<int> suffix) = TokenizerComponents.ReadTemplate(root.FindObject("post_processor"));
+        TokenizerDefinition definition = ReadModel(root.GetObject("model")) with
         {
             AddedTokens = [.. root.GetObjects("added_tokens").Select(ReadAddedToken)],
-            UsesNfc = TokenizerComponents.ReadUsesNfc(root.GetObject("normalizer")),
-            Patterns = TokenizerComponents.ReadPatterns(root.GetObject("pre_tokenizer") ?? throw root.Error("has no pre_tokenizer; known are ByteLevel, Sequence")),
+            UsesNfc = TokenizerComponents.UsesNfc(root.FindObject("normalizer")),
+            Patterns = TokenizerComponents.ReadPatterns(root.GetObject("pre_tokenizer")),
             Prefix = prefix,
             Suffix = suffix,
             Ignored = ignored,
         };
+        root.RefuseUnread();
         definition.Validate(FileName);
         return definition;
     }
 
-    private static TokenizerDefinition ReadModel(StrictJsonObject model)
+    private static TokenizerDefinition ReadModel(JsonObjectReader model)
     {
-        // The oldest files name no type.
-        if (model.Type is not (null or "BPE"))
-            throw model.UnknownType("BPE");
-
-        model.AllowOnly(
-            "type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges");
-        model.RequireOneOf("dropout", null, "0", "0.0");
-        model.RequireOneOf("continuing_subword_prefix", null, "\"\"");
-        model.RequireOneOf("end_of_word_suffix", null, "\"\"");
-        model.RequireOneOf("byte_fallback", null, "false");
+        model.Require("type", "\"BPE\""); // the oldest files name none
+        model.Require("dropout", "0.0");
+        model.Require("continuing_subword_prefix", "\"\"");
+        model.Require("end_of_word_suffix", "\"\"");
+        model.Require("byte_fallback", "false");
 
         // Nothing is unknown where every byte is a token, so these two change nothing, whatever they are.
-        _ = (model.GetString("unk_token"), model.GetBoolean("fuse_unk"));
-        return new TokenizerDefinition
+        _ = (model.FindString("unk_token"), model.GetBoolean("fuse_unk", false));
+        var definition = new TokenizerDefinition
         {
-            Vocabulary = (model.GetObject("vocab") ?? throw model.Error("has no vocab")).ReadIds(),
+            Vocabulary = model.GetObject("vocab").ReadIds(),
             Merges = [.. model.GetItems("merges").Select((merge, rank) => ReadMerge(model, merge, rank))],
-            IgnoresMerges = model.GetBoolean("ignore_merges"),
+            IgnoresMerges = model.GetBoolean("ignore_merges", false),
         };
+        model.RefuseUnread();
+        return definition;
     }
 
     // Files up to 2024 write a merge as "left right", later ones as ["left", "right"].
-    private static (string Left, string Right) ReadMerge(StrictJsonObject model, JsonElement merge, int rank)
+    private static (string Left, string Right) ReadMerge(JsonObjectReader model, JsonElement merge, int rank)
     {
         string?[] pair = merge.ValueKind switch
         {
@@ -70,18 +66,16 @@ internal static class TokenizerJsonReader
         };
         return pair is [{ Length: > 0 } left, { Length: > 0 } right]
             ? (left, right)
-            : throw model.Error($"has the merge {merge.GetRawText()} at {rank}, expected \"left right\" or [\"left\", \"right\"]");
+            : throw model.Unexpected($"merges[{rank}]", merge, "\"left right\" or [\"left\", \"right\"]");
     }
 
-    private static AddedToken ReadAddedToken(StrictJsonObject token)
+    private static AddedToken ReadAddedToken(JsonObjectReader token)
     {
-        token.AllowOnly("id", "content", "single_word", "lstrip", "rstrip", "normalized", "special");
         foreach (string option in (string[])["single_word", "lstrip", "rstrip"])
-            token.RequireOneOf(option, "false", null);
+            token.Require(option, "false");
 
-        string? content = token.GetString("content");
-        return string.IsNullOrEmpty(content)
-            ? throw token.Error("needs a 'content' that is not empty")
-            : new AddedToken(token.GetInteger("id"), content, token.GetBoolean("special"), token.GetBoolean("normalized", absent: true));
+        var added = new AddedToken(token.GetInteger("id", minimum: 0), token.GetString("content"), token.GetBoolean("special", false), token.GetBoolean("normalized", true));
+        token.RefuseUnread();
+        return added;
     }
 }

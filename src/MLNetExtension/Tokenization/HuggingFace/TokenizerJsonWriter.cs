@@ -1,131 +1,76 @@
-using System.Buffers;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace MLNetExtension.Tokenization.HuggingFace;
 
 /// <summary>Writes a definition as a <c>tokenizer.json</c> that other libraries read too.</summary>
 internal static class TokenizerJsonWriter
 {
+    private static readonly JsonSerializerOptions Options = new() { WriteIndented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     public static TokenizerFile Write(TokenizerDefinition definition)
     {
-        var buffer = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        JsonObject json = new()
         {
-            json.WriteStartObject();
-            json.WriteString("version", "1.0");
-            json.WriteNull("truncation");
-            json.WriteNull("padding");
-            WriteAddedTokens(json, definition.AddedTokens);
-            if (definition.UsesNfc)
-                WriteComponent(json, "normalizer", "NFC");
-            else
-                json.WriteNull("normalizer");
-
-            WritePreTokenizer(json, definition.Patterns);
-            WriteByteLevel(json, "post_processor", addsPrefixSpace: true, usesPattern: true);
-            WriteByteLevel(json, "decoder", addsPrefixSpace: true, usesPattern: true);
-            WriteModel(json, definition);
-            json.WriteEndObject();
-        }
-
-        return new TokenizerFile(TokenizerJsonReader.FileName, buffer.WrittenMemory.ToArray());
+            ["version"] = "1.0",
+            ["truncation"] = null,
+            ["padding"] = null,
+            ["added_tokens"] = new JsonArray([.. definition.AddedTokens.Select(AddedToken)]),
+            ["normalizer"] = definition.UsesNfc ? new JsonObject { ["type"] = "NFC" } : null,
+            ["pre_tokenizer"] = PreTokenizer(definition.Patterns),
+            ["post_processor"] = ByteLevel(addsPrefixSpace: true, usesPattern: true),
+            ["decoder"] = ByteLevel(addsPrefixSpace: true, usesPattern: true),
+            ["model"] = Model(definition),
+        };
+        return new TokenizerFile(TokenizerJsonReader.FileName, JsonSerializer.SerializeToUtf8Bytes(json, Options));
     }
 
-    private static void WriteAddedTokens(Utf8JsonWriter json, IReadOnlyList<AddedToken> tokens)
+    private static JsonObject AddedToken(AddedToken token) => new()
     {
-        json.WriteStartArray("added_tokens");
-        foreach (AddedToken token in tokens)
-        {
-            json.WriteStartObject();
-            json.WriteNumber("id", token.Id);
-            json.WriteString("content", token.Content);
-            json.WriteBoolean("single_word", false);
-            json.WriteBoolean("lstrip", false);
-            json.WriteBoolean("rstrip", false);
-            json.WriteBoolean("normalized", token.IsNormalized);
-            json.WriteBoolean("special", token.IsSpecial);
-            json.WriteEndObject();
-        }
+        ["id"] = token.Id,
+        ["content"] = token.Content,
+        ["single_word"] = false,
+        ["lstrip"] = false,
+        ["rstrip"] = false,
+        ["normalized"] = token.IsNormalized,
+        ["special"] = token.IsSpecial,
+    };
 
-        json.WriteEndArray();
-    }
-
-    private static void WritePreTokenizer(Utf8JsonWriter json, IReadOnlyList<string> patterns)
+    private static JsonObject PreTokenizer(IReadOnlyList<string> patterns)
     {
         if (patterns is [SplitPatterns.Gpt2])
+            return ByteLevel(addsPrefixSpace: false, usesPattern: true);
+        IEnumerable<JsonObject> splits = patterns.Select(pattern => new JsonObject
         {
-            WriteByteLevel(json, "pre_tokenizer", addsPrefixSpace: false, usesPattern: true);
-            return;
-        }
-
-        json.WriteStartObject("pre_tokenizer");
-        json.WriteString("type", "Sequence");
-        json.WriteStartArray("pretokenizers");
-        foreach (string pattern in patterns)
-        {
-            json.WriteStartObject();
-            json.WriteString("type", "Split");
-            json.WriteStartObject("pattern");
-            json.WriteString("Regex", pattern);
-            json.WriteEndObject();
-            json.WriteString("behavior", "Isolated");
-            json.WriteBoolean("invert", false);
-            json.WriteEndObject();
-        }
-
-        WriteByteLevel(json, null, addsPrefixSpace: false, usesPattern: false);
-        json.WriteEndArray();
-        json.WriteEndObject();
+            ["type"] = "Split",
+            ["pattern"] = new JsonObject { ["Regex"] = pattern },
+            ["behavior"] = "Isolated",
+            ["invert"] = false,
+        });
+        return new JsonObject { ["type"] = "Sequence", ["pretokenizers"] = new JsonArray([.. splits, ByteLevel(addsPrefixSpace: false, usesPattern: false)]) };
     }
 
-    private static void WriteByteLevel(Utf8JsonWriter json, string? name, bool addsPrefixSpace, bool usesPattern)
+    private static JsonObject ByteLevel(bool addsPrefixSpace, bool usesPattern) => new()
     {
-        WriteStart(json, name, "ByteLevel");
-        json.WriteBoolean("add_prefix_space", addsPrefixSpace);
-        json.WriteBoolean("trim_offsets", true);
-        json.WriteBoolean("use_regex", usesPattern);
-        json.WriteEndObject();
-    }
+        ["type"] = "ByteLevel",
+        ["add_prefix_space"] = addsPrefixSpace,
+        ["trim_offsets"] = true,
+        ["use_regex"] = usesPattern,
+    };
 
-    private static void WriteComponent(Utf8JsonWriter json, string name, string type)
+    private static JsonObject Model(TokenizerDefinition definition) => new()
     {
-        WriteStart(json, name, type);
-        json.WriteEndObject();
-    }
-
-    private static void WriteStart(Utf8JsonWriter json, string? name, string type)
-    {
-        if (name is null)
-            json.WriteStartObject();
-        else
-            json.WriteStartObject(name);
-
-        json.WriteString("type", type);
-    }
-
-    private static void WriteModel(Utf8JsonWriter json, TokenizerDefinition definition)
-    {
-        WriteStart(json, "model", "BPE");
-        json.WriteNull("dropout");
-        json.WriteNull("unk_token");
-        json.WriteNull("continuing_subword_prefix");
-        json.WriteNull("end_of_word_suffix");
-        json.WriteBoolean("fuse_unk", false);
-        json.WriteBoolean("byte_fallback", false);
-        json.WriteBoolean("ignore_merges", definition.IgnoresMerges);
-        json.WriteStartObject("vocab");
-        foreach ((string token, int id) in definition.Vocabulary.OrderBy(entry => entry.Value))
-            json.WriteNumber(token, id);
-
-        json.WriteEndObject();
-
+        ["type"] = "BPE",
+        ["dropout"] = null,
+        ["unk_token"] = null,
+        ["continuing_subword_prefix"] = null,
+        ["end_of_word_suffix"] = null,
+        ["fuse_unk"] = false,
+        ["byte_fallback"] = false,
+        ["ignore_merges"] = definition.IgnoresMerges,
+        ["vocab"] = new JsonObject(definition.Vocabulary.OrderBy(entry => entry.Value).Select(entry => KeyValuePair.Create(entry.Key, (JsonNode?)entry.Value))),
         // The older of the two forms: every reader knows it, and no byte-level token has a space.
-        json.WriteStartArray("merges");
-        foreach ((string left, string right) in definition.Merges)
-            json.WriteStringValue($"{left} {right}");
-
-        json.WriteEndArray();
-        json.WriteEndObject();
-    }
+        ["merges"] = new JsonArray([.. definition.Merges.Select(merge => (JsonNode)$"{merge.Left} {merge.Right}")]),
+    };
 }

@@ -1,4 +1,5 @@
 using System.Text;
+using MLNetExtension.Files;
 
 namespace MLNetExtension.Tokenization.HuggingFace;
 
@@ -17,7 +18,8 @@ internal static class VocabularyAndMerges
     /// <exception cref="InvalidDataException">A file is missing or damaged; the message names it.</exception>
     public static TokenizerDefinition Read(IReadOnlyList<TokenizerFile> files)
     {
-        Dictionary<string, int> vocabulary = StrictJsonObject.Parse(VocabularyFileName, FindContent(files, VocabularyFileName)).ReadIds();
+        Dictionary<string, int> vocabulary = JsonFile.Read(
+            FindContent(files, VocabularyFileName), VocabularyFileName, root => new JsonObjectReader(root, VocabularyFileName).ReadIds());
         var definition = new TokenizerDefinition
         {
             Vocabulary = vocabulary,

@@ -21,21 +21,14 @@ public sealed partial class BytePairTrainer
         /// alone.</summary>
         public string[] SpecialTokens = ["<|endoftext|>"];
 
-        /// <exception cref="ArgumentException">An option is out of its range.</exception>
+        /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
         internal void Validate()
         {
-            if (SpecialTokens is not { Length: > 0 } || SpecialTokens.Any(string.IsNullOrEmpty) || SpecialTokens.Distinct().Count() < SpecialTokens.Length)
-                throw new ArgumentException($"{nameof(SpecialTokens)} needs at least one token, none empty and none twice.");
-
-            if (VocabularySize < ByteCount + SpecialTokens.Length)
-            {
-                throw new ArgumentOutOfRangeException(
-                    nameof(VocabularySize), VocabularySize,
-                    $"{nameof(VocabularySize)} must be at least {ByteCount + SpecialTokens.Length}: 256 bytes and {SpecialTokens.Length} special tokens.");
-            }
-
-            if (MinimumPairCount < 1)
-                throw new ArgumentOutOfRangeException(nameof(MinimumPairCount), MinimumPairCount, $"{nameof(MinimumPairCount)} must be at least 1.");
+            bool areTokens = SpecialTokens is { Length: > 0 } && !SpecialTokens.Any(string.IsNullOrEmpty) && SpecialTokens.Distinct().Count() == SpecialTokens.Length;
+            Require.That(areTokens, SpecialTokens, "at least one token, none empty and none twice");
+            int minimum = ByteCount + SpecialTokens!.Length;
+            Require.That(VocabularySize >= minimum, VocabularySize, $"at least {minimum}: {ByteCount} bytes and the special tokens");
+            Require.That(MinimumPairCount >= 1, MinimumPairCount, "at least 1");
         }
     }
 

@@ -22,7 +22,7 @@ public sealed partial class BytePairTrainer
 
     /// <summary>Creates a trainer.</summary>
     /// <param name="options">How to train; null for the defaults.</param>
-    /// <exception cref="ArgumentException">An option is out of its range.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     public BytePairTrainer(Options? options = null)
     {
         _options = options ?? new Options();

@@ -5,8 +5,7 @@ namespace MLNetExtension.Tests.PackageBehavior.MicrosoftML;
 
 /// <summary>
 /// ML.NET's base class <see cref="Tokenizer"/> makes ids and counts of the tokens that a tokenizer gives, and hands limits on to it:
-/// <see cref="MLNetExtension.Tokenization.SentencePiece.SentencePieceLanguageTokenizer"/> overrides no more than those, and
-/// <see cref="MLNetExtension.Tokenization.HuggingFace.HuggingFaceTokenizer"/> leaves calls with a limit to it.
+/// <see cref="MLNetExtension.Tokenization.Bytes.ByteTokenizer"/> overrides tokens and limits, and leaves ids with a limit and counts to it.
 /// </summary>
 [TestClass]
 public sealed class TokenizerBehaviorTests

@@ -33,7 +33,7 @@ public sealed class HuggingFaceTokenizerTests
     });
 
     [TestMethod]
-    public void A_special_token_cuts_off_a_character_that_is_not_complete()
+    public void A_character_that_a_special_token_leaves_incomplete_is_invalid()
     {
         int[] emoji = [.. Gpt2.EncodeText("\U0010FFFF")];
         Assert.IsGreaterThan(1, emoji.Length);

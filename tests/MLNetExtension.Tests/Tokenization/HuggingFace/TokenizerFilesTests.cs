@@ -13,39 +13,40 @@ public sealed class TokenizerFilesTests
 {
     // Unknown settings must not be ignored. Seen to fail with Allow and Expect that return at once.
     [TestMethod]
-    [DataRow("gpt2", "surprise", "1", "the file has the option 'surprise'; known are version, ")]
-    [DataRow("gpt2", "version", "\"2.0\"", "'version': \"2.0\"")]
-    [DataRow("gpt2", "truncation", "3", "truncation is the number 3, expected an object")]
-    [DataRow("gpt2", "normalizer", """{"type":"Lowercase"}""", "normalizer has the type 'Lowercase'; known are NFC, Sequence")]
-    [DataRow("gpt2", "pre_tokenizer", """{"type":"Metaspace"}""", "pre_tokenizer has the type 'Metaspace'; known are ByteLevel, Sequence")]
-    [DataRow("gpt2", "pre_tokenizer.add_prefix_space", "true", "'add_prefix_space': true; known is false")]
-    [DataRow("gpt2", "pre_tokenizer.extra", "true", "pre_tokenizer has the option 'extra'")]
-    [DataRow("gpt2", "decoder", """{"type":"Fuse"}""", "decoder has the type 'Fuse'; known are ByteLevel")]
-    [DataRow("gpt2", "decoder", "null", "has no decoder")]
-    [DataRow("gpt2", "model.type", "\"Unigram\"", "model has the type 'Unigram'; known are BPE")]
-    [DataRow("gpt2", "model.dropout", "0.1", "'dropout': 0.1")]
-    [DataRow("gpt2", "model.end_of_word_suffix", "\"_\"", "'end_of_word_suffix': \"_\"")]
-    [DataRow("gpt2", "model.merges", """["a b c"]""", "the merge \"a b c\" at 0, expected")]
-    [DataRow("gpt2", "model.merges", """["a zzz"]""", "merge 0 ('a' and 'zzz') needs the token 'zzz'")]
-    [DataRow("gpt2", "model.vocab", """{"a":0}""", "lacks")]
-    [DataRow("gpt2", "added_tokens", """[{"id":999,"content":"<m>","lstrip":true,"special":true}]""", "added_tokens[0] has 'lstrip': true; known is false")]
-    [DataRow("gpt2", "added_tokens", """[{"id":3,"content":"<m>","special":true}]""", "have the same id, 3")]
-    [DataRow("llama3", "pre_tokenizer.pretokenizers.0.behavior", "\"Removed\"", "pre_tokenizer.pretokenizers[0] has 'behavior': \"Removed\"; known is \"Isolated\"")]
-    [DataRow("llama3", "pre_tokenizer.pretokenizers.0.type", "\"Punctuation\"", "has the type 'Punctuation'; known are Split, Digits, ByteLevel")]
+    [DataRow("gpt2", "surprise", "1", "'surprise' is not known, and may change what the model computes; known are: added_tokens, ")]
+    [DataRow("gpt2", "version", "\"2.0\"", "'version' is \"2.0\", which is not supported; expected \"1.0\"")]
+    [DataRow("gpt2", "normalizer", """{"type":"Lowercase"}""", "'normalizer': 'type' is 'Lowercase', which is not supported. Known are: NFC, Sequence")]
+    [DataRow("gpt2", "pre_tokenizer", """{"type":"Metaspace"}""", "'pre_tokenizer': 'type' is 'Metaspace', which is not supported. Known are: ByteLevel, Sequence")]
+    [DataRow("gpt2", "pre_tokenizer.add_prefix_space", "true", "'add_prefix_space' is true, which is not supported; expected false")]
+    [DataRow("gpt2", "pre_tokenizer.extra", "true", "'pre_tokenizer': 'extra' is not known")]
+    [DataRow("gpt2", "decoder", """{"type":"Fuse"}""", "'decoder': 'type' is 'Fuse', which is not supported. Known are: ByteLevel")]
+    [DataRow("gpt2", "model.type", "\"Unigram\"", "'model': 'type' is \"Unigram\", which is not supported; expected \"BPE\"")]
+    [DataRow("gpt2", "model.dropout", "0.1", "'dropout' is 0.1")]
+    [DataRow("gpt2", "model.end_of_word_suffix", "\"_\"", "'end_of_word_suffix' is \"_\"")]
+    [DataRow("gpt2", "added_tokens", """[{"id":999,"content":"<m>","lstrip":true,"special":true}]""", "'added_tokens[0]': 'lstrip' is true, which is not supported; expected false")]
+    [DataRow("llama3", "pre_tokenizer.pretokenizers.0.behavior", "\"Removed\"", "'pre_tokenizer', 'pretokenizers[0]': 'behavior' is \"Removed\"")]
+    [DataRow("llama3", "pre_tokenizer.pretokenizers.0.type", "\"Punctuation\"", "'type' is 'Punctuation', which is not supported. Known are: Split, Digits, ByteLevel")]
     [DataRow("llama3", "pre_tokenizer.pretokenizers.0.pattern.Regex", "\"\\\\w+\"", "has \\w at 0")]
     [DataRow("llama3", "pre_tokenizer.pretokenizers.1", """{"type":"Digits"}""", "does not end with ByteLevel")]
-    [DataRow("llama3", "post_processor.processors.1.type", "\"BertProcessing\"", "has the type 'BertProcessing'")]
-    [DataRow("llama3", "post_processor.processors.1.special_tokens", "{}", "names '<|begin_of_text|>', which special_tokens lacks")]
-    public void What_is_not_known_is_refused_by_name(string style, string path, string value, string message)
-    {
-        var error = Assert.ThrowsExactly<InvalidDataException>(() => HuggingFaceTokenizer.Create([File("tokenizer.json", Changed(Golden.Json(style), path, value))]));
-        Assert.Contains(message, error.Message);
-        Assert.StartsWith("tokenizer.json: ", error.Message);
-    }
+    [DataRow("llama3", "post_processor.processors.1.type", "\"BertProcessing\"", "'type' is 'BertProcessing'")]
+    public void What_is_not_known_is_refused_by_name(string style, string path, string value, string message) =>
+        AssertRefused<NotSupportedException>(style, path, value, message);
+
+    [TestMethod]
+    [DataRow("gpt2", "truncation", "3", "'truncation' is 3, expected an object")]
+    [DataRow("gpt2", "decoder", "null", "'decoder' is missing")]
+    [DataRow("gpt2", "model.merges", """["a b c"]""", "'merges[0]' is \"a b c\", expected \"left right\"")]
+    [DataRow("gpt2", "model.merges", """["a zzz"]""", "merge 0 ('a' and 'zzz') needs the token 'zzz'")]
+    [DataRow("gpt2", "model.vocab", """{"a":0}""", "lacks")]
+    [DataRow("gpt2", "added_tokens", """[{"id":3,"content":"<m>","special":true}]""", "have the same id, 3")]
+    [DataRow("gpt2", "added_tokens", """[{"id":999,"content":"","special":true}]""", "the token with the id 999 is empty")]
+    [DataRow("llama3", "post_processor.processors.1.special_tokens", "{}", "'<|begin_of_text|>' is missing")]
+    public void What_contradicts_itself_is_refused_by_name(string style, string path, string value, string message) =>
+        AssertRefused<InvalidDataException>(style, path, value, message);
 
     [TestMethod]
     [DataRow("{", "is not valid JSON")]
-    [DataRow("[]", "the file is a list, expected an object")]
+    [DataRow("[]", "is not a JSON object")]
     [DataRow("""{"version":"1.0","version":"1.0"}""", "is not valid JSON")]
     public void What_is_no_tokenizer_at_all_is_refused(string json, string message) =>
         Assert.Contains(message, Assert.ThrowsExactly<InvalidDataException>(() => HuggingFaceTokenizer.Create([File("tokenizer.json", json)])).Message);
@@ -53,8 +54,7 @@ public sealed class TokenizerFilesTests
     [TestMethod]
     [DataRow("""{"eos_token":"<none>"}""", "'eos_token' is '<none>', which tokenizer.json lacks")]
     [DataRow("""{"eos_token":"<|endoftext|>","add_bos_token":true}""", "'add_bos_token' is true")]
-    [DataRow("""{"eos_token":"<|endoftext|>","add_eos_token":true}""", "'add_eos_token': true")]
-    [DataRow("""{"eos_token":7}""", "'eos_token': the number 7, expected a string")]
+    [DataRow("""{"eos_token":7}""", "'eos_token' is 7, expected a string")]
     public void A_configuration_that_contradicts_the_tokenizer_is_refused(string json, string message) => Assert.Contains(
         message,
         Assert.ThrowsExactly<InvalidDataException>(() => HuggingFaceTokenizer.Create([File("tokenizer.json", Golden.Json("gpt2")), File("tokenizer_config.json", json)])).Message);
@@ -81,7 +81,7 @@ public sealed class TokenizerFilesTests
         // A tokenizer.json that can be read comes first, and where neither can be, both are named.
         Assert.IsInstanceOfType<HuggingFaceTokenizer>(TokenizerFolder.Load([File("tokenizer.json", Golden.Json("gpt2")), model]));
         string message = Assert.ThrowsExactly<InvalidDataException>(() => TokenizerFolder.Load([json, new TokenizerFile("tokenizer.model", new byte[] { 255 })])).Message;
-        Assert.Contains("decoder has the type 'Sequence'", message);
+        Assert.Contains("'decoder': 'type' is 'Sequence'", message);
         Assert.Contains("tokenizer.model cannot be read", message);
     }
 
@@ -91,6 +91,13 @@ public sealed class TokenizerFilesTests
         string message = Assert.ThrowsExactly<InvalidDataException>(() => TokenizerFolder.Load([File("tokenizer.model", "IQ== 0\nIg== 1\nIw== 2\n")])).Message;
         Assert.Contains("tiktoken's text format", message);
         Assert.Contains("tokenizer.json", message);
+    }
+
+    [TestMethod]
+    public void A_configuration_that_adds_the_end_of_a_text_is_refused()
+    {
+        TokenizerFile configuration = File("tokenizer_config.json", """{"eos_token":"<|endoftext|>","add_eos_token":true}""");
+        Assert.Contains("'add_eos_token' is true", Assert.ThrowsExactly<NotSupportedException>(() => HuggingFaceTokenizer.Create([File("tokenizer.json", Golden.Json("gpt2")), configuration])).Message);
     }
 
     [TestMethod]
@@ -183,6 +190,14 @@ public sealed class TokenizerFilesTests
     {
         var splitter = new PatternPreTokenizer([@"\p{L}+"]);
         Texts.ForAll(Texts.Any, text => string.Concat(splitter.PreTokenize(text).Select(word => text.Substring(word.Offset, word.Length))) == text);
+    }
+
+    private static void AssertRefused<TException>(string style, string path, string value, string message)
+        where TException : Exception
+    {
+        var error = Assert.ThrowsExactly<TException>(() => HuggingFaceTokenizer.Create([File("tokenizer.json", Changed(Golden.Json(style), path, value))]));
+        Assert.Contains(message, error.Message);
+        Assert.StartsWith("tokenizer.json", error.Message);
     }
 
     private static string[] Merges(string style) => [.. JsonNode.Parse(Golden.Json(style))!["model"]!["merges"]!.AsArray().Select(merge => merge!.GetValue<string>())];

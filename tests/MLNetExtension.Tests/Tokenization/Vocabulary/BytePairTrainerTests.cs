@@ -91,8 +91,8 @@ public sealed class BytePairTrainerTests
     {
         Assert.Contains("at least 257", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new BytePairTrainer(new() { VocabularySize = 256 })).Message);
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new BytePairTrainer(new() { MinimumPairCount = 0 }));
-        Assert.ThrowsExactly<ArgumentException>(() => new BytePairTrainer(new() { SpecialTokens = [] }));
-        Assert.ThrowsExactly<ArgumentException>(() => new BytePairTrainer(new() { SpecialTokens = ["<s>", "<s>"] }));
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new BytePairTrainer(new() { SpecialTokens = [] }));
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new BytePairTrainer(new() { SpecialTokens = ["<s>", "<s>"] }));
         Assert.ThrowsExactly<FormatException>(() => Train(["a"], new() { Pattern = @"\w+" }));
         Assert.ThrowsExactly<InvalidDataException>(() => Train(["abab"], new() { SpecialTokens = ["ab"] }));
         Assert.ThrowsExactly<OperationCanceledException>(() => new BytePairTrainer().Train(["a"], cancellationToken: new CancellationToken(canceled: true)));
