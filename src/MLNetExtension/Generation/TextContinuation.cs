@@ -1,5 +1,4 @@
 using MLNetExtension.Tokenization;
-using MLNetExtension.Tokenization.Streaming;
 
 namespace MLNetExtension.Generation;
 
@@ -11,7 +10,7 @@ internal sealed class TextContinuation
     private readonly List<int> _ids;
     private readonly HashSet<int> _seen;
     private readonly TokenSampler _sampler;
-    private readonly IStreamingDecoder _decoder;
+    private readonly StreamingDecoder _decoder;
     private readonly StopStringFilter _stop;
     private int _remaining;
 
@@ -26,7 +25,7 @@ internal sealed class TextContinuation
         _ids = [.. ids];
         _seen = [.. ids.Where(id => !endIds.Contains(id))];
         _sampler = new TokenSampler(options);
-        _decoder = StreamingDecoder.Create(tokenizer);
+        _decoder = new StreamingDecoder(tokenizer);
         _stop = new StopStringFilter(options.StopStrings);
     }
 

@@ -61,7 +61,7 @@ internal static class RotaryScalingFile
         };
     }
 
-    // transformers before 4.43 reads "type", later versions "rope_type".
+    // Some readers look for "type", others for "rope_type". (transformers before 4.43 takes "type" and "factor" with no third key.)
     private static JsonObject Scaling(string type, double factor) => new() { ["type"] = type, ["rope_type"] = type, ["factor"] = Float(factor) };
 
     private static JsonObject Llama3(RotaryScaling.Llama3 llama3)

@@ -11,9 +11,6 @@ internal abstract class ByteTokenizer : Tokenizer
     /// <summary>One more than the largest id.</summary>
     public abstract int VocabularySize { get; }
 
-    /// <summary>Whether a text's first tokens decode differently from the same tokens inside a text.</summary>
-    public virtual bool DecodesStartDifferently => false;
-
     /// <summary>The UTF-8 bytes that a token spells; 0 for special tokens.</summary>
     /// <exception cref="InvalidOperationException">There is no such token.</exception>
     public int ByteCount(int id) => GetBytes(id).Length;

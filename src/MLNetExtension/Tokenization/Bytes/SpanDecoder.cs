@@ -7,7 +7,8 @@ internal ref struct SpanDecoder(Span<char> destination)
 {
     private readonly Span<char> _destination = destination;
     private readonly Queue<int> _ends = new(); // of tokens that are not written yet, in bytes from the first token's
-    private PendingBytes _pending;
+    private readonly byte[] _pending = new byte[4]; // of a character that is not complete: three can wait for a fourth
+    private int _pendingCount;
     private int _bytesRead;
     private int _bytesWritten;
     private int _chars;
@@ -37,24 +38,25 @@ internal ref struct SpanDecoder(Span<char> destination)
             CountWritten();
             foreach (byte value in bytes)
             {
-                _pending.Add(value);
+                _pending[_pendingCount++] = value;
                 if (!TryWrite(isFinal: false))
                     return OperationStatus.DestinationTooSmall;
             }
         }
 
-        return _pending.Count > 0 ? OperationStatus.NeedMoreData : OperationStatus.Done;
+        return _pendingCount > 0 ? OperationStatus.NeedMoreData : OperationStatus.Done;
     }
 
     private bool TryWrite(bool isFinal)
     {
         Span<char> chars = stackalloc char[2];
-        while (_pending.TryPeek(isFinal, chars, out int bytesRead, out int count))
+        while (_pendingCount > 0 && Wtf8.DecodeFirst(_pending.AsSpan(0, _pendingCount), isFinal, chars, out int bytesRead, out int count))
         {
             if (!chars[..count].TryCopyTo(_destination[_chars..]))
                 return false;
 
-            _pending.Remove(bytesRead);
+            _pendingCount -= bytesRead;
+            _pending.AsSpan(bytesRead, _pendingCount).CopyTo(_pending);
             _bytesWritten += bytesRead;
             _chars += count;
             CountWritten();

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Microsoft.ML.Tokenizers;
 
 namespace MLNetExtension.Tokenization.HuggingFace;
@@ -34,21 +33,13 @@ internal sealed partial class HuggingFaceTokenizer
     {
         PreparedText prepared = _everyToken.Prepare(text, settings.ConsiderNormalization);
         var tokens = new List<EncodedToken>();
-        var words = new List<(int Offset, int Length)>();
-        foreach (TextPart part in prepared.Parts)
+        // One token past the limit tells whether the limit falls inside a character.
+        foreach (TextPart part in Split(prepared, settings.ConsiderPreTokenization).TakeWhile(_ => tokens.Count <= settings.MaxTokenCount))
         {
-            // One token past the limit tells whether the limit falls inside a character.
-            if (tokens.Count > settings.MaxTokenCount)
-                break;
-
-            if (part.Id != TextPart.Plain)
-            {
+            if (part.Id == TextPart.Plain)
+                _words.Encode(prepared.Text.AsSpan(part.Start, part.Length), part.Start, tokens);
+            else
                 tokens.Add(new EncodedToken(part.Id, prepared.Text.Substring(part.Start, part.Length), part.Start..(part.Start + part.Length)));
-                continue;
-            }
-
-            foreach ((int offset, int length) in SplitWords(prepared, part, settings.ConsiderPreTokenization, words))
-                _words.Encode(prepared.Text.AsSpan(part.Start + offset, length), part.Start + offset, tokens);
         }
 
         return (prepared.Text, tokens);
@@ -57,30 +48,31 @@ internal sealed partial class HuggingFaceTokenizer
     private List<int> EncodeIds(PreparedText prepared, bool considerPreTokenization)
     {
         var ids = new List<int>();
-        var words = new List<(int Offset, int Length)>();
-        foreach (TextPart part in prepared.Parts)
+        foreach (TextPart part in Split(prepared, considerPreTokenization))
         {
-            if (part.Id != TextPart.Plain)
-            {
+            if (part.Id == TextPart.Plain)
+                _words.Encode(prepared.Text.AsSpan(part.Start, part.Length), ids);
+            else
                 ids.Add(part.Id);
-                continue;
-            }
-
-            foreach ((int offset, int length) in SplitWords(prepared, part, considerPreTokenization, words))
-                _words.Encode(prepared.Text.AsSpan(part.Start + offset, length), ids);
         }
 
         return ids;
     }
 
-    private ReadOnlySpan<(int Offset, int Length)> SplitWords(PreparedText prepared, TextPart part, bool considerPreTokenization, List<(int Offset, int Length)> words)
+    // The added tokens and, between them, the words.
+    private IEnumerable<TextPart> Split(PreparedText prepared, bool considerPreTokenization)
     {
-        words.Clear();
-        if (considerPreTokenization)
-            _preTokenizer.Split(prepared.Text.AsSpan(part.Start, part.Length), words);
-        else
-            words.Add((0, part.Length));
+        var words = new List<(int Offset, int Length)>();
+        foreach (TextPart part in prepared.Parts)
+        {
+            words.Clear();
+            if (part.Id == TextPart.Plain && considerPreTokenization)
+                _preTokenizer.Split(prepared.Text.AsSpan(part.Start, part.Length), words);
+            else
+                words.Add((0, part.Length));
 
-        return CollectionsMarshal.AsSpan(words);
+            foreach ((int offset, int length) in words)
+                yield return new TextPart(part.Start + offset, length, part.Id);
+        }
     }
 }

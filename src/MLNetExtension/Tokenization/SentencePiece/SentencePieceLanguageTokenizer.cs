@@ -30,26 +30,27 @@ internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageT
     /// <summary>Reads a model.</summary>
     /// <param name="file">The bytes of <c>tokenizer.model</c>.</param>
     /// <exception cref="ArgumentNullException"><paramref name="file"/> is null.</exception>
-    /// <exception cref="InvalidDataException">The model is damaged, or of a kind that is not known; the message says which.</exception>
+    /// <exception cref="InvalidDataException">The model is damaged.</exception>
+    /// <exception cref="NotSupportedException">It is of a kind that is not known; the message says which.</exception>
     public SentencePieceLanguageTokenizer(TokenizerFile file)
     {
         ArgumentNullException.ThrowIfNull(file);
         Files = [file];
         _model = SentencePieceModel.Read(file);
         _pieces = new PieceTable(_model.Pieces);
-        _split = _model.ModelKind == SentencePieceModel.Kind.Unigram ? new UnigramSplitter(_pieces).Split : new BytePairSplitter(_pieces).Split;
-        Normalizer = new SentencePieceNormalizer(_model, _pieces);
+        _split = _model.Kind == ModelKind.Unigram ? new UnigramSplitter(_pieces).Split : new BytePairSplitter(_pieces).Split;
+        Normalizer = new SentencePieceNormalizer(_model.Normalization, _pieces);
         _bytes = [.. _model.Pieces.Select(BytesOf)];
         for (int id = 0; id < _bytes.Length; id++)
         {
-            if (_model.Pieces[id].Kind == SentencePieceModel.PieceKind.Byte)
+            if (_model.Pieces[id].Kind == PieceKind.Byte)
                 _byteIds[_bytes[id][0]] = id;
         }
 
-        _unknownId = _model.Pieces.FindIndex(piece => piece.Kind == SentencePieceModel.PieceKind.Unknown);
+        _unknownId = Find(piece => piece.Kind == PieceKind.Unknown)!.Value;
         _unknownText = new() { [_unknownId] = _model.UnknownText };
-        EndOfTextId = FindControl(_model.End)!.Value;
-        BeginningOfTextId = FindControl(_model.Beginning);
+        EndOfTextId = Find(piece => piece.Kind == PieceKind.Control && piece.Text == _model.End)!.Value;
+        BeginningOfTextId = Find(piece => piece.Kind == PieceKind.Control && piece.Text == _model.Beginning);
     }
 
     /// <inheritdoc/>
@@ -68,9 +69,6 @@ internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageT
     public override Normalizer Normalizer { get; }
 
     /// <inheritdoc/>
-    public override bool DecodesStartDifferently => _model.AddsSpace || _model.RemovesExtraSpaces;
-
-    /// <inheritdoc/>
     public IReadOnlyList<int> EncodeText(string text) => [.. Encode(Normalizer.Normalize(text)).Select(token => token.Id)];
 
     /// <inheritdoc/>
@@ -87,19 +85,19 @@ internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageT
     {
         int[] all = [.. ids];
         string text = Decode(all, _unknownText);
-        if (!DecodesStartDifferently)
+        if (_model.Normalization is { AddsSpace: false, RemovesExtraSpaces: false })
             return text;
 
-        foreach (SentencePieceModel.Piece piece in all.Select(id => _pieces[id]))
+        foreach (Piece piece in all.Select(id => _pieces[id]))
         {
-            if (piece.Kind == SentencePieceModel.PieceKind.Control)
+            if (piece.Kind == PieceKind.Control)
                 continue;
 
-            if (piece.Kind is SentencePieceModel.PieceKind.Byte or SentencePieceModel.PieceKind.Unknown || piece.Text[0] != Space)
+            if (piece.Kind is PieceKind.Byte or PieceKind.Unknown || piece.Text[0] != Space)
                 break;
 
             text = text[1..];
-            if (!_model.RemovesExtraSpaces || piece.Text.Length > 1)
+            if (!_model.Normalization.RemovesExtraSpaces || piece.Text.Length > 1)
                 break;
         }
 
@@ -145,13 +143,12 @@ internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageT
         return tokens;
     }
 
-    private int? FindControl(string text) =>
-        _model.Pieces.FindIndex(piece => piece.Kind == SentencePieceModel.PieceKind.Control && piece.Text == text) is var id and >= 0 ? id : null;
+    private int? Find(Predicate<Piece> isIt) => Array.FindIndex([.. _model.Pieces], isIt) is var id and >= 0 ? id : null;
 
-    private static byte[] BytesOf(SentencePieceModel.Piece piece) => piece.Kind switch
+    private static byte[] BytesOf(Piece piece) => piece.Kind switch
     {
-        SentencePieceModel.PieceKind.Unknown or SentencePieceModel.PieceKind.Control => [],
-        SentencePieceModel.PieceKind.Byte => [byte.Parse(piece.Text.AsSpan(3, 2), NumberStyles.HexNumber, CultureInfo.InvariantCulture)],
+        PieceKind.Unknown or PieceKind.Control => [],
+        PieceKind.Byte => [byte.Parse(piece.Text.AsSpan(3, 2), NumberStyles.HexNumber, CultureInfo.InvariantCulture)],
         _ => Encoding.UTF8.GetBytes(piece.Text.Replace(Space, ' ')),
     };
 }

@@ -7,9 +7,9 @@ using MLNetExtension.Tokenization.Bytes;
 namespace MLNetExtension.Tokenization.SentencePiece;
 
 /// <summary>Brings text into the form that a SentencePiece model splits: rules of the model's own, a space in front, extra spaces dropped, U+2581 for spaces.</summary>
-internal sealed class SentencePieceNormalizer(SentencePieceModel model, PieceTable pieces) : Normalizer
+internal sealed class SentencePieceNormalizer(Normalization rules, PieceTable pieces) : Normalizer
 {
-    private readonly CharacterMap? _map = model.CharacterMap.IsEmpty ? null : new CharacterMap(model.CharacterMap.Span);
+    private readonly CharacterMap? _map = rules.CharacterMap.IsEmpty ? null : new CharacterMap(rules.CharacterMap.Span);
 
     /// <inheritdoc/>
     public override string Normalize(string original)
@@ -18,13 +18,13 @@ internal sealed class SentencePieceNormalizer(SentencePieceModel model, PieceTab
         if (original.Length == 0)
             return "";
 
-        string text = _map is null && !model.RemovesExtraSpaces ? original : Replace(original);
-        if (model.AddsSpace)
+        string text = _map is null && !rules.RemovesExtraSpaces ? original : Replace(original);
+        if (rules.AddsSpace)
             text = " " + text;
 
-        char space = model.EscapesSpaces ? SentencePieceLanguageTokenizer.Space : ' ';
+        char space = rules.EscapesSpaces ? SentencePieceLanguageTokenizer.Space : ' ';
         text = text.Replace(' ', space);
-        return model.RemovesExtraSpaces ? text.TrimEnd(space) : text;
+        return rules.RemovesExtraSpaces ? text.TrimEnd(space) : text;
     }
 
     /// <inheritdoc/>
@@ -35,7 +35,7 @@ internal sealed class SentencePieceNormalizer(SentencePieceModel model, PieceTab
         byte[] bytes = new byte[Wtf8.CountBytes(original)];
         Wtf8.Encode(original, bytes, out _);
         var result = new ArrayBufferWriter<byte>(bytes.Length);
-        bool dropsSpace = model.RemovesExtraSpaces;
+        bool dropsSpace = rules.RemovesExtraSpaces;
         int at = 0; // in bytes
         for (int start = 0; start < original.Length;)
         {
@@ -61,7 +61,7 @@ internal sealed class SentencePieceNormalizer(SentencePieceModel model, PieceTab
 
             result.Write(replacement);
             if (!replacement.IsEmpty)
-                dropsSpace = model.RemovesExtraSpaces && replacement[^1] == ' ';
+                dropsSpace = rules.RemovesExtraSpaces && replacement[^1] == ' ';
         }
 
         var text = new ArrayBufferWriter<char>();

@@ -44,5 +44,5 @@ internal sealed class UnigramSplitter(PieceTable pieces)
         }
     }
 
-    private double ScoreOf(int id) => pieces[id] is { Kind: SentencePieceModel.PieceKind.UserDefined } ? UserDefinedScore : pieces[id].Score;
+    private double ScoreOf(int id) => pieces[id] is { Kind: PieceKind.UserDefined } ? UserDefinedScore : pieces[id].Score;
 }

@@ -92,7 +92,7 @@ internal sealed class HuggingFaceModelTests
         Assert.Contains($"\"model_type\": \"{name.Split(' ')[0]}\"", File.ReadAllText(Path.Combine(folder.Path, "config.json")));
     }
 
-    // Until 4.43 Hugging Face's check asked for 'type' and for a factor that Python takes for a float: "`rope_scaling`'s factor field must be a float > 1, got 4".
+    // Some readers look for 'type', others for 'rope_type', and Python takes a number without a point for an integer: "`rope_scaling`'s factor field must be a float > 1, got 4".
     [TestMethod]
     public void Rotary_scaling_is_written_for_older_and_newer_readers()
     {

@@ -1,8 +1,8 @@
 using System.Buffers;
 using System.Text;
 using Microsoft.ML.Tokenizers;
+using MLNetExtension.Tokenization;
 using MLNetExtension.Tokenization.HuggingFace;
-using MLNetExtension.Tokenization.Streaming;
 
 namespace MLNetExtension.Tests.Tokenization.HuggingFace;
 
@@ -25,7 +25,7 @@ public sealed class HuggingFaceTokenizerTests
     public void The_pieces_of_a_stream_together_are_the_whole() => Texts.ForAll(Texts.Any, text =>
     {
         IReadOnlyList<int> ids = Llama3.EncodeToIds(text + "<|eot_id|>" + text);
-        IStreamingDecoder decoder = StreamingDecoder.Create(Llama3);
+        StreamingDecoder decoder = new StreamingDecoder(Llama3);
         string[] pieces = [.. ids.Select(decoder.Append), decoder.Flush()];
         string[] given = [.. pieces.Where(piece => piece.Length > 0)];
         return string.Concat(pieces) == Llama3.Decode(ids)
@@ -38,7 +38,7 @@ public sealed class HuggingFaceTokenizerTests
         int[] emoji = [.. Gpt2.EncodeText("\U0010FFFF")];
         Assert.IsGreaterThan(1, emoji.Length);
         int[] ids = [emoji[0], Gpt2.EndOfTextId, .. Gpt2.EncodeText("a")];
-        IStreamingDecoder decoder = StreamingDecoder.Create(Gpt2);
+        StreamingDecoder decoder = new StreamingDecoder(Gpt2);
         Assert.AreEqual("\uFFFDa", Gpt2.Decode(ids));
         Assert.AreEqual("\uFFFDa", string.Concat(ids.Select(decoder.Append)) + decoder.Flush());
     }
@@ -124,7 +124,7 @@ public sealed class HuggingFaceTokenizerTests
     {
         int id = Gpt2.VocabularySize;
         Assert.Contains($"Token id {id} ", Assert.ThrowsExactly<InvalidOperationException>(() => Gpt2.Decode([id])).Message);
-        Assert.ThrowsExactly<InvalidOperationException>(() => StreamingDecoder.Create(Gpt2).Append(-1));
+        Assert.ThrowsExactly<InvalidOperationException>(() => new StreamingDecoder(Gpt2).Append(-1));
         Assert.ThrowsExactly<InvalidOperationException>(() => Gpt2.ByteCount(id));
         Assert.AreEqual(OperationStatus.InvalidData, Gpt2.Decode([65, id], new char[9], out int consumed, out _));
         Assert.AreEqual(1, consumed);

@@ -2,7 +2,6 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.ML.Tokenizers;
 using MLNetExtension.Tokenization;
-using MLNetExtension.Tokenization.Streaming;
 
 namespace MLNetExtension.Tests.Tokenization.SentencePiece;
 
@@ -41,7 +40,7 @@ public sealed class SentencePieceGoldenTests
         string[] decoded = [.. Expected.Value.GetProperty("models").GetProperty(name).GetProperty("decoded").EnumerateArray().Select(text => text.GetString()!)];
         foreach ((int[] ids, string expected) in Ids(name).Zip(decoded))
         {
-            IStreamingDecoder decoder = StreamingDecoder.Create(tokenizer);
+            StreamingDecoder decoder = new StreamingDecoder(tokenizer);
             Assert.AreEqual(expected, tokenizer.Decode(ids));
             Assert.AreEqual(expected, string.Concat(ids.Select(decoder.Append)) + decoder.Flush());
         }

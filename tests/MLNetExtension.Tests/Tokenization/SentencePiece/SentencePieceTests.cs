@@ -1,7 +1,6 @@
 using System.Text;
 using MLNetExtension.Tokenization;
 using MLNetExtension.Tokenization.SentencePiece;
-using MLNetExtension.Tokenization.Streaming;
 
 namespace MLNetExtension.Tests.Tokenization.SentencePiece;
 
@@ -25,7 +24,7 @@ public sealed class SentencePieceTests
         Assert.AreEqual(0, tokenizer.ByteCount(tokenizer.EndOfTextId));
         Assert.ThrowsExactly<InvalidOperationException>(() => tokenizer.ByteCount(265));
 
-        IStreamingDecoder decoder = StreamingDecoder.Create(tokenizer);
+        StreamingDecoder decoder = new StreamingDecoder(tokenizer);
         Assert.AreEqual("ab bé", string.Concat(tokenizer.EncodeText("ab bé").Select(decoder.Append)) + decoder.Flush());
     }
 

@@ -1,8 +1,7 @@
 using MLNetExtension.Tokenization;
 using MLNetExtension.Tokenization.Bytes;
-using MLNetExtension.Tokenization.Streaming;
 
-namespace MLNetExtension.Tests.Tokenization.Streaming;
+namespace MLNetExtension.Tests.Tokenization;
 
 [TestClass]
 public sealed class StreamingDecoderTests
@@ -36,7 +35,7 @@ public sealed class StreamingDecoderTests
 
     [TestMethod]
     public void An_unknown_id_is_an_error() =>
-        Assert.ThrowsExactly<InvalidOperationException>(() => StreamingDecoder.Create(Bytes).Append(257));
+        Assert.ThrowsExactly<InvalidOperationException>(() => new StreamingDecoder(Bytes).Append(257));
 
     [TestMethod]
     public void A_tokenizer_that_drops_the_first_space_keeps_the_others()
@@ -50,7 +49,7 @@ public sealed class StreamingDecoderTests
 
     private static IEnumerable<string> Pieces(ILanguageTokenizer tokenizer, IEnumerable<int> ids)
     {
-        IStreamingDecoder decoder = StreamingDecoder.Create(tokenizer);
+        StreamingDecoder decoder = new StreamingDecoder(tokenizer);
         foreach (int id in ids)
             yield return decoder.Append(id);
 
