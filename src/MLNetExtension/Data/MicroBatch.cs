@@ -12,9 +12,9 @@ internal sealed class MicroBatch : IDisposable
     {
         int count = examples.Sum(e => e.TargetCount);
         long[] ids = new long[layout.Rows * layout.Length];
-        long[] positions = new long[count], targets = new long[count];
+        long[] positions = new long[count], tokens = new long[count], targets = new long[count];
         double[] weights = new double[count];
-        int n = 0, start = 0;
+        int n = 0, start = 0, before = 0;
         foreach (TokenExample example in examples)
         {
             for (int t = 0; t < example.Length; t++)
@@ -22,14 +22,16 @@ internal sealed class MicroBatch : IDisposable
                 ids[start + t] = example.Ids[t];
                 if (example.Targets[t] == TokenExample.IgnoredTarget)
                     continue;
-                (positions[n], targets[n], weights[n]) = (start + t, example.Targets[t], example.Weight);
+                (positions[n], tokens[n], targets[n], weights[n]) = (start + t, before + t, example.Targets[t], example.Weight);
                 n++;
             }
             start += layout.Packed ? example.Length : layout.Length;
+            before += example.Length;
         }
 
         Ids = tensor(ids, [layout.Rows, layout.Length], device: device);
         TargetPositions = tensor(positions, device: device);
+        TargetTokens = tensor(tokens, device: device);
         Targets = tensor(targets, device: device);
         TargetWeights = examples.All(e => e.Weight == 1) ? null : tensor(weights, device: device);
         TargetCount = count;
@@ -42,6 +44,9 @@ internal sealed class MicroBatch : IDisposable
 
     /// <summary>Where the targets are in the flattened ids, [N] int64. Row by row, in order.</summary>
     public Tensor TargetPositions { get; }
+
+    /// <summary>Where the targets are among the real tokens, padding left out, [N] int64.</summary>
+    public Tensor TargetTokens { get; }
 
     /// <summary>The target ids, [N] int64.</summary>
     public Tensor Targets { get; }
@@ -78,6 +83,7 @@ internal sealed class MicroBatch : IDisposable
     {
         Ids.Dispose();
         TargetPositions.Dispose();
+        TargetTokens.Dispose();
         Targets.Dispose();
         TargetWeights?.Dispose();
     }

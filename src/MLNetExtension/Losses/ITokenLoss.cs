@@ -12,7 +12,7 @@ public sealed record TokenTargets(Tensor Hidden, Tensor? HeadWeight, Tensor Targ
 
 /// <summary>Where a loss adds its gradient.</summary>
 /// <param name="Hidden">Buffer of the gradient by the hidden states, [N,C].</param>
-/// <param name="HeadWeight">Buffer of the gradient by the head's weight, [V,C]; null where that is not trained.</param>
+/// <param name="HeadWeight">Buffer of the gradient by the head's weight, [V,C], float32 where the head is in half precision, whose sums lose what is small; null where that is not trained.</param>
 /// <param name="Scale">What the gradient of the sum, not the sum, is multiplied by.</param>
 public sealed record TokenGradients(Tensor Hidden, Tensor? HeadWeight, double Scale);
 

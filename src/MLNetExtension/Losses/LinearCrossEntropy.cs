@@ -1,3 +1,4 @@
+using MLNetExtension.Models;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -43,7 +44,10 @@ public sealed class LinearCrossEntropy(int chunkTokens = 256, double labelSmooth
                 hiddenGradient.add_(logitGradient);
             else
                 hiddenGradient.addmm_(logitGradient, targets.HeadWeight);                                    // [n,V] [V,C]
-            gradients.HeadWeight?.addmm_(logitGradient.t(), h);                                             // [V,n] [n,C]
+            if (gradients.HeadWeight?.dtype == h.dtype)
+                gradients.HeadWeight.addmm_(logitGradient.t(), h);                                           // [V,n] [n,C]
+            else
+                gradients.HeadWeight?.add_(logitGradient.t().mm(h));    // in half precision, of which each chunk is rounded once and none is summed
         });
         return new LossSum(sum, targets.TargetCount, correct);
     }
@@ -57,7 +61,7 @@ public sealed class LinearCrossEntropy(int chunkTokens = 256, double labelSmooth
     public Tensor PerToken(Tensor hidden, Tensor? headWeight, Tensor targets, Tensor? correct = null)
     {
         using var _ = no_grad();
-        Tensor losses = empty(targets.shape[0], dtype: AtLeastSingle(hidden.dtype), device: hidden.device);
+        Tensor losses = empty(targets.shape[0], dtype: hidden.dtype.Widen(), device: hidden.device);
         ForEachChunk(hidden, headWeight, targets, (start, _, y, logits) =>
         {
             losses.narrow(0, start, y.shape[0]).copy_(logits.log_softmax(1).gather(1, y).squeeze(1)).neg_();
@@ -106,10 +110,7 @@ public sealed class LinearCrossEntropy(int chunkTokens = 256, double labelSmooth
             long count = Math.Min(chunkTokens, all - start);
             Tensor h = hidden.narrow(0, start, count);                                               // [n,C]
             Tensor logits = headWeight is null ? h : nn.functional.linear(h, headWeight);                  // [n,V]
-            visit(start, h, column.narrow(0, start, count), logits.to(AtLeastSingle(logits.dtype)));
+            visit(start, h, column.narrow(0, start, count), logits.Widen());
         }
     }
-
-    // The softmax of half-precision logits is taken in float32.
-    private static ScalarType AtLeastSingle(ScalarType dtype) => dtype == ScalarType.Float64 ? dtype : ScalarType.Float32;
 }

@@ -47,6 +47,12 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     /// <summary>The blocks in their order, each [B,T,C] to [B,T,C].</summary>
     public abstract IReadOnlyList<TransformerBlock> Blocks { get; }
 
+    /// <summary>Coefficient of the routers' balance loss, where training is asked for none. Default: 0.01.</summary>
+    internal virtual double RouterBalanceCoefficient => 0.01;
+
+    /// <summary>Whether the loads of experts are balanced over all blocks together, as Hugging Face's Mixtral does, instead of in each block.</summary>
+    internal virtual bool BalancesBlocksTogether => false;
+
     /// <summary>
     /// The embedding of tokens, [V,C]: a parameter of the model, the same object every time. Training looks it up itself, so that its gradient is added where tokens occur and never exists as [V,C] for one micro-batch.
     /// </summary>

@@ -25,8 +25,11 @@ public sealed record LossOptions
     /// <remarks>Source: A. Chowdhery et al., "PaLM: scaling language modeling with pathways", 2022.</remarks>
     public double ZLoss { get; init; }
 
-    /// <summary>Coefficient of the load-balancing loss of routers, where the model has experts. Default 0.01; at least 0.</summary>
-    public double RouterBalanceCoefficient { get; init; } = 0.01;
+    /// <summary>
+    /// Coefficient of the load-balancing loss of routers, where the model has experts. Default null: 0.01 for a new network; a published one's <c>router_aux_loss_coef</c>, or 0 where its
+    /// <c>output_router_logits</c> is not true. At least 0.
+    /// </summary>
+    public double? RouterBalanceCoefficient { get; init; }
 
     /// <summary>Over which tokens the routers' loads are balanced. Default <see cref="RouterBalanceScope.Batch"/>.</summary>
     public RouterBalanceScope RouterBalanceScope { get; init; } = RouterBalanceScope.Batch;
@@ -38,7 +41,7 @@ public sealed record LossOptions
         Require.That(TokenLoss is null || ZLoss == 0, ZLoss, $"0 beside {group}.{nameof(TokenLoss)}", group);
         Require.That(LabelSmoothing is >= 0 and < 1, LabelSmoothing, "from 0 to below 1", group);
         Require.That(ZLoss >= 0 && double.IsFinite(ZLoss), ZLoss, "at least 0", group);
-        Require.That(RouterBalanceCoefficient >= 0 && double.IsFinite(RouterBalanceCoefficient), RouterBalanceCoefficient, "at least 0", group);
+        Require.That(RouterBalanceCoefficient is null or (>= 0 and < double.PositiveInfinity), RouterBalanceCoefficient, "at least 0", group);
         Require.Defined(RouterBalanceScope, group);
     }
 }

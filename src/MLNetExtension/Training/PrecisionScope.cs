@@ -25,6 +25,7 @@ internal sealed class PrecisionScope : IDisposable
         _half = precision == ComputePrecision.BFloat16 && !model.parameters().Any(parameter => !parameter.requires_grad && parameter.dtype == ScalarType.BFloat16);
         if (!_half)
             return;
+        using var scope = NewDisposeScope();    // or the weights in full precision would live as long as the caller's scope
         foreach ((string name, Parameter parameter) in model.named_parameters())
             _masters[name] = parameter.detach().clone().DetachFromDisposeScope();
         model.to(ScalarType.BFloat16);
@@ -41,6 +42,7 @@ internal sealed class PrecisionScope : IDisposable
             parameters.SetMaster(name, master);
             master.Dispose();
         }
+        parameters.PublishValues();
     }
 
     /// <summary>Converts the model back: trained weights come from the flat parameters, frozen ones are as they were.</summary>
@@ -51,6 +53,9 @@ internal sealed class PrecisionScope : IDisposable
             return;
         using var scope = NewDisposeScope();
         using var _ = no_grad();
+        // Converting a parameter converts its gradient with it.
+        foreach (Parameter parameter in _model.parameters())
+            parameter.grad = null;
         _model.to(ScalarType.Float32);
         foreach ((string name, Parameter parameter) in _model.named_parameters())
             parameter.copy_(_masters.TryGetValue(name, out Tensor? frozen) ? frozen : parameters.GetMaster(name));

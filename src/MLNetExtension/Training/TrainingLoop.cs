@@ -27,7 +27,7 @@ internal sealed class TrainingLoop : IDisposable
         _run = run;
         _requests = new EndRequests(run.CancellationToken, run.StopToken);
         _limits = new TrainingLimits(options, run.Examples.Count, run.StopToken);
-        _schedule = new LearningRateSchedule(options.LearningRate, options.MinimumLearningRate, options.Schedule.WarmupSteps);
+        _schedule = new LearningRateSchedule(options.LearningRate, options.MinimumLearningRate, options.Schedule.GetWarmupSteps(_limits.Steps));
         _trainingStep = new TrainingStep(
             run.Model, options, tune: _limits.Steps is null or >= StepsWorthTuning, DecayedParameters.Create(run.Model, options.Optimizer, run.PublishedNames))
         {

@@ -44,7 +44,7 @@ internal sealed record TrainingOptions
     public BatchingOptions Batching { get; init; } = new();
 
     /// <summary>Learning rate at the end of training.</summary>
-    public double MinimumLearningRate => Schedule.MinimumLearningRate ?? DefaultMinimumLearningRate(LearningRate);
+    public double MinimumLearningRate => LearningRate * Schedule.MinimumLearningRateRatio;
 
     /// <summary>Checks every option.</summary>
     /// <exception cref="ArgumentNullException">A group is null.</exception>
@@ -63,11 +63,8 @@ internal sealed record TrainingOptions
         ArgumentNullException.ThrowIfNull(Loss);
         ArgumentNullException.ThrowIfNull(Batching);
         Optimizer.Validate(nameof(Optimizer));
-        Schedule.Validate(nameof(Schedule), LearningRate);
+        Schedule.Validate(nameof(Schedule));
         Loss.Validate(nameof(Loss));
         Batching.Validate(nameof(Batching));
     }
-
-    // Rounded, so that a tenth of 3e-3 is the same number as 3e-4.
-    private static double DefaultMinimumLearningRate(double learningRate) => Math.Round(learningRate / 10, 15);
 }

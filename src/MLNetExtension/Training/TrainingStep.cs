@@ -49,7 +49,7 @@ internal sealed class TrainingStep : IDisposable
             Decays = decays,
             Recompute = options.Batching.ActivationRecomputation,
             Pack = pack,
-            BalanceCoefficient = options.Loss.RouterBalanceCoefficient,
+            BalanceCoefficient = options.Loss.RouterBalanceCoefficient ?? model.RouterBalanceCoefficient,
             BalanceScope = options.Loss.RouterBalanceScope,
         });
         _precision.CopyMastersTo(Parameters);

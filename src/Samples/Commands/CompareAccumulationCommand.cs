@@ -1,4 +1,5 @@
 using System.CommandLine;
+using MLNetExtension.Training.Accumulation;
 using Samples.Comparison;
 using Samples.Text;
 
@@ -14,16 +15,19 @@ internal static class CompareAccumulationCommand
         {
             { OptionFactory.DataOrDocumentation(), (settings, file) => settings.DataFile = file },
             { Splits(defaults.Splits), (settings, splits) => settings.Splits = splits ?? settings.Splits },
+            { Normalizations(defaults.Normalizations), (settings, normalizations) => settings.Normalizations = normalizations ?? settings.Normalizations },
             { OptionFactory.Choice("--order", defaults.Order, "Order of the rows of a batch: shuffled, or longest first."), (settings, order) => settings.Order = order },
             { OptionFactory.Integer("--steps", defaults.Steps, 1, "Optimizer steps of each run."), (settings, steps) => settings.Steps = steps },
             {
-                OptionFactory.Choice("--precision", defaults.Precision, "Floating-point type of the computation; Float64 tells exact from nearly exact."),
+                OptionFactory.Choice("--precision", defaults.Precision, "Floating-point type of the computation; Float64 tells exact from nearly exact, Float32AgainstFloat64 how right float32 is."),
                 (settings, precision) => settings.Precision = precision
             },
             { OptionFactory.OptionalNumber("--learning-rate", $"Learning rate of every step. Default: {defaults.LearningRate}."), (settings, rate) => settings.LearningRate = rate ?? settings.LearningRate },
+            { OptionFactory.OptionalNumber("--clip", "L2 norm that a longer gradient is clipped to. Default: 0, no clipping.", allowsZero: true), (settings, norm) => settings.MaximumGradientNorm = norm ?? settings.MaximumGradientNorm },
             { OptionFactory.Integer("--layers", defaults.Network.Layers, 1, "Number of transformer blocks."), (settings, layers) => settings.Network = settings.Network with { Layers = layers } },
             { OptionFactory.Integer("--heads", defaults.Network.Heads, 1, "Attention heads of a block; must divide the width."), (settings, heads) => settings.Network = settings.Network with { Heads = heads } },
             { OptionFactory.Integer("--width", defaults.Network.Width, 1, "Length of a hidden state."), (settings, width) => settings.Network = settings.Network with { Width = width } },
+            { OptionFactory.Integer("--vocabulary", defaults.Vocabulary, ComparisonSettings.BytesVocabulary, "Rows of the embedding; tokens are bytes, whatever their number."), (settings, vocabulary) => settings.Vocabulary = vocabulary },
             { OptionFactory.Integer("--context", defaults.Network.ContextLength, 2, "Maximum tokens of a row; longer rows are truncated."), (settings, context) => settings.Network = settings.Network with { ContextLength = context } },
             { OptionFactory.Integer("--seed", defaults.Seed, 0, "Seed of the weights and of the order of rows."), (settings, seed) => settings.Seed = seed },
             { OptionFactory.OutputFolder(defaults.OutputFolder, "Folder for accumulation.html."), (settings, folder) => settings.OutputFolder = folder },
@@ -38,21 +42,30 @@ internal static class CompareAccumulationCommand
         return command;
     }
 
-    private static Option<IReadOnlyList<BatchSplit>?> Splits(IReadOnlyList<BatchSplit> defaults) => new("--splits", "--cuts")
+    private static Option<IReadOnlyList<LossNormalization>?> Normalizations(IReadOnlyList<LossNormalization> defaults) => List(
+        ["--normalizations"], "NAME,NAME,...", "What gradients are divided by", defaults, $"one of {string.Join(", ", defaults)}",
+        text => Enum.TryParse(text, ignoreCase: true, out LossNormalization normalization) && Enum.IsDefined(normalization) ? normalization : (LossNormalization?)null);
+
+    private static Option<IReadOnlyList<BatchSplit>?> Splits(IReadOnlyList<BatchSplit> defaults) => List(
+        ["--splits", "--cuts"], "GxR,GxR,...", "How a batch is split, as micro-batches x rows, with the same number of rows in each", defaults, "micro-batches x rows, such as 1x16,2x8,4x4,16x1",
+        text => BatchSplit.TryParse(text, out BatchSplit split) ? split : (BatchSplit?)null);
+
+    // Values separated by commas.
+    private static Option<IReadOnlyList<T>?> List<T>(string[] names, string help, string description, IReadOnlyList<T> defaults, string allowed, Func<string, T?> parse) where T : struct => new(names[0], names[1..])
     {
-        Description = "How a batch is split, as micro-batches x rows, separated by commas; all splits have the same number of rows. Default: " + string.Join(',', defaults) + ".",
-        HelpName = "GxR,GxR,...",
+        Description = $"{description}, separated by commas. Default: {string.Join(',', defaults)}.",
+        HelpName = help,
         CustomParser = result =>
         {
-            List<BatchSplit> splits = [];
+            List<T> values = [];
             foreach (string text in result.Tokens[0].Value.Split(',', StringSplitOptions.TrimEntries))
             {
-                if (BatchSplit.TryParse(text, out BatchSplit split))
-                    splits.Add(split);
+                if (parse(text) is { } value)
+                    values.Add(value);
                 else
-                    result.AddError($"--splits has '{text}'; allowed is micro-batches x rows, such as 1x16,2x8,4x4,16x1.");
+                    result.AddError($"{names[0]} has '{text}'; allowed is {allowed}.");
             }
-            return splits;
+            return values;
         },
     };
 }

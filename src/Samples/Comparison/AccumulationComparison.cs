@@ -2,6 +2,7 @@ using System.Diagnostics;
 using MLNetExtension.Data;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Training.Accumulation;
+using static TorchSharp.torch;
 
 namespace Samples.Comparison;
 
@@ -17,7 +18,7 @@ internal static class AccumulationComparison
     /// <param name="settings">What to compare.</param>
     /// <param name="onProgress">Called after every step.</param>
     /// <param name="cancellationToken">Checked before every batch of every run.</param>
-    /// <returns>The full batch first, then every other pair of normalization and split, in the order of the settings.</returns>
+    /// <returns>The full batch first, then every other run, in the order of the settings.</returns>
     /// <exception cref="ArgumentException">A setting is out of its range, the model has dropout, or there are too few rows.</exception>
     /// <exception cref="OperationCanceledException">The comparison was cancelled.</exception>
     public static IReadOnlyList<AccumulationRun> Run(
@@ -38,8 +39,8 @@ internal static class AccumulationComparison
         List<ComparedTraining> runs = [];
         try
         {
-            foreach ((LossNormalization normalization, BatchSplit split) in Pairs(settings))
-                runs.Add(new ComparedTraining(configuration, settings, normalization, split));
+            foreach ((LossNormalization normalization, BatchSplit split, ScalarType dtype) in ListRuns(settings))
+                runs.Add(new ComparedTraining(configuration, settings, normalization, split, dtype));
             ComparedTraining fullBatch = runs[0];
             int step = 0;
             foreach (TokenExample[] batch in Batches(rows, settings).Take(settings.Steps))
@@ -62,11 +63,13 @@ internal static class AccumulationComparison
         }
     }
 
-    private static IEnumerable<(LossNormalization Normalization, BatchSplit Split)> Pairs(ComparisonSettings settings)
+    private static IEnumerable<(LossNormalization Normalization, BatchSplit Split, ScalarType Dtype)> ListRuns(ComparisonSettings settings)
     {
-        (LossNormalization, BatchSplit) fullBatch = (LossNormalization.Token, new BatchSplit(1, settings.BatchSize));
-        var pairs = settings.Normalizations.SelectMany(normalization => settings.Splits.Select(split => (normalization, split)));
-        return pairs.Prepend(fullBatch).Distinct();
+        ScalarType reference = settings.Precision == ComparisonPrecision.Float32 ? ScalarType.Float32 : ScalarType.Float64;
+        ScalarType compared = settings.Precision == ComparisonPrecision.Float64 ? ScalarType.Float64 : ScalarType.Float32;
+        (LossNormalization, BatchSplit, ScalarType) fullBatch = (LossNormalization.Token, new BatchSplit(1, settings.BatchSize), reference);
+        var others = settings.Normalizations.SelectMany(normalization => settings.Splits.Select(split => (normalization, split, compared)));
+        return others.Prepend(fullBatch).Distinct();
     }
 
     private static IEnumerable<TokenExample[]> Batches(TokenExample[] rows, ComparisonSettings settings)

@@ -55,7 +55,7 @@ internal static class AccumulationPage
     private static string Details(IReadOnlyList<AccumulationRun> runs) =>
         $"""
         <table class="table">
-        <thead><tr><th>normalization</th><th>split</th><th>gradient error</th><th>loss</th><th>weight distance</th></tr></thead>
+        <thead><tr><th>normalization</th><th>split</th><th>gradient error</th><th>norm error</th><th>loss</th><th>weight distance</th></tr></thead>
         <tbody>
         {string.Join("\n", runs.Select(run => Row(run, run == runs[0])))}
         </tbody>
@@ -67,6 +67,6 @@ internal static class AccumulationPage
     private static string Row(AccumulationRun run, bool isFullBatch)
     {
         string split = isFullBatch ? $"{run.Split} (full batch)" : run.Split.ToString(), loss = run.Loss.ToString("0.0000", CultureInfo.InvariantCulture);
-        return $"<tr><td>{run.Normalization}</td><td>{split}</td><td>{AccumulationTable.Figure(run.GradientRelativeError)}</td><td>{loss}</td><td>{AccumulationTable.Figure(run.WeightDistance)}</td></tr>";
+        return $"<tr><td>{run.Normalization}</td><td>{split}</td><td>{AccumulationTable.Figure(run.GradientRelativeError)}</td><td>{AccumulationTable.Figure(run.GradientNormError)}</td><td>{loss}</td><td>{AccumulationTable.Figure(run.WeightDistance)}</td></tr>";
     }
 }

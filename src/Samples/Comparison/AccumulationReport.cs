@@ -7,11 +7,12 @@ namespace Samples.Comparison;
 /// <param name="Normalization">What the accumulated gradient was divided by.</param>
 /// <param name="Split">Micro-batches x rows; named <c>cut</c> in the file, as in earlier versions.</param>
 /// <param name="GradientRelativeError">Relative L2 distance of the first batch's gradient from the full batch's, at the same weights.</param>
+/// <param name="GradientNormError">Relative difference of the norm of that gradient before clipping.</param>
 /// <param name="Loss">Nats per target token over the last ten batches.</param>
 /// <param name="WeightDistance">Relative L2 distance of the final weights from those of the full batch's run.</param>
 internal sealed record AccumulationReport(
-    LossNormalization Normalization, [property: JsonPropertyName("cut")] string Split, double GradientRelativeError, double Loss, double WeightDistance)
+    LossNormalization Normalization, [property: JsonPropertyName("cut")] string Split, double GradientRelativeError, double GradientNormError, double Loss, double WeightDistance)
 {
     /// <summary>The report of a run.</summary>
-    public static AccumulationReport From(AccumulationRun run) => new(run.Normalization, run.Split.ToString(), run.GradientRelativeError, run.Loss, run.WeightDistance);
+    public static AccumulationReport From(AccumulationRun run) => new(run.Normalization, run.Split.ToString(), run.GradientRelativeError, run.GradientNormError, run.Loss, run.WeightDistance);
 }

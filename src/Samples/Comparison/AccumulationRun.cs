@@ -21,6 +21,9 @@ internal sealed record AccumulationRun
     /// </summary>
     public required double GradientRelativeError { get; init; }
 
+    /// <summary>Difference of the first batch's gradient norm, before clipping, from the full batch's, relative to the latter.</summary>
+    public required double GradientNormError { get; init; }
+
     /// <summary>Loss and number of target tokens of each step's batch, before its update.</summary>
     public required IReadOnlyList<BatchLoss> Batches { get; init; }
 

@@ -10,12 +10,12 @@ internal static class AccumulationTable
     public static void Write(IAnsiConsole console, IReadOnlyList<AccumulationRun> runs)
     {
         Table table = new Table().Border(TableBorder.Rounded).AddColumns("normalization", "split");
-        foreach (string header in (string[])["gradient error", "loss", "weight distance"])
+        foreach (string header in (string[])["gradient error", "norm error", "loss", "weight distance"])
             table.AddColumn(new TableColumn(header).RightAligned());
         foreach (AccumulationRun run in runs)
         {
             string split = run == runs[0] ? $"{run.Split} (full batch)" : run.Split.ToString();
-            table.AddRow(run.Normalization.ToString(), split, Figure(run.GradientRelativeError), run.Loss.ToString("0.0000", CultureInfo.InvariantCulture), Figure(run.WeightDistance));
+            table.AddRow(run.Normalization.ToString(), split, Figure(run.GradientRelativeError), Figure(run.GradientNormError), run.Loss.ToString("0.0000", CultureInfo.InvariantCulture), Figure(run.WeightDistance));
         }
         console.Write(table);
         foreach (string line in Notes(runs))
@@ -25,7 +25,7 @@ internal static class AccumulationTable
     /// <summary>What the figures mean, in sentences.</summary>
     public static IEnumerable<string> Notes(IReadOnlyList<AccumulationRun> runs)
     {
-        yield return "Errors and distances are relative L2 distances from the full batch: of the first batch's gradient at the same weights, and of the weights after the last step. "
+        yield return "Errors and distances are relative L2 distances from the full batch: of the first batch's gradient at the same weights, of its norm before clipping, and of the weights after the last step. "
             + "Loss is in nats per target token, over the last ten batches.";
         if (runs.Any(run => run.Normalization == LossNormalization.MicroBatchMean))
             yield return "MicroBatchMean is a mean of means, as taken since September 2025 by mlx-lm (tuner/trainer.py), nanochat (chat_sft.py) and open-instruct (finetune.py, unless its loss is set to a sum): "

@@ -26,8 +26,8 @@ internal sealed class CompareAccumulationJob(ComparisonSettings settings, IAnsiC
         if (examples.Length < settings.BatchSize)
             throw new UserErrorException($"{settings.DataFile ?? rows.Source} has {examples.Length} rows with target tokens within {model.ContextLength} tokens; a batch needs {settings.BatchSize}.");
 
-        string description = Invariant($"{model.Layers} layers, width {model.Width}, {settings.Precision}; {settings.Steps} steps of {settings.BatchSize} rows, order within a batch: {settings.Order}; ")
-            + Invariant($"AdamW, learning rate {settings.LearningRate}, no clipping");
+        string description = Invariant($"{model.Layers} layers, width {model.Width}, vocabulary {model.VocabularySize:N0}, {settings.Precision}; {settings.Steps} steps of {settings.BatchSize} rows, order within a batch: {settings.Order}; ")
+            + Invariant($"AdamW, learning rate {settings.LearningRate}, {(settings.MaximumGradientNorm > 0 ? FormattableString.Invariant($"clipped to {settings.MaximumGradientNorm}") : "no clipping")}");
         console.WriteLine(Invariant($"Rows: {examples.Length:N0} from {rows.Source}"));
         console.WriteLine($"Model: {description}");
         IReadOnlyList<AccumulationRun> runs = ProgressDisplay.Run(console, "comparing", show =>

@@ -17,13 +17,14 @@ internal sealed class ComparedTraining : IDisposable
     private readonly AdamW _optimizer;
     private readonly List<BatchLoss> _batches = [];
     private readonly List<double> _weightDistances = [];
-    private double _gradientRelativeError;
+    private readonly double _maximumGradientNorm;
+    private double _gradientRelativeError, _gradientNormError;
 
-    public ComparedTraining(Gpt2Configuration configuration, ComparisonSettings settings, LossNormalization normalization, BatchSplit split)
+    public ComparedTraining(Gpt2Configuration configuration, ComparisonSettings settings, LossNormalization normalization, BatchSplit split, ScalarType dtype)
     {
-        (_normalization, _split) = (normalization, split);
+        (_normalization, _split, _maximumGradientNorm) = (normalization, split, settings.MaximumGradientNorm);
         _model = new Gpt2Model(configuration, settings.Seed);
-        _model.to(settings.Precision == ComparisonPrecision.Float64 ? ScalarType.Float64 : ScalarType.Float32);
+        _model.to(dtype);
         _gradient = new BatchGradient(_model, new GradientSettings { Normalization = normalization });
         _optimizer = new AdamW(_gradient.Parameters);
     }
@@ -31,15 +32,19 @@ internal sealed class ComparedTraining : IDisposable
     /// <summary>Loss of the latest batch in nats per target token.</summary>
     public double LastLoss => _batches[^1].Mean;
 
-    /// <summary>Accumulates the gradient of a batch, and compares the first one with the full batch's.</summary>
+    /// <summary>Accumulates the gradient of a batch and clips it, and compares the first one with the full batch's.</summary>
     /// <param name="batch">The examples of this step.</param>
     /// <param name="fullBatch">The run on the full batch, which has accumulated the same batch and not yet taken its step.</param>
     public void Accumulate(TokenExample[] batch, ComparedTraining fullBatch)
     {
         using var scope = NewDisposeScope();
         _batches.Add(_gradient.Accumulate([.. batch.Chunk(_split.RowsPerMicroBatch)]));
-        if (_batches.Count == 1)
-            _gradientRelativeError = RelativeDistance(_gradient.Parameters.Gradients, fullBatch._gradient.Parameters.Gradients);
+        Tensor gradient = _gradient.Parameters.Gradients;
+        GradientClipping.Clip(gradient, _batches[^1].GradientNorm, _maximumGradientNorm);
+        if (_batches.Count > 1)
+            return;
+        _gradientRelativeError = RelativeDistance(gradient, fullBatch._gradient.Parameters.Gradients);
+        _gradientNormError = Math.Abs(_batches[0].GradientNorm / fullBatch._batches[0].GradientNorm - 1);
     }
 
     /// <summary>Takes the optimizer step, zeroes the gradient, and compares the weights with the full batch's.</summary>
@@ -59,6 +64,7 @@ internal sealed class ComparedTraining : IDisposable
         Normalization = _normalization,
         Split = _split,
         GradientRelativeError = _gradientRelativeError,
+        GradientNormError = _gradientNormError,
         Batches = _batches,
         WeightDistances = _weightDistances,
     };
@@ -71,10 +77,6 @@ internal sealed class ComparedTraining : IDisposable
         _model.Dispose();
     }
 
-    // In float64 whatever the precision of the runs: in float32 the rounding of the norm itself would show.
-    private static double RelativeDistance(Tensor actual, Tensor expected)
-    {
-        Tensor reference = expected.to(float64);
-        return (actual.to(float64) - reference).norm().ToDouble() / reference.norm().ToDouble();
-    }
+    private static double RelativeDistance(Tensor actual, Tensor expected) =>
+        Math.Sqrt(LongVector.SumSquares(actual, expected).ToDouble() / LongVector.SumSquares(expected).ToDouble());
 }

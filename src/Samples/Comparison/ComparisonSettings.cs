@@ -25,11 +25,17 @@ internal enum ComparisonPrecision
 
     /// <summary>float32: exact methods agree to about 1e-7.</summary>
     Float32,
+
+    /// <summary>The full batch in float64, every other run in float32: how right float32 is.</summary>
+    Float32AgainstFloat64,
 }
 
-/// <summary>What <c>compare-accumulation</c> compares. The optimizer is AdamW at a constant learning rate, without clipping: clipping would hide the length of the gradients.</summary>
+/// <summary>What <c>compare-accumulation</c> compares. The optimizer is AdamW at a constant learning rate.</summary>
 internal sealed record ComparisonSettings
 {
+    /// <summary>The ids of the byte-level tokenizer, which encodes the rows.</summary>
+    public static int BytesVocabulary { get; } = new ByteLevelTokenizer().VocabularySize;
+
     /// <summary>The user's rows; null for the API documentation of the SDK.</summary>
     public string? DataFile { get; set; }
 
@@ -41,6 +47,12 @@ internal sealed record ComparisonSettings
 
     /// <summary>The sizes of the model. Default: 2 blocks with 2 heads, width 64, 160 tokens of context.</summary>
     public LanguageModel.Gpt2Network Network { get; set; } = new() { Layers = 2, Heads = 2, Width = 64, ContextLength = 160 };
+
+    /// <summary>V, the rows of the embedding. Default: the ids of the bytes, and no fewer.</summary>
+    public int Vocabulary { get; set; } = BytesVocabulary;
+
+    /// <summary>L2 norm that a longer gradient is clipped to. Default 0, no clipping: it would hide the length of the gradients.</summary>
+    public double MaximumGradientNorm { get; set; }
 
     /// <summary>The splits of a batch, all of the same number of rows. Default 1x16, 2x8, 4x4, 16x1; at least one.</summary>
     public IReadOnlyList<BatchSplit> Splits { get; set; } = [new(1, 16), new(2, 8), new(4, 4), new(16, 1)];
@@ -82,6 +94,8 @@ internal sealed record ComparisonSettings
         Require.Defined(Order);
         Require.Defined(Precision);
         Require.That(Steps >= 1, Steps, "at least 1");
+        Require.That(Vocabulary >= BytesVocabulary, Vocabulary, $"at least {BytesVocabulary}");
+        Require.That(MaximumGradientNorm >= 0, MaximumGradientNorm, "at least 0");
         Require.That(LearningRate > 0 && double.IsFinite(LearningRate), LearningRate, "above 0");
     }
 
@@ -98,6 +112,6 @@ internal sealed record ComparisonSettings
         {
             throw UserErrorException.From(e);
         }
-        return Network.ToConfiguration(new ByteLevelTokenizer().VocabularySize);
+        return Network.ToConfiguration(Vocabulary);
     }
 }

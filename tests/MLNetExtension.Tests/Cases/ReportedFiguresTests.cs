@@ -104,7 +104,6 @@ public sealed class ReportedFiguresTests
             BatchSize = 4,
             MaximumEpochs = 2,
             LearningRate = 1e-300,
-            Schedule = new() { MinimumLearningRate = 0 },
             Optimizer = new() { WeightDecay = 0 },
         };
         using Gpt2Model model = Ragged.Model();

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using MLNetExtension.Losses;
 using static TorchSharp.torch;
 
@@ -21,28 +20,12 @@ public sealed class LossMemoryTests
         Tensor hidden = randn(Targets, Width, generator: new Generator(1)), head = randn(Vocabulary, Width, generator: new Generator(2));
         Tensor targets = zeros(Targets, dtype: int64), hiddenGradient = zeros_like(hidden), headGradient = zeros_like(head);
 
-        long chunked = Growth(() => new LinearCrossEntropy(chunkTokens: 64).Backward(
+        long chunked = PeakMemory.Growth(() => new LinearCrossEntropy(chunkTokens: 64).Backward(
             new TokenTargets(hidden, head, targets, null, Targets), new TokenGradients(hiddenGradient, headGradient, 1)));
-        long whole = Growth(() => new LinearCrossEntropy(chunkTokens: Targets).Backward(
+        long whole = PeakMemory.Growth(() => new LinearCrossEntropy(chunkTokens: Targets).Backward(
             new TokenTargets(hidden, head, targets, null, Targets), new TokenGradients(hiddenGradient, headGradient, 1)));
 
         Assert.IsLessThan(32L << 20, chunked);
         Assert.IsGreaterThan(96L << 20, whole);
-    }
-
-    // How far the process's peak rises above where it stands: the kernel keeps the peak, and writing 5 to clear_refs sets it back.
-    private static long Growth(Action action)
-    {
-        File.WriteAllText("/proc/self/clear_refs", "5");
-        long before = Peak();
-        using (NewDisposeScope())
-            action();
-        return Peak() - before;
-    }
-
-    private static long Peak()
-    {
-        using Process process = Process.GetCurrentProcess();
-        return process.PeakWorkingSet64;
     }
 }

@@ -94,7 +94,7 @@ internal sealed class AccumulationComparisonTests
             BatchSize = 8,
             Batching = new() { MaximumTokensPerMicroBatch = 8 * 24 },
             LearningRate = Settings.LearningRate,
-            Schedule = new() { MinimumLearningRate = Settings.LearningRate, WarmupSteps = 0 },
+            Schedule = new() { MinimumLearningRateRatio = 1, WarmupSteps = 0 },
             Optimizer = new() { MaximumGradientNorm = 0 },
             MaximumSteps = Settings.Steps,
         };

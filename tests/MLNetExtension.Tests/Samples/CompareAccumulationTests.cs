@@ -24,7 +24,7 @@ public sealed class CompareAccumulationTests
         foreach (JsonElement run in runs)
         {
             CollectionAssert.AreEqual(
-                new[] { "normalization", "cut", "gradientRelativeError", "loss", "weightDistance" }, run.EnumerateObject().Select(property => property.Name).ToArray());
+                new[] { "normalization", "cut", "gradientRelativeError", "gradientNormError", "loss", "weightDistance" }, run.EnumerateObject().Select(property => property.Name).ToArray());
             Assert.AreEqual(Math.Log(257), run.GetProperty("loss").GetDouble(), 0.3, "a hardly trained model");
         }
         Assert.IsLessThan(1e-12, runs[2].GetProperty("gradientRelativeError").GetDouble());
@@ -91,9 +91,12 @@ public sealed class CompareAccumulationTests
     [DataRow("--splits", "1x41", "has 40 rows")]
     [DataRow("--splits", "1x8,,2x4", "--splits has ''")]
     [DataRow("--order", "size", "'Random' 'Length'")]
-    [DataRow("--precision", "half", "'Float64' 'Float32'")]
+    [DataRow("--precision", "half", "'Float64' 'Float32' 'Float32AgainstFloat64'")]
     [DataRow("--steps", "0", "at least 1")]
     [DataRow("--heads", "3", "a divisor of Width")]
+    [DataRow("--normalizations", "Token,Mean", "--normalizations has 'Mean'; allowed is one of Token, MicroBatchMean, Sum")]
+    [DataRow("--vocabulary", "100", "at least 257")]
+    [DataRow("--clip", "-1", "at least 0")]
     [DataRow("--learning-rate", "0", "above 0")]
     [DataRow("--data", "no-such-file.txt", "does not exist")]
     [DataRow("--text-column", "body", "no column 'body'")]
@@ -111,6 +114,32 @@ public sealed class CompareAccumulationTests
         StringAssert.Contains(error, expected);
         Assert.HasCount(1, error.TrimEnd().Split('\n'));
         CollectionAssert.AreEqual(new[] { "rows.jsonl" }, folder.Names);
+    }
+
+    // Seen to fail with: the full batch in float32 too; norms of a clipped gradient.
+    [TestMethod]
+    public void Float32_is_compared_with_a_full_batch_in_float64()
+    {
+        using TemporaryFolder folder = new();
+        string data = folder.WritePrompts("rows.jsonl");
+        (int exitCode, _, string error) = CompareTiny(
+            data, folder["out"], "--precision", "Float32AgainstFloat64", "--normalizations", "Token,Sum", "--vocabulary", "1000", "--clip", "0.1", "--json", folder["report.json"]);
+
+        Assert.AreEqual((0, ""), (exitCode, error));
+        using JsonDocument report = JsonDocument.Parse(File.ReadAllText(folder["report.json"]));
+        JsonElement[] runs = [.. report.RootElement.EnumerateArray()];
+        Assert.HasCount(7, runs);
+        Assert.AreEqual(0, runs[0].GetProperty("gradientRelativeError").GetDouble());
+        foreach (JsonElement run in runs[1..4])
+        {
+            Assert.IsInRange(1e-9, 1e-5, run.GetProperty("gradientRelativeError").GetDouble());
+            Assert.IsLessThan(1e-6, run.GetProperty("gradientNormError").GetDouble());
+        }
+        foreach (JsonElement run in runs[4..])
+        {
+            Assert.IsLessThan(1e-5, run.GetProperty("gradientRelativeError").GetDouble(), "clipped, a sum is the mean");
+            Assert.IsGreaterThan(100, run.GetProperty("gradientNormError").GetDouble());
+        }
     }
 
     [TestMethod]

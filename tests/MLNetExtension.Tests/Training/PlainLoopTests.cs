@@ -22,7 +22,7 @@ public sealed class PlainLoopTests
         MaximumEpochs = epochs,
         Batching = new() { MaximumTokensPerMicroBatch = 30 },
         LearningRate = 0.02,
-        Schedule = new() { MinimumLearningRate = 0.004, WarmupSteps = 3 },
+        Schedule = new() { MinimumLearningRateRatio = 0.2, WarmupSteps = 3 },
         Optimizer = new() { WeightDecay = 0.3, Beta1 = 0.8, Beta2 = 0.9, Epsilon = 1e-3, MaximumGradientNorm = 0.7 },
         Loss = new() { LabelSmoothing = 0.1, ZLoss = 0.01 },
     };
@@ -82,10 +82,8 @@ public sealed class PlainLoopTests
             foreach (Parameter parameter in parameters)
                 parameter.grad!.mul_(Math.Min(1, options.Optimizer.MaximumGradientNorm / norm));
 
-            double cosine = (1 + Math.Cos(Math.PI * step / batches.Length)) / 2;
-            double rate = options.MinimumLearningRate + (options.LearningRate - options.MinimumLearningRate) * cosine;
             foreach (optim.ILearningRateController group in optimizer.ParamGroups)
-                group.LearningRate = rate * Math.Min(1, (step + 1.0) / (options.Schedule.WarmupSteps + 1));
+                group.LearningRate = LearningRate(step, batches.Length);
             optimizer.step();
         }
         return Weights(model);
@@ -93,6 +91,10 @@ public sealed class PlainLoopTests
         AdamW.ParamGroup Group(IEnumerable<Parameter> group, double decay) =>
             new(group, lr: 1, beta1: options.Optimizer.Beta1, beta2: options.Optimizer.Beta2 ?? AdamWOptions.DefaultBeta2, eps: options.Optimizer.Epsilon, weight_decay: decay);
     }
+
+    // Three steps up to 0.02, then down to a fifth of it.
+    private static double LearningRate(int step, int steps) =>
+        step < 3 ? 0.02 * (step + 1) / 3 : 0.004 + 0.016 * (1 + Math.Cos(Math.PI * (step - 3) / (steps - 3))) / 2;
 
     private static Tensor Loss(Gpt2Model model, IReadOnlyList<TokenExample> batch, TrainingOptions options)
     {

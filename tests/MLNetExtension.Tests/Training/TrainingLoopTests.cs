@@ -48,7 +48,7 @@ public sealed class TrainingLoopTests
         TokenExample[] examples = Ragged.Examples(10);
         List<StepReport> steps = [];
         using Gpt2Model model = Ragged.Model();
-        TrainingLoop.Run(model, examples, new TrainingOptions { BatchSize = 4, MaximumEpochs = 1, LearningRate = 1e-300, Schedule = new() { MinimumLearningRate = 0 }, Optimizer = new() { WeightDecay = 0 } }, seed: 1, steps.Add);
+        TrainingLoop.Run(model, examples, new TrainingOptions { BatchSize = 4, MaximumEpochs = 1, LearningRate = 1e-300, Optimizer = new() { WeightDecay = 0 } }, seed: 1, steps.Add);
 
         CollectionAssert.AreEqual(new[] { 4, 4, 2 }, steps.Select(s => s.Rows).ToArray());
         Assert.AreEqual(examples.Sum(e => (long)e.TargetCount), steps.Sum(s => s.TargetTokens));

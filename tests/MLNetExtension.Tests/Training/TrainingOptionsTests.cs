@@ -31,7 +31,7 @@ public sealed class TrainingOptionsTests
         ["Loss.ZLoss", new Options { Loss = new() { ZLoss = -1 } }, "Loss.ZLoss is -1;"],
         ["Loss.Normalization", new Options { Loss = new() { Normalization = (MLNetExtension.Training.Accumulation.LossNormalization)9 } }, "Loss.Normalization is 9; allowed is Token, MicroBatchMean, Sum."],
         ["LearningRate", new Options { LearningRate = double.NaN }, "LearningRate is NaN;"],
-        ["Schedule.MinimumLearningRate", new Options { LearningRate = 0.001, Schedule = new() { MinimumLearningRate = 0.01 } }, "Schedule.MinimumLearningRate is 0.01; allowed is from 0 to LearningRate (0.001)."],
+        ["Schedule.MinimumLearningRateRatio", new Options { Schedule = new() { MinimumLearningRateRatio = 1.5 } }, "Schedule.MinimumLearningRateRatio is 1.5; allowed is from 0 to 1."],
         ["Optimizer.Beta2", new Options { Optimizer = new() { Beta2 = 1 } }, "Optimizer.Beta2 is 1;"],
         ["MaximumSteps", new Options { MaximumSteps = -1 }, "MaximumSteps is -1;"],
         ["MaximumDuration", new Options { MaximumDuration = TimeSpan.FromSeconds(-1) }, "MaximumDuration is -00:00:01;"],

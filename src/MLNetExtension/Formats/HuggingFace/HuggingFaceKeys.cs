@@ -5,7 +5,7 @@ internal static class HuggingFaceKeys
 {
     /// <summary>
     /// Names, ids of special tokens, types of stored weights, how Hugging Face's code runs a model or generates with it, heads other than the language model's.
-    /// Among them are all keys of <c>PretrainedConfig</c> in transformers 4 and 5 that do not change the result. The routers' balance loss is among them: whether training adds it is a choice of training.
+    /// Among them are all keys of <c>PretrainedConfig</c> in transformers 4 and 5 that do not change the result. The routers' balance loss is among them, for models that have no router.
     /// </summary>
     public static IReadOnlySet<string> Harmless { get; } = new HashSet<string>(
     [

@@ -53,6 +53,8 @@ internal static class LlamaConfigurationFile
             InitialStandardDeviation = reader.GetNumber("initializer_range", 0.02),
             Experts = family.HasExperts ? reader.GetInteger("num_local_experts", 8) : 0,
             ExpertsPerToken = family.HasExperts ? reader.GetInteger("num_experts_per_tok", 2) : 2,
+            // Hugging Face's Mixtral adds the balance loss only where it is to return the router's logits.
+            RouterBalanceCoefficient = family.HasExperts && reader.GetBoolean("output_router_logits", false) ? reader.GetNumber("router_aux_loss_coef", 0.001) : 0,
         };
         try
         {

@@ -20,7 +20,6 @@ internal static class EarlierOptions
         ("optimizer", "weightDecay", "weightDecay"),
         ("optimizer", "maximumGradientNorm", "maximumGradientNorm"),
         ("schedule", "warmupSteps", "warmupSteps"),
-        ("schedule", "minimumLearningRate", "minimumLearningRate"),
         ("loss", "normalization", "lossNormalization"),
         ("loss", "labelSmoothing", "labelSmoothing"),
         ("loss", "zLoss", "zLoss"),
@@ -56,10 +55,19 @@ internal static class EarlierOptions
             grouped.TryAdd(group, new JsonObject());
             Copy(earlier, earlierName, grouped[group]!.AsObject(), name);
         }
+        grouped["schedule"]!["minimumLearningRateRatio"] = MinimumLearningRateRatio(earlier);
         grouped["model"] = Model(earlier);
         var options = grouped.Deserialize<CausalLanguageModelTrainer.Options>(ArchiveJson.Options)!;
         options.Columns = Columns(earlier);
         return options;
+    }
+
+    // The first format had a floor that was a learning rate, whose default did not depend on the peak.
+    private static double MinimumLearningRateRatio(JsonObject earlier)
+    {
+        return Number("minimumLearningRate", 3e-4) / Number("learningRate", 3e-3);
+
+        double Number(string name, double defaultValue) => earlier[name]?.GetValue<double>() ?? defaultValue;
     }
 
     private static JsonObject Model(JsonObject earlier)

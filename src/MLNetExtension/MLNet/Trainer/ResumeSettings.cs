@@ -30,7 +30,7 @@ internal static class ResumeSettings
 
     private static Dictionary<string, object?> Values(CausalLanguageModelTrainer.Options options)
     {
-        // A published model has its own sizes: the defaults stand in for those that it is not asked for.
+        // A published model has its own sizes: the defaults stand in for those that it is not asked for. What is derived stands as the first version's default, and the floor as a learning rate.
         var network = options.Model as LanguageModel.Gpt2Network ?? new LanguageModel.Gpt2Network();
         return new Dictionary<string, object?>
         {
@@ -53,12 +53,12 @@ internal static class ResumeSettings
             ["Epsilon"] = options.Optimizer.Epsilon,
             ["WeightDecay"] = options.Optimizer.WeightDecay,
             ["MaximumGradientNorm"] = options.Optimizer.MaximumGradientNorm,
-            ["WarmupSteps"] = options.Schedule.WarmupSteps,
-            ["MinimumLearningRate"] = options.ToTrainingOptions().MinimumLearningRate,
+            ["WarmupSteps"] = options.Schedule.WarmupSteps ?? ScheduleOptions.MostWarmupSteps,
+            ["MinimumLearningRate"] = Math.Round(options.ToTrainingOptions().MinimumLearningRate, 15),
             ["LossNormalization"] = options.Loss.Normalization,
             ["LabelSmoothing"] = options.Loss.LabelSmoothing,
             ["ZLoss"] = options.Loss.ZLoss,
-            ["RouterBalanceCoefficient"] = options.Loss.RouterBalanceCoefficient,
+            ["RouterBalanceCoefficient"] = options.Loss.RouterBalanceCoefficient ?? 0.01,
             ["RouterBalanceScope"] = options.Loss.RouterBalanceScope,
             ["MaximumTokensPerMicroBatch"] = options.Batching.MaximumTokensPerMicroBatch,
             ["Threads"] = options.Batching.Threads,

@@ -8,6 +8,7 @@ namespace MLNetExtension.Models.Gpt2;
 internal sealed class Gpt2Block : TransformerBlock
 {
     private readonly int _heads;
+    private readonly double _normEpsilon;
     private readonly LayerNorm ln_1, ln_2;
     private readonly AdaptableLinear c_attn, c_proj;
     private readonly FeedForward? mlp;
@@ -19,6 +20,7 @@ internal sealed class Gpt2Block : TransformerBlock
     {
         int width = configuration.Width;
         _heads = configuration.Heads;
+        _normEpsilon = configuration.NormEpsilon;
         ln_1 = nn.LayerNorm(width, configuration.NormEpsilon);
         c_attn = initializer.CreateLinear(width, 3 * width, bias: true);
         c_proj = initializer.CreateLinear(width, width, bias: true, configuration.ResidualDivisor);
@@ -48,9 +50,9 @@ internal sealed class Gpt2Block : TransformerBlock
     /// <param name="layout">How rows are arranged in them.</param>
     public override Tensor forward(Tensor input, SequenceLayout layout)
     {
-        Tensor mixed = layout.ApplyPerRow(c_attn.call(ln_1.call(input)), projected => Attend(projected, layout.Cache));
+        Tensor mixed = layout.ApplyPerRow(c_attn.call(ln_1.Apply(input, _normEpsilon)), projected => Attend(projected, layout.Cache));
         Tensor hidden = input + dropout.call(c_proj.call(mixed));
-        Tensor normalized = ln_2.call(hidden);
+        Tensor normalized = ln_2.Apply(hidden, _normEpsilon);
         return hidden + dropout.call(moe?.call(normalized, layout) ?? mlp!.call(normalized));
     }
 

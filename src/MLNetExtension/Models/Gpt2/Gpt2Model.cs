@@ -83,12 +83,13 @@ internal sealed class Gpt2Model : CausalLanguageModel
     /// <inheritdoc/>
     public override Tensor AddPositions(Tensor tokens, SequenceLayout layout)
     {
-        Tensor positions = layout.SelectPositions(wpe, tokens.shape[1]);     // [T,C] or [B,T,C]
+        // Widened first, so that the gradients of a position in several rows are added in float32.
+        Tensor positions = layout.SelectPositions(wpe.Widen(), tokens.shape[1]).to(tokens.dtype);     // [T,C] or [B,T,C]
         return dropout.call(tokens + positions);
     }
 
     /// <inheritdoc/>
-    public override Tensor Normalize(Tensor hidden) => ln_f.call(hidden);
+    public override Tensor Normalize(Tensor hidden) => ln_f.Apply(hidden, Configuration.NormEpsilon);
 
     /// <inheritdoc/>
     public override void ReseedDropout(long seed) => dropout.Reseed(seed);

@@ -27,12 +27,10 @@ internal sealed class RmsNorm : nn.Module<Tensor, Tensor>
     /// <summary>Normalizes without the weight, in float32 or better: squares of half-precision numbers overflow or lose all digits.</summary>
     public static Tensor Normalize(Tensor input, double epsilon)
     {
-        bool half = input.dtype is ScalarType.BFloat16 or ScalarType.Float16;
-        Tensor wide = half ? input.to(float32) : input;
+        Tensor wide = input.Widen();
         // Computed from the vector's length, so that the only large tensors are the result and, in the backward pass, its gradient.
         Tensor length = wide.norm(-1, keepdim: true);                                                 // [...,1]
         Tensor scale = (length.square() * (1.0 / input.shape[^1]) + epsilon).rsqrt();
-        Tensor normalized = wide * scale;
-        return half ? normalized.to(input.dtype) : normalized;
+        return (wide * scale).to(input.dtype);
     }
 }

@@ -85,6 +85,9 @@ internal sealed record LlamaConfiguration
     /// <summary>How many experts a token passes through. Default 2.</summary>
     public int ExpertsPerToken { get; init; } = 2;
 
+    /// <summary>Coefficient of the routers' balance loss in training. Default 0, none.</summary>
+    public double RouterBalanceCoefficient { get; init; }
+
     /// <summary>Standard deviation of the starting weights. Default 0.02.</summary>
     public double InitialStandardDeviation { get; init; } = 0.02;
 

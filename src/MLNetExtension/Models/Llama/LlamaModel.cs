@@ -66,6 +66,12 @@ internal sealed class LlamaModel : CausalLanguageModel
     public static LlamaModel CreateUninitialized(LlamaConfiguration configuration, ScalarType dtype = ScalarType.Float32) => new(configuration, generator: null, dtype);
 
     /// <inheritdoc/>
+    internal override double RouterBalanceCoefficient => Configuration.RouterBalanceCoefficient;
+
+    /// <inheritdoc/>
+    internal override bool BalancesBlocksTogether => true;
+
+    /// <inheritdoc/>
     public override bool CanCache => true;
 
     /// <inheritdoc/>

@@ -1,3 +1,4 @@
+using MLNetExtension.Models;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -53,8 +54,8 @@ public sealed class FlatParameters : IDisposable
 
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        bool half = first.dtype is ScalarType.BFloat16 or ScalarType.Float16;
-        ScalarType master = half ? ScalarType.Float32 : first.dtype;
+        bool half = first.dtype.IsHalf();
+        ScalarType master = first.dtype.Widen();
         Values = (shared?.Values.view(-1) ?? empty(Length, dtype: master, device: first.device)).DetachFromDisposeScope();
         Gradients = zeros(Length, dtype: master, device: first.device).DetachFromDisposeScope();
         if (half)
@@ -70,8 +71,8 @@ public sealed class FlatParameters : IDisposable
             if (shared is null)
                 value.copy_(slot.Parameter);
             slot.Parameter.set_(value);
-            slot.Gradient = View(_computedGradients ?? Gradients, offset, slot.Shape).DetachFromDisposeScope();
-            slot.Parameter.grad = slot.Gradient;
+            slot.Gradient = View(Gradients, offset, slot.Shape).DetachFromDisposeScope();
+            slot.Parameter.grad = _computedGradients is null ? slot.Gradient : View(_computedGradients, offset, slot.Shape);
             slot.Offset = offset;
             offset += slot.Parameter.numel();
         }
@@ -111,14 +112,14 @@ public sealed class FlatParameters : IDisposable
     /// <param name="parameter">Any parameter of the model.</param>
     public bool Trains(Tensor parameter) => _slots.Any(slot => slot.Parameter.Handle == parameter.Handle);
 
-    /// <summary>The gradient of a parameter: a view of its piece of the buffer, in the parameter's shape and dtype.</summary>
+    /// <summary>The accumulated gradient of a parameter: a view of its piece of <see cref="Gradients"/>, in the parameter's shape. What adds to it directly is never rounded to half precision.</summary>
     /// <param name="parameter">A trained parameter.</param>
     /// <exception cref="KeyNotFoundException">The parameter is not one of these.</exception>
     public Tensor GradientOf(Tensor parameter) =>
         _slots.FirstOrDefault(slot => slot.Parameter.Handle == parameter.Handle)?.Gradient
             ?? throw new KeyNotFoundException($"A parameter of shape [{string.Join(", ", parameter.shape)}] is not one of the flat parameters.");
 
-    /// <summary>Sets the master copy of a parameter's value, in full precision.</summary>
+    /// <summary>Sets the master copy of a parameter's value, in full precision. The model sees it once <see cref="PublishValues"/> has been called, after the last one.</summary>
     /// <param name="name">Name of the parameter.</param>
     /// <param name="value">Its value, in its shape.</param>
     public void SetMaster(string name, Tensor value)
@@ -127,7 +128,6 @@ public sealed class FlatParameters : IDisposable
         using var _ = no_grad();
         Slot slot = _slots.Single(slot => slot.Name == name);
         View(Values, slot.Offset, slot.Shape).copy_(value);
-        PublishValues();
     }
 
     /// <summary>Gets the master copy of a parameter's value, in full precision.</summary>
@@ -166,11 +166,16 @@ public sealed class FlatParameters : IDisposable
         _computedGradients?.zero_();
     }
 
-    /// <summary>Frees the buffers' handles; parameters keep the memory that they view.</summary>
+    /// <summary>Frees the gradients; parameters keep their values, in the memory that they view.</summary>
     public void Dispose()
     {
         foreach (Slot slot in _slots)
+        {
+            // A parameter that has moved on to another precision is disposed of.
+            if (!slot.Parameter.IsInvalid)
+                slot.Parameter.grad = null;
             slot.Gradient?.Dispose();
+        }
         _computedGradients?.Dispose();
         _computedValues?.Dispose();
         Gradients.Dispose();

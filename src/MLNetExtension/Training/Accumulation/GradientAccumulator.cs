@@ -83,7 +83,7 @@ public sealed class GradientAccumulator : IDisposable
         if (divisor != 1)
             _parameters.Gradients.div_(divisor);
 
-        Tensor norm = _parameters.Gradients.norm().to(float64);
+        Tensor norm = LongVector.SumSquares(_parameters.Gradients).sqrt_();
         double[] figures = cat([_sums, norm.reshape(1)]).cpu().data<double>().ToArray();
         return new BatchLoss(figures[0], _targetCount, _microBatches, figures[1] / divisor, figures[2], figures[3]);
     }

@@ -50,7 +50,7 @@ internal sealed class MicroBatchGradient(CausalLanguageModel model, FlatParamete
         for (int i = 0; i < model.Blocks.Count; i++)
         {
             hidden = RunBlock(i, hidden, pass);
-            auxiliary = Add(auxiliary, balance.ComputeSum(i, model.Blocks[i].Routing, pass.MicroBatch.TargetWeight));
+            auxiliary = Add(auxiliary, balance.ComputeSum(i, model.Blocks[i].Routing, pass.MicroBatch));
         }
         LossSum sum = BackwardHead(pass, hidden, auxiliary);
         AddTokenGradient(pass, tokens);
@@ -78,7 +78,7 @@ internal sealed class MicroBatchGradient(CausalLanguageModel model, FlatParamete
         {
             using var block = NewDisposeScope();
             Tensor output = RunBlock(i, inputs[i].requires_grad_(), pass);
-            Tensor? blockBalance = balance.ComputeSum(i, model.Blocks[i].Routing, pass.MicroBatch.TargetWeight);
+            Tensor? blockBalance = balance.ComputeSum(i, model.Blocks[i].Routing, pass.MicroBatch);
             Backward(output, inputs[i + 1].grad!, blockBalance, pass.Scale);
             auxiliary = Add(auxiliary, blockBalance?.detach())?.MoveToOuterDisposeScope();
             inputs[i + 1].Dispose();
@@ -124,8 +124,10 @@ internal sealed class MicroBatchGradient(CausalLanguageModel model, FlatParamete
 
     private void AddTokenGradient(Pass pass, Tensor tokens)
     {
-        if (tokens.requires_grad)
-            parameters.GradientOf(model.TokenEmbedding).index_add_(0, pass.MicroBatch.Ids.flatten(), tokens.grad!.flatten(0, 1), 1);
+        if (!tokens.requires_grad)
+            return;
+        Tensor sum = parameters.GradientOf(model.TokenEmbedding);
+        sum.index_add_(0, pass.MicroBatch.Ids.flatten(), tokens.grad!.flatten(0, 1).to(sum.dtype), 1);
     }
 
     private Tensor EnterBlocks(Pass pass, Tensor tokens)

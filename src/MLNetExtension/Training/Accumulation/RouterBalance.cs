@@ -6,15 +6,20 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Training.Accumulation;
 
 /// <summary>
-/// The router balance loss of a batch, as a sum that the batch's targets divide like every other: m_k targets in micro-batch k, M in the batch, n_k and n tokens.
+/// The router balance loss of a batch, as a sum over the tokens that have a target, which the batch's targets divide like every other: n_k targets in micro-batch k, n in the batch, and M their summed
+/// weights. Padding and prompts count nowhere (Megatron #2121).
 /// What accumulates: the counts of the batch, by <see cref="Count"/>. What resets them: <see cref="Reset"/>.
 /// </summary>
 /// <param name="coefficient">alpha.</param>
 /// <param name="scope">The tokens over which loads are balanced.</param>
-internal sealed class RouterBalance(double coefficient, RouterBalanceScope scope) : IDisposable
+/// <param name="together">
+/// L, how many blocks have their loads balanced together: the shares are those of all of them, and the loss is their mean. 1 where each block is balanced by itself. Over a micro-batch, where the loss of a block
+/// is computed before the next block runs, the shares are each block's own.
+/// </param>
+internal sealed class RouterBalance(double coefficient, RouterBalanceScope scope, int together = 1) : IDisposable
 {
     private readonly Dictionary<int, Tensor> _counts = [];     // block -> [E] float64, of the batch
-    private double _targets, _tokens;
+    private double _weights, _targets;
 
     /// <summary>Whether the batch's shares must be counted before its first backward pass.</summary>
     public bool NeedsCountsFirst => coefficient != 0 && scope == RouterBalanceScope.Batch;
@@ -24,7 +29,7 @@ internal sealed class RouterBalance(double coefficient, RouterBalanceScope scope
     {
         Dispose();
         _counts.Clear();
-        (_targets, _tokens) = (0, 0);
+        (_weights, _targets) = (0, 0);
     }
 
     /// <summary>Counts what the routers decided in a forward pass of a micro-batch.</summary>
@@ -34,12 +39,11 @@ internal sealed class RouterBalance(double coefficient, RouterBalanceScope scope
     {
         for (int i = 0; i < blocks.Count; i++)
         {
-            if (blocks[i].Routing is not { } routing)
-                continue;
-            Add(i, RouterBalanceLoss.Counts(routing.Selected, routing.Probabilities.shape[1]));
+            if (blocks[i].Routing is { } routing)
+                Add(i, CountChoices(routing, microBatch));
         }
-        _targets += microBatch.TargetWeight;
-        _tokens += microBatch.RowLengths.Sum();
+        _weights += microBatch.TargetWeight;
+        _targets += microBatch.TargetCount;
     }
 
     /// <summary>Adds up what workers have counted, each its part of a batch, and gives each the sums.</summary>
@@ -49,36 +53,30 @@ internal sealed class RouterBalance(double coefficient, RouterBalanceScope scope
         using var _ = NewDisposeScope();
         RouterBalance first = workers[0];
         foreach (RouterBalance other in workers.Skip(1))
-        {
-            foreach ((int block, Tensor counts) in other._counts)
-                first.Add(block, counts);
-            (first._targets, first._tokens) = (first._targets + other._targets, first._tokens + other._tokens);
-        }
+            first.Add(other);
         foreach (RouterBalance other in workers.Skip(1))
         {
             other.Reset();
-            foreach ((int block, Tensor counts) in first._counts)
-                other.Add(block, counts);
-            (other._targets, other._tokens) = (first._targets, first._tokens);
+            other.Add(first);
         }
     }
 
-    /// <summary>Computes the balance loss of a block in a micro-batch, as a sum over its tokens.</summary>
+    /// <summary>Computes the balance loss of a block in a micro-batch, as a sum over its targets.</summary>
     /// <param name="block">The block's number.</param>
     /// <param name="routing">What its router has just decided; null for a block without one.</param>
-    /// <param name="targets">m_k.</param>
+    /// <param name="microBatch">What it ran on.</param>
     /// <returns>
-    /// A scalar, float64, with a gradient: (M / n) alpha E sum_e f_e sum_t p_te, with the batch's shares, or m_k alpha E sum_e f_e P_e with the micro-batch's. Null where there is none.
+    /// A scalar, float64, with a gradient: (M / n) (alpha / L) E sum_e f_e sum_t p_te, with the batch's shares, or M_k (alpha / L) E sum_e f_e P_e with the micro-batch's. Null where there is none.
     /// </returns>
-    public Tensor? ComputeSum(int block, Routing? routing, double targets)
+    public Tensor? ComputeSum(int block, Routing? routing, MicroBatch microBatch)
     {
         if (routing is null || coefficient == 0)
             return null;
-        double tokens = routing.Probabilities.shape[0];
-        if (scope == RouterBalanceScope.Batch)
-            return RouterBalanceLoss.Sum(routing.Probabilities, _counts[block] / _tokens) * (coefficient * _targets / _tokens);
-        Tensor shares = RouterBalanceLoss.Counts(routing.Selected, routing.Probabilities.shape[1]) / tokens;
-        return RouterBalanceLoss.Sum(routing.Probabilities, shares) * (coefficient * targets / tokens);
+        Tensor probabilities = routing.Probabilities.index_select(0, microBatch.TargetTokens);     // [N,E]
+        bool overBatch = scope == RouterBalanceScope.Batch;
+        double perTarget = overBatch ? _weights / _targets : microBatch.TargetWeight / microBatch.TargetCount;
+        return RouterBalanceLoss.Sum(probabilities, overBatch ? SharesOf(block) : CountChoices(routing, microBatch) / microBatch.TargetCount)
+            * (coefficient * perTarget / together);
     }
 
     /// <summary>Frees the counts.</summary>
@@ -86,6 +84,19 @@ internal sealed class RouterBalance(double coefficient, RouterBalanceScope scope
     {
         foreach (Tensor counts in _counts.Values)
             counts.Dispose();
+    }
+
+    // [E]
+    private Tensor SharesOf(int block) => (together > 1 ? stack([.. _counts.Values]).mean([0]) : _counts[block]) / _targets;
+
+    private static Tensor CountChoices(Routing routing, MicroBatch microBatch) =>
+        RouterBalanceLoss.Counts(routing.Selected.index_select(0, microBatch.TargetTokens), routing.Probabilities.shape[1]);
+
+    private void Add(RouterBalance other)
+    {
+        foreach ((int block, Tensor counts) in other._counts)
+            Add(block, counts);
+        (_weights, _targets) = (_weights + other._weights, _targets + other._targets);
     }
 
     private void Add(int block, Tensor counts)

@@ -27,7 +27,7 @@ internal sealed class WorkerGradient : IDisposable
     {
         (_model, _settings, Parameters, _ownsModel) = (model, settings, parameters, ownsModel);
         _accumulator = new GradientAccumulator(parameters, settings.Normalization);
-        _balance = new RouterBalance(settings.BalanceCoefficient, settings.BalanceScope);
+        _balance = new RouterBalance(settings.BalanceCoefficient, settings.BalanceScope, model.BalancesBlocksTogether ? model.Blocks.Count(block => block.HasRouter) : 1);
         _microBatchGradient = new MicroBatchGradient(model, parameters, settings, _balance);
         // The second forward pass is for the shares of experts alone: a model without routers must not pay for it.
         CountsRoutingFirst = _balance.NeedsCountsFirst && model.Blocks.Any(block => block.HasRouter);

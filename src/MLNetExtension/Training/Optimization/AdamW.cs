@@ -16,7 +16,7 @@ public sealed class AdamW : IDisposable
     private readonly double _beta1, _beta2, _epsilon, _weightDecay;
     private readonly Tensor _first, _second;    // [P]: running means of the gradient and of its square
 
-    /// <summary>Makes an optimizer with fresh state.</summary>
+    /// <summary>Creates an optimizer that has taken no step.</summary>
     /// <param name="parameters">What it steps.</param>
     /// <param name="beta1">Decay of the mean of gradients, 0 to below 1.</param>
     /// <param name="beta2">Decay of the mean of squared gradients, 0 to below 1.</param>
@@ -38,7 +38,7 @@ public sealed class AdamW : IDisposable
     /// <summary>Running mean of the squared gradient, [P].</summary>
     public Tensor Second => _second;
 
-    /// <summary>Goes on from another optimizer's state.</summary>
+    /// <summary>Copies the state of another optimizer.</summary>
     /// <param name="steps">Steps that it took.</param>
     /// <param name="first">Its running mean of the gradient, [P].</param>
     /// <param name="second">Its running mean of the squared gradient, [P].</param>
@@ -51,7 +51,7 @@ public sealed class AdamW : IDisposable
         _second.copy_(second);
     }
 
-    /// <summary>Takes a step against the flat parameters' gradient, which serves as scratch space and is spoilt by it.</summary>
+    /// <summary>Takes a step against the flat parameters' gradient, which serves as scratch space: it is overwritten.</summary>
     /// <param name="learningRate">The learning rate of this step.</param>
     public void Step(double learningRate)
     {

@@ -1,19 +1,25 @@
 namespace MLNetExtension.Training.Optimization;
 
-/// <summary>The learning rate's course: a linear rise, then half a cosine down to a minimum.</summary>
+/// <summary>The learning rate's course: a linear rise, then half a cosine down to a floor.</summary>
 public sealed record ScheduleOptions
 {
-    /// <summary>Optimizer steps in which the learning rate rises. Default 50; at least 0.</summary>
-    public int WarmupSteps { get; init; } = 50;
+    internal const int MostWarmupSteps = 50;
 
-    /// <summary>Learning rate at the end of training. Default null, a tenth of the learning rate; from 0 to the learning rate.</summary>
-    public double? MinimumLearningRate { get; init; }
+    /// <summary>Optimizer steps in which the learning rate rises. Default null: 50, or a tenth of the steps where that is less and their number is known. At least 0.</summary>
+    public int? WarmupSteps { get; init; }
 
-    internal void Validate(string group, double learningRate)
+    /// <summary>The learning rate at the end of training as a share of the learning rate after the warm-up. Default 0.1; from 0 to 1.</summary>
+    public double MinimumLearningRateRatio { get; init; } = 0.1;
+
+    internal void Validate(string group)
     {
-        Require.That(WarmupSteps >= 0, WarmupSteps, "at least 0", group);
-        Require.That(
-            MinimumLearningRate is null || (MinimumLearningRate >= 0 && MinimumLearningRate <= learningRate),
-            MinimumLearningRate, FormattableString.Invariant($"from 0 to LearningRate ({learningRate})"), group);
+        Require.That(WarmupSteps is null or >= 0, WarmupSteps, "at least 0", group);
+        Require.That(MinimumLearningRateRatio is >= 0 and <= 1, MinimumLearningRateRatio, "from 0 to 1", group);
     }
+
+    /// <summary>Gives the number of warm-up steps, derived from the length of the training where none is set.</summary>
+    /// <param name="steps">Steps of the training; null where only time ends it.</param>
+    /// <param name="share">The share of the steps that is derived.</param>
+    internal int GetWarmupSteps(long? steps, double share = 0.1) =>
+        WarmupSteps ?? (int)Math.Min(MostWarmupSteps, Math.Floor(share * steps ?? MostWarmupSteps));
 }

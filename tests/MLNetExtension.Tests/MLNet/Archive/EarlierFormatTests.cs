@@ -110,7 +110,7 @@ public sealed class EarlierFormatTests
         options.LearningRate = 2e-3;
         // The defaults of the version that wrote it, whatever was trained.
         options.Optimizer = new() { Beta2 = 0.95, WeightDecay = 0.1 };
-        options.Schedule = new() { WarmupSteps = 1, MinimumLearningRate = 3e-4 };
+        options.Schedule = new() { WarmupSteps = 1, MinimumLearningRateRatio = 3e-4 / 2e-3 };
         options.MaximumDuration = TimeSpan.FromHours(1);
         options.Batching = new() { MaximumTokensPerMicroBatch = 64, Workers = 1, Threads = 1, PackRows = true };
         options.Loss = new() { LabelSmoothing = 0.1 };

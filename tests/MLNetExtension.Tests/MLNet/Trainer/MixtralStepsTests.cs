@@ -58,8 +58,7 @@ public sealed class MixtralStepsTests
             LearningRate = 1e-2,
             RowOrder = RowOrder.AsGiven,
             Optimizer = Early2025,
-            Loss = new() { RouterBalanceCoefficient = 0 },
-            Schedule = new() { WarmupSteps = 0, MinimumLearningRate = 0 },
+            Schedule = new() { WarmupSteps = 0, MinimumLearningRateRatio = 0 },
         };
         change(options);
         IDataView rows = mlContext.Data.LoadFromEnumerable(Rows.Select(ids => new Row { Ids = ids }).ToList());

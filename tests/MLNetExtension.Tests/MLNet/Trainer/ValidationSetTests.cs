@@ -56,7 +56,7 @@ public sealed class ValidationSetTests
         var options = Options(steps: 400);
         // Nothing in common with the training rows: the better the model predicts those, the worse it predicts these.
         options.Validation = new() { Rows = Rows(mlContext, "ЖЖЖ≈≈≈ЖЖЖ", "≈≈≈≈≈≈ЖЖ"), Interval = 5, Patience = 2 };
-        (options.LearningRate, options.Schedule) = (0.02, new() { WarmupSteps = 1, MinimumLearningRate = 0.02 });
+        (options.LearningRate, options.Schedule) = (0.02, new() { WarmupSteps = 1, MinimumLearningRateRatio = 1 });
 
         using var model = Train(mlContext, options);
 

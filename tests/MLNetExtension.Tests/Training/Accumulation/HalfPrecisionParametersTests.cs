@@ -66,18 +66,23 @@ public sealed class HalfPrecisionParametersTests
         Assert.AreEqual(1 + 4 * step, weight[0].to(float32).item<float>());
     }
 
-    // Seen to fail with: values set in the master copy alone.
+    // Rounding all values once for every parameter is work that grows with the square of the model's layers. Seen to fail with: values published with every one that is set.
     [TestMethod]
-    public void A_master_value_is_kept_in_full_and_the_model_gets_it_rounded()
+    public void Master_values_are_kept_in_full_and_the_model_gets_them_rounded_once_when_they_are_published()
     {
         using var scope = NewDisposeScope();
-        Parameter weight = Weight();
-        using FlatParameters parameters = new([("weight", weight)]);
+        using var _ = no_grad();
+        Parameter first = Weight(), second = Weight();
+        using FlatParameters parameters = new([("first", first), ("second", second)]);
 
-        parameters.SetMaster("weight", tensor(new float[] { 2.001f, 3 }));
+        parameters.SetMaster("first", tensor(new float[] { 2.001f, 3 }));
+        parameters.SetMaster("second", tensor(new float[] { 4.001f, 5 }));
+        CollectionAssert.AreEqual(new float[] { 1, 1 }, first.to(float32).data<float>().ToArray());
+        parameters.PublishValues();
 
-        CollectionAssert.AreEqual(new float[] { 2.001f, 3 }, parameters.GetMaster("weight").data<float>().ToArray());
-        CollectionAssert.AreEqual(new float[] { 2, 3 }, weight.detach().to(float32).data<float>().ToArray());
+        CollectionAssert.AreEqual(new float[] { 2.001f, 3 }, parameters.GetMaster("first").data<float>().ToArray());
+        CollectionAssert.AreEqual(new float[] { 2, 3 }, first.to(float32).data<float>().ToArray());
+        CollectionAssert.AreEqual(new float[] { 4, 5 }, second.to(float32).data<float>().ToArray());
     }
 
     private static Parameter Weight() => nn.Parameter(ones(2, dtype: bfloat16));

@@ -35,6 +35,46 @@ public sealed class RouterBalanceTests
         Assert.IsLessThan(1e-12, Ragged.RelativeError(gradient, expected));
     }
 
+    // CASES 38, Megatron #2121: prompts and padding were counted. Seen to fail with: every real token counted.
+    [TestMethod]
+    public void What_a_prompt_or_padding_is_routed_to_changes_no_share()
+    {
+        using var scope = NewDisposeScope();
+        using Gpt2Model model = Ragged.Model(experts: Experts);
+        model.train();
+        Random random = new(3);
+        TokenExample answer = Ragged.Example(random, 6, 0, masked: 0);
+        TokenExample prompted = new(
+            [.. Enumerable.Range(0, 20).Select(_ => random.Next(Ragged.Vocabulary)), .. answer.Ids[..4]], [.. Enumerable.Repeat(TokenExample.IgnoredTarget, 20), .. answer.Targets[..4]], 0, 1);
+
+        double balance = Loss(1) - Loss(0);
+        double expected = Enumerable.Range(0, model.Blocks.Count).Sum(ExpectedOf);
+        Assert.AreEqual(expected, balance, 1e-12 * expected);
+
+        double Loss(double alpha)
+        {
+            using Gpt2Model other = Ragged.Model(experts: Experts);
+            other.train();
+            using BatchGradient gradient = new(other, new GradientSettings { BalanceCoefficient = alpha });
+            return gradient.Accumulate([[answer, prompted]]).Mean;
+        }
+
+        double ExpectedOf(int block)
+        {
+            using MicroBatch rows = MicroBatch.Collate([answer, prompted], CPU);
+            SequenceLayout layout = SequenceLayout.Padded(rows.RowLengths);
+            Tensor hidden = model.Embed(rows.Ids, layout);
+            for (int i = 0; i <= block; i++)
+                hidden = model.Blocks[i].call(hidden, layout);
+            Routing routing = model.Blocks[block].Routing!;
+            int[] counted = [0, 1, 2, 3, 4, 5, 26, 27, 28, 29];      // the answer's six tokens, and the last four after six and a prompt of twenty
+            double loss = 0;
+            for (int e = 0; e < Experts; e++)
+                loss += Experts * counted.Average(t => routing.Selected[t, 0].ToInt64() == e ? 1.0 : 0) * counted.Average(t => routing.Probabilities[t, e].ToDouble());
+            return loss;
+        }
+    }
+
     // The control: over micro-batches the shares differ from split to split, and so does the gradient.
     [TestMethod]
     public void Over_micro_batches_the_gradient_depends_on_the_split()
@@ -96,11 +136,12 @@ public sealed class RouterBalanceTests
             Assert.IsGreaterThan(0, (parameter - before[name]).abs().max().ToDouble(), name);
     }
 
-    // Equations 4 to 6 over all real tokens of the batch at once, differentiated by autograd in one padded batch.
+    // CASES 38, Megatron #2121: equations 4 to 6 over all tokens of the batch that have a target, differentiated by autograd in one padded batch.
     private static (double Loss, Tensor Gradient) PaperFormula(TokenExample[] batch, int perToken)
     {
         using Gpt2Model model = Ragged.Model(experts: Experts, expertsPerToken: perToken);
         model.train();
+        Tensor isTarget = tensor([.. batch.SelectMany(e => e.Targets).Select(target => target != TokenExample.IgnoredTarget)]);
         using FlatParameters parameters = new(model.named_parameters());
         (Tensor ids, Tensor targets) = Ragged.Pad(batch);
         SequenceLayout layout = SequenceLayout.Padded([.. batch.Select(e => e.Length)]);
@@ -109,8 +150,8 @@ public sealed class RouterBalanceTests
         foreach (TransformerBlock block in model.Blocks)
         {
             hidden = block.call(hidden, layout);
-            Tensor probabilities = block.Routing!.Probabilities;
-            Tensor share = nn.functional.one_hot(block.Routing.Selected, Experts).to(float64).sum(dim: 1).mean([0]);        // [E]
+            Tensor probabilities = block.Routing!.Probabilities[isTarget];
+            Tensor share = nn.functional.one_hot(block.Routing.Selected[isTarget], Experts).to(float64).sum(dim: 1).mean([0]);        // [E]
             balance = balance + (share * probabilities.mean([0])).sum() * Experts * Coefficient;
         }
         Tensor logits = nn.functional.linear(model.Normalize(hidden), model.HeadWeight);

@@ -57,7 +57,7 @@ public sealed class AdamWTests
     }
 
     [TestMethod]
-    [DataRow(5.0, 1.0, 1.0, DisplayName = "a longer gradient is microBatches to the maximum")]
+    [DataRow(5.0, 1.0, 1.0, DisplayName = "a longer gradient is scaled to the maximum")]
     [DataRow(5.0, 6.0, 5.0, DisplayName = "a shorter one stays")]
     [DataRow(5.0, 0.0, 5.0, DisplayName = "0 switches clipping off")]
     public void Clipping_bounds_the_norm(double norm, double maximum, double expected)
@@ -66,18 +66,6 @@ public sealed class AdamWTests
         Tensor gradient = tensor(new double[] { 3, -4 });
         GradientClipping.Clip(gradient, norm, maximum);
         Assert.AreEqual(expected, gradient.norm().ToDouble(), 1e-14);
-    }
-
-    [TestMethod]
-    public void The_learning_rate_warms_up_linearly_and_decays_along_a_cosine()
-    {
-        LearningRateSchedule schedule = new(peak: 1, minimum: 0.1, warmupSteps: 4);
-        Assert.AreEqual(0.2, schedule.LearningRate(0, 0), 1e-15);
-        Assert.AreEqual(0.8, schedule.LearningRate(3, 0), 1e-15);
-        Assert.AreEqual(1, schedule.LearningRate(4, 0), 1e-15);
-        Assert.AreEqual(0.55, schedule.LearningRate(50, 0.5), 1e-15);
-        Assert.AreEqual(0.1, schedule.LearningRate(99, 1), 1e-15);
-        Assert.AreEqual(0.1, schedule.LearningRate(99, 1.5), 1e-15);
     }
 
     private static (Parameter Matrix, Parameter Bias) Parameters() =>

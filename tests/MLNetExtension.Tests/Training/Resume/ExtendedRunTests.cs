@@ -47,7 +47,7 @@ public sealed class ExtendedRunTests
         });
     }
 
-    private static MLNetExtension.Training.Optimization.ScheduleOptions Constant => new() { WarmupSteps = 0, MinimumLearningRate = 1e-3 };
+    private static MLNetExtension.Training.Optimization.ScheduleOptions Constant => new() { WarmupSteps = 0, MinimumLearningRateRatio = 1 };
 
     private static Gpt2Model Model() => Ragged.Model(ScalarType.Float32, dropout: 0.1);
 
