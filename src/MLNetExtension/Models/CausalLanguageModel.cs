@@ -138,14 +138,6 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     /// <param name="ids">Token ids, [B,T] int64.</param>
     public override Tensor forward(Tensor ids) => HeadWeight is { } head ? nn.functional.linear(ComputeHidden(ids), head) : ComputeHidden(ids);
 
-    /// <summary>Frees the parameters, those of adapters included.</summary>
-    protected override void Dispose(bool disposing)
-    {
-        if (disposing)
-            Custom?.DisposeAdapters();
-        base.Dispose(disposing);
-    }
-
     private Tensor ComputeHidden(Tensor ids, SequenceLayout layout)
     {
         Tensor hidden = Embed(ids, layout);

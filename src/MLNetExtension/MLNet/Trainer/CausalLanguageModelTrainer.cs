@@ -10,7 +10,7 @@ using MLNetExtension.Training.Resume;
 
 namespace MLNetExtension;
 
-/// <summary>Trains a causal language model with exact gradient accumulation: a GPT-2 network on bytes or tokens from scratch, or a published model, all of it or low-rank adapters.</summary>
+/// <summary>Trains a causal language model with exact gradient accumulation: a GPT-2 network on bytes or tokens from scratch, a published model, or a network of your own, all of it or low-rank adapters.</summary>
 /// <remarks>
 /// <para>Input: see <see cref="InputColumns"/>. Output of the trained model: see <see cref="CausalLanguageModelTransformer"/>.</para>
 /// <para>The device is the CPU, or the GPU that <see cref="MLContext.GpuDeviceId"/> names. Progress is written to <c>MLContext.Log</c>, and to .NET's metrics under the

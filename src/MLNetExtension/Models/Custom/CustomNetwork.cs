@@ -1,4 +1,3 @@
-using MLNetExtension.Models.Layers;
 using MLNetExtension.Models.Lora;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -43,13 +42,6 @@ internal sealed class CustomNetwork
         LoraAdapters adapters = LoraAdapters.Attach(_model, Linears, options, seed);
         CheckThatEachRuns(adapters);
         return adapters;
-    }
-
-    /// <summary>Frees the adapters: a <c>nn.Linear</c> frees its own parameters alone.</summary>
-    public void DisposeAdapters()
-    {
-        foreach (LowRankAdapter adapter in Linears.SelectMany(module => module.Linear.Adapters))
-            adapter.Dispose();
     }
 
     // An adapter is added by a hook, which forward() of a layer passes by.

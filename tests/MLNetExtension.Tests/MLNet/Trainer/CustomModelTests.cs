@@ -54,6 +54,9 @@ public sealed class CustomModelTests
         var other = Custom(dropout: 0.3);
         other.Seed = 6;
         CollectionAssert.AreNotEqual(first, Losses(other), "the seed matters");
+        var (untrained, otherUntrained) = (Custom(steps: 0), Custom(steps: 0));
+        otherUntrained.Seed = 6;
+        CollectionAssert.AreNotEqual(Losses(untrained), Losses(otherUntrained), "and so it does for the weights that the factory draws");
 
         float[] Losses(CausalLanguageModelTrainer.Options options)
         {
