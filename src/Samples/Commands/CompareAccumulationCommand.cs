@@ -23,7 +23,7 @@ internal static class CompareAccumulationCommand
                 (settings, precision) => settings.Precision = precision
             },
             { OptionFactory.OptionalNumber("--learning-rate", $"Learning rate of every step. Default: {defaults.LearningRate}."), (settings, rate) => settings.LearningRate = rate ?? settings.LearningRate },
-            { OptionFactory.OptionalNumber("--clip", "L2 norm that a longer gradient is clipped to. Default: 0, no clipping.", allowsZero: true), (settings, norm) => settings.MaximumGradientNorm = norm ?? settings.MaximumGradientNorm },
+            { OptionFactory.Number("--clip", defaults.MaximumGradientNorm, "L2 norm that a longer gradient is clipped to; 0 for no clipping."), (settings, norm) => settings.MaximumGradientNorm = norm },
             { OptionFactory.Integer("--layers", defaults.Network.Layers, 1, "Number of transformer blocks."), (settings, layers) => settings.Network = settings.Network with { Layers = layers } },
             { OptionFactory.Integer("--heads", defaults.Network.Heads, 1, "Attention heads of a block; must divide the width."), (settings, heads) => settings.Network = settings.Network with { Heads = heads } },
             { OptionFactory.Integer("--width", defaults.Network.Width, 1, "Length of a hidden state."), (settings, width) => settings.Network = settings.Network with { Width = width } },
