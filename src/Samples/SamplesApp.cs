@@ -10,10 +10,7 @@ namespace Samples;
 /// <summary>The command line: parses it, runs a command and turns every failure into an exit code.</summary>
 public static class SamplesApp
 {
-    /// <summary>Runs a command and returns its exit code.</summary>
-    /// <param name="args">The command and its options.</param>
-    /// <param name="output">Receives results and progress.</param>
-    /// <param name="error">Receives errors.</param>
+    /// <summary>Runs a command, which writes results and progress to the output and errors to the error writer, and returns its exit code.</summary>
     public static int Run(string[] args, TextWriter output, TextWriter error)
     {
         ParseResult parsed = CreateRoot().Parse(args);

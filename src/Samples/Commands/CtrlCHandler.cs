@@ -9,7 +9,7 @@ internal sealed class CtrlCHandler : IDisposable
     private readonly CancellationTokenSource _stop = new(), _cancel = new();
     private readonly bool _canStop;
 
-    /// <param name="canStop">Whether the command uses <see cref="StopToken"/>.</param>
+    /// <summary>Starts to handle Ctrl+C; only a command that uses <see cref="StopToken"/> can stop.</summary>
     public CtrlCHandler(bool canStop = false)
     {
         _canStop = canStop;

@@ -48,8 +48,6 @@ internal static class TrainingOptions
             recipe.Settings.Columns = columns(parsed);
             if (parsed.GetValue(validationFraction) is { } fraction)
                 recipe.Settings.Options.Validation = new() { Fraction = fraction, Patience = parsed.GetValue(patience) };
-            // A short training warms up in a tenth of its steps.
-            recipe.Settings.Options.Schedule = new() { WarmupSteps = Math.Min(50, (recipe.Settings.Options.MaximumSteps ?? 500) / 10) };
         });
         command.SetReportingAction(parsed =>
         {

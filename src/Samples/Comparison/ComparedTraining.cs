@@ -33,8 +33,6 @@ internal sealed class ComparedTraining : IDisposable
     public double LastLoss => _batches[^1].Mean;
 
     /// <summary>Accumulates the gradient of a batch and clips it, and compares the first one with the full batch's.</summary>
-    /// <param name="batch">The examples of this step.</param>
-    /// <param name="fullBatch">The run on the full batch, which has accumulated the same batch and not yet taken its step.</param>
     public void Accumulate(TokenExample[] batch, ComparedTraining fullBatch)
     {
         using var scope = NewDisposeScope();
@@ -48,8 +46,6 @@ internal sealed class ComparedTraining : IDisposable
     }
 
     /// <summary>Takes the optimizer step, zeroes the gradient, and compares the weights with the full batch's.</summary>
-    /// <param name="learningRate">Learning rate of this step.</param>
-    /// <param name="fullBatch">The run on the full batch, which has taken the same step.</param>
     public void Step(double learningRate, ComparedTraining fullBatch)
     {
         using var scope = NewDisposeScope();

@@ -10,11 +10,10 @@ using Spectre.Console;
 
 namespace Samples.Jobs;
 
-/// <summary>Reads and splits rows, evaluates, trains and evaluates again, saves the model, loads it back, generates samples and writes reports.</summary>
-/// <param name="recipe">The model to train.</param>
-/// <param name="console">Shows progress and results.</param>
-/// <param name="cancellationToken">Cancels the job; nothing is written.</param>
-/// <param name="stopToken">Ends the training early; the job continues with the model so far.</param>
+/// <summary>
+/// Reads and splits rows, evaluates, trains and evaluates again, saves the model, loads it back, generates samples and writes reports. Cancelled, it writes nothing;
+/// stopped, it ends the training early and continues with the model so far.
+/// </summary>
 internal sealed class TrainingJob(ITrainingRecipe recipe, IAnsiConsole console, CancellationToken cancellationToken, CancellationToken stopToken = default)
 {
     private const string ModelFile = "model.zip", MetricsFile = "metrics.json";

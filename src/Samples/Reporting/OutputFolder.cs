@@ -10,9 +10,7 @@ internal sealed class OutputFolder : IDisposable
     private readonly Func<string, bool> _isOurs;
     private readonly StagedFiles _staged;
 
-    /// <summary>Creates the temporary folder.</summary>
-    /// <param name="target">The folder to write; the files of an earlier run are replaced by <see cref="Commit"/>.</param>
-    /// <param name="isOurs">Whether an earlier run may have written a file of this name; a folder with any other file is not replaced.</param>
+    /// <summary>Creates the temporary folder. The target may hold nothing but files that an earlier run may have written, which <see cref="Commit"/> replaces.</summary>
     /// <exception cref="UserErrorException">The folder cannot be written, or contains other files.</exception>
     public OutputFolder(string target, Func<string, bool> isOurs)
     {
