@@ -19,7 +19,5 @@ public sealed record ScheduleOptions
 
     /// <summary>Gives the number of warm-up steps, derived from the length of the training where none is set.</summary>
     /// <param name="steps">Steps of the training; null where only time ends it.</param>
-    /// <param name="share">The share of the steps that is derived.</param>
-    internal int GetWarmupSteps(long? steps, double share = 0.1) =>
-        WarmupSteps ?? (int)Math.Min(MostWarmupSteps, Math.Floor(share * steps ?? MostWarmupSteps));
+    internal int GetWarmupSteps(long? steps) => WarmupSteps ?? (int)Math.Min(MostWarmupSteps, steps / 10 ?? MostWarmupSteps);
 }

@@ -19,9 +19,6 @@ public sealed class ScheduleOptionsTests
     public void The_warm_up_is_what_is_set_or_a_tenth_of_the_steps_and_50_at_most(int? set, long? steps, int expected) =>
         Assert.AreEqual(expected, new ScheduleOptions { WarmupSteps = set }.GetWarmupSteps(steps));
 
-    [TestMethod]
-    public void Another_share_of_the_steps_may_be_derived() => Assert.AreEqual(3, new ScheduleOptions().GetWarmupSteps(100, share: 0.03));
-
     // The floor was a learning rate, and every rate below it was refused. Seen to fail with: a floor that is not a share of the rate.
     [TestMethod]
     [DataRow(1e-4)]
