@@ -24,20 +24,8 @@ internal sealed class TrainedLanguageModel : IDisposable
     /// <param name="network">Owned by this object: detached from every dispose scope, and disposed with this object.</param>
     /// <param name="tokenizer">Its ids are below the network's vocabulary size.</param>
     /// <param name="adapters">The network's adapters; null where it has none.</param>
-    public TrainedLanguageModel(CausalLanguageModel network, ILanguageTokenizer tokenizer, LoraAdapters? adapters = null)
-        : this(network, tokenizer, null, adapters)
-    {
-    }
-
-    /// <param name="published">Owned by this object, like its network.</param>
-    /// <param name="tokenizer">Its ids are below the network's vocabulary size.</param>
-    /// <param name="adapters">The network's adapters; null where it has none.</param>
-    public TrainedLanguageModel(HuggingFaceModel published, ILanguageTokenizer tokenizer, LoraAdapters? adapters = null)
-        : this(published.Model, tokenizer, published, adapters)
-    {
-    }
-
-    private TrainedLanguageModel(CausalLanguageModel network, ILanguageTokenizer tokenizer, HuggingFaceModel? published, LoraAdapters? adapters)
+    /// <param name="published">The published model that the network is of; null for others.</param>
+    public TrainedLanguageModel(CausalLanguageModel network, ILanguageTokenizer tokenizer, LoraAdapters? adapters = null, HuggingFaceModel? published = null)
     {
         // The caller may train inside a dispose scope; the model outlives it.
         foreach (var tensor in network.parameters().Concat(network.buffers()))
@@ -122,7 +110,7 @@ internal sealed class TrainedLanguageModel : IDisposable
             network.to(device);
             var adapters = description.Adapters is null ? null : AttachAdapters(network, description.Adapters, seed: 0);
             archive.Read(WeightsEntry, (stream, length) => ReadWeights(network, stream, length));
-            return new TrainedLanguageModel(network, tokenizer, published, adapters);
+            return new TrainedLanguageModel(network, tokenizer, adapters, published);
         }
         catch
         {

@@ -3,7 +3,6 @@ using MLNetExtension.Formats.HuggingFace;
 using MLNetExtension.MLNet.Archive;
 using MLNetExtension.Models;
 using MLNetExtension.Models.Gpt2;
-using MLNetExtension.Models.Lora;
 using MLNetExtension.Tokenization;
 using MLNetExtension.Tokenization.Bytes;
 using MLNetExtension.Training;
@@ -53,20 +52,27 @@ internal sealed class StartingModel
     {
         // What is frozen can stay in half precision; what is trained is kept in full.
         ScalarType dtype = _options.Adapters is not null && _options.Batching.Precision == ComputePrecision.BFloat16 ? ScalarType.BFloat16 : ScalarType.Float32;
-        if (_options.Model is LanguageModel.PretrainedModel pretrained)
-        {
-            var published = HuggingFaceModel.Load(pretrained.Folder, dtype);
-            return DisposeUnlessMade(published.Model, () => new TrainedLanguageModel(published, Tokenizer, Adapt(published.Model, device, seed)));
-        }
+        HuggingFaceModel? published = null;
         CausalLanguageModel network = _options.Model switch
         {
+            LanguageModel.PretrainedModel pretrained => (published = HuggingFaceModel.Load(pretrained.Folder, dtype)).Model,
             LanguageModel.CustomModel custom => custom.ToFactory().Create(seed),
             LanguageModel.Gpt2Network sizes => new Gpt2Model(sizes.ToConfiguration(Tokenizer.VocabularySize), seed),
             _ => throw new UnreachableException(),
         };
-        if (network.Custom is not null && dtype != ScalarType.Float32)
-            network.to(dtype);
-        return DisposeUnlessMade(network, () => new TrainedLanguageModel(network, Tokenizer, Adapt(network, device, seed)));
+        try
+        {
+            if (network.Custom is not null && dtype != ScalarType.Float32)
+                network.to(dtype);
+            network.to(device);
+            var adapters = _options.Adapters is null ? null : TrainedLanguageModel.AttachAdapters(network, _options.Adapters, seed);
+            return new TrainedLanguageModel(network, Tokenizer, adapters, published);
+        }
+        catch
+        {
+            network.Dispose();
+            throw;
+        }
     }
 
     private static StartingModel OpenPretrained(CausalLanguageModelTrainer.Options options, LanguageModel.PretrainedModel model)
@@ -78,24 +84,5 @@ internal sealed class StartingModel
         if (tokenizer.Tokenizer.VocabularySize > vocabularySize)
             throw new InvalidDataException($"{model.Folder}: the tokenizer has {tokenizer.Tokenizer.VocabularySize} ids, but the model's vocabulary only {vocabularySize}.");
         return new StartingModel(options, tokenizer, Math.Min(model.ContextLength, published.Architecture.ContextLength));
-    }
-
-    private LoraAdapters? Adapt(CausalLanguageModel network, Device device, int seed)
-    {
-        network.to(device);
-        return _options.Adapters is null ? null : TrainedLanguageModel.AttachAdapters(network, _options.Adapters, seed);
-    }
-
-    private static TrainedLanguageModel DisposeUnlessMade(CausalLanguageModel network, Func<TrainedLanguageModel> make)
-    {
-        try
-        {
-            return make();
-        }
-        catch
-        {
-            network.Dispose();
-            throw;
-        }
     }
 }
