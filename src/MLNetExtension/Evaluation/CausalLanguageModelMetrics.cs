@@ -4,8 +4,8 @@ namespace MLNetExtension.Evaluation;
 
 /// <summary>How well a causal language model predicts a set of texts.</summary>
 /// <remarks>
-/// <para>With L the sum of the negative log-likelihoods of all target tokens in nats, m the number of target tokens, c the number of those that the model thinks
-/// the likeliest of all, and b the number of UTF-8 bytes that they spell, over all rows, each row multiplied by its weight where rows are weighted:</para>
+/// <para>With L the sum of the negative log-likelihoods of all target tokens in nats, m the number of target tokens, c the number of those to which the model
+/// gives the highest probability of all tokens, and b the number of UTF-8 bytes that they spell, over all rows, each row multiplied by its weight where rows are weighted:</para>
 /// <para>
 /// <c>Loss = L / m</c>, <c>Perplexity = exp(L / m)</c>, <c>BitsPerToken = L / (m ln 2)</c>, <c>BitsPerByte = L / (b ln 2)</c>, <c>Accuracy = c / m</c>.
 /// </para>
@@ -32,7 +32,7 @@ public sealed class CausalLanguageModelMetrics
     /// <summary>The mean negative log-likelihood of a target token, in nats; 0 is best.</summary>
     public double Loss { get; }
 
-    /// <summary>The exponential of <see cref="Loss"/>: among how many equally probable tokens the model is as unsure; 1 is best.</summary>
+    /// <summary>The exponential of <see cref="Loss"/>: the number of equally probable tokens that would give the same loss; 1 is best.</summary>
     public double Perplexity { get; }
 
     /// <summary><see cref="Loss"/> in bits.</summary>
@@ -41,7 +41,7 @@ public sealed class CausalLanguageModelMetrics
     /// <summary>The bits that the model spends on a byte of the text; not a number where the target tokens spell no bytes (end-of-text alone).</summary>
     public double BitsPerByte { get; }
 
-    /// <summary>The share of target tokens that the model thinks the likeliest of all, 0 to 1; 1 is best.</summary>
+    /// <summary>The share of target tokens to which the model gives the highest probability of all tokens, 0 to 1; 1 is best.</summary>
     public double Accuracy { get; }
 
     /// <summary>The summed weights of the target tokens: <see cref="Tokens"/> where rows are not weighted.</summary>
@@ -56,7 +56,7 @@ public sealed class CausalLanguageModelMetrics
     /// <summary>The number of rows, those without a target token or a weight included.</summary>
     public long Rows { get; }
 
-    /// <summary>The metrics in one line, to be read by people.</summary>
+    /// <summary>Formats the metrics in one line, for people to read.</summary>
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
         $"loss {Loss:F4} nats/token, perplexity {Perplexity:G5}, {BitsPerToken:F4} bits/token, {BitsPerByte:F4} bits/byte, accuracy {100 * Accuracy:F1} %, {Tokens:N0} tokens, {Rows:N0} rows");

@@ -1,8 +1,8 @@
 namespace MLNetExtension.Evaluation;
 
-/// <summary>What a model makes of one row: sums, so that rows can be added.</summary>
+/// <summary>The scores of one row: sums, so that rows can be added.</summary>
 /// <param name="LossSum">The sum of the negative log-likelihoods of the row's target tokens, in nats.</param>
 /// <param name="TokenCount">The number of target tokens.</param>
 /// <param name="ByteCount">The number of UTF-8 bytes that the target tokens spell.</param>
-/// <param name="CorrectCount">The number of target tokens that the model thinks the likeliest of all.</param>
+/// <param name="CorrectCount">The number of target tokens to which the model gives the highest probability of all tokens.</param>
 internal readonly record struct RowScore(double LossSum, int TokenCount, int ByteCount, int CorrectCount = 0);

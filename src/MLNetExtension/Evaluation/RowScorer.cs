@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Evaluation;
 
-/// <summary>Gives each row the loss that a model has on it. T positions, N targets, C width.</summary>
+/// <summary>Computes the loss of a model on each of some rows. T positions, N targets, C width.</summary>
 /// <remarks>
 /// <para>How many rows go through the model together is a matter of memory and speed: losses are summed per row in float64, and a row's score
 /// does not depend on the rows beside it, but for the rounding of the model's own arithmetic.</para>
@@ -18,7 +18,7 @@ internal sealed class RowScorer
     private readonly int _maximumTokens;
     private readonly LinearCrossEntropy _loss = new();
 
-    /// <summary>Makes a scorer over a model, which stays its owner's.</summary>
+    /// <summary>Creates a scorer for a model, which it does not own.</summary>
     /// <param name="model">The model, in evaluation mode whenever rows are scored.</param>
     /// <param name="maximumTokensPerMicroBatch">Most positions that pass through the model together, padding included; a longer row stands alone. Default 4096; 1 or more.</param>
     /// <exception cref="ArgumentNullException"><paramref name="model"/> is null.</exception>

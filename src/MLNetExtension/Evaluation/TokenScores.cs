@@ -1,8 +1,8 @@
 namespace MLNetExtension.Evaluation;
 
-/// <summary>What a model makes of the target tokens of one row.</summary>
+/// <summary>The scores of the target tokens of one row.</summary>
 /// <param name="Losses">The negative log-likelihood of each, in nats, in the row's order.</param>
-/// <param name="CorrectCount">How many of them the model thinks the likeliest of all.</param>
+/// <param name="CorrectCount">To how many of them the model gives the highest probability of all tokens.</param>
 internal sealed record TokenScores(IReadOnlyList<double> Losses, int CorrectCount)
 {
     /// <summary>The scores of a row without a target.</summary>

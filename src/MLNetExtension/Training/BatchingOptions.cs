@@ -5,11 +5,15 @@ public sealed record BatchingOptions
 {
     /// <summary>
     /// Most positions that pass through the model together, padding included; a longer row passes alone.
-    /// Default null: the first steps try several numbers and keep the fastest that fits <see cref="MemoryLimitMiB"/>. A number, at least 1, makes runs equal bit for bit.
+    /// Default null: a training of 200 steps or more tries several numbers on its first batch and keeps the fastest that fits <see cref="MemoryLimitMiB"/>. A number, at least 1, makes runs equal bit for bit.
     /// </summary>
     public int? MaximumTokensPerMicroBatch { get; init; }
 
-    /// <summary>Most memory, in MiB, that the process may hold while the number of tokens per micro-batch is searched. Default null, no limit; above 0.</summary>
+    /// <summary>
+    /// Most memory, in MiB, that the process may hold during a trial while the number of tokens per micro-batch is searched, whatever it held before. Where not even a row at a time fits, that is what
+    /// is kept. On a GPU it is the memory of the process outside of the GPU, because TorchSharp does not tell how much a device has left: there the search ends where the device's memory runs out.
+    /// Default null, no limit; above 0.
+    /// </summary>
     public int? MemoryLimitMiB { get; init; }
 
     /// <summary>

@@ -21,7 +21,7 @@ internal sealed class BestWeights : IDisposable
     /// <summary>The weights of that step, [P] on the CPU: a copy that the next better weights overwrite.</summary>
     public Tensor? Values { get; private set; }
 
-    /// <summary>Compares an evaluation with the best and keeps its weights where they are better; a loss that is not a number is no improvement.</summary>
+    /// <summary>Compares an evaluation with the best and keeps a copy of its weights where they are better; a loss that is not a number is no improvement.</summary>
     /// <param name="loss">In nats per target token.</param>
     /// <param name="step">The step after which it was measured.</param>
     /// <param name="values">The weights of that step, [P].</param>

@@ -30,7 +30,7 @@ internal sealed class TrainingLimits
     /// <param name="elapsed">Time since training began.</param>
     public double Progress(int steps, TimeSpan elapsed) => Math.Max(Share(steps, Steps), Share(elapsed.TotalSeconds, _duration?.TotalSeconds));
 
-    /// <summary>Finds why training ends here; null where it goes on.</summary>
+    /// <summary>Finds why training ends here; null where it continues.</summary>
     /// <param name="steps">Steps taken.</param>
     /// <param name="elapsed">Time since training began.</param>
     /// <param name="nonFiniteInARow">The last steps, in a row, that were not finite.</param>

@@ -24,7 +24,7 @@ internal sealed class ValidationRun(Validation? validation, CausalLanguageModel 
     {
         if (validation is null || _givenUp || best.LastStep == step || !(isLast || IsDue(step)))
             return null;
-        // Evaluation mode draws no random numbers, and the generators of dropout start anew with every step: training goes on as if nothing had been evaluated.
+        // Evaluation mode draws no random numbers, and the generators of dropout start anew with every step: training continues as if nothing had been evaluated.
         model.eval();
         try
         {

@@ -21,7 +21,7 @@ public sealed class DocumentedProgramTests
         ["docs/pick-a-batch-that-fits.md"] = (["TEXT", "2"], ["at most 128 positions"]),
         ["docs/read-the-metrics.md"] = (["PAIRS", "2"], ["By hand: ", "Fold 1: "]),
         ["docs/save-load-and-serve.md"] = (["TEXT", "FILE", "2"], ["one model in memory", "Perplexity of the first: "]),
-        ["docs/train-on-my-own-text.md"] = (["TEXT", "FILE", "2"], ["Training on ", "Held out: loss ", "The model writes: "]),
+        ["docs/train-on-my-own-text.md"] = (["TEXT", "FILE", "2"], ["Training on ", "held out of the training data", "Held out: loss ", "The model writes: "]),
         ["docs/use-a-gpu.md"] = (["TEXT", "2"], ["Training on ", "target tokens per second"]),
     };
 

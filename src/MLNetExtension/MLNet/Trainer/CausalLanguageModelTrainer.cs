@@ -39,7 +39,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
     /// <exception cref="InvalidOperationException">No row has a target token and a weight; or a row has a weight or a token id that is not allowed; or the GPU asked for is not there and <see cref="MLContext.FallbackToCpu"/>
     /// is false; or torch's native library is missing; or <see cref="Options.Checkpoints"/> names a folder with another training.</exception>
-    /// <exception cref="InvalidDataException">The checkpoint to go on from is damaged, or a file of a folder that <see cref="Options.Model"/> names.</exception>
+    /// <exception cref="InvalidDataException">The checkpoint to resume from is damaged, or a file of a folder that <see cref="Options.Model"/> names.</exception>
     /// <exception cref="NotSupportedException">The pretrained model is of a kind that is not supported; the message names it.</exception>
     /// <exception cref="OperationCanceledException"><see cref="Options.CancellationToken"/> asked for it.</exception>
     public CausalLanguageModelTransformer Fit(IDataView input)

@@ -10,7 +10,7 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.MLNet.Trainer;
 
-/// <summary>Writes the lines about a training that users read in <c>MLContext.Log</c>.</summary>
+/// <summary>Writes what users read about a training in <c>MLContext.Log</c>.</summary>
 internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTrainer.Options options)
 {
     private static readonly CultureInfo Invariant = CultureInfo.InvariantCulture;

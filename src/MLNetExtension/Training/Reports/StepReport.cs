@@ -1,19 +1,19 @@
 namespace MLNetExtension.Training.Reports;
 
-/// <summary>What became of a step.</summary>
+/// <summary>Whether an optimizer step updated the weights, and if not, why.</summary>
 public enum StepOutcome
 {
     /// <summary>The weights were updated.</summary>
     Applied,
 
-    /// <summary>The batch held no target token: there was no update.</summary>
+    /// <summary>The batch had no target token: no update.</summary>
     NoTargets,
 
-    /// <summary>Loss or gradient were not finite: no update, the weights are those of the last good step.</summary>
+    /// <summary>The loss or the gradient was not finite: no update; the weights are those of the last step that was applied.</summary>
     NonFinite,
 }
 
-/// <summary>What one optimizer step did.</summary>
+/// <summary>The figures of one optimizer step.</summary>
 public sealed record StepReport
 {
     /// <summary>The step, from 1.</summary>
@@ -25,13 +25,13 @@ public sealed record StepReport
     /// <summary>Share of the training that is done after this step, 0 to 1.</summary>
     public required double Progress { get; init; }
 
-    /// <summary>What became of the step.</summary>
+    /// <summary>Whether the step updated the weights, and if not, why.</summary>
     public required StepOutcome Outcome { get; init; }
 
     /// <summary>Loss of the batch in nats per target token, before the update; NaN without targets.</summary>
     public required double Loss { get; init; }
 
-    /// <summary>Share of the batch's targets that the model thought the likeliest token, before the update; NaN without targets.</summary>
+    /// <summary>Share of the batch's targets to which the model gave the highest probability of all tokens, before the update, 0 to 1; NaN without targets.</summary>
     public required double Accuracy { get; init; }
 
     /// <summary>Learning rate of the step.</summary>
@@ -52,13 +52,13 @@ public sealed record StepReport
     /// <summary>Share of the positions computed that were padding, 0 to 1.</summary>
     public required double PaddingShare { get; init; }
 
-    /// <summary>Most positions that passed through the model together, padding included. It falls when memory runs out.</summary>
+    /// <summary>Most positions that pass through the model together, padding included. It falls when memory runs out.</summary>
     public required int TokensPerMicroBatch { get; init; }
 
-    /// <summary>How many micro-batches are computed side by side, as things stand.</summary>
+    /// <summary>Number of micro-batches that are computed side by side. It falls to 1 when memory runs out.</summary>
     public required int Workers { get; init; }
 
-    /// <summary>Duration of the step, without evaluation.</summary>
+    /// <summary>Duration of the step, without evaluation and without the search for the fastest split.</summary>
     public required TimeSpan StepTime { get; init; }
 
     /// <summary>Time since training began.</summary>
@@ -70,12 +70,12 @@ public sealed record StepReport
     /// <summary>Loss on the validation rows after this step, in nats per target token; null where it was not measured.</summary>
     public double? ValidationLoss { get; init; }
 
-    /// <summary>Rows of the data that a batch which was not finite held; else empty.</summary>
+    /// <summary>Positions in the data, from 0, of the rows of a batch that was not finite; else empty.</summary>
     public IReadOnlyList<long> ExamplePositions { get; init; } = [];
 
-    /// <summary>Estimated time to the end, at the pace so far.</summary>
+    /// <summary>Estimated time to the end, at the rate so far; null before the first step.</summary>
     public TimeSpan? Remaining => Progress > 0 ? Elapsed * ((1 - Progress) / Progress) : null;
 
-    /// <summary>Target tokens per second of the whole training so far, padding not counted.</summary>
+    /// <summary>Target tokens per second: <see cref="TotalTargetTokens"/> divided by <see cref="Elapsed"/>, evaluations and searches included.</summary>
     public double TokensPerSecond => Elapsed > TimeSpan.Zero ? TotalTargetTokens / Elapsed.TotalSeconds : 0;
 }

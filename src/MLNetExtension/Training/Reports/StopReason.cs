@@ -6,10 +6,10 @@ public enum StopReason
     /// <summary>A limit was reached: steps, epochs or time.</summary>
     LimitReached,
 
-    /// <summary>Whoever trains asked for it.</summary>
+    /// <summary>The caller requested it.</summary>
     Requested,
 
-    /// <summary>The validation loss had not fallen for as many evaluations as patience allowed.</summary>
+    /// <summary>The validation loss did not fall for as many evaluations in a row as the patience allows.</summary>
     NoImprovement,
 
     /// <summary>Too many steps in a row were not finite.</summary>

@@ -1,6 +1,6 @@
 namespace MLNetExtension.Training.Reports;
 
-/// <summary>What a training came to; of one that went on from a state, what it added.</summary>
+/// <summary>The figures of a whole training; of one that was resumed, those since then.</summary>
 public sealed record TrainingSummary
 {
     /// <summary>Optimizer steps, those without an update included.</summary>

@@ -69,7 +69,7 @@ public sealed class EarlierFormatTests
         Assert.AreEqual(64, options.Batching.MaximumTokensPerMicroBatch);
     }
 
-    // A finished run is extended: the checkpoint lists its limit of 6 steps, which no longer counts. Said before: "MaximumSteps is 6 there and 8 here".
+    // A finished run is extended: the checkpoint lists its limit of 6 steps, which no longer counts. Seen to fail with: the limits compared, as it was.
     [TestMethod]
     public void A_checkpoint_of_the_first_format_resumes_with_another_limit()
     {

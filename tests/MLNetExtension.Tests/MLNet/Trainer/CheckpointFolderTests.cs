@@ -52,7 +52,7 @@ public sealed class CheckpointFolderTests
         }
     }
 
-    // Said before: "MaximumSteps is 10 there and 20 here".
+    // Seen to fail with: no checkpoint at the end, but where one is due.
     [TestMethod]
     public void A_finished_training_is_extended_by_a_later_limit()
     {

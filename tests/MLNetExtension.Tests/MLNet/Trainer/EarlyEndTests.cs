@@ -8,7 +8,7 @@ namespace MLNetExtension.Tests.MLNet.Trainer;
 [TestClass]
 public sealed class EarlyEndTests
 {
-    // Said before, for the stop: all 100 rows read. The cursor is a row ahead at most.
+    // Seen to fail with: no token looked at (100 rows read). The cursor is a row ahead at most.
     [TestMethod]
     [DataRow(true, false)]
     [DataRow(false, false)]

@@ -10,7 +10,7 @@ namespace MLNetExtension.Tests.MLNet.Trainer;
 [TestClass]
 public sealed class MemoryWarningTests
 {
-    // Said before: an information, that micro-batches hold at most so many tokens.
+    // It was an information, that micro-batches hold at most so many tokens. Seen to fail with: the callback not called.
     [TestMethod]
     public void A_first_step_that_does_not_fit_into_memory_is_a_warning()
     {
@@ -35,7 +35,7 @@ public sealed class MemoryWarningTests
         }
     }
 
-    // Said before: an information of what micro-batches hold where memory ran out in the first step, and nothing at all of workers.
+    // Fewer workers were not reported at all.
     [TestMethod]
     [DataRow(512, 2, "Step 1: memory ran out; micro-batches hold at most 512 tokens instead of 2,048 from now on. The result is the same.")]
     [DataRow(2048, 1, "Step 1: memory ran out; the number of workers is 1 instead of 2 from now on. The result is the same.")]

@@ -12,7 +12,7 @@ namespace MLNetExtension.Tests.Training.Resume;
 public sealed class ExtendedRunTests
 {
     // At a constant learning rate nothing tells that there were two limits: the evaluation that the first end called for (after step 10; due are 4, 8, 12) is forgotten.
-    // Said before: "MaximumSteps is 10 there and 20 here", and without that the run went on from the last checkpoint that was due, step 9.
+    // Seen to fail with: the limits compared, as it was ("MaximumSteps is 10 there and 20 here"); the last evaluation made before the checkpoint is written.
     [TestMethod]
     public void A_run_of_10_steps_extended_to_20_equals_a_run_of_20_steps_bit_for_bit()
     {
