@@ -64,7 +64,7 @@ public sealed class EarlyEndTests
         CollectionAssert.AreEqual(two.Weights().bytes.ToArray(), run.Weights().bytes.ToArray(), "the weights are those of the best evaluation");
     }
 
-    // The evaluation that a stop gave up is made when the training resumes, so nothing tells that it was stopped.
+    // The evaluation that a stop gave up is made when the training resumes, so nothing tells that it was stopped. Seen to fail with: it left out.
     [TestMethod]
     public void A_training_that_was_stopped_in_an_evaluation_resumes_as_if_it_had_not_been()
     {
@@ -77,6 +77,7 @@ public sealed class EarlyEndTests
 
         Assert.AreEqual((expected.End, expected.BestStep, expected.ValidationLoss), (actual.End, actual.BestStep, actual.ValidationLoss));
         Assert.AreEqual(expected.Steps - 4, actual.Steps);
+        Assert.AreEqual(whole.EvaluatedRows - 8, resumed.EvaluatedRows, "all evaluations but that after step 2");
         CollectionAssert.AreEqual(whole.Weights().bytes.ToArray(), resumed.Weights().bytes.ToArray());
     }
 

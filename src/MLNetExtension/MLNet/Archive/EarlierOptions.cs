@@ -11,35 +11,18 @@ internal static class EarlierOptions
     private static readonly string[] Top =
         ["batchSize", "learningRate", "maximumSteps", "maximumEpochs", "maximumDuration", "seed", "reportInterval", "maximumNonFiniteSteps"];
 
-    // Group, name there, name in the first format.
-    private static readonly (string Group, string Name, string Earlier)[] Grouped =
+    // The options of each group; where the first format has another name for one, it follows a colon.
+    private static readonly (string Group, string[] Names)[] Groups =
     [
-        ("optimizer", "beta1", "beta1"),
-        ("optimizer", "beta2", "beta2"),
-        ("optimizer", "epsilon", "epsilon"),
-        ("optimizer", "weightDecay", "weightDecay"),
-        ("optimizer", "maximumGradientNorm", "maximumGradientNorm"),
-        ("schedule", "warmupSteps", "warmupSteps"),
-        ("loss", "normalization", "lossNormalization"),
-        ("loss", "labelSmoothing", "labelSmoothing"),
-        ("loss", "zLoss", "zLoss"),
-        ("loss", "routerBalanceCoefficient", "routerBalanceCoefficient"),
-        ("loss", "routerBalanceScope", "routerBalanceScope"),
-        ("batching", "maximumTokensPerMicroBatch", "maximumTokensPerMicroBatch"),
-        ("batching", "memoryLimitMiB", "memoryLimitMiB"),
-        ("batching", "threads", "threads"),
-        ("batching", "workers", "workers"),
-        ("batching", "packRows", "packRows"),
-        ("batching", "activationRecomputation", "activationRecomputation"),
-        ("batching", "precision", "computePrecision"),
-        ("outputs", "lossSum", "lossSumColumnName"),
-        ("outputs", "tokenCount", "tokenCountColumnName"),
-        ("outputs", "byteCount", "byteCountColumnName"),
-        ("outputs", "correctCount", "correctCountColumnName"),
-        ("outputs", "perplexity", "perplexityColumnName"),
-        ("outputs", "tokenLogProbabilities", "tokenLogProbabilitiesColumnName"),
-        ("outputs", "generatedText", "generatedTextColumnName"),
-        ("outputs", "generation", "generatedText"),
+        ("optimizer", ["beta1", "beta2", "epsilon", "weightDecay", "maximumGradientNorm"]),
+        ("schedule", ["warmupSteps"]),
+        ("loss", ["normalization:lossNormalization", "labelSmoothing", "zLoss", "routerBalanceCoefficient", "routerBalanceScope"]),
+        ("batching", ["maximumTokensPerMicroBatch", "memoryLimitMiB", "threads", "workers", "packRows", "activationRecomputation", "precision:computePrecision"]),
+        ("outputs",
+        [
+            "lossSum:lossSumColumnName", "tokenCount:tokenCountColumnName", "byteCount:byteCountColumnName", "correctCount:correctCountColumnName", "perplexity:perplexityColumnName",
+            "tokenLogProbabilities:tokenLogProbabilitiesColumnName", "generatedText:generatedTextColumnName", "generation:generatedText",
+        ]),
     ];
 
     /// <summary>Gives the options that a flat object holds; those that it lacks have their defaults.</summary>
@@ -50,10 +33,12 @@ internal static class EarlierOptions
         foreach (string name in Top)
             Copy(earlier, name, grouped, name);
         Copy(earlier, "lora", grouped, "adapters");
-        foreach (var (group, name, earlierName) in Grouped)
+        foreach (var (group, names) in Groups)
         {
-            grouped.TryAdd(group, new JsonObject());
-            Copy(earlier, earlierName, grouped[group]!.AsObject(), name);
+            var members = new JsonObject();
+            foreach (string[] name in names.Select(name => name.Split(':')))
+                Copy(earlier, name[^1], members, name[0]);
+            grouped[group] = members;
         }
         grouped["schedule"]!["minimumLearningRateRatio"] = MinimumLearningRateRatio(earlier);
         grouped["model"] = Model(earlier);

@@ -69,14 +69,12 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
         var start = StartingModel.Open(_options);
         var encoder = new TokenExampleEncoder(start.Tokenizer, start.ContextLength);
         var report = new TrainingReport(channel, _options);
+        using var requests = new EndRequests(_options.CancellationToken, _options.StopToken);
         TrainingRows? read = null;
-        using (var requests = new EndRequests(_options.CancellationToken, _options.StopToken))
+        if (!requests.TryRun(token => read = TrainingRows.Read(input, _options, encoder, token)))
         {
-            if (!requests.TryRun(token => read = TrainingRows.Read(input, _options, encoder, token)))
-            {
-                report.StopWhileReading();
-                return new CausalLanguageModelTransformer(start.Create(device, _seed), _options.CopyForModel(), TrainingSummary.StoppedBeforeTraining);
-            }
+            report.StopWhileReading();
+            return new CausalLanguageModelTransformer(start.Create(device, _seed), _options.CopyForModel(), new TrainingProgress().Summarize(StopReason.Requested, new BestWeights()));
         }
         var (rows, validation) = read!;
 

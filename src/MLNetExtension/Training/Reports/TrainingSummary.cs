@@ -27,19 +27,6 @@ public sealed record TrainingSummary
     /// <summary>Why training ended.</summary>
     public required StopReason End { get; init; }
 
-    /// <summary>The summary of a training that was stopped before its first step.</summary>
-    internal static TrainingSummary StoppedBeforeTraining { get; } = new()
-    {
-        Steps = 0,
-        Epochs = 0,
-        TargetTokens = 0,
-        Elapsed = TimeSpan.Zero,
-        LastLoss = double.NaN,
-        StepsWithoutTargets = 0,
-        NonFiniteSteps = 0,
-        End = StopReason.Requested,
-    };
-
     /// <summary>Whether training ended early because too many steps in a row were not finite.</summary>
     public bool StoppedByNonFiniteSteps => End == StopReason.NonFiniteSteps;
 
