@@ -26,7 +26,7 @@ internal sealed class TrainingCurve(Action<JobProgress> show) : IProgress<StepRe
         double smoothed = _points.Count > 0 ? _points[^1].Smoothed : double.NaN;
         string remaining = step.Remaining is { } time ? $"{(int)time.TotalMinutes}:{time.Seconds:00}" : "?";
         string figures = FormattableString.Invariant(
-            $"step {step.Step}  loss {smoothed:0.000}  lr {step.LearningRate:0.00000}  |g| {step.GradientNorm:0.00}  {step.TokensPerSecond:N0} tokens/s  {remaining} left");
+            $"step {step.Step}  loss {smoothed:0.000}  lr {step.LearningRate:0.00e-0}  |g| {step.GradientNorm:0.00}  {step.TokensPerSecond:N0} tokens/s  {remaining} left");
         show(new JobProgress(step.Progress, step.Elapsed, step.Outcome == StepOutcome.NonFinite ? figures + "  (not finite: skipped)" : figures));
     }
 
