@@ -27,7 +27,7 @@ public sealed class StreamingDecoderTests
     }
 
     [TestMethod]
-    public void Two_halves_of_a_pair_spelt_one_by_one_come_as_one()
+    public void Two_halves_of_a_pair_spelled_one_by_one_come_as_one()
     {
         string[] expected = ["", "", "", "", "", "😀", ""];
         CollectionAssert.AreEqual(expected, Pieces(Bytes, [0xED, 0xA0, 0xBD, 0xED, 0xB8, 0x80]).ToArray());

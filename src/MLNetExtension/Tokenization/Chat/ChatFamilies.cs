@@ -61,7 +61,7 @@ internal static class ChatFamilies
         string name = Others.FirstOrDefault(other => template.Contains(other.Mark, StringComparison.Ordinal)).Name is { } other
             ? $"is that of {other}"
             : "is of no family that this library can name";
-        return new NotSupportedException($"The tokenizer's chat template {name}; known are {DescribeKnown()}. Templates are recognised by their marks and never run.");
+        return new NotSupportedException($"The tokenizer's chat template {name}; known are {DescribeKnown()}. Templates are recognized by their marks and never run.");
     }
 
     private static string DescribeKnown() => string.Join(", ", Marks.Select(family => $"{family.Key} ({string.Join(" ", family.Value)})"));

@@ -6,6 +6,6 @@ internal interface IChatTokenizer : ILanguageTokenizer
     /// <summary>The ids of the special tokens, such as <c>&lt;|im_start|&gt;</c>, by their text.</summary>
     IReadOnlyDictionary<string, int> SpecialTokens { get; }
 
-    /// <summary>The Jinja program by which the model's makers lay out a chat; null where the files have none. It is recognised, never run.</summary>
+    /// <summary>The Jinja program by which the model's makers lay out a chat; null where the files have none. It is recognized, never run.</summary>
     string? ChatTemplateSource { get; }
 }

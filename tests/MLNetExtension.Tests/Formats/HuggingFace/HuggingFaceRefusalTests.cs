@@ -156,7 +156,7 @@ public sealed class HuggingFaceRefusalTests
     }
 
     [TestMethod]
-    public void A_file_that_is_cut_short_is_named()
+    public void A_truncated_file_is_named()
     {
         Assert.Contains("model.safetensors: The safetensors header describes", Refused<InvalidDataException>("llama", copy =>
         {

@@ -80,7 +80,7 @@ public sealed class PretrainedTests
     [TestMethod]
     [DataRow("llama3")]
     [DataRow("qwen2")]
-    public void What_the_assistant_says_is_learnt_and_given_as_an_answer(string style)
+    public void What_the_assistant_says_is_trained_on_and_given_as_an_answer(string style)
     {
         using TemporaryFolder folder = new();
         MLContext mlContext = new(seed: 1);

@@ -11,7 +11,7 @@ public sealed class ByteLevelDecodingTests
     private static readonly ByteLevelTokenizer Tokenizer = new();
 
     [TestMethod]
-    public void Bytes_decode_as_utf_8_decodes_them_wherever_no_surrogate_is_spelt() => Texts.ForAll(Texts.Ids, ids =>
+    public void Bytes_decode_as_utf_8_decodes_them_wherever_no_surrogate_is_spelled() => Texts.ForAll(Texts.Ids, ids =>
     {
         byte[] bytes = [.. ids.Where(id => id != EndOfText).Select(id => (byte)id)];
         return SpellsSurrogate(bytes) || Tokenizer.Decode(bytes.Select(value => (int)value)) == Encoding.UTF8.GetString(bytes);
