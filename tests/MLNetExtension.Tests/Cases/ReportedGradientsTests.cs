@@ -19,7 +19,7 @@ public sealed class ReportedGradientsTests
 {
     // CASES 26, transformers #46775: the count of the whole batch divided once more by those who share it. CASES 31, torchtitan #3575, open-instruct #1498: only the last micro-batch's gradient survives.
     // CASES 33, unsloth-zoo #1023: divided by the targets and then by the micro-batches. The controls are those three.
-    // Seen to fail with: the gradient divided once more by the micro-batches; gradients zeroed before each micro-batch; each rank divided by itself.
+    // Seen to fail with: the gradient divided once more by the micro-batches; the embedding's gradient added twice.
     [TestMethod]
     [DataRow(2, 1, 1, DisplayName = "four micro-batches")]
     [DataRow(1, 3, 1, DisplayName = "three workers")]
@@ -42,7 +42,7 @@ public sealed class ReportedGradientsTests
 
     // CASES 28, torchtitan #4194: normalized in one place only, so that clipping saw a gradient that was many times too long. CASES 48, aprender #2112: the factor computed and then discarded.
     // After its first step AdamW's first moment is 0.1 times the gradient that it was given. With an epsilon that dwarfs the gradient, its update is in proportion to that gradient.
-    // Seen to fail with: clipping before the division; the factor left out; the norm taken after the clipping.
+    // Seen to fail with: the factor computed and discarded; the gradient divided once more by the micro-batches; a norm without its last piece.
     [TestMethod]
     [DataRow(10_000)]
     [DataRow(30)]
@@ -66,7 +66,7 @@ public sealed class ReportedGradientsTests
     }
 
     // CASES 32, torchtitan #3174, unsloth-zoo #892: the gradient of a tied head was doubled. Tied, it is the embedding's and the head's together. Adapters on either are refused.
-    // Seen to fail with: the head's gradient added twice; the embedding's left out where the head is tied.
+    // Seen to fail with: the embedding's gradient added twice where the head is tied.
     [TestMethod]
     public void The_gradient_of_a_tied_head_is_that_of_the_embedding_and_of_the_head_each_once()
     {
@@ -137,7 +137,7 @@ public sealed class ReportedGradientsTests
     }
 
     // CASES 49, OLMo-core #452: rows without a target were kept in the denominator to avoid NaN.
-    // Seen to fail with: the positions of every row counted; a micro-batch without targets divided by 0.
+    // Seen to fail with: the gradient divided once more by the micro-batches.
     [TestMethod]
     [DataRow(2, false)]
     [DataRow(2, true)]

@@ -116,7 +116,6 @@ public sealed class CompareAccumulationTests
         CollectionAssert.AreEqual(new[] { "rows.jsonl" }, folder.Names);
     }
 
-    // Seen to fail with: the full batch in float32 too; norms of a clipped gradient.
     [TestMethod]
     public void Float32_is_compared_with_a_full_batch_in_float64()
     {

@@ -9,7 +9,7 @@ namespace MLNetExtension.Tests.Training;
 [TestClass]
 public sealed class AfterTrainingTests
 {
-    // Seen to fail with: gradients left to the parameters; those of bfloat16 converted with the weights.
+    // Seen to fail with: gradients left to the parameters.
     [TestMethod]
     [DataRow(ComputePrecision.Float32, 1)]
     [DataRow(ComputePrecision.Float32, 2)]

@@ -16,7 +16,7 @@ public sealed class GradientMemoryTests
 {
     private const long MiB = 1 << 20;
 
-    // 32 Mi elements, 128 MiB. The control takes the norm of a copy. Seen to fail with: g.mul(g).sum() of the whole buffer.
+    // 32 Mi elements, 128 MiB. The control takes the norm of a copy.
     [TestMethod]
     public void Dividing_a_gradient_and_taking_its_norm_allocates_nothing_of_its_size()
     {

@@ -11,7 +11,7 @@ namespace MLNetExtension.Tests.Training.Accumulation;
 [TestClass]
 public sealed class GradientNormTests
 {
-    // Half of the elements are a third of the others, so that a piece left out or counted twice shows. Seen to fail with: norm() of the whole buffer; the last, shorter piece left out.
+    // Half of the elements are a third of the others, so that a piece left out or counted twice shows. Seen to fail with: norm() of the whole buffer (21.56 for 22.36); the last, shorter piece left out.
     [TestMethod]
     public void The_norm_of_more_than_100_million_elements_is_right_to_1e_5_and_clipping_uses_it()
     {

@@ -13,7 +13,6 @@ namespace MLNetExtension.Tests.Training.Accumulation;
 [TestClass]
 public sealed class PublishedRouterBalanceTests
 {
-    // Seen to fail with: 0.01 for every model; each block balanced by itself.
     [TestMethod]
     [DataRow("true", "0.5", null, 0.5)]
     [DataRow("true", "0.5", 0.0, 0.0)]

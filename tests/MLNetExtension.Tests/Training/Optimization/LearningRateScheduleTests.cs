@@ -8,7 +8,7 @@ public sealed class LearningRateScheduleTests
 {
     private const double Peak = 3e-3;
 
-    // Seen to fail with: decay that runs during the warm-up (its peak was 0.0029926 of 0.003); a warm-up that lasts a step longer; decay that begins a step later.
+    // Seen to fail with: a warm-up that lasts a step longer and into which the decay runs (0.0006 for 0.00075 in the first step).
     [TestMethod]
     [DataRow(0, 20)]
     [DataRow(1, 20)]

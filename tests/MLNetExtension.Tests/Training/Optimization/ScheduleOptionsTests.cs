@@ -6,7 +6,6 @@ namespace MLNetExtension.Tests.Training.Optimization;
 [TestClass]
 public sealed class ScheduleOptionsTests
 {
-    // Seen to fail with: the number that is set bounded by the steps; 50 steps whatever the training.
     [TestMethod]
     [DataRow(null, 10_000L, 50)]
     [DataRow(null, 500L, 50)]
@@ -19,7 +18,7 @@ public sealed class ScheduleOptionsTests
     public void The_warm_up_is_what_is_set_or_a_tenth_of_the_steps_and_50_at_most(int? set, long? steps, int expected) =>
         Assert.AreEqual(expected, new ScheduleOptions { WarmupSteps = set }.GetWarmupSteps(steps));
 
-    // The floor was a learning rate, and every rate below it was refused. Seen to fail with: a floor that is not a share of the rate.
+    // The floor was a learning rate, and every rate below it was refused.
     [TestMethod]
     [DataRow(1e-4)]
     [DataRow(3e-3)]

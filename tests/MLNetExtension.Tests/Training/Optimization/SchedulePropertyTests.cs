@@ -7,7 +7,6 @@ namespace MLNetExtension.Tests.Training.Optimization;
 [TestClass]
 public sealed class SchedulePropertyTests
 {
-    // Seen to fail with: progress not clamped; a warm-up that begins at 0 (its first step would change nothing) or lasts a step longer.
     [TestMethod]
     public void A_learning_rate_rises_evenly_to_the_peak_in_the_warm_up_and_falls_from_there_to_the_floor() => Prop.ForAll(
         (from peak in Gen.Choose(1, 1000)
