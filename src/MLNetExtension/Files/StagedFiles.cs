@@ -30,11 +30,23 @@ internal sealed class StagedFiles : IDisposable
         _names.Add(name);
     }
 
-    /// <summary>Renames the temporary folder to <paramref name="folder"/>, which is deleted first.</summary>
+    /// <summary>Renames the temporary folder to <paramref name="folder"/>. One that is there is renamed first and deleted last, so that at any moment one of the two exists whole.</summary>
     public void MoveTo(string folder)
     {
-        DeleteFolder(folder);
-        Directory.Move(_temporary, folder);
+        string replaced = _temporary + ".replaced";
+        DeleteFolder(replaced);
+        if (Directory.Exists(folder))
+            Directory.Move(folder, replaced);
+        try
+        {
+            Directory.Move(_temporary, folder);
+        }
+        catch when (Directory.Exists(replaced))
+        {
+            Directory.Move(replaced, folder);
+            throw;
+        }
+        DeleteFolder(replaced);
     }
 
     /// <summary>Moves the files into a folder: the old marker is deleted first, the new one comes last.</summary>

@@ -69,7 +69,7 @@ public sealed class TrainingCasesTests
     }
 
     // 30: torchtitan #4226: non-finite values were looked for on logging steps alone, after the update.
-    // Seen to fail with: every third step looked at; the optimizer's step before the look.
+    // Seen to fail with: every third step looked at.
     [TestMethod]
     public void Every_step_is_looked_at_for_what_is_not_finite_and_before_its_update()
     {
@@ -94,7 +94,7 @@ public sealed class TrainingCasesTests
     }
 
     // 43: LLaMA-Factory #10705: a new back end scaled the short last batch by the configured number once more. Ten rows in batches of four: the third has two.
-    // Seen to fail with: every batch divided by the first one's targets, in each of the paths.
+    // Seen to fail with: every batch divided by the first one's targets.
     [TestMethod]
     [DataRow(1, false, false)]
     [DataRow(1, false, true)]
@@ -126,7 +126,7 @@ public sealed class TrainingCasesTests
     }
 
     // 47: nanochat #582: the reported rate was wrong with several micro-batches.
-    // Seen to fail with: the rate over the last step's time; target tokens counted per micro-batch.
+    // Seen to fail with: the rate over the last step's time.
     [TestMethod]
     public void The_reported_rate_is_target_tokens_by_the_time_on_the_wall()
     {
@@ -146,7 +146,7 @@ public sealed class TrainingCasesTests
         });
     }
 
-    // 47, the other half: one of its loaders had no mask of the replies. Seen to fail with: prompts that are targets; a user's words that are targets.
+    // 47, the other half: one of its loaders had no mask of the replies. Seen to fail with: prompts that are targets.
     [TestMethod]
     public void Only_replies_are_targets_whatever_reads_them()
     {

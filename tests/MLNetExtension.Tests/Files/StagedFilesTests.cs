@@ -40,6 +40,36 @@ public sealed class StagedFilesTests
         CollectionAssert.AreEquivalent(new[] { "a", "b" }, folder.Names);
     }
 
+    [TestMethod]
+    public void A_folder_takes_the_place_of_an_earlier_one()
+    {
+        using TemporaryFolder folder = new();
+        Directory.CreateDirectory(folder["target"]);
+        folder.Write("target/old", "old");
+        using (StagedFiles files = new(folder["target.partial"]))
+        {
+            Stage(files, "a");
+            files.MoveTo(folder["target"]);
+        }
+        CollectionAssert.AreEquivalent(new[] { "target" }, folder.Names);
+        CollectionAssert.AreEqual(new[] { "a" }, Directory.GetFiles(folder["target"]).Select(Path.GetFileName).ToArray());
+    }
+
+    // Seen to fail with: the earlier folder deleted before the new one was in its place.
+    [TestMethod]
+    public void A_folder_that_cannot_be_moved_leaves_the_earlier_one()
+    {
+        using TemporaryFolder folder = new();
+        Directory.CreateDirectory(folder["target"]);
+        folder.Write("target/old", "old");
+        using (StagedFiles files = new(folder["target.partial"]))
+        {
+            Directory.Delete(folder["target.partial"]);
+            Assert.ThrowsExactly<DirectoryNotFoundException>(() => files.MoveTo(folder["target"]));
+        }
+        Assert.AreEqual("old", File.ReadAllText(folder["target/old"]));
+    }
+
     private static void Stage(StagedFiles files, params string[] names)
     {
         foreach (string name in names)

@@ -36,7 +36,7 @@ internal sealed class MicroBatchGradient(CausalLanguageModel model, FlatParamete
     {
         using var _ = no_grad();
         Pass pass = new(microBatch, LayoutOf(microBatch), 1, dropoutSeed);
-        Tensor hidden = EnterBlocks(pass, EmbedTokens(pass));
+        Tensor hidden = AddPositionsAndDropout(pass, EmbedTokens(pass));
         for (int i = 0; i < model.Blocks.Count; i++)
             hidden = RunBlock(i, hidden, pass);
         balance.Count(model.Blocks, microBatch);
@@ -45,7 +45,7 @@ internal sealed class MicroBatchGradient(CausalLanguageModel model, FlatParamete
     private (LossSum, Tensor?) BackwardRecorded(Pass pass)
     {
         Tensor tokens = EmbedTokens(pass);
-        Tensor hidden = EnterBlocks(pass, tokens);
+        Tensor hidden = AddPositionsAndDropout(pass, tokens);
         Tensor? auxiliary = null;
         for (int i = 0; i < model.Blocks.Count; i++)
         {
@@ -61,7 +61,7 @@ internal sealed class MicroBatchGradient(CausalLanguageModel model, FlatParamete
     private (LossSum, Tensor?) BackwardRecomputed(Pass pass)
     {
         Tensor tokens = EmbedTokens(pass);
-        Tensor embedded = EnterBlocks(pass, tokens);
+        Tensor embedded = AddPositionsAndDropout(pass, tokens);
         List<Tensor> inputs = [embedded.detach()];
         using (no_grad())
         {
@@ -130,7 +130,7 @@ internal sealed class MicroBatchGradient(CausalLanguageModel model, FlatParamete
         sum.index_add_(0, pass.MicroBatch.Ids.flatten(), tokens.grad!.flatten(0, 1).to(sum.dtype), 1);
     }
 
-    private Tensor EnterBlocks(Pass pass, Tensor tokens)
+    private Tensor AddPositionsAndDropout(Pass pass, Tensor tokens)
     {
         model.ReseedDropout(pass.DropoutSeed);
         return model.AddPositions(tokens, pass.Layout);

@@ -75,7 +75,7 @@ internal sealed class CheckpointFolder(string folder)
         int[] older = [.. FindSteps().Where(other => other < step)];
         foreach (int old in older.SkipLast(1))
             StagedFiles.DeleteFolder(PathOf(old));
-        foreach (string partial in Directory.GetDirectories(folder, $"{Prefix}*{PartialSuffix}"))
+        foreach (string partial in Directory.GetDirectories(folder, $"{Prefix}*{PartialSuffix}*"))
             StagedFiles.DeleteFolder(partial);
     }
 
