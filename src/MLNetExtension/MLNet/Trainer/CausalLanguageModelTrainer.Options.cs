@@ -30,7 +30,8 @@ public sealed partial class CausalLanguageModelTrainer
         /// <summary>
         /// Learning rate after the warm-up, above 0. Default: null; it follows from what is trained, as do the defaults of <see cref="AdamWOptions.WeightDecay"/> and <see cref="AdamWOptions.Beta2"/>:
         /// <list type="bullet">
-        /// <item>a new network: 3e-3 up to a width of 128 and in inverse proportion to the width from there on, as in table 2.1 of T. Brown et al., "Language models are few-shot learners", 2020;</item>
+        /// <item>a new network: 3e-3 up to a width of 128 and in inverse proportion to the width from there on, close to table 2.1 of T. Brown et al., "Language models are few-shot learners", 2020; 1e-3 for a
+        /// network of one's own;</item>
         /// <item>a pretrained model: 5e-5; low-rank adapters: 2e-4.</item>
         /// </list>
         /// The values taken are in the log and in <see cref="CausalLanguageModelTransformer.Options"/>.
