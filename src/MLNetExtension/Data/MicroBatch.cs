@@ -8,6 +8,9 @@ namespace MLNetExtension.Data;
 /// </summary>
 internal sealed class MicroBatch : IDisposable
 {
+    private readonly long[] _tokens;    // [N], what TargetTokens holds
+    private Tensor? _targetTokens;
+
     private MicroBatch(Layout layout, IReadOnlyList<TokenExample> examples, Device device)
     {
         int count = examples.Sum(e => e.TargetCount);
@@ -31,10 +34,9 @@ internal sealed class MicroBatch : IDisposable
 
         Ids = tensor(ids, [layout.Rows, layout.Length], device: device);
         TargetPositions = tensor(positions, device: device);
-        TargetTokens = tensor(tokens, device: device);
         Targets = tensor(targets, device: device);
         TargetWeights = examples.All(e => e.Weight == 1) ? null : tensor(weights, device: device);
-        TargetCount = count;
+        (TargetCount, _tokens) = (count, tokens);
         TargetWeight = examples.Sum(e => e.Weight * e.TargetCount);
         (RowLengths, IsPacked) = ([.. examples.Select(e => e.Length)], layout.Packed);
     }
@@ -45,8 +47,8 @@ internal sealed class MicroBatch : IDisposable
     /// <summary>Where the targets are in the flattened ids, [N] int64. Row by row, in order.</summary>
     public Tensor TargetPositions { get; }
 
-    /// <summary>Where the targets are among the real tokens, padding left out, [N] int64.</summary>
-    public Tensor TargetTokens { get; }
+    /// <summary>Where the targets are among the real tokens, padding left out, [N] int64. Created when first asked for, since only routers ask.</summary>
+    public Tensor TargetTokens => _targetTokens ??= tensor(_tokens, device: Ids.device).DetachFromDisposeScope();
 
     /// <summary>The target ids, [N] int64.</summary>
     public Tensor Targets { get; }
@@ -83,7 +85,7 @@ internal sealed class MicroBatch : IDisposable
     {
         Ids.Dispose();
         TargetPositions.Dispose();
-        TargetTokens.Dispose();
+        _targetTokens?.Dispose();
         Targets.Dispose();
         TargetWeights?.Dispose();
     }

@@ -53,9 +53,8 @@ internal sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int cont
                 throw new InvalidOperationException(FormattableString.Invariant(
                     $"Row {position} has the token id {row.Ids[i]} at index {i}; the vocabulary has the ids from 0 to {tokenizer.VocabularySize - 1}."));
         }
-        List<int> tokens = [.. row.Ids];
-        if (row.AddBeginning)
-            tokens.Insert(0, BeginningId);
+        List<int> tokens = row.AddBeginning ? [BeginningId] : [];
+        tokens.AddRange(row.Ids);
         if (row.AddEnd)
             tokens.Add(tokenizer.EndOfTextId);
         return Example(tokens, firstTarget: 1, position, row.Weight, wholeBytes: null);

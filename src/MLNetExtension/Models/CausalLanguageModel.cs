@@ -16,6 +16,8 @@ namespace MLNetExtension.Models;
 /// </remarks>
 public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
 {
+    internal const double DefaultRouterBalanceCoefficient = 0.01;
+
     /// <summary>Names the module.</summary>
     /// <param name="name">The module's name.</param>
     protected CausalLanguageModel(string name)
@@ -48,7 +50,7 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     public abstract IReadOnlyList<TransformerBlock> Blocks { get; }
 
     /// <summary>Coefficient of the routers' balance loss, where training is asked for none. Default: 0.01.</summary>
-    internal virtual double RouterBalanceCoefficient => 0.01;
+    internal virtual double RouterBalanceCoefficient => DefaultRouterBalanceCoefficient;
 
     /// <summary>Whether the loads of experts are balanced over all blocks together, as Hugging Face's Mixtral does, instead of in each block.</summary>
     internal virtual bool BalancesBlocksTogether => false;

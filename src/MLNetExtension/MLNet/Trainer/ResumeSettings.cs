@@ -5,6 +5,7 @@ using System.Text.Json;
 using MLNetExtension.Data;
 using MLNetExtension.MLNet.Archive;
 using MLNetExtension.MLNet.Schema;
+using MLNetExtension.Models;
 using MLNetExtension.Training.Optimization;
 
 namespace MLNetExtension.MLNet.Trainer;
@@ -19,9 +20,8 @@ internal static class ResumeSettings
     public static IReadOnlyDictionary<string, string> Collect(CausalLanguageModelTrainer.Options options, RowReaderResult rows, RowReaderResult? validation)
     {
         var settings = new Dictionary<string, string>();
-        foreach (var setting in JsonSerializer.SerializeToElement(Values(options), ArchiveJson.Options).EnumerateObject())
-            settings[setting.Name] = setting.Value.GetRawText();
-        foreach (var setting in JsonSerializer.SerializeToElement(LaterValues(options), ArchiveJson.Options).EnumerateObject())
+        var values = new Dictionary<string, object?>(Values(options).Concat(LaterValues(options)));
+        foreach (var setting in JsonSerializer.SerializeToElement(values, ArchiveJson.Options).EnumerateObject())
             settings[setting.Name] = setting.Value.GetRawText();
         settings["the training data"] = Hash(rows.Examples);
         settings["the validation data"] = validation is null ? "none" : Hash(validation.Examples);
@@ -58,7 +58,7 @@ internal static class ResumeSettings
             ["LossNormalization"] = options.Loss.Normalization,
             ["LabelSmoothing"] = options.Loss.LabelSmoothing,
             ["ZLoss"] = options.Loss.ZLoss,
-            ["RouterBalanceCoefficient"] = options.Loss.RouterBalanceCoefficient ?? 0.01,
+            ["RouterBalanceCoefficient"] = options.Loss.RouterBalanceCoefficient ?? CausalLanguageModel.DefaultRouterBalanceCoefficient,
             ["RouterBalanceScope"] = options.Loss.RouterBalanceScope,
             ["MaximumTokensPerMicroBatch"] = options.Batching.MaximumTokensPerMicroBatch,
             ["Threads"] = options.Batching.Threads,

@@ -124,7 +124,12 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
     {
         if (rows.Truncated > 0)
             Warning(string.Create(Invariant, $"{rows.Truncated:N0} of {rows.Rows:N0} {what} are truncated to {contextLength} tokens (option Model.ContextLength)."));
-        string reason = options.Columns is InputColumns.ChatColumn ? "the assistant says nothing in them within the context" : "they have no target token, because the prompt alone fills the context";
+        string reason = options.Columns switch
+        {
+            InputColumns.ChatColumn => "the assistant says nothing in them within the context",
+            InputColumns.TokenIdsColumn => "they have no id that another one stands before",
+            _ => "they have no target token, because the prompt alone fills the context",
+        };
         if (rows.WithoutTargets > 0)
             Warning(string.Create(Invariant, $"{rows.WithoutTargets:N0} of {rows.Rows:N0} {what} are skipped: {reason}."));
         if (rows.WithoutWeight > 0)

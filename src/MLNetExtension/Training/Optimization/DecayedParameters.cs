@@ -13,12 +13,12 @@ internal sealed partial class DecayedParameters
     private readonly WeightDecayRule _rule;
     private readonly IReadOnlyList<string> _exclusions;
     private readonly IReadOnlyDictionary<string, IReadOnlyList<string>> _publishedNames;
-    private readonly HashSet<nint> _layerNorms;
+    private readonly HashSet<string> _layerNorms;    // names: replicas and a change of precision have other objects
 
     private DecayedParameters(CausalLanguageModel model, AdamWOptions options, IReadOnlyDictionary<string, IReadOnlyList<string>> publishedNames)
     {
         (_rule, _exclusions, _publishedNames) = (options.DecayRule, options.DecayExclusions, publishedNames);
-        _layerNorms = [.. model.modules().OfType<LayerNorm>().SelectMany(norm => norm.parameters()).Select(parameter => parameter.Handle)];
+        _layerNorms = [.. model.named_modules().Where(pair => pair.module is LayerNorm).SelectMany(pair => pair.module.named_parameters(), (pair, own) => $"{pair.name}.{own.name}")];
     }
 
     /// <summary>Gives what says of a parameter, by its name in the model, whether it decays.</summary>
@@ -40,7 +40,7 @@ internal sealed partial class DecayedParameters
         bool byRule = _rule switch
         {
             WeightDecayRule.Matrices => parameter.dim() >= 2,
-            WeightDecayRule.HuggingFace => !_layerNorms.Contains(parameter.Handle) && !names.Any(published => HuggingFaceExclusions.IsMatch(published)),
+            WeightDecayRule.HuggingFace => !_layerNorms.Contains(name) && !names.Any(published => HuggingFaceExclusions.IsMatch(published)),
             _ => true,
         };
         return byRule && !_exclusions.Any(exclusion => names.All(published => Matches(exclusion, published)));
