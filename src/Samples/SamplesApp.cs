@@ -40,10 +40,16 @@ public static class SamplesApp
             error.WriteLine(e.Message);
             return ExitCode.Failure;
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException e)
         {
-            error.WriteLine("Cancelled; nothing was written.");
+            error.WriteLine(e is CancelledException ? e.Message : "Cancelled; nothing was written.");
             return ExitCode.Cancelled;
+        }
+        // A disk that is full, a file that may not be written: what the system says names the file.
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException && TorchSetup.Explain(e) is null)
+        {
+            error.WriteLine(OneLine(e.Message));
+            return ExitCode.Failure;
         }
         catch (Exception e)
         {

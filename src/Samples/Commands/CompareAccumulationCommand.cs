@@ -36,8 +36,8 @@ internal static class CompareAccumulationCommand
         command.Configure((settings, parsed) => settings.Columns = columns(parsed));
         command.SetReportingAction(parsed =>
         {
-            using var ctrlC = new CtrlCHandler();
-            return new CompareAccumulationJob(command.Read(parsed), ConsoleFactory.Create(parsed), ctrlC.CancellationToken).Run();
+            using var signals = new EndSignals();
+            return new CompareAccumulationJob(command.Read(parsed), ConsoleFactory.Create(parsed), signals.CancellationToken).Run();
         });
         return command;
     }

@@ -40,10 +40,10 @@ internal static class GenerateCommand
             PromptedTextGenerator generator = mlContext.CausalLanguageModeling.CreateTextGenerator(saved.Transformer);
 
             TextWriter output = parsed.InvocationConfiguration.Output;
-            using var ctrlC = new CtrlCHandler();
+            using var signals = new EndSignals();
             var text = new StringBuilder();
             long start = Stopwatch.GetTimestamp();
-            foreach (string piece in generator.Stream(saved.Kind == RowKind.Prompts ? Row.TerminatePrompt(given) : given, options, ctrlC.CancellationToken))
+            foreach (string piece in generator.Stream(saved.Kind == RowKind.Prompts ? Row.TerminatePrompt(given) : given, options, signals.CancellationToken))
             {
                 text.Append(piece);
                 output.Write(piece);

@@ -8,7 +8,7 @@ namespace Samples.Commands;
 /// <summary>The options that <c>train</c> and <c>finetune</c> share, and how both run a training job.</summary>
 internal static class TrainingOptions
 {
-    /// <summary>Adds the options behind a command's own, and runs the job that Ctrl+C stops or cancels.</summary>
+    /// <summary>Adds the options behind a command's own, and runs the job that signals stop or cancel.</summary>
     public static void Complete<T>(SettingsCommand<T> command, string output, bool chats = false) where T : ITrainingRecipe, new()
     {
         TrainingSettings settings = new T().Settings;
@@ -38,6 +38,13 @@ internal static class TrainingOptions
             if (result.GetResult(patience) is not null && result.GetResult(validationFraction) is null)
                 result.AddError("--patience needs --validation-fraction.");
         });
+        Option<string?> checkpoint = new("--checkpoint")
+        {
+            Description = "Folder for checkpoints: the same command with the same folder resumes a training that was stopped or killed. Delete it to start anew. Default: none.", HelpName = "DIR",
+        };
+        Option<int> checkpointInterval = OptionFactory.Integer("--checkpoint-interval", new CheckpointOptions { Folder = "" }.Interval, 1, "Optimizer steps between two checkpoints.");
+        command.Add(checkpoint);
+        command.Add(checkpointInterval);
         command.Add(OptionFactory.Device(), (recipe, device) => recipe.Settings.Device = device);
         command.Add(OptionFactory.Seed("the split, the weights, the order of rows and the samples"), (recipe, seed) => recipe.Settings.Options.Seed = seed);
         command.Add(OptionFactory.Integer("--evaluation-rows", settings.EvaluationRows, 1, "Maximum number of held-out rows to evaluate on."), (recipe, rows) => recipe.Settings.EvaluationRows = rows);
@@ -48,11 +55,13 @@ internal static class TrainingOptions
             recipe.Settings.Columns = columns(parsed);
             if (parsed.GetValue(validationFraction) is { } fraction)
                 recipe.Settings.Options.Validation = new() { Fraction = fraction, Patience = parsed.GetValue(patience) };
+            if (parsed.GetValue(checkpoint) is { } folder)
+                recipe.Settings.Options.Checkpoints = new() { Folder = folder, Interval = parsed.GetValue(checkpointInterval) };
         });
         command.SetReportingAction(parsed =>
         {
-            using var ctrlC = new CtrlCHandler(canStop: true);
-            return new TrainingJob(command.Read(parsed), ConsoleFactory.Create(parsed), ctrlC.CancellationToken, ctrlC.StopToken).Run();
+            using var signals = new EndSignals(canStop: true);
+            return new TrainingJob(command.Read(parsed), ConsoleFactory.Create(parsed), signals.CancellationToken, signals.StopToken).Run();
         });
     }
 }

@@ -40,12 +40,12 @@ internal static class SampleGenerator
         string FirstContent(string role) => chat.FirstOrDefault(message => message.Role == role)?.Content ?? "";
     }
 
-    /// <summary>Splits a text before a space near a third of it; without one, at the third, but never inside a surrogate pair.</summary>
+    /// <summary>Splits a text before a space near a third of it; without one, at the third, but never inside a surrogate pair. The prompt may be empty.</summary>
     private static Row SplitText(string text)
     {
-        int third = Math.Clamp(text.Length / 3, Math.Min(1, text.Length), 60);
-        int space = text.LastIndexOf(' ', third);
-        int end = space > 0 ? space : char.IsLowSurrogate(text[Math.Min(third, text.Length - 1)]) ? third - 1 : third;
+        int third = Math.Min(text.Length / 3, 60);
+        int space = third == 0 ? -1 : text.LastIndexOf(' ', third);
+        int end = space > 0 ? space : third > 0 && char.IsLowSurrogate(text[third]) ? third - 1 : third;
         return new Row(text[..end], text[end..]);
     }
 }

@@ -9,7 +9,7 @@ namespace Samples.Jobs;
 internal sealed record TrainedModel(ITransformer Transformer, RowKind Kind) : IDisposable
 {
     /// <summary>The language model itself.</summary>
-    public CausalLanguageModelTransformer LanguageModel => (CausalLanguageModelTransformer)(Transformer is IEnumerable<ITransformer> pipeline ? pipeline.Last() : Transformer);
+    public CausalLanguageModelTransformer LanguageModel => LastOf(Transformer);
 
     /// <summary>Loads a model that train or finetune saved.</summary>
     /// <exception cref="UserErrorException">The file is missing or is not such a model.</exception>
@@ -28,6 +28,9 @@ internal sealed record TrainedModel(ITransformer Transformer, RowKind Kind) : ID
             throw new UserErrorException($"{file} is not a model that this program can load: {e.GetBaseException().Message}");
         }
     }
+
+    private static CausalLanguageModelTransformer LastOf(ITransformer model) =>
+        model is IEnumerable<ITransformer> pipeline ? LastOf(pipeline.Last()) : (CausalLanguageModelTransformer)model;
 
     public void Dispose() => (Transformer as IDisposable)?.Dispose();
 }

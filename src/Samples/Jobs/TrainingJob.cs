@@ -11,8 +11,8 @@ using Spectre.Console;
 namespace Samples.Jobs;
 
 /// <summary>
-/// Reads and splits rows, evaluates, trains and evaluates again, saves the model, loads it back, generates samples and writes reports. Cancelled, it writes nothing;
-/// stopped, it ends the training early and continues with the model so far.
+/// Reads and splits rows, evaluates, trains, saves the model, evaluates again, loads the model back, generates samples and writes reports. Once the model is saved, it stays: what fails
+/// afterwards is a warning. Cancelled before that, the job writes nothing; stopped, it ends the training early and continues with the model so far.
 /// </summary>
 internal sealed class TrainingJob(ITrainingRecipe recipe, IAnsiConsole console, CancellationToken cancellationToken, CancellationToken stopToken = default)
 {
@@ -20,7 +20,7 @@ internal sealed class TrainingJob(ITrainingRecipe recipe, IAnsiConsole console, 
     private readonly TrainingSettings _settings = recipe.Settings;
     private readonly HashSet<string> _warnings = [];
 
-    /// <summary>Runs the job; its files are put into the output folder only if the job succeeds.</summary>
+    /// <summary>Runs the job.</summary>
     /// <exception cref="UserErrorException">The settings, the published model or the rows cannot be used.</exception>
     /// <exception cref="JobFailedException">The training failed, or the saved model gives other metrics.</exception>
     /// <exception cref="OperationCanceledException">The job was cancelled, or stopped before its first step.</exception>
@@ -33,55 +33,96 @@ internal sealed class TrainingJob(ITrainingRecipe recipe, IAnsiConsole console, 
         RowSplit split = RowSplit.Create(mlContext, rows, _settings);
         console.WriteLine(split.Describe());
 
-        MetricsReport before = EvaluateUntrained(mlContext, split), after;
+        MetricsReport before = EvaluateUntrained(mlContext, split);
         console.WriteLine(FormattableString.Invariant($"Before: {before.BitsPerByte:0.000} bits per byte on {split.Report.EvaluatedRows:N0} held-out rows ({before.Tokens:N0} tokens)"));
 
         (TrainedModel model, TrainingCurve curve) = Train(mlContext, split);
         TrainingSummary summary = model.LanguageModel.Training!;
+        MetricsReport? after;
         using (model)
         {
             ThrowIfUnusable(summary);
-            after = split.Evaluate(mlContext, model);
             mlContext.Model.Save(model.Transformer, split.Train.Schema, output[ModelFile]);
+            output.Commit();
+            after = Attempt("The model cannot be evaluated", () => split.Evaluate(mlContext, model));
         }
-
-        MLContext freshContext = CreateContext();
-        using TrainedModel reloaded = TrainedModel.Load(freshContext, output[ModelFile]);
-        MetricsReport again = split.Evaluate(freshContext, reloaded);
-        if (!after.Agrees(again))
-            throw new JobFailedException(FormattableString.Invariant($"The model loaded back gives other metrics (loss {again.Loss}, not {after.Loss}); nothing was written."));
-        IReadOnlyList<SampleReport> samples = SampleGenerator.Generate(freshContext, reloaded, split.HeldOut, _settings.Seed);
-
-        var report = new TrainReport(
-            before, after, again, ReloadedAgrees: true, summary.Steps, summary.Epochs, summary.TargetTokens, summary.Elapsed.TotalSeconds,
-            summary.TargetTokens / summary.Elapsed.TotalSeconds, PeakMemoryMiB(), summary.ValidationLoss, summary.BestStep, PackageVersions.Read(), split.Report, recipe.DescribeSettings(reloaded.LanguageModel.Options), samples);
-        cancellationToken.ThrowIfCancellationRequested();
-        File.WriteAllText(output[MetricsFile], Json.Indented(report));
-        IReadOnlyList<string> files = recipe.WriteFiles(reloaded.LanguageModel, report, curve, output);
-        output.Commit();
-
-        ResultTables.Write(console, report);
-        console.WriteLine($"Written to {_settings.OutputFolder}: {string.Join(", ", [ModelFile, MetricsFile, .. files])}");
-        return report;
+        return Report(split, before, after, summary, curve, output);
     }
 
-    /// <summary>A context that prints its warnings, each once.</summary>
+    /// <summary>Loads the saved model back, uses it, and writes what there is to say about it beside it.</summary>
+    private TrainReport Report(RowSplit split, MetricsReport before, MetricsReport? after, TrainingSummary summary, TrainingCurve curve, OutputFolder output)
+    {
+        MLContext mlContext = CreateContext();
+        using TrainedModel? model = Attempt("The saved model cannot be loaded", () => TrainedModel.Load(mlContext, Path.Combine(_settings.OutputFolder, ModelFile)));
+        MetricsReport? again = model is null ? null : Attempt("The loaded model cannot be evaluated", () => split.Evaluate(mlContext, model));
+        IReadOnlyList<SampleReport>? samples = model is null ? null : Attempt("No samples can be generated", () => SampleGenerator.Generate(mlContext, model, split.HeldOut, _settings.Seed));
+
+        bool? agrees = again is null ? null : after?.Agrees(again);
+        var report = new TrainReport(
+            before, after, again, agrees, summary.Steps, summary.Epochs, summary.TargetTokens, summary.Elapsed.TotalSeconds,
+            summary.TargetTokens / summary.Elapsed.TotalSeconds, PeakMemoryMiB(), summary.ValidationLoss, summary.BestStep, PackageVersions.Read(), split.Report,
+            recipe.DescribeSettings(model?.LanguageModel.Options ?? _settings.Options), samples ?? []);
+        List<string> written = [ModelFile];
+        Attempt("Not every report can be written", () => WriteFiles(model, report, curve, output, written));
+
+        ResultTables.Write(console, report);
+        console.WriteLine($"Written to {_settings.OutputFolder}: {string.Join(", ", written)}");
+        return agrees != false ? report
+            : throw new JobFailedException(FormattableString.Invariant($"The model loaded back from {_settings.OutputFolder} gives other metrics (loss {again!.Loss}, not {after!.Loss})."));
+    }
+
+    private List<string> WriteFiles(TrainedModel? model, TrainReport report, TrainingCurve curve, OutputFolder output, List<string> written)
+    {
+        File.WriteAllText(output[MetricsFile], Json.Indented(report));
+        output.Commit();
+        written.Add(MetricsFile);
+        if (model is null)
+            return written;
+        IReadOnlyList<string> files = recipe.WriteFiles(model.LanguageModel, report, curve, output);
+        output.Commit();
+        written.AddRange(files);
+        return written;
+    }
+
+    /// <summary>Does something with a model that is saved.</summary>
+    /// <returns>Its result; null where it failed, which is a warning: the model is there all the same.</returns>
+    /// <exception cref="CancelledException">The job was cancelled.</exception>
+    private T? Attempt<T>(string failure, Func<T> work) where T : class
+    {
+        if (cancellationToken.IsCancellationRequested)
+            throw new CancelledException($"Cancelled; the trained model is in {_settings.OutputFolder}.");
+        try
+        {
+            return work();
+        }
+        catch (Exception e)
+        {
+            Warn($"{failure}: {e.GetBaseException().Message}");  // ML.NET wraps what its cursors throw
+            return null;
+        }
+    }
+
+    /// <summary>A context that prints its warnings, each once, and from where a training resumes.</summary>
     private MLContext CreateContext()
     {
         MLContext mlContext = _settings.Device.CreateContext(_settings.Seed);
         mlContext.Log += (_, message) =>
         {
             if (message.Kind == ChannelMessageKind.Warning && _warnings.Add(message.RawMessage))
-                console.MarkupLineInterpolated($"[yellow]Warning:[/] {message.RawMessage}");
+                Warn(message.RawMessage);
+            else if (message.RawMessage.StartsWith("Training resumes", StringComparison.Ordinal))
+                console.WriteLine(message.RawMessage);
         };
         return mlContext;
     }
+
+    private void Warn(string warning) => console.MarkupLineInterpolated($"[yellow]Warning:[/] {warning}");
 
     /// <summary>Evaluates the weights that training starts from: the same seed, no step, no adapters.</summary>
     private MetricsReport EvaluateUntrained(MLContext mlContext, RowSplit split)
     {
         CausalLanguageModelTrainer.Options options = CreateOptions(split.Kind);
-        (options.MaximumSteps, options.Adapters, options.Validation) = (0, null, null);
+        (options.MaximumSteps, options.Adapters, options.Validation, options.Checkpoints) = (0, null, null, null);
         using TrainedModel untrained = Fit(mlContext, split, options);
         return split.Evaluate(mlContext, untrained);
     }
@@ -89,7 +130,7 @@ internal sealed class TrainingJob(ITrainingRecipe recipe, IAnsiConsole console, 
     private (TrainedModel Model, TrainingCurve Curve) Train(MLContext mlContext, RowSplit split)
     {
         using CancellationTokenRegistration stopping = stopToken.Register(() =>
-            console.WriteLine("Training stops after the current step; the model so far is evaluated and saved. Press Ctrl+C again to cancel."));
+            console.WriteLine("Training stops after the current step; the model so far is saved and evaluated. Press Ctrl+C again to cancel."));
         return ProgressDisplay.Run(console, "training", show =>
         {
             CausalLanguageModelTrainer.Options options = CreateOptions(split.Kind);

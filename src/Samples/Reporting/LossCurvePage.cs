@@ -20,19 +20,22 @@ internal static class LossCurvePage
 
     private static IEnumerable<(string Figure, string Label)> Tiles(TrainReport report)
     {
-        MetricsReport before = report.Before, after = report.After;
-        yield return (Change(before.BitsPerByte, after.BitsPerByte), "bits per byte, held out");
-        yield return (Change(before.Loss, after.Loss), "loss, nats per token, held out");
-        yield return (Change(before.Perplexity, after.Perplexity), "perplexity, held out");
+        yield return (Change(report, metrics => metrics.BitsPerByte), "bits per byte, held out");
+        yield return (Change(report, metrics => metrics.Loss), "loss, nats per token, held out");
+        yield return (Change(report, metrics => metrics.Perplexity), "perplexity, held out");
         yield return (report.TargetTokensPerSecond.ToString("N0", CultureInfo.InvariantCulture), "target tokens per second");
     }
 
-    private static string Change(double before, double after) => string.Create(CultureInfo.InvariantCulture, $"{before:0.00} \u2192 {after:0.00}");
+    private static string Change(TrainReport report, Func<MetricsReport, double> value)
+    {
+        string after = report.After is null ? "?" : Invariant($"{value(report.After):0.00}");
+        return Invariant($"{value(report.Before):0.00} \u2192 {after}");
+    }
 
     // Step 0 is there for the loss before training.
     private static ChartData CreateCharts(TrainReport report, CurvePoint[] points)
     {
-        double?[] heldOut = [report.Before.Loss, .. new double?[points.Length - 1], report.After.Loss];
+        double?[] heldOut = [report.Before.Loss, .. new double?[points.Length - 1], report.After?.Loss];
         LineChart[] charts =
         [
             LineChart.Linear("Loss, nats per token", 320, 1,
@@ -53,7 +56,7 @@ internal static class LossCurvePage
         (string Name, string Value)[] facts =
         [
             .. JsonSerializer.SerializeToElement(report.Settings, Json.Options).EnumerateObject().Select(setting => (setting.Name, setting.Value.ToString())),
-            ("rows", Invariant($"{report.Data.TrainingRows:N0} to train on, {report.Data.HeldOutRows:N0} held out; {report.Data.EvaluatedRows:N0} of these evaluated ({report.After.Tokens:N0} tokens)")),
+            ("rows", Invariant($"{report.Data.TrainingRows:N0} to train on, {report.Data.HeldOutRows:N0} held out; {report.Data.EvaluatedRows:N0} of these evaluated ({report.Before.Tokens:N0} tokens)")),
             ("peak memory", Invariant($"{report.PeakMemoryMiB:N0} MiB")),
             .. report.Packages.Select(package => (package.Key, package.Value)),
         ];

@@ -3,14 +3,18 @@ using Samples.Errors;
 
 namespace Samples.Reporting;
 
-/// <summary>A folder whose files appear all at once: they are written to a temporary folder, which <see cref="Commit"/> puts in place; without it nothing is left.</summary>
+/// <summary>A folder whose files appear all at once: they are written to a temporary folder beside it, and <see cref="Commit"/> puts them in place.</summary>
+/// <remarks>What was not committed is gone at the end, however the process ends: the next run removes what a killed one left.</remarks>
 internal sealed class OutputFolder : IDisposable
 {
+    private const string Partial = ".partial-", LockExtension = ".lock";
     private readonly string _target;
     private readonly Func<string, bool> _isOurs;
+    private readonly LockFile _lock;
     private readonly StagedFiles _staged;
+    private bool _committed;
 
-    /// <summary>Creates the temporary folder. The target may hold nothing but files that an earlier run may have written, which <see cref="Commit"/> replaces.</summary>
+    /// <summary>Creates the temporary folder. The target may hold nothing but files that an earlier run may have written, which the first <see cref="Commit"/> replaces.</summary>
     /// <exception cref="UserErrorException">The folder cannot be written, or contains other files.</exception>
     public OutputFolder(string target, Func<string, bool> isOurs)
     {
@@ -20,16 +24,19 @@ internal sealed class OutputFolder : IDisposable
             throw new UserErrorException($"{target} is a file; --output must be a folder.");
         RefuseForeignFiles();
         // In the nearest folder that exists: a job that fails leaves no new folders behind.
-        string parent = ParentOf(_target);
+        string parent = ParentOf(_target), name = System.IO.Path.GetFileName(_target) + Partial;
         while (!System.IO.Path.Exists(parent))
             parent = ParentOf(parent);
-        Path = System.IO.Path.Combine(parent, $"{System.IO.Path.GetFileName(_target)}.partial-{Environment.ProcessId}");
+        Path = System.IO.Path.Combine(parent, $"{name}{Environment.ProcessId}");
         try
         {
+            RemoveAbandoned(parent, name);
+            _lock = LockFile.TryTake(Path + LockExtension, deleteOnDispose: true) ?? throw new UserErrorException($"--output {target} is being written by this process already.");
             _staged = new StagedFiles(Path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
+            _lock?.Dispose();
             throw new UserErrorException($"--output {target} cannot be written: {e.Message}");
         }
         AppDomain.CurrentDomain.ProcessExit += OnExit;
@@ -41,21 +48,41 @@ internal sealed class OutputFolder : IDisposable
     /// <summary>A path in the temporary folder.</summary>
     public string this[string fileName] => System.IO.Path.Combine(Path, fileName);
 
-    /// <summary>Replaces the files of an earlier run with the new ones.</summary>
+    /// <summary>Puts what was written in place: the first time instead of the files of an earlier run, then beside what was put there before.</summary>
     public void Commit()
     {
+        if (_committed)
+        {
+            foreach (string entry in Directory.GetFileSystemEntries(Path))
+                Directory.Move(entry, System.IO.Path.Combine(_target, System.IO.Path.GetFileName(entry)));
+            return;
+        }
         RefuseForeignFiles();
         Directory.CreateDirectory(ParentOf(_target));
         _staged.MoveTo(_target);
+        _committed = true;
+        Directory.CreateDirectory(Path);
     }
 
     public void Dispose()
     {
         AppDomain.CurrentDomain.ProcessExit -= OnExit;
         _staged.Dispose();
+        _lock.Dispose();
     }
 
     private static string ParentOf(string path) => System.IO.Path.GetDirectoryName(path) ?? path;
+
+    // A process that is killed keeps neither its temporary folder's lock nor the chance to remove the folder.
+    private static void RemoveAbandoned(string parent, string name)
+    {
+        foreach (string folder in Directory.GetDirectories(parent, $"{name}*"))
+        {
+            using LockFile? abandoned = LockFile.TryTake(folder + LockExtension, deleteOnDispose: true);
+            if (abandoned is not null)
+                StagedFiles.DeleteFolder(folder);
+        }
+    }
 
     private void OnExit(object? sender, EventArgs e) => Dispose();
 

@@ -20,9 +20,9 @@ internal sealed record SampleReport(string Prompt, string Generated, string Refe
 
 /// <summary>
 /// The result of <c>train</c> or <c>finetune</c>, the content of metrics.json: metrics on the held-out rows before and after training and after loading the saved
-/// model, the work, the settings of the command (JSON has the members of their own type) and texts that the model generated.
+/// model (null where that failed), the work, the settings of the command (JSON has the members of their own type) and texts that the model generated.
 /// </summary>
 internal sealed record TrainReport(
-    MetricsReport Before, MetricsReport After, MetricsReport Reloaded, bool ReloadedAgrees,
+    MetricsReport Before, MetricsReport? After, MetricsReport? Reloaded, bool? ReloadedAgrees,
     int Steps, int Epochs, long TargetTokens, double TrainingSeconds, double TargetTokensPerSecond, double PeakMemoryMiB, double? ValidationLoss, int? BestStep,
     IReadOnlyDictionary<string, string> Packages, DataReport Data, object Settings, IReadOnlyList<SampleReport> Samples);

@@ -36,13 +36,13 @@ internal static class ResultTables
     }
 
     /// <summary>Prints a table with a row for each metric.</summary>
-    public static void Write(IAnsiConsole console, string title, params (string Heading, MetricsReport Metrics)[] columns)
+    public static void Write(IAnsiConsole console, string title, params (string Heading, MetricsReport? Metrics)[] columns)
     {
         Table table = new Table().Border(TableBorder.Rounded).AddColumn(title);
         foreach ((string heading, _) in columns)
             table.AddColumn(new TableColumn(heading).RightAligned());
         foreach ((string name, string format, Func<MetricsReport, double> value) in _rows)
-            table.AddRow([name, .. columns.Select(column => value(column.Metrics).ToString(format, CultureInfo.InvariantCulture))]);
+            table.AddRow([name, .. columns.Select(column => column.Metrics is { } metrics ? value(metrics).ToString(format, CultureInfo.InvariantCulture) : "-")]);
         console.Write(table);
     }
 

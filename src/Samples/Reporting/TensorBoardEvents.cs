@@ -8,7 +8,7 @@ internal static class TensorBoardEvents
     public const string FilePrefix = "events.out.tfevents";
 
     /// <summary>Writes loss, learning rate, gradient norm and tokens per second of every step, and the held-out bits per byte before and after.</summary>
-    public static void Write(string folder, IReadOnlyList<CurvePoint> curve, DateTimeOffset started, MetricsReport before, MetricsReport after)
+    public static void Write(string folder, IReadOnlyList<CurvePoint> curve, DateTimeOffset started, MetricsReport before, MetricsReport? after)
     {
         var writer = torch.utils.tensorboard.SummaryWriter(folder);
         foreach (CurvePoint point in curve)
@@ -21,6 +21,7 @@ internal static class TensorBoardEvents
         }
         long end = started.AddSeconds(curve.Count > 0 ? curve[^1].Seconds : 0).ToUnixTimeSeconds();
         writer.add_scalar("held-out/bits_per_byte", (float)before.BitsPerByte, 0, started.ToUnixTimeSeconds());
-        writer.add_scalar("held-out/bits_per_byte", (float)after.BitsPerByte, curve.Count > 0 ? curve[^1].Step : 0, end);
+        if (after is not null)
+            writer.add_scalar("held-out/bits_per_byte", (float)after.BitsPerByte, curve.Count > 0 ? curve[^1].Step : 0, end);
     }
 }

@@ -6,7 +6,7 @@ using Spectre.Console;
 namespace MLNetExtension.Tests.Samples;
 
 [TestClass]
-public sealed class CtrlCHandlerTests
+public sealed class EndSignalsTests
 {
     [TestMethod]
     [TestCategory("Alone")]
@@ -35,7 +35,7 @@ public sealed class CtrlCHandlerTests
         Assert.AreEqual(1, report.Steps);
         CollectionAssert.AreEqual(new[] { "out", "rows.jsonl" }, folder.Names);
         Assert.IsTrue(File.Exists(Path.Combine(folder["out"], "model.zip")));
-        StringAssert.Contains(output.ToString(), "the model so far is evaluated and saved");
+        StringAssert.Contains(output.ToString(), "the model so far is saved and evaluated");
     }
 
     [TestMethod]
@@ -47,14 +47,14 @@ public sealed class CtrlCHandlerTests
     }
 
     [TestMethod]
-    public void The_first_Ctrl_C_stops_a_command_that_can_stop_and_the_second_cancels_it()
+    public void The_first_signal_stops_a_command_that_can_stop_and_the_second_cancels_it()
     {
-        using CtrlCHandler stopping = new(canStop: true), plain = new();
-        stopping.Press();
+        using EndSignals stopping = new(canStop: true), plain = new();
+        stopping.Receive();
         Assert.AreEqual((true, false), (stopping.StopToken.IsCancellationRequested, stopping.CancellationToken.IsCancellationRequested));
-        stopping.Press();
+        stopping.Receive();
         Assert.IsTrue(stopping.CancellationToken.IsCancellationRequested);
-        plain.Press();
+        plain.Receive();
         Assert.AreEqual((false, true), (plain.StopToken.IsCancellationRequested, plain.CancellationToken.IsCancellationRequested));
     }
 

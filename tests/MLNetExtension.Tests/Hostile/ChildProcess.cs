@@ -1,0 +1,127 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace MLNetExtension.Tests.Hostile;
+
+/// <summary>One of the <see cref="ChildPrograms"/> in a process of its own, which a test may kill.</summary>
+internal sealed partial class ChildProcess : IDisposable
+{
+    /// <summary>The argument that tells this assembly to run a child program instead of the tests.</summary>
+    public const string Argument = "--child";
+
+    private static readonly TimeSpan MaximumTime = TimeSpan.FromMinutes(3);
+    private readonly Process _process;
+    private readonly StringBuilder _output = new();
+    private readonly List<(string Sign, TaskCompletionSource Seen)> _waiting = [];
+
+    private ChildProcess(ProcessStartInfo start)
+    {
+        _process = new Process { StartInfo = start };
+        _process.OutputDataReceived += OnLine;
+        _process.ErrorDataReceived += OnLine;
+        _process.Start();
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+    }
+
+    /// <summary>What it has written to its output and its error output.</summary>
+    public string Output
+    {
+        get
+        {
+            lock (_output)
+                return _output.ToString();
+        }
+    }
+
+    /// <summary>Starts a program.</summary>
+    /// <param name="program">One of the names in <see cref="ChildPrograms"/>.</param>
+    /// <param name="arguments">Its arguments.</param>
+    public static ChildProcess Start(string program, params IEnumerable<string> arguments)
+    {
+        string host = Environment.ProcessPath!;
+        // Under `dotnet file.dll` the process is dotnet itself.
+        bool hosted = Path.GetFileNameWithoutExtension(host).Equals("dotnet", StringComparison.OrdinalIgnoreCase);
+        string[] self = hosted ? [typeof(ChildProcess).Assembly.Location] : [];
+        return new ChildProcess(new ProcessStartInfo(host, [.. self, Argument, program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true });
+    }
+
+    /// <summary>Runs a program to its end.</summary>
+    /// <returns>Its exit code, 128 and the signal's number where a signal ended it, and what it wrote.</returns>
+    public static (int ExitCode, string Output) Run(string program, params IEnumerable<string> arguments)
+    {
+        using ChildProcess child = Start(program, arguments);
+        return (child.WaitForExit(), child.Output);
+    }
+
+    /// <summary>Waits until it has written something.</summary>
+    /// <exception cref="AssertFailedException">It ended, or took too long, without.</exception>
+    public void WaitFor(string sign)
+    {
+        TaskCompletionSource seen = new();
+        lock (_output)
+        {
+            if (_output.ToString().Contains(sign, StringComparison.Ordinal))
+                return;
+            _waiting.Add((sign, seen));
+        }
+        Assert.AreEqual(0, Task.WaitAny([seen.Task, _process.WaitForExitAsync()], MaximumTime), $"waiting for '{sign}' in:\n{Output}");
+    }
+
+    /// <summary>Waits for its end.</summary>
+    /// <returns>Its exit code, 128 and the signal's number where a signal ended it.</returns>
+    /// <exception cref="AssertFailedException">It took too long.</exception>
+    public int WaitForExit()
+    {
+        Assert.IsTrue(_process.WaitForExit(MaximumTime), $"The process hangs; it wrote:\n{Output}");
+        _process.WaitForExit();    // for the rest of its output
+        return _process.ExitCode;
+    }
+
+    /// <summary>Ends it in the middle of whatever it does (SIGKILL).</summary>
+    public void Kill()
+    {
+        _process.Kill();
+        WaitForExit();
+    }
+
+    /// <summary>Sends it a signal.</summary>
+    public void Signal(PosixSignal signal)
+    {
+        int number = signal switch
+        {
+            PosixSignal.SIGHUP => 1,
+            PosixSignal.SIGINT => 2,
+            PosixSignal.SIGTERM => 15,
+            _ => throw new ArgumentOutOfRangeException(nameof(signal), signal, null),
+        };
+        Assert.AreEqual(0, SendSignal(_process.Id, number), string.Create(CultureInfo.InvariantCulture, $"kill({_process.Id}, {number})"));
+    }
+
+    public void Dispose()
+    {
+        if (!_process.HasExited)
+            _process.Kill();
+        _process.Dispose();
+    }
+
+    private void OnLine(object sender, DataReceivedEventArgs line)
+    {
+        if (line.Data is null)
+            return;
+        lock (_output)
+        {
+            _output.AppendLine(line.Data);
+            foreach ((string sign, TaskCompletionSource seen) in _waiting)
+            {
+                if (line.Data.Contains(sign, StringComparison.Ordinal))
+                    seen.TrySetResult();
+            }
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    private static partial int SendSignal(int process, int signal);
+}
