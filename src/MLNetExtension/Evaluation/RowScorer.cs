@@ -46,9 +46,11 @@ internal sealed class RowScorer
     /// <param name="cancellationToken">Ends the scoring before the next micro-batch.</param>
     /// <returns>For each row, in the order of the rows, the scores of its target tokens.</returns>
     /// <exception cref="InvalidOperationException">The model is in training mode.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed before the call; one that is disposed meanwhile is scored to the end.</exception>
     /// <exception cref="OperationCanceledException">The token asked for it.</exception>
     public IReadOnlyList<TokenScores> ScoreTokens(IReadOnlyList<TokenExample> examples, CancellationToken cancellationToken = default)
     {
+        using var use = _model.Lifetime.Use();
         if (_model.training)
             throw new InvalidOperationException("The model is in training mode, where dropout would make losses random. Call eval() on it before scoring rows.");
 

@@ -49,7 +49,7 @@ internal sealed class TextGenerator
     /// <returns>The continuation, without the prompt.</returns>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     /// <exception cref="InvalidOperationException">The model is in training mode, or gives logits that are not numbers.</exception>
-    public string Generate(IReadOnlyList<int> prompt, GenerationOptions? options = null) => string.Concat(Stream(prompt, options));
+    public string Generate(IReadOnlyList<int> prompt, GenerationOptions? options = null) => Generate([prompt], options)[0];
 
     /// <summary>Continues several prompts together, each as it would be continued alone.</summary>
     /// <param name="prompts">The ids of each. All of them are in memory at once.</param>
@@ -58,6 +58,7 @@ internal sealed class TextGenerator
     /// <returns>The continuations, in the order of the prompts.</returns>
     public IReadOnlyList<string> Generate(IReadOnlyList<IReadOnlyList<int>> prompts, GenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
+        using var use = _model.Lifetime.Use();
         StringBuilder[] texts = [.. prompts.Select(_ => new StringBuilder())];
         foreach ((int text, string piece) in GeneratePieces(prompts, Validate(options), cancellationToken))
             texts[text].Append(piece);
@@ -70,7 +71,7 @@ internal sealed class TextGenerator
     /// <param name="cancellationToken">Ends the generation before its next token.</param>
     /// <returns>Pieces that together are the continuation; each is whole characters, and none is empty. Each enumeration generates anew.</returns>
     public IEnumerable<string> Stream(IReadOnlyList<int> prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default) =>
-        GeneratePieces([prompt], Validate(options), cancellationToken).Select(piece => piece.Text);
+        StreamPieces(prompt, Validate(options), cancellationToken);
 
     /// <summary>Does what <see cref="Stream"/> does on threads of the pool.</summary>
     /// <param name="prompt">Its ids.</param>
@@ -90,10 +91,27 @@ internal sealed class TextGenerator
     private async IAsyncEnumerable<string> GeneratePiecesAsync(IReadOnlyList<int> prompt, GenerationOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         // No dispose scope is open between two pieces, so each may come from another thread.
-        using IEnumerator<(int, string Text)> pieces = GeneratePieces([prompt], options, cancellationToken).GetEnumerator();
+        using IEnumerator<string> pieces = StreamPieces(prompt, options, cancellationToken).GetEnumerator();
         while (await Task.Run(pieces.MoveNext, cancellationToken).ConfigureAwait(false))
-            yield return pieces.Current.Text;
+            yield return pieces.Current;
     }
+
+    // The model is in use while a piece is generated, and not between two pieces: the caller may take any time there, or never come back.
+    private IEnumerable<string> StreamPieces(IReadOnlyList<int> prompt, GenerationOptions options, CancellationToken cancellationToken)
+    {
+        using IEnumerator<(int, string Text)> pieces = GeneratePieces([prompt], options, cancellationToken).GetEnumerator();
+        while (true)
+        {
+            using (_model.Lifetime.Use())
+            {
+                if (!pieces.MoveNext())
+                    yield break;
+            }
+            yield return pieces.Current.Text;
+        }
+    }
+
+    // The caller's use of the model covers every step of the enumerator.
 
     private IEnumerable<(int Prompt, string Text)> GeneratePieces(IReadOnlyList<IReadOnlyList<int>> prompts, GenerationOptions options, CancellationToken cancellationToken)
     {

@@ -21,9 +21,10 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     /// <summary>Names the module.</summary>
     /// <param name="name">The module's name.</param>
     protected CausalLanguageModel(string name)
-        : base(name)
-    {
-    }
+        : base(name) => Lifetime = new NetworkLifetime(Dispose);
+
+    /// <summary>Who uses the network now. Its owner closes this instead of disposing the network while others may use it.</summary>
+    internal NetworkLifetime Lifetime { get; }
 
     /// <summary>V, the number of token ids.</summary>
     public abstract int VocabularySize { get; }

@@ -19,7 +19,6 @@ internal sealed class TrainedLanguageModel : IDisposable
     private const string ConfigurationEntry = "config.json", GenerationEntry = "generation_config.json";
 
     private readonly HuggingFaceModel? _published;
-    private bool _disposed;
 
     /// <param name="network">Owned by this object: detached from every dispose scope, and disposed with this object.</param>
     /// <param name="tokenizer">Its ids are below the network's vocabulary size.</param>
@@ -34,14 +33,8 @@ internal sealed class TrainedLanguageModel : IDisposable
         (Network, Tokenizer, _published, Adapters) = (network, tokenizer, published, adapters);
     }
 
-    public CausalLanguageModel Network
-    {
-        get
-        {
-            ThrowIfDisposed();
-            return field;
-        }
-    }
+    /// <summary>The network; what calls into it does so within <see cref="Use"/>.</summary>
+    public CausalLanguageModel Network { get; }
 
     public ILanguageTokenizer Tokenizer { get; }
 
@@ -60,7 +53,7 @@ internal sealed class TrainedLanguageModel : IDisposable
     /// <summary>Adds the adapters to the network's own weights.</summary>
     public void MergeAdapters()
     {
-        ThrowIfDisposed();
+        using var use = Use();
         Adapters?.Merge();
         Adapters = null;
     }
@@ -71,8 +64,12 @@ internal sealed class TrainedLanguageModel : IDisposable
         network.Custom?.AttachAdapters(options, seed) ?? HuggingFaceAdapters.Attach(network, options, seed);
 
     /// <summary>Writes configuration, tokenizer and weights as entries.</summary>
+    /// <exception cref="InvalidOperationException">A weight is not finite; the message names it.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
     public void Save(ArchiveWriter archive)
     {
+        using var use = Use();
+        RequireFiniteWeights();
         var description = ModelDescription.Of(this);
         archive.WriteJson(DescriptionEntry, description);
         if (_published is not null)
@@ -121,31 +118,50 @@ internal sealed class TrainedLanguageModel : IDisposable
 
     /// <summary>Writes a folder that Hugging Face's tools read: network and tokenizer.</summary>
     /// <param name="folder">The folder; created if it is missing.</param>
-    /// <exception cref="InvalidOperationException">The network has adapters.</exception>
+    /// <exception cref="InvalidOperationException">The network has adapters, or a weight that is not finite.</exception>
     /// <exception cref="NotSupportedException">Hugging Face's files have no keys for what this network computes.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
     public void SaveAsHuggingFace(string folder)
     {
+        using var use = Use();
         if (Adapters is not null)
             throw new InvalidOperationException("The model has low-rank adapters, which its published form has no place for: merge them first, or save them by themselves.");
         if (Network.Custom is { } custom)
             throw new NotSupportedException($"The custom model '{custom.Factory.Name}' cannot be saved in Hugging Face's layout, which has no place for a network of your own: save it by mlContext.Model.Save.");
+        RequireFiniteWeights();
         var files = _published ?? new HuggingFaceModel(Network, Tokenizer.EndOfTextId);
         files.Save(folder, Tokenizer.Files.Select(file => KeyValuePair.Create<string, Action<Stream>>(file.Name, stream => stream.Write(file.Content.Span))));
     }
 
+    /// <summary>Writes the adapters in PEFT's layout.</summary>
+    /// <param name="folder">The folder; created if it is missing.</param>
+    /// <param name="baseModel">The folder of the model that they belong to; null for none.</param>
+    /// <exception cref="InvalidOperationException">The network has no adapters, or a weight that is not finite.</exception>
     /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
-    public void ThrowIfDisposed()
+    public void SaveAdapters(string folder, string? baseModel)
     {
-        if (_disposed)
-            throw new ObjectDisposedException("CausalLanguageModelTransformer", "The causal language model has been disposed; a prediction engine disposes the model it was made with.");
+        using var use = Use();
+        var adapters = Adapters
+            ?? throw new InvalidOperationException($"The model has no low-rank adapters: it was trained without {nameof(CausalLanguageModelTrainer.Options.Adapters)}, or they have been merged.");
+        RequireFiniteWeights();
+        HuggingFaceAdapters.Save(adapters, folder, baseModel);
     }
 
-    public void Dispose()
+    /// <summary>Begins a call that uses the network. A model that is disposed meanwhile keeps its network until the call ends.</summary>
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
+    public NetworkLifetime.Call Use() => Network.Lifetime.Use();
+
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
+    public void ThrowIfDisposed() => Network.Lifetime.ThrowIfClosed();
+
+    /// <summary>Frees the network, when the calls that use it have ended; does not wait for them.</summary>
+    public void Dispose() => Network.Lifetime.Close();
+
+    // What a training that diverged has left must not look like a model.
+    private void RequireFiniteWeights()
     {
-        if (_disposed)
-            return;
-        Network.Dispose();
-        _disposed = true;
+        if (FiniteWeights.FindFault(Network, PublishedNames) is { } fault)
+            throw new InvalidOperationException($"The model cannot be saved: {fault}.");
     }
 
     private static void ReadWeights(CausalLanguageModel network, Stream stream, long length)

@@ -10,7 +10,6 @@ namespace MLNetExtension.MLNet.Scoring;
 /// <summary>Encodes, scores and continues rows with a trained model. It keeps nothing of a row, so any number of threads may share one.</summary>
 internal sealed class RowScoring
 {
-    private readonly TrainedLanguageModel _model;
     private readonly TokenExampleEncoder _encoder;
     private readonly RowScorer _scorer;
     private readonly GenerationOptions _generation;
@@ -20,7 +19,6 @@ internal sealed class RowScoring
     /// <param name="options">Those that the model was trained with.</param>
     public RowScoring(TrainedLanguageModel model, CausalLanguageModelTrainer.Options options)
     {
-        _model = model;
         _encoder = new TokenExampleEncoder(model.Tokenizer, model.Network.ContextLength);
         _scorer = new RowScorer(model.Network, options.Batching.MaximumTokensPerMicroBatch ?? CausalLanguageModelTransformer.DefaultScoringTokens);
         _hasChats = options.Columns is InputColumns.ChatColumn;
@@ -36,16 +34,11 @@ internal sealed class RowScoring
 
     public TokenExample Encode(RowContent row, long position) => _encoder.Encode(row, position);
 
-    public IReadOnlyList<TokenScores> Score(IReadOnlyList<TokenExample> examples)
-    {
-        _model.ThrowIfDisposed();
-        return _scorer.ScoreTokens(examples);
-    }
+    public IReadOnlyList<TokenScores> Score(IReadOnlyList<TokenExample> examples) => _scorer.ScoreTokens(examples);
 
     /// <summary>Generates what follows a row's prompt or, where rows have none, its text or token ids.</summary>
     public string Continue(RowContent row, long position)
     {
-        _model.ThrowIfDisposed();
         IReadOnlyList<int> prompt = row switch
         {
             RowContent.Text text => Generator.Encode(text.Value),

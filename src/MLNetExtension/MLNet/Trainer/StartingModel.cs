@@ -66,7 +66,10 @@ internal sealed class StartingModel
                 network.to(dtype);
             network.to(device);
             var adapters = _options.Adapters is null ? null : TrainedLanguageModel.AttachAdapters(network, _options.Adapters, seed);
-            return new TrainedLanguageModel(network, Tokenizer, adapters, published);
+            var model = new TrainedLanguageModel(network, Tokenizer, adapters, published);
+            if (_options.Model is LanguageModel.PretrainedModel { Folder: var folder } && FiniteWeights.FindFault(network, model.PublishedNames) is { } fault)
+                throw new InvalidDataException($"{folder}: the model cannot be trained: {fault}.");
+            return model;
         }
         catch
         {

@@ -1,4 +1,3 @@
-using MLNetExtension.Formats.HuggingFace;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
@@ -17,7 +16,7 @@ namespace MLNetExtension;
 /// </summary>
 /// <remarks>
 /// <para>It owns the network: dispose it, or its owner, such as a <see cref="PredictionEngine{TSrc, TDst}"/> made with it. Using it afterwards throws
-/// <see cref="ObjectDisposedException"/>. Any number of threads may use it at the same time, each with a cursor or prediction engine of its own.</para>
+/// <see cref="ObjectDisposedException"/>; a call that is under way on another thread finishes. Any number of threads may use it at the same time, each with a cursor or prediction engine of its own.</para>
 /// <para>Columns are computed lazily, and only those that are read: counts of tokens and bytes never run the network, and text is generated only where its column is read.
 /// A cursor reads ahead and scores rows in micro-batches. A row without a target token has the loss 0 and the perplexity NaN, ML.NET's missing value.</para>
 /// <para>The added columns have ML.NET's score annotations, with the column kind <c>CausalLanguageModeling</c>.</para>
@@ -82,34 +81,32 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
 
     /// <summary>Writes the model in Hugging Face's layout: configuration, weights and tokenizer.</summary>
     /// <param name="folder">The folder; created if it is missing. Files of the same names are replaced once everything is written.</param>
-    /// <exception cref="InvalidOperationException">The model has low-rank adapters: <see cref="MergeAdapters"/>, or <see cref="SaveAdapters"/>.</exception>
+    /// <exception cref="InvalidOperationException">The model has low-rank adapters: <see cref="MergeAdapters"/>, or <see cref="SaveAdapters"/>. Or a weight is not finite; the message names it.</exception>
     /// <exception cref="NotSupportedException">Hugging Face's files have no keys for what this model computes.</exception>
     /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
     public void SaveAsHuggingFace(string folder)
     {
         ArgumentNullException.ThrowIfNull(folder);
-        _model.ThrowIfDisposed();
+        Require.Name(folder);
         _model.SaveAsHuggingFace(folder);
     }
 
     /// <summary>Writes the low-rank adapters in PEFT's layout: <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>.</summary>
     /// <param name="folder">The folder; created if it is missing.</param>
-    /// <exception cref="InvalidOperationException">The model has no adapters.</exception>
+    /// <exception cref="InvalidOperationException">The model has no adapters, or a weight that is not finite; the message names it.</exception>
     /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
     public void SaveAdapters(string folder)
     {
         ArgumentNullException.ThrowIfNull(folder);
-        _model.ThrowIfDisposed();
-        var adapters = _model.Adapters
-            ?? throw new InvalidOperationException($"The model has no low-rank adapters: it was trained without {nameof(CausalLanguageModelTrainer.Options.Adapters)}, or they have been merged.");
-        HuggingFaceAdapters.Save(adapters, folder, (_options.Model as LanguageModel.PretrainedModel)?.Folder);
+        Require.Name(folder);
+        _model.SaveAdapters(folder, (_options.Model as LanguageModel.PretrainedModel)?.Folder);
     }
 
     /// <summary>Adds the low-rank adapters to the weights: the model computes the same, up to rounding, as fast as one without adapters. Does nothing where it has none. No other thread may use the model meanwhile.</summary>
     /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
     public void MergeAdapters() => _model.MergeAdapters();
 
-    /// <summary>Frees the network.</summary>
+    /// <summary>Frees the network. Calls that use it on other threads finish, later ones throw; the network is freed when the last has ended, and this method does not wait for it.</summary>
     public void Dispose() => _model.Dispose();
 
     internal static void RegisterLoader(IHostEnvironment environment) => ModelArchiveBridge.RegisterLoader(environment, LoaderSignature, Load);

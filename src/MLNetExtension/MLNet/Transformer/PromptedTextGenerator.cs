@@ -31,7 +31,7 @@ public sealed class PromptedTextGenerator
     /// <returns>The continuation, without the prompt.</returns>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
-    public string Generate(string prompt, GenerationOptions? options = null) => string.Concat(Stream(prompt, options));
+    public string Generate(string prompt, GenerationOptions? options = null) => _scoring.Generator.Generate(Encode(prompt), options);
 
     /// <summary>Continues several prompts together, which is faster than one after another; each gets the text that it would get alone.</summary>
     /// <param name="prompts">The texts to continue, of any lengths; all of them are in memory at once.</param>
@@ -53,7 +53,7 @@ public sealed class PromptedTextGenerator
     /// <param name="cancellationToken">Checked before every token.</param>
     /// <returns>Pieces of whole characters that together are the continuation. Each enumeration generates anew.</returns>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
-    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed; while enumerating, before the next piece.</exception>
     public IEnumerable<string> Stream(string prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default) =>
         _scoring.Generator.Stream(Encode(prompt), options, cancellationToken);
 
