@@ -12,15 +12,20 @@ internal sealed record Batch(int Step, int Epoch, IReadOnlyList<TokenExample> Ex
 
 /// <summary>The batches of a training, epoch after epoch without end: a pure function of seed and step, so that a training can resume at any step.</summary>
 /// <param name="examples">The examples, at least one.</param>
-/// <param name="batchSize">Examples of a batch, at least 1. The last batch of an epoch may have fewer; no example is dropped.</param>
+/// <param name="batchSize">Examples of a batch, at least 1; more than there are is all of them. The last batch of an epoch may have fewer; no example is dropped.</param>
 /// <param name="sampler">The order of the examples in each epoch.</param>
 internal sealed class BatchSequence(IReadOnlyList<TokenExample> examples, int batchSize, EpochSampler sampler)
 {
+    /// <summary>Counts the batches of an epoch.</summary>
+    /// <param name="examples">Number of examples, at least 1.</param>
+    /// <param name="batchSize">Examples of a batch, at least 1.</param>
+    public static int StepsPerEpoch(int examples, int batchSize) => (examples - 1) / batchSize + 1;
+
     /// <summary>Lists the batches from a step on.</summary>
     /// <param name="firstStep">The step, from 0.</param>
     public IEnumerable<Batch> StartAt(int firstStep)
     {
-        int stepsPerEpoch = (examples.Count + batchSize - 1) / batchSize;
+        int stepsPerEpoch = StepsPerEpoch(examples.Count, batchSize);
         int step = firstStep;
         for (int epoch = firstStep / stepsPerEpoch; ; epoch++)
         {

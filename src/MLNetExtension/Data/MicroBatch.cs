@@ -13,11 +13,11 @@ internal sealed class MicroBatch : IDisposable
 
     private MicroBatch(Layout layout, IReadOnlyList<TokenExample> examples, Device device)
     {
-        int count = examples.Sum(e => e.TargetCount);
+        long count = examples.Sum(e => (long)e.TargetCount);
         long[] ids = new long[layout.Rows * layout.Length];
         long[] positions = new long[count], tokens = new long[count], targets = new long[count];
         double[] weights = new double[count];
-        int n = 0, start = 0, before = 0;
+        long n = 0, start = 0, before = 0;
         foreach (TokenExample example in examples)
         {
             for (int t = 0; t < example.Length; t++)
@@ -78,7 +78,7 @@ internal sealed class MicroBatch : IDisposable
     /// <param name="examples">At least one example.</param>
     /// <param name="device">Where the tensors go.</param>
     public static MicroBatch Pack(IReadOnlyList<TokenExample> examples, Device device) =>
-        new(new Layout(1, examples.Sum(e => e.Length), Packed: true), examples, device);
+        new(new Layout(1, examples.Sum(e => (long)e.Length), Packed: true), examples, device);
 
     /// <summary>Frees the tensors.</summary>
     public void Dispose()
@@ -90,5 +90,5 @@ internal sealed class MicroBatch : IDisposable
         TargetWeights?.Dispose();
     }
 
-    private readonly record struct Layout(int Rows, int Length, bool Packed);
+    private readonly record struct Layout(int Rows, long Length, bool Packed);
 }

@@ -14,7 +14,7 @@ internal static class MicroBatchPlanner
         foreach (TokenExample example in batch.Where(e => e.HasTargets).OrderByDescending(e => e.Length))
         {
             // Rows come longest first, so the first row of a group gives its padded length.
-            if (group.Count > 0 && (group.Count + 1) * group[0].Length > maximumTokens)
+            if (group.Count > 0 && (group.Count + 1L) * group[0].Length > maximumTokens)
             {
                 microBatches.Add(group);
                 group = [];

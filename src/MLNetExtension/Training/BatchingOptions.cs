@@ -3,6 +3,9 @@ namespace MLNetExtension.Training;
 /// <summary>How a batch is computed: a matter of memory and speed. But for <see cref="Precision"/>, the result is the same up to rounding.</summary>
 public sealed record BatchingOptions
 {
+    // Beyond any machine: a larger number is a mistake, and starting so many threads ends the process or takes minutes.
+    private const int MostThreads = 1024, MostWorkers = 256;
+
     /// <summary>
     /// Most positions that pass through the model together, padding included; a longer row passes alone.
     /// Default null: a training of 200 steps or more tries several numbers on its first batch and keeps the fastest that fits <see cref="MemoryLimitMiB"/>. A number, at least 1, makes runs equal bit for bit.
@@ -17,14 +20,15 @@ public sealed record BatchingOptions
     public int? MemoryLimitMiB { get; init; }
 
     /// <summary>
-    /// CPU threads that training uses. Default null: as many as <c>OMP_NUM_THREADS</c> or <c>MKL_NUM_THREADS</c> allows, else one for each processor. At least 1.
+    /// CPU threads that training uses. Default null: as many as <c>OMP_NUM_THREADS</c> or <c>MKL_NUM_THREADS</c> allows, else one for each processor. From 1 to 1,024; more than there are processors are as
+    /// many as there are.
     /// The number that libtorch uses outside of training is left alone.
     /// </summary>
     public int? Threads { get; init; }
 
     /// <summary>
     /// How many micro-batches are computed side by side on the CPU, each on its own thread with its own gradient buffer (4 bytes a parameter). They share <see cref="Threads"/>.
-    /// Default null: searched together with the number of tokens per micro-batch, and 1 where that is given. At least 1, and 1 on a GPU.
+    /// Default null: searched together with the number of tokens per micro-batch, and 1 where that is given. From 1 to 256, and 1 on a GPU; a batch of fewer micro-batches starts no more than it has.
     /// </summary>
     public int? Workers { get; init; }
 
@@ -44,8 +48,8 @@ public sealed record BatchingOptions
     {
         Require.That(MaximumTokensPerMicroBatch is null or >= 1, MaximumTokensPerMicroBatch, "at least 1", group);
         Require.That(MemoryLimitMiB is null or > 0, MemoryLimitMiB, "above 0", group);
-        Require.That(Threads is null or >= 1, Threads, "at least 1", group);
-        Require.That(Workers is null or >= 1, Workers, "at least 1", group);
+        Require.That(Threads is null or (>= 1 and <= MostThreads), Threads, $"from 1 to {MostThreads}", group);
+        Require.That(Workers is null or (>= 1 and <= MostWorkers), Workers, $"from 1 to {MostWorkers}", group);
         Require.Defined(Precision, group);
     }
 }

@@ -1,3 +1,4 @@
+using MLNetExtension.Data;
 using MLNetExtension.Training.Reports;
 
 namespace MLNetExtension.Training;
@@ -5,6 +6,9 @@ namespace MLNetExtension.Training;
 /// <summary>The limits of a training, and how far it has come towards the first of them.</summary>
 internal sealed class TrainingLimits
 {
+    // As many as can be counted: steps of a millisecond would take 24 days.
+    private const int MostSteps = int.MaxValue;
+
     private readonly TimeSpan? _duration;
     private readonly int _nonFiniteSteps;
     private readonly CancellationToken _stopToken;
@@ -15,10 +19,9 @@ internal sealed class TrainingLimits
     /// <param name="stopToken">Requests the end.</param>
     public TrainingLimits(TrainingOptions options, int examples, CancellationToken stopToken = default)
     {
-        long stepsPerEpoch = (examples + options.BatchSize - 1) / options.BatchSize;
         bool unlimited = options is { MaximumSteps: null, MaximumEpochs: null, MaximumDuration: null };
-        long? byEpochs = (unlimited ? 1 : options.MaximumEpochs) * stepsPerEpoch;
-        Steps = byEpochs is null ? options.MaximumSteps : Math.Min(byEpochs.Value, options.MaximumSteps ?? long.MaxValue);
+        long? byEpochs = (unlimited ? 1 : options.MaximumEpochs) * (long)BatchSequence.StepsPerEpoch(examples, options.BatchSize);
+        Steps = byEpochs is null ? options.MaximumSteps : Math.Min(byEpochs.Value, options.MaximumSteps ?? MostSteps);
         (_duration, _nonFiniteSteps, _stopToken) = (options.MaximumDuration, options.MaximumNonFiniteSteps, stopToken);
     }
 
@@ -36,7 +39,7 @@ internal sealed class TrainingLimits
     /// <param name="nonFiniteInARow">The last steps, in a row, that were not finite.</param>
     public StopReason? FindStopReason(int steps, TimeSpan elapsed, int nonFiniteInARow) =>
         nonFiniteInARow >= _nonFiniteSteps ? StopReason.NonFiniteSteps
-        : Progress(steps, elapsed) >= 1 ? StopReason.LimitReached
+        : Progress(steps, elapsed) >= 1 || steps == MostSteps ? StopReason.LimitReached
         : _stopToken.IsCancellationRequested ? StopReason.Requested
         : null;
 

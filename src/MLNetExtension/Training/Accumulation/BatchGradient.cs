@@ -27,7 +27,7 @@ internal sealed class BatchGradient : IDisposable
 
     /// <summary>Computes the gradient of a batch into <see cref="FlatParameters.Gradients"/>, which must be zero before.</summary>
     /// <param name="microBatches">The batch's examples in micro-batches; a micro-batch without a target is skipped.</param>
-    /// <param name="workers">How many micro-batches are computed at the same time, at least 1, each with as many threads as libtorch uses on the calling thread.</param>
+    /// <param name="workers">How many micro-batches are computed at the same time, at least 1, each with as many threads as libtorch uses on the calling thread. No more are started than there are micro-batches.</param>
     /// <param name="dropoutSeed">Seed of dropout.</param>
     /// <param name="cancellationToken">Gives the batch up before the next micro-batch; <see cref="Reset"/> clears what is left of it.</param>
     /// <exception cref="OperationCanceledException">The token asked for it.</exception>
@@ -35,7 +35,7 @@ internal sealed class BatchGradient : IDisposable
     {
         int used = Math.Max(1, Math.Min(workers, microBatches.Count));
         if (used > 1)
-            StartWorkers(workers);
+            StartWorkers(used);
         int[][] parts = Assign(microBatches, used);
         if (_gradients[0].CountsRoutingFirst)
         {
@@ -74,13 +74,11 @@ internal sealed class BatchGradient : IDisposable
     private void StartWorkers(int workers)
     {
         int cores = get_num_threads();
-        if (_threads.Count != workers - 1 || _coresPerThread != cores)
-        {
+        if (_coresPerThread != cores)
             EndThreads();
-            _coresPerThread = cores;
-            for (int k = 1; k < workers; k++)
-                _threads.Add(new WorkerThread(cores));
-        }
+        _coresPerThread = cores;
+        while (_threads.Count < workers - 1)
+            _threads.Add(new WorkerThread(cores));
         // Made on a worker's thread, where no dispose scope of the caller's is open.
         while (_gradients.Count < workers)
             _threads[0].Start(() => _gradients.Add(_gradients[0].Replicate())).GetAwaiter().GetResult();

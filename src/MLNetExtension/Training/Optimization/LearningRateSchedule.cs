@@ -18,7 +18,7 @@ internal sealed class LearningRateSchedule(double peak, double minimum, int warm
     public double LearningRate(int step, double progress)
     {
         if (step < warmupSteps)
-            return peak * (step + 1) / warmupSteps;
+            return peak * (step + 1.0) / warmupSteps;
         double done = step == warmupSteps ? 0 : Math.Min(progress, 1) * (step - warmupSteps) / (step - Math.Min(progress, 1) * warmupSteps);
         return minimum + (peak - minimum) * (1 + Math.Cos(Math.PI * done)) / 2;
     }

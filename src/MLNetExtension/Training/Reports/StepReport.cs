@@ -9,7 +9,7 @@ public enum StepOutcome
     /// <summary>The batch had no target token: no update.</summary>
     NoTargets,
 
-    /// <summary>The loss or the gradient was not finite: no update; the weights are those of the last step that was applied.</summary>
+    /// <summary>The loss, the gradient or the new weights were not finite: no update; the weights are those of the last step that was applied.</summary>
     NonFinite,
 }
 
@@ -73,9 +73,12 @@ public sealed record StepReport
     /// <summary>Positions in the data, from 0, of the rows of a batch that was not finite; else empty.</summary>
     public IReadOnlyList<long> ExamplePositions { get; init; } = [];
 
-    /// <summary>Estimated time to the end, at the rate so far; null before the first step.</summary>
-    public TimeSpan? Remaining => Progress > 0 ? Elapsed * ((1 - Progress) / Progress) : null;
+    /// <summary>Estimated time to the end, at the rate so far, at most <see cref="TimeSpan.MaxValue"/>; null before the first step.</summary>
+    public TimeSpan? Remaining => Progress > 0 ? Scale(Elapsed, (1 - Progress) / Progress) : null;
 
     /// <summary>Target tokens per second: <see cref="TotalTargetTokens"/> divided by <see cref="Elapsed"/>, evaluations and searches included.</summary>
     public double TokensPerSecond => Elapsed > TimeSpan.Zero ? TotalTargetTokens / Elapsed.TotalSeconds : 0;
+
+    // The limits of a training may be further away than a TimeSpan holds.
+    private static TimeSpan Scale(TimeSpan time, double factor) => time.Ticks * factor < TimeSpan.MaxValue.Ticks ? time * factor : TimeSpan.MaxValue;
 }

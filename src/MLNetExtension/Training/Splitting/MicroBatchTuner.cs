@@ -38,7 +38,8 @@ internal sealed class MicroBatchTuner
     private readonly IReadOnlyList<TokenExample> _batch;
     private readonly SearchSpace _space;
     private readonly CancellationToken _cancellationToken;
-    private readonly int _whole, _longest;
+    private readonly long _whole;
+    private readonly int _longest;
     private Trial? _best;
     private double _peakMiB;
 
@@ -90,10 +91,10 @@ internal sealed class MicroBatchTuner
     {
         double fastest = double.PositiveInfinity;
         int notWorthIt = 0;
-        for (int tokens = _longest; tokens == _longest || tokens < 2 * _whole / workers; tokens *= 2)
+        for (long tokens = _longest; tokens == _longest || tokens < Math.Min(2 * _whole / workers, int.MaxValue); tokens *= 2)
         {
             double tooSlow = PastTheBest * fastest;
-            if (TryPlan(_space.Start with { Tokens = tokens, Workers = workers }, tooSlow) is not { } trial || trial.Seconds > tooSlow)
+            if (TryPlan(_space.Start with { Tokens = (int)tokens, Workers = workers }, tooSlow) is not { } trial || trial.Seconds > tooSlow)
                 break;
             if (_best is null || (trial.Fits && IsWorthIt(trial, _best.Seconds)))
                 _best = trial;

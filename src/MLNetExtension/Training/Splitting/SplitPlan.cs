@@ -16,11 +16,11 @@ internal readonly record struct SplitPlan(int Tokens, int Workers, int? Threads,
 
     /// <summary>Counts the positions of a batch in a single micro-batch, and those of its longest row.</summary>
     /// <param name="batch">The examples of one optimizer step, at least one with a target. Rows without a target are in no micro-batch and do not count.</param>
-    public (int Whole, int Longest) CountPositions(IReadOnlyList<TokenExample> batch)
+    public (long Whole, int Longest) CountPositions(IReadOnlyList<TokenExample> batch)
     {
         TokenExample[] rows = [.. batch.Where(e => e.HasTargets)];
         int longest = rows.Max(e => e.Length);
-        return (Pack ? rows.Sum(e => e.Length) : rows.Length * longest, longest);
+        return (Pack ? rows.Sum(e => (long)e.Length) : (long)rows.Length * longest, longest);
     }
 
     /// <summary>Finds a plan that needs less memory: half the tokens, or where each row is a micro-batch already, a single worker.</summary>
@@ -28,8 +28,8 @@ internal readonly record struct SplitPlan(int Tokens, int Workers, int? Threads,
     /// <returns>Null where there is none: memory is too small for a single row.</returns>
     public SplitPlan? Reduce(IReadOnlyList<TokenExample> batch)
     {
-        (int whole, int longest) = CountPositions(batch);
-        int tokens = Math.Min(Tokens, whole);    // more tokens than the whole batch has would still give one micro-batch
+        (long whole, int longest) = CountPositions(batch);
+        int tokens = (int)Math.Min(Tokens, whole);    // more tokens than the whole batch has would still give one micro-batch
         if (tokens > longest)
             return this with { Tokens = Math.Max(1, tokens / 2) };
         return Workers > 1 ? this with { Workers = 1 } : null;

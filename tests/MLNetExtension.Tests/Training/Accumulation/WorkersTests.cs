@@ -1,9 +1,11 @@
+using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using MLNetExtension.Data;
 using MLNetExtension.Losses;
 using MLNetExtension.Models;
 using MLNetExtension.Models.Custom;
 using MLNetExtension.Models.Gpt2;
+using MLNetExtension.Tests.Models.Custom;
 using MLNetExtension.Training;
 using MLNetExtension.Training.Accumulation;
 using MLNetExtension.Training.Splitting;
@@ -85,6 +87,35 @@ public sealed class WorkersTests
         parallel.Reset();
         parallel.Accumulate(Ragged.Split(batch, 1), workers: 2);
         Assert.IsLessThan(1e-12, Ragged.RelativeError(parallel.Parameters.Gradients, expected));
+    }
+
+    // A network is created for the model, and one more for each further worker that has something to do. Said before: 200 networks, on 199 threads.
+    [TestMethod]
+    public void No_more_workers_are_started_than_there_are_micro_batches()
+    {
+        int networks = 0;
+        ConcurrentDictionary<int, int> threads = [];
+        NetworkFactory factory = new("probed", () =>
+        {
+            networks++;
+            return new ProbedNetwork((_, _) => threads[get_num_threads()] = 0);
+        }, new LetterTokenizer(), ContextLength: 24);
+        using CausalLanguageModel model = factory.Create(seed: 1);
+        TrainingOptions options = new() { MaximumSteps = 2, BatchSize = 3, Batching = new() { Workers = 200, Threads = 1024, MaximumTokensPerMicroBatch = 1 } };
+        TrainingLoop.Run(model, Ragged.Examples(6, shortest: 4), options, seed: 1);
+
+        Assert.AreEqual(3, networks);
+        Assert.IsLessThanOrEqualTo(Environment.ProcessorCount, threads.Keys.Max());
+    }
+
+    [TestMethod]
+    public void Kernels_use_no_more_threads_than_there_are_processors()
+    {
+        int threads = 0;
+        using ProbedNetwork network = new((_, _) => threads = get_num_threads());
+        using CausalLanguageModel model = new CustomLanguageModel(network, contextLength: 24);
+        TrainingLoop.Run(model, Ragged.Examples(4), new TrainingOptions { MaximumSteps = 1, Batching = new() { Threads = 1024 } }, seed: 1);
+        Assert.AreEqual(Environment.ProcessorCount, threads);
     }
 
     [TestMethod]

@@ -7,6 +7,23 @@ namespace MLNetExtension.Tests.Training.Optimization;
 [TestClass]
 public sealed class SchedulePropertyTests
 {
+    // Any option and any step, the largest numbers of an int included.
+    [TestMethod]
+    public void A_learning_rate_is_never_negative_and_never_above_the_peak() => Prop.ForAll(
+        (from peak in Gen.Elements(double.Epsilon, 1e-5, 3e-3, 1, 1e30)
+         from ratio in Gen.Choose(0, 100)
+         from warmup in Count
+         from step in Count
+         from progress in Gen.Elements(0, 1e-300, 1e-9, 0.3, 0.999999, 1, 1.5, double.MaxValue)
+         select (Peak: peak, Ratio: ratio / 100.0, Warmup: warmup, Step: step, Progress: progress)).ToArbitrary(),
+        draw =>
+        {
+            double rate = new LearningRateSchedule(draw.Peak, draw.Peak * draw.Ratio, draw.Warmup).LearningRate(draw.Step, draw.Progress);
+            return rate >= 0 && rate <= draw.Peak * (1 + 1e-15);
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(5000).WithReplay(20261126, 1));
+
+    private static Gen<int> Count => Gen.OneOf(Gen.Choose(0, 20), Gen.Choose(int.MaxValue - 3, int.MaxValue), Gen.Choose(0, int.MaxValue));
+
     [TestMethod]
     public void A_learning_rate_rises_evenly_to_the_peak_in_the_warm_up_and_falls_from_there_to_the_floor() => Prop.ForAll(
         (from peak in Gen.Choose(1, 1000)
