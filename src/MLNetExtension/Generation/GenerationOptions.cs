@@ -11,7 +11,7 @@ public sealed record GenerationOptions
     public int MaximumNewTokens { get; init; } = 100;
 
     /// <summary>
-    /// What logits are divided by: below 1 probable tokens become more probable, above 1 less. 0 always takes the most probable token (greedy). Default 1; 0 or more.
+    /// What logits are divided by: below 1 probable tokens become more probable, above 1 less. 0 always takes the most probable token (greedy). Default 1; from 0 to 1e30.
     /// </summary>
     public double Temperature { get; init; } = 1;
 
@@ -30,7 +30,7 @@ public sealed record GenerationOptions
 
     /// <summary>
     /// The penalty on tokens that are in the prompt or the continuation already: their logits are divided by this where positive and multiplied by it where negative.
-    /// End-of-text is exempt. Default 1 (no penalty); above 0.
+    /// End-of-text is exempt. Default 1 (no penalty); from 1.18e-38 to 1e30.
     /// </summary>
     /// <remarks>Source: N. Keskar et al., "CTRL: a conditional transformer language model for controllable generation", 2019, section 4.1.</remarks>
     public double RepetitionPenalty { get; init; } = 1;
@@ -46,11 +46,13 @@ public sealed record GenerationOptions
     internal void Validate(string? group = null)
     {
         Require.That(MaximumNewTokens >= 1, MaximumNewTokens, "at least 1", group);
-        Require.That(Temperature >= 0 && double.IsFinite(Temperature), Temperature, "at least 0, and finite", group);
+        Require.NotNegative(Temperature, group);
         Require.That(TopK is null or >= 1, TopK, "null, or at least 1", group);
         Require.That(TopP is > 0 and <= 1, TopP, "above 0 and at most 1", group);
         Require.That(MinP is >= 0 and <= 1, MinP, "from 0 to 1", group);
-        Require.That(RepetitionPenalty > 0 && double.IsFinite(RepetitionPenalty), RepetitionPenalty, "above 0, and finite", group);
-        Require.That(StopStrings is not null && !StopStrings.Any(string.IsNullOrEmpty), StopStrings, "a list of strings that are not empty", group);
+        Require.Positive(RepetitionPenalty, group);
+        Require.That(StopStrings is not null, StopStrings, "a list of strings", group);
+        for (int i = 0; i < StopStrings!.Count; i++)
+            Require.That(!string.IsNullOrEmpty(StopStrings[i]), StopStrings[i], "a string that is not empty", group, $"{nameof(StopStrings)}[{i}]");
     }
 }

@@ -39,7 +39,7 @@ public sealed class CausalLanguageModelingCatalog
     /// <exception cref="ArgumentException">The name is empty.</exception>
     public void RegisterModel(string name, Func<nn.Module<Tensor, Tensor>> factory, ILanguageTokenizer? tokenizer = null)
     {
-        ArgumentException.ThrowIfNullOrEmpty(name);
+        Require.Name(name);
         ArgumentNullException.ThrowIfNull(factory);
         CustomModels.Of(_mlContext).Register(name, new CustomModels.Registration(factory, tokenizer));
     }
@@ -63,7 +63,7 @@ public sealed class CausalLanguageModelingCatalog
         string? exampleWeightColumnName = null)
     {
         ArgumentNullException.ThrowIfNull(data);
-        return new ScoredColumns(lossSumColumnName, tokenCountColumnName, byteCountColumnName, correctCountColumnName, exampleWeightColumnName).Sum(data);
+        return Columns(lossSumColumnName, tokenCountColumnName, byteCountColumnName, correctCountColumnName, exampleWeightColumnName).Sum(data);
     }
 
     /// <summary>Trains on all folds of the data but one, measures the model on that one, and so for every fold.</summary>
@@ -96,9 +96,9 @@ public sealed class CausalLanguageModelingCatalog
     {
         ArgumentNullException.ThrowIfNull(data);
         ArgumentNullException.ThrowIfNull(estimator);
-        return CrossValidation.Run(
-            _mlContext.Data.CrossValidationSplit(data, numberOfFolds, samplingKeyColumnName, seed), estimator, keepModels,
-            scored => Evaluate(scored, lossSumColumnName, tokenCountColumnName, byteCountColumnName, correctCountColumnName, exampleWeightColumnName));
+        Require.OptionalName(samplingKeyColumnName);
+        ScoredColumns columns = Columns(lossSumColumnName, tokenCountColumnName, byteCountColumnName, correctCountColumnName, exampleWeightColumnName);
+        return CrossValidation.Run(_mlContext.Data.CrossValidationSplit(data, numberOfFolds, samplingKeyColumnName, seed), estimator, keepModels, columns.Sum);
     }
 
     /// <summary>Makes an object that continues prompts with the language model of a trained pipeline.</summary>
@@ -110,5 +110,16 @@ public sealed class CausalLanguageModelingCatalog
     {
         ArgumentNullException.ThrowIfNull(model);
         return PromptedTextGenerator.Create(model);
+    }
+
+    // Named as the parameters of the public methods are.
+    private static ScoredColumns Columns(string lossSumColumnName, string tokenCountColumnName, string byteCountColumnName, string correctCountColumnName, string? exampleWeightColumnName)
+    {
+        Require.Name(lossSumColumnName);
+        Require.Name(tokenCountColumnName);
+        Require.Name(byteCountColumnName);
+        Require.Name(correctCountColumnName);
+        Require.OptionalName(exampleWeightColumnName);
+        return new ScoredColumns(lossSumColumnName, tokenCountColumnName, byteCountColumnName, correctCountColumnName, exampleWeightColumnName);
     }
 }

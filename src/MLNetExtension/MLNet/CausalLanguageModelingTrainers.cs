@@ -13,21 +13,27 @@ public sealed class CausalLanguageModelingTrainers
     /// <summary>A trainer of a GPT-2 network on bytes, from scratch, on every token of a text column.</summary>
     /// <param name="textColumnName">The column of text. Default: <c>Text</c>.</param>
     /// <param name="batchSize">Rows per optimizer step, at least 1. Default: 8.</param>
-    /// <param name="learningRate">The highest learning rate, above 0. Default: null, see <see cref="CausalLanguageModelTrainer.Options.LearningRate"/>.</param>
+    /// <param name="learningRate">The highest learning rate, above 0 and at most 1e30. Default: null, see <see cref="CausalLanguageModelTrainer.Options.LearningRate"/>.</param>
     /// <param name="maximumEpochs">How often to go through the data, at least 1. Default: 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">An argument is out of its range.</exception>
     public CausalLanguageModelTrainer CausalLanguageModel(
         string textColumnName = "Text",
         int batchSize = TrainingOptions.DefaultBatchSize,
         double? learningRate = null,
-        int maximumEpochs = 1) =>
-        CausalLanguageModel(new CausalLanguageModelTrainer.Options
+        int maximumEpochs = 1)
+    {
+        Require.Name(textColumnName);
+        Require.That(batchSize >= 1, batchSize, "at least 1");
+        Require.That(learningRate is null or (> 0 and <= Require.LargestNumber), learningRate, "above 0 and at most 1E+30");
+        Require.That(maximumEpochs >= 1, maximumEpochs, "at least 1");
+        return CausalLanguageModel(new CausalLanguageModelTrainer.Options
         {
             Columns = InputColumns.Text(textColumnName),
             BatchSize = batchSize,
             LearningRate = learningRate,
             MaximumEpochs = maximumEpochs,
         });
+    }
 
     /// <summary>A trainer with every setting open: prompt and completion columns, the network's size, schedule, limits and reports.</summary>
     /// <param name="options">Copied: later changes to it have no effect.</param>

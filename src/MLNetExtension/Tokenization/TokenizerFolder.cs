@@ -28,6 +28,7 @@ public static class TokenizerFolder
     internal static LoadedTokenizer Open(string folder)
     {
         ArgumentNullException.ThrowIfNull(folder);
+        Require.Name(folder);
         if (!Directory.Exists(folder))
             throw new DirectoryNotFoundException($"The folder of a tokenizer, '{folder}', does not exist.");
 
@@ -67,6 +68,7 @@ public static class TokenizerFolder
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentNullException.ThrowIfNull(folder);
+        Require.Name(folder);
         if (tokenizer.Files.Count == 0)
             throw new ArgumentException($"A {tokenizer.GetType().Name} has no files to save.", nameof(tokenizer));
 

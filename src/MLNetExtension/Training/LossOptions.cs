@@ -21,13 +21,13 @@ public sealed record LossOptions
     /// <remarks>Source: C. Szegedy et al., "Rethinking the Inception architecture for computer vision", 2016.</remarks>
     public double LabelSmoothing { get; init; }
 
-    /// <summary>Coefficient of the squared logarithm of the softmax's normalizer, which keeps logits from drifting. Default 0; at least 0, and 1e-4 is usual.</summary>
+    /// <summary>Coefficient of the squared logarithm of the softmax's normalizer, which keeps logits from drifting. Default 0; from 0 to 1e30, and 1e-4 is usual.</summary>
     /// <remarks>Source: A. Chowdhery et al., "PaLM: scaling language modeling with pathways", 2022.</remarks>
     public double ZLoss { get; init; }
 
     /// <summary>
     /// Coefficient of the load-balancing loss of routers, where the model has experts. Default null: 0.01 for a new network; a published one's <c>router_aux_loss_coef</c>, or 0 where its
-    /// <c>output_router_logits</c> is not true. At least 0.
+    /// <c>output_router_logits</c> is not true. From 0 to 1e30.
     /// </summary>
     public double? RouterBalanceCoefficient { get; init; }
 
@@ -39,9 +39,9 @@ public sealed record LossOptions
         Require.Defined(Normalization, group);
         Require.That(TokenLoss is null || LabelSmoothing == 0, LabelSmoothing, $"0 beside {group}.{nameof(TokenLoss)}", group);
         Require.That(TokenLoss is null || ZLoss == 0, ZLoss, $"0 beside {group}.{nameof(TokenLoss)}", group);
-        Require.That(LabelSmoothing is >= 0 and < 1, LabelSmoothing, "from 0 to below 1", group);
-        Require.That(ZLoss >= 0 && double.IsFinite(ZLoss), ZLoss, "at least 0", group);
-        Require.That(RouterBalanceCoefficient is null or (>= 0 and < double.PositiveInfinity), RouterBalanceCoefficient, "at least 0", group);
+        Require.Share(LabelSmoothing, group);
+        Require.NotNegative(ZLoss, group);
+        Require.NotNegative(RouterBalanceCoefficient, group);
         Require.Defined(RouterBalanceScope, group);
     }
 }

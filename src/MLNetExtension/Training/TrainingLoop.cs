@@ -19,6 +19,7 @@ internal sealed class TrainingLoop : IDisposable
     private readonly BestWeights _best = new();
     private readonly TrainingProgress _progress = new();
     private readonly ValidationRun _validation;
+    private readonly GoodWeights _weights;
     private StopReason? _stopReason;
 
     private TrainingLoop(TrainingRun run)
@@ -34,6 +35,7 @@ internal sealed class TrainingLoop : IDisposable
             OnOutOfMemory = (before, after) => run.OnOutOfMemory?.Invoke(_progress.Steps + 1, before, after),
         };
         _validation = new ValidationRun(run.Validation, run.Model, _trainingStep.Parameters, _best, _requests);
+        _weights = new GoodWeights(_trainingStep);
     }
 
     /// <summary>Trains a model in place, on the device where it is, and leaves it in evaluation mode.</summary>
@@ -59,6 +61,7 @@ internal sealed class TrainingLoop : IDisposable
     private TrainingSummary Train()
     {
         _run.Checkpoints?.Restore(_trainingStep, _progress, _best);
+        _weights.Resume(_progress.Steps);
         BatchSequence batches = new(_run.Examples, _run.Options.BatchSize, new EpochSampler(_run.Examples.Count, _run.Seed, _run.Options.RowOrder));
         _run.Model.train();
         try
@@ -78,14 +81,15 @@ internal sealed class TrainingLoop : IDisposable
             }
             if (_stopReason == StopReason.Requested)
                 WriteCheckpoint(_progress.Elapsed);
-            _validation.Measure(_progress.Steps, isLast: true);
-            _validation.RestoreBest(_progress.Steps);
+            _weights.Judge(_validation.Measure(_progress.Steps, isLast: true));
+            if (!_validation.RestoreBest(_progress.Steps))
+                _weights.Settle();
         }
         finally
         {
             _run.Model.eval();
         }
-        return _progress.Summarize(_stopReason!.Value, _best);
+        return _progress.Summarize(_stopReason!.Value, _best, _weights.Step);
     }
 
     private StepReport TrainOn(Batch batch)
@@ -93,9 +97,13 @@ internal sealed class TrainingLoop : IDisposable
         double learningRate = _schedule.LearningRate(batch.Step, ShareDone(_progress.Elapsed));
         StepResult result = _trainingStep.Run(batch.Examples, learningRate, EpochSampler.DropoutSeed(_run.Seed, batch.Step), _requests.Cancel);
         _progress.Count(batch, result);
+        _weights.Count(batch, result);
 
         double? validationLoss = _validation.Measure(_progress.Steps, isLast: false);
+        _weights.Judge(validationLoss);
         _stopReason = FindStopReason();
+        if (_stopReason is not null && _run.Validation is null)
+            _weights.Settle();
 
         TimeSpan elapsed = _progress.Elapsed;
         if (_stopReason is not null || _run.Checkpoints?.IsDue(_progress.Steps) == true)
@@ -111,10 +119,10 @@ internal sealed class TrainingLoop : IDisposable
 
     private double ShareDone(TimeSpan elapsed) => Math.Min(1, _limits.Progress(_progress.Steps, elapsed));
 
-    // Never between steps that are not finite: how many came in a row is not written.
+    // Never between steps that are not finite: how many came in a row is not written. Nor where the last step was taken back: its weights are those of the checkpoint before.
     private void WriteCheckpoint(TimeSpan elapsed)
     {
-        if (_progress.NonFiniteInARow == 0)
+        if (_progress.NonFiniteInARow == 0 && !_weights.AreTakenBack)
             _run.Checkpoints?.Write(_trainingStep, _progress, elapsed, _best);
     }
 

@@ -52,7 +52,7 @@ internal sealed record TrainingOptions
     public void Validate()
     {
         Require.That(BatchSize >= 1, BatchSize, "at least 1");
-        Require.That(LearningRate > 0 && double.IsFinite(LearningRate), LearningRate, "above 0");
+        Require.That(LearningRate is > 0 and <= Require.LargestNumber, LearningRate, "above 0 and at most 1E+30");
         Require.That(MaximumSteps is null or >= 0, MaximumSteps, "at least 0");
         Require.That(MaximumEpochs is null or >= 0, MaximumEpochs, "at least 0");
         Require.That(MaximumDuration is null || MaximumDuration >= TimeSpan.Zero, MaximumDuration, "at least 0");

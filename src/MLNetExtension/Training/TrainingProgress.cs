@@ -61,7 +61,8 @@ internal sealed class TrainingProgress
     /// <summary>Summarizes the training since it began or was resumed.</summary>
     /// <param name="reason">Why it ended.</param>
     /// <param name="best">The best weights that were evaluated.</param>
-    public TrainingSummary Summarize(StopReason reason, BestWeights best) => new()
+    /// <param name="weightsStep">The step whose weights the model has, where they are not the best.</param>
+    public TrainingSummary Summarize(StopReason reason, BestWeights best, int weightsStep) => new()
     {
         Steps = Steps - _resumed.Steps,
         Epochs = _epochs,
@@ -73,5 +74,6 @@ internal sealed class TrainingProgress
         End = reason,
         ValidationLoss = double.IsFinite(best.Loss) ? best.Loss : null,
         BestStep = double.IsFinite(best.Loss) ? best.Step : null,
+        WeightsStep = double.IsFinite(best.Loss) ? best.Step : weightsStep,
     };
 }

@@ -55,7 +55,7 @@ internal sealed class TrainingStep : IDisposable
         _precision.CopyMastersTo(Parameters);
         Optimizer = options.Optimizer.CreateOptimizer(Parameters);
 
-        int? threads = onCpu ? options.Batching.Threads ?? KernelThreads.Available : null;
+        int? threads = onCpu ? Math.Min(options.Batching.Threads ?? KernelThreads.Available, Environment.ProcessorCount) : null;
         _plan = new SplitPlan(options.Batching.MaximumTokensPerMicroBatch ?? MicroBatchTuner.DefaultTokens, options.Batching.Workers ?? 1, threads, pack);
         if (!tune || options.Batching.MaximumTokensPerMicroBatch is not null)
             return;
@@ -111,9 +111,29 @@ internal sealed class TrainingStep : IDisposable
         {
             GradientClipping.Clip(Parameters.Gradients, loss.GradientNorm, _maximumGradientNorm);
             Optimizer.Step(learningRate);
+            outcome = HasLostWeights() ? StepOutcome.NonFinite : StepOutcome.Applied;
         }
         _gradient.Reset();
         return new StepResult(loss, outcome, padding, learningRate, Stopwatch.GetElapsedTime(start));
+    }
+
+    /// <summary>Computes the loss of the first micro-batch of a batch with the present weights, which stay as they are.</summary>
+    /// <param name="batch">Examples, at least one with a target.</param>
+    /// <returns>Summed over its targets, in nats.</returns>
+    public double ComputeLoss(IReadOnlyList<TokenExample> batch)
+    {
+        using var scope = NewDisposeScope();
+        using KernelThreads? threads = KernelThreads.Limit(_plan);
+        BatchLoss loss = _gradient.Accumulate([_plan.Split(batch)[0]]);
+        _gradient.Reset();
+        return loss.Sum;
+    }
+
+    /// <summary>Gives the model the weights that it had before the last update.</summary>
+    public void TakeBack()
+    {
+        Optimizer.TakeBack();
+        _gradient.Reset();
     }
 
     /// <summary>Frees what training needs; the model keeps its trained weights, in float32 where it trained in less.</summary>
@@ -123,6 +143,15 @@ internal sealed class TrainingStep : IDisposable
         _precision.Dispose();
         Optimizer.Dispose();
         _gradient.Dispose();
+    }
+
+    // Only a huge step leaves what float32 holds: such a step alone is looked at, and taken back.
+    private bool HasLostWeights()
+    {
+        if (!Optimizer.HasKeptWeights || FiniteWeights.CountNonFinite(Parameters.Values) == 0)
+            return false;
+        Optimizer.TakeBack();
+        return true;
     }
 
     // When memory runs out, the batch starts again with less of it: any split gives the same gradient, so nothing is lost but time.

@@ -46,10 +46,13 @@ internal sealed class ValidationRun(Validation? validation, CausalLanguageModel 
 
     /// <summary>Copies the best weights that were evaluated back into the model.</summary>
     /// <param name="step">Steps taken.</param>
-    public void RestoreBest(int step)
+    /// <returns>Whether the model has the best weights now; false where no evaluation gave any.</returns>
+    public bool RestoreBest(int step)
     {
-        if (validation is not null)
-            best.Restore(parameters, step);
+        if (validation is null || best.Values is null)
+            return false;
+        best.Restore(parameters, step);
+        return true;
     }
 
     private bool IsDue(int step) => step > 0 && step % validation!.Interval == 0;

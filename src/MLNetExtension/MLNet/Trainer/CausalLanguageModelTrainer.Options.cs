@@ -24,11 +24,11 @@ public sealed partial class CausalLanguageModelTrainer
         /// </summary>
         public LoraOptions? Adapters;
 
-        /// <summary>Rows of an optimizer step, however they are split into micro-batches. Default: 8; at least 1.</summary>
+        /// <summary>Rows of an optimizer step, however they are split into micro-batches. Default: 8; at least 1, and more than there are rows is all of them.</summary>
         public int BatchSize = TrainingOptions.DefaultBatchSize;
 
         /// <summary>
-        /// Learning rate after the warm-up, above 0. Default: null; it follows from what is trained, as do the defaults of <see cref="AdamWOptions.WeightDecay"/> and <see cref="AdamWOptions.Beta2"/>:
+        /// Learning rate after the warm-up, above 0 and at most 1e30. Default: null; it follows from what is trained, as do the defaults of <see cref="AdamWOptions.WeightDecay"/> and <see cref="AdamWOptions.Beta2"/>:
         /// <list type="bullet">
         /// <item>a new network: 3e-3 up to a width of 128 and in inverse proportion to the width from there on, close to table 2.1 of T. Brown et al., "Language models are few-shot learners", 2020; 1e-3 for a
         /// network of one's own;</item>
@@ -41,10 +41,10 @@ public sealed partial class CausalLanguageModelTrainer
         /// <summary>Most optimizer steps. Default: null, no limit; 0 gives the model as it was initialized.</summary>
         public int? MaximumSteps;
 
-        /// <summary>Most passes over the rows. Default: null; where no limit is set, one pass is made. At least 0.</summary>
+        /// <summary>Most passes over the rows. Default: null; where no limit is set, one pass is made. At least 0, and 0 gives the model as it was initialized.</summary>
         public int? MaximumEpochs;
 
-        /// <summary>Longest training time. Default: null, no limit. Training stops at whichever limit comes first.</summary>
+        /// <summary>Longest training time. Default: null, no limit. At least 0, and 0 gives the model as it was initialized. Training stops at whichever limit comes first.</summary>
         public TimeSpan? MaximumDuration;
 
         /// <summary>Seed of the weights, the order of rows and dropout. Default: null, drawn from the seed of the <c>MLContext</c>.</summary>
@@ -79,7 +79,7 @@ public sealed partial class CausalLanguageModelTrainer
         /// <summary>Optimizer steps between two lines in <c>MLContext.Log</c>. Default: 50; at least 1.</summary>
         public int ReportInterval = 50;
 
-        /// <summary>Training stops after this many steps in a row whose loss or gradient is not finite; none of them is applied. Default: 10; at least 1.</summary>
+        /// <summary>Training stops after this many steps in a row whose loss, gradient or new weights are not finite; none of them is applied. Default: 10; at least 1.</summary>
         public int MaximumNonFiniteSteps = TrainingOptions.DefaultMaximumNonFiniteSteps;
 
         /// <summary>Receives a report of every optimizer step. Default: null. Not saved with the model.</summary>

@@ -74,7 +74,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
         if (!requests.TryRun(token => read = TrainingRows.Read(input, _options, encoder, token)))
         {
             report.StopWhileReading();
-            return new CausalLanguageModelTransformer(start.Create(device, _seed), _options.CopyForModel(), new TrainingProgress().Summarize(StopReason.Requested, new BestWeights()));
+            return new CausalLanguageModelTransformer(start.Create(device, _seed), _options.CopyForModel(), new TrainingProgress().Summarize(StopReason.Requested, new BestWeights(), weightsStep: 0));
         }
         var (rows, validation) = read!;
 

@@ -90,11 +90,10 @@ public abstract record LanguageModel
             Require.That(Width >= 1, Width, "at least 1", group);
             Require.That(Heads >= 1 && Width % Heads == 0, Heads, $"at least 1 and a divisor of {nameof(Width)} ({Width})", group);
             Require.That(ContextLength >= 1, ContextLength, "at least 1", group);
-            Require.That(Dropout is >= 0 and < 1, Dropout, "from 0 to below 1", group);
+            Require.Share(Dropout, group);
             Require.That(Experts >= 0, Experts, "at least 0", group);
             Require.That(ExpertsPerToken >= 1 && ExpertsPerToken <= Math.Max(1, Experts), ExpertsPerToken, $"from 1 to {nameof(Experts)} ({Experts})", group);
-            if (TokenizerFolder is not null)
-                Require.Name(TokenizerFolder, group);
+            Require.OptionalName(TokenizerFolder, group);
         }
     }
 

@@ -16,6 +16,7 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
     private static readonly CultureInfo Invariant = CultureInfo.InvariantCulture;
     private bool _hasReportedSplit;
     private double _bestLoss = double.PositiveInfinity;
+    private int _lastApplied;
 
     /// <summary>Says what is trained on what, and which rows are truncated or left out.</summary>
     public void Start(Device device, CausalLanguageModel network, int contextLength, RowReaderResult rows, RowReaderResult? validation)
@@ -52,8 +53,10 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
     public void Step(StepReport step)
     {
         options.Progress?.Report(step);
+        if (step.Outcome == StepOutcome.Applied)
+            _lastApplied = step.Step;
         if (step.Outcome == StepOutcome.NonFinite)
-            Warning(string.Create(Invariant, $"Step {step.Step}: loss or gradient is not finite; the step is not applied. Its rows: {string.Join(", ", step.ExamplePositions)}."));
+            Warning(string.Create(Invariant, $"Step {step.Step}: loss, gradient or new weights are not finite; the step is not applied. Its rows: {string.Join(", ", step.ExamplePositions)}."));
         if (!_hasReportedSplit)
             Info(string.Create(Invariant, $"Micro-batches hold at most {step.TokensPerMicroBatch:N0} tokens{(step.Workers == 1 ? "" : $"; {step.Workers} of them are computed side by side")}."));
         _hasReportedSplit = true;
@@ -94,7 +97,12 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
         if (summary.ValidationLoss is { } loss)
             Info(string.Create(Invariant, $"The model has the weights of step {summary.BestStep}, whose validation loss was the lowest: {loss:F4} nats per token."));
         if (summary.StoppedByNonFiniteSteps)
-            Warning(string.Create(Invariant, $"Training stopped early: {options.MaximumNonFiniteSteps} steps in a row were not finite. The model is that of the last finite step."));
+            Warning(string.Create(Invariant, $"Training stopped early: {options.MaximumNonFiniteSteps} steps in a row were not finite."));
+        if (summary.BestStep is null && (summary.StoppedByNonFiniteSteps || summary.WeightsStep < _lastApplied))
+        {
+            string weights = summary.WeightsStep == 0 ? "that training began with" : string.Create(Invariant, $"of step {summary.WeightsStep}");
+            Warning($"The model has the weights {weights}: no later step gave weights with which a finite loss could be computed.");
+        }
     }
 
     /// <summary>Says that no row can be trained or evaluated on, and why.</summary>

@@ -7,7 +7,7 @@ public sealed record LoraOptions
     /// <summary>r, the rank of what is added to a weight. Default 8; 1 or more.</summary>
     public int Rank { get; init; } = 8;
 
-    /// <summary>Factor of the product of an adapter's two matrices, which is then divided by the rank. Default 8; above 0, and finite.</summary>
+    /// <summary>Factor of the product of an adapter's two matrices, which is then divided by the rank. Default 8; from 1.18e-38 to 1e30.</summary>
     public double Alpha { get; init; } = 8;
 
     /// <summary>Share of the adapter's inputs that training zeroes. Default 0; from 0 to below 1.</summary>
@@ -28,8 +28,9 @@ public sealed record LoraOptions
     internal void Validate(string? group = null)
     {
         Require.That(Rank >= 1, Rank, "at least 1", group);
-        Require.That(Alpha > 0 && double.IsFinite(Alpha), Alpha, "above 0, and finite", group);
-        Require.That(Dropout is >= 0 and < 1, Dropout, "from 0 to below 1", group);
-        Require.That(TargetModules is { Count: > 0 } && !TargetModules.Any(string.IsNullOrEmpty), TargetModules, "one name or more, none of them empty", group);
+        Require.Positive(Alpha, group);
+        Require.Share(Dropout, group);
+        Require.That(TargetModules is not { Count: 0 }, TargetModules, "one name or more", group);
+        Require.Names(TargetModules, group);
     }
 }

@@ -8,16 +8,19 @@ public sealed record AdamWOptions
 {
     internal const double DefaultBeta2 = 0.95, DefaultWeightDecay = 0.1;
 
+    // Times the largest learning rate, still a float32.
+    private const double MostWeightDecay = 1e6;
+
     /// <summary>Decay of the running mean of gradients. Default 0.9; from 0 to below 1.</summary>
     public double Beta1 { get; init; } = 0.9;
 
     /// <summary>Decay of the running mean of squared gradients, from 0 to below 1. Default null: 0.95 for a new network, 0.999 for a pretrained model and for adapters.</summary>
     public double? Beta2 { get; init; }
 
-    /// <summary>Added to the denominator of an update. Default 1e-8; above 0.</summary>
+    /// <summary>Added to the denominator of an update. Default 1e-8; from 1.18e-38, float32's smallest normal number, to 1e30.</summary>
     public double Epsilon { get; init; } = 1e-8;
 
-    /// <summary>Decoupled weight decay, at least 0. Default null: 0.1 for a new network, 0.01 for a pretrained model, 0 for adapters.</summary>
+    /// <summary>Decoupled weight decay, from 0 to 1e6. Default null: 0.1 for a new network, 0.01 for a pretrained model, 0 for adapters.</summary>
     public double? WeightDecay { get; init; }
 
     /// <summary>Which parameters decay. Default <see cref="WeightDecayRule.Matrices"/>.</summary>
@@ -29,19 +32,19 @@ public sealed record AdamWOptions
     /// </summary>
     public IReadOnlyList<string> DecayExclusions { get; init; } = [];
 
-    /// <summary>L2 norm that a longer gradient is clipped to. Default 1; at least 0, and 0 switches clipping off.</summary>
+    /// <summary>L2 norm that a longer gradient is clipped to. Default 1; from 0 to 1e30, and 0 switches clipping off.</summary>
     public double MaximumGradientNorm { get; init; } = 1;
 
     internal AdamW CreateOptimizer(FlatParameters parameters) => new(parameters, Beta1, Beta2 ?? DefaultBeta2, Epsilon, WeightDecay ?? DefaultWeightDecay);
 
     internal void Validate(string group)
     {
-        Require.That(Beta1 is >= 0 and < 1, Beta1, "from 0 to below 1", group);
-        Require.That(Beta2 is null or (>= 0 and < 1), Beta2, "from 0 to below 1", group);
-        Require.That(Epsilon > 0 && double.IsFinite(Epsilon), Epsilon, "above 0", group);
-        Require.That(WeightDecay is null || (WeightDecay >= 0 && double.IsFinite(WeightDecay.Value)), WeightDecay, "at least 0", group);
+        Require.Share(Beta1, group);
+        Require.Share(Beta2, group);
+        Require.Positive(Epsilon, group);
+        Require.That(WeightDecay is null or (>= 0 and <= MostWeightDecay), WeightDecay, "from 0 to 1E+06", group);
         Require.Defined(DecayRule, group);
-        Require.That(DecayExclusions?.All(name => !string.IsNullOrEmpty(name)) == true, DecayExclusions, "names that are not empty", group);
-        Require.That(MaximumGradientNorm >= 0, MaximumGradientNorm, "at least 0", group);
+        Require.Names(DecayExclusions, group);
+        Require.NotNegative(MaximumGradientNorm, group);
     }
 }

@@ -21,11 +21,17 @@ public sealed record TrainingSummary
     /// <summary>Steps whose batch held no target token.</summary>
     public required int StepsWithoutTargets { get; init; }
 
-    /// <summary>Steps that were not applied because loss or gradient were not finite.</summary>
+    /// <summary>Steps that were not applied because loss, gradient or new weights were not finite.</summary>
     public required int NonFiniteSteps { get; init; }
 
     /// <summary>Why training ended.</summary>
     public required StopReason End { get; init; }
+
+    /// <summary>
+    /// The step, counted from 1 as <see cref="StepReport.Step"/> is, whose weights the model has; 0 for those that training began with. It is below the last step that was applied where another was the best on
+    /// the validation rows (<see cref="BestStep"/>), or where no finite loss could be computed with the weights of the last step, which is taken back then.
+    /// </summary>
+    public required int WeightsStep { get; init; }
 
     /// <summary>Whether training ended early because too many steps in a row were not finite.</summary>
     public bool StoppedByNonFiniteSteps => End == StopReason.NonFiniteSteps;

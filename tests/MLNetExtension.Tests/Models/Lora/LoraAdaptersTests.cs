@@ -133,7 +133,7 @@ public sealed class LoraAdaptersTests
     {
         using CausalLanguageModel model = Adapted.Model("Llama");
         AssertRefused<ArgumentOutOfRangeException>(new() { Rank = 0 }, "Rank is 0; allowed is at least 1.");
-        AssertRefused<ArgumentOutOfRangeException>(new() { Alpha = double.NaN }, "Alpha is NaN; allowed is above 0, and finite.");
+        AssertRefused<ArgumentOutOfRangeException>(new() { Alpha = double.NaN }, "Alpha is NaN; allowed is from 1.18E-38 to 1E+30.");
         AssertRefused<ArgumentOutOfRangeException>(new() { Dropout = 1 }, "Dropout is 1; allowed is from 0 to below 1.");
         AssertRefused<ArgumentOutOfRangeException>(new() { TargetModules = [] }, "TargetModules is []; allowed is one name or more");
         AssertRefused<ArgumentException>(new() { TargetModules = ["q_proj", "proj"] }, "TargetModules: 'proj' names no linear layer of the model. "
