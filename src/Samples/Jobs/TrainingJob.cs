@@ -42,11 +42,25 @@ internal sealed class TrainingJob(ITrainingRecipe recipe, IAnsiConsole console, 
         using (model)
         {
             ThrowIfUnusable(summary);
-            mlContext.Model.Save(model.Transformer, split.Train.Schema, output[ModelFile]);
-            output.Commit();
+            Save(mlContext, model, split, output);
             after = Attempt("The model cannot be evaluated", () => split.Evaluate(mlContext, model));
         }
         return Report(split, before, after, summary, curve, output);
+    }
+
+    private void Save(MLContext mlContext, TrainedModel model, RowSplit split, OutputFolder output)
+    {
+        try
+        {
+            mlContext.Model.Save(model.Transformer, split.Train.Schema, output[ModelFile]);
+            output.Commit();
+        }
+        // A disk that is full or a file that grows too large; what the system says does not name the file each time.
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException)
+        {
+            string kept = _settings.Options.Checkpoints is { } checkpoints ? $" The checkpoints are in {checkpoints.Folder}." : "";
+            throw new JobFailedException($"The trained model cannot be written to {_settings.OutputFolder}: {UserErrorException.From(e).Message}{kept}");
+        }
     }
 
     /// <summary>Loads the saved model back, uses it, and writes what there is to say about it beside it.</summary>

@@ -57,17 +57,20 @@ internal sealed partial class ChildProcess : IDisposable
     }
 
     /// <summary>Waits until it has written something.</summary>
-    /// <exception cref="AssertFailedException">It ended, or took too long, without.</exception>
-    public void WaitFor(string sign)
+    /// <returns>Whether it has; false where it ended without.</returns>
+    /// <exception cref="AssertFailedException">It took too long.</exception>
+    public bool WaitFor(string sign)
     {
         TaskCompletionSource seen = new();
         lock (_output)
         {
             if (_output.ToString().Contains(sign, StringComparison.Ordinal))
-                return;
+                return true;
             _waiting.Add((sign, seen));
         }
-        Assert.AreEqual(0, Task.WaitAny([seen.Task, _process.WaitForExitAsync()], MaximumTime), $"waiting for '{sign}' in:\n{Output}");
+        int first = Task.WaitAny([seen.Task, _process.WaitForExitAsync()], MaximumTime);
+        Assert.AreNotEqual(-1, first, $"waiting for '{sign}' in:\n{Output}");
+        return first == 0;
     }
 
     /// <summary>Waits for its end.</summary>
@@ -79,6 +82,10 @@ internal sealed partial class ChildProcess : IDisposable
         _process.WaitForExit();    // for the rest of its output
         return _process.ExitCode;
     }
+
+    /// <summary>Waits for its end, or for a time.</summary>
+    /// <returns>Its exit code; null if it has not ended.</returns>
+    public int? WaitForExit(TimeSpan time) => _process.WaitForExit(time) ? WaitForExit() : null;
 
     /// <summary>Ends it in the middle of whatever it does (SIGKILL).</summary>
     public void Kill()

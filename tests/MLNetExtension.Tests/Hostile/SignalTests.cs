@@ -19,7 +19,7 @@ public sealed class SignalTests
         string[] command = ["train", "--data", folder.WritePrompts("rows.jsonl"), "--output", folder["out"], "--checkpoint", folder["checkpoints"],
             "--layers", "1", "--heads", "2", "--width", "16", "--context", "48", "--micro-batch-tokens", "2048"];
         using ChildProcess training = ChildProcess.Start(ChildPrograms.SamplesCommand, [.. command, "--steps", "1000000"]);
-        training.WaitFor("step 1 ");
+        Assert.IsTrue(training.WaitFor("step 1 "), training.Output);
 
         training.Signal(signal);
 
@@ -38,7 +38,7 @@ public sealed class SignalTests
         using TemporaryFolder folder = new();
         using ChildProcess training = ChildProcess.Start(ChildPrograms.SamplesCommand, "train", "--data", folder.WritePrompts("rows.jsonl"), "--output", folder["out"],
             "--layers", "1", "--heads", "2", "--width", "16", "--context", "48", "--steps", "1000000", "--batch-size", "100000");
-        training.WaitFor("Before:");
+        Assert.IsTrue(training.WaitFor("Before:"), training.Output);
 
         training.Signal(PosixSignal.SIGTERM);
         training.Signal(PosixSignal.SIGHUP);
