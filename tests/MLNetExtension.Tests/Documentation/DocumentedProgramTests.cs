@@ -20,6 +20,7 @@ public sealed class DocumentedProgramTests
         ["docs/own-transformer.md"] = (["TEXT", "FILE", "2"], ["nats/token", "It writes: "]),
         ["docs/pick-a-batch-that-fits.md"] = (["TEXT", "2"], ["at most 128 positions"]),
         ["docs/read-the-metrics.md"] = (["PAIRS", "2"], ["By hand: ", "Fold 1: "]),
+        ["docs/reliability.md"] = (["TEXT", "FILE", "4"], ["Interrupted after step 2.", "Training resumes after step 2", "The other 2 steps were taken now."]),
         ["docs/save-load-and-serve.md"] = (["TEXT", "FILE", "2"], ["one model in memory", "Perplexity of the first: "]),
         ["docs/train-on-my-own-text.md"] = (["TEXT", "FILE", "2"], ["Training on ", "held out of the training data", "Held out: loss ", "The model writes: "]),
         ["docs/use-a-gpu.md"] = (["TEXT", "2"], ["Training on ", "target tokens per second"]),

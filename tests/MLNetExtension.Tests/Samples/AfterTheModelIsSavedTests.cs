@@ -14,12 +14,15 @@ public sealed class AfterTheModelIsSavedTests
 {
     // A sample of text is continued from its first third: of a single character that is nothing.
     [TestMethod]
-    public void Rows_of_a_single_character_are_trained_evaluated_and_continued()
+    [DataRow("train")]
+    [DataRow("finetune")]
+    public void Rows_of_a_single_character_are_trained_evaluated_and_continued(string command)
     {
         using TemporaryFolder folder = new();
         string data = folder.Write("rows.txt", string.Join('\n', Enumerable.Range(0, 30).Select(i => (char)('A' + i))));
 
-        (int exitCode, string output, string error) = CommandLine.TrainTiny(data, folder["out"]);
+        (int exitCode, string output, string error) = command == "train" ? CommandLine.TrainTiny(data, folder["out"])
+            : CommandLine.Run("finetune", "--base", PublishedModel.Write(folder["base"]), "--data", data, "--output", folder["out"], "--steps", "2");
 
         Assert.AreEqual((0, ""), (exitCode, error));
         Assert.DoesNotContain("Warning", output);
