@@ -37,7 +37,8 @@ internal sealed class ChatExampleEncoder(ChatTemplate template, ILanguageTokeniz
     /// <returns>The example; its <see cref="TokenExample.TargetCount"/> is 0 where the assistant says nothing within the context.</returns>
     public TokenExample Encode(IReadOnlyList<ChatMessage> messages, long position, double weight = 1)
     {
-        ChatTokens chat = template.Encode(messages);
+        // The last position's target is one token past the context, and another tells that the chat was truncated.
+        ChatTokens chat = template.Encode(messages, maximumCount: (int)Math.Min(contextLength + 2L, int.MaxValue));
         int whole = chat.Ids.Count - 1; // the last token is a target alone
         int length = Math.Min(whole, contextLength);
         int[] ids = new int[length];

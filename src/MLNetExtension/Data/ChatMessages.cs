@@ -29,7 +29,8 @@ internal static class ChatMessages
 
             return [.. list.EnumerateArray().Select((item, index) => Message(item, $"Row {row}, message {index}"))];
         }
-        catch (JsonException error)
+        // Half of a surrogate pair makes the parser throw one of the others, as it stands or escaped.
+        catch (Exception error) when (error is JsonException or ArgumentException or InvalidOperationException)
         {
             throw new InvalidDataException($"Row {row}: messages are not valid JSON: {error.Message}", error);
         }

@@ -32,11 +32,13 @@ internal sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int cont
     /// <returns>The example; its <see cref="TokenExample.TargetCount"/> is 0 where the prompt alone fills the context.</returns>
     public TokenExample Encode(TextRow row, long position, double weight = 1)
     {
+        // The last position's target is one token past the context, and another tells that the row was truncated: what is behind them is not encoded.
+        int maximum = (int)Math.Min(contextLength + 2L, int.MaxValue);
         List<int> tokens = [BeginningId];
         if (row.Prompt.Length > 0)
-            tokens.AddRange(tokenizer.EncodeText(row.Prompt));
+            tokens.AddRange(tokenizer.EncodeStart(row.Prompt, maximum - tokens.Count));
         int firstTarget = tokens.Count;
-        tokens.AddRange(tokenizer.EncodeText(row.Completion));
+        tokens.AddRange(tokenizer.EncodeStart(row.Completion, maximum - tokens.Count));
         tokens.Add(tokenizer.EndOfTextId);
         return Example(tokens, firstTarget, position, weight, wholeBytes: Encoding.UTF8.GetByteCount(row.Completion));
     }

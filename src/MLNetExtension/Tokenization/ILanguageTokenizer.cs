@@ -19,7 +19,17 @@ public interface ILanguageTokenizer
     /// characters.</summary>
     /// <param name="text">The text.</param>
     /// <returns>Its ids, without those of the beginning or the end.</returns>
+    /// <exception cref="NotSupportedException">A pattern of the tokenizer's files takes too long for this text.</exception>
     IReadOnlyList<int> EncodeText(string text);
+
+    /// <summary>Encodes the beginning of a text: the first ids of <see cref="EncodeText"/>, in a time and a memory that the ids need, and not the text, wherever the tokenizer can.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="maximumCount">How many ids at most; at least 0.</param>
+    internal IReadOnlyList<int> EncodeStart(string text, int maximumCount)
+    {
+        IReadOnlyList<int> ids = EncodeText(text);
+        return ids.Count <= maximumCount ? ids : [.. ids.Take(maximumCount)];
+    }
 
     /// <summary>Decodes ids to their text; special tokens give no characters.</summary>
     /// <param name="ids">Ids of this tokenizer.</param>

@@ -7,6 +7,9 @@ namespace MLNetExtension.Tokenization;
 /// </remarks>
 internal sealed class StreamingDecoder(ILanguageTokenizer tokenizer)
 {
+    // A character has at most four bytes, so of many ids that wait, all but the last few have the text that they will have.
+    private const int MaximumWaiting = 32, MaximumOpenIds = 8;
+
     private readonly List<int> _ids = [];
     private int _returned; // ids whose text has been returned
 
@@ -25,12 +28,26 @@ internal sealed class StreamingDecoder(ILanguageTokenizer tokenizer)
     {
         string before = tokenizer.Decode(_ids.Take(_returned));
         string text = tokenizer.Decode(_ids);
+        int waiting = _ids.Count - _returned, taken = _ids.Count;
         bool isOpen = text.Length > 0 && (text[^1] == '\uFFFD' || char.IsHighSurrogate(text[^1]));
-        if (text.Length <= before.Length || (isOpen && !isFinal))
-            return "";
+        if (isOpen && !isFinal)
+        {
+            taken -= MaximumOpenIds;
+            string closed = waiting < MaximumWaiting ? "" : tokenizer.Decode(_ids.Take(taken));
+            text = text.StartsWith(closed, StringComparison.Ordinal) ? closed : "";
+        }
 
-        _ids.RemoveRange(0, _returned);
-        _returned = _ids.Count;
-        return text[before.Length..];
+        if (text.Length > before.Length)
+        {
+            _ids.RemoveRange(0, _returned);
+            _returned = taken - _returned;
+            return text[before.Length..];
+        }
+
+        // Ids that give no text, such as those of special tokens, are not decoded again and again.
+        if (!isOpen && waiting >= MaximumWaiting)
+            _ids.RemoveRange(_returned, waiting);
+
+        return "";
     }
 }

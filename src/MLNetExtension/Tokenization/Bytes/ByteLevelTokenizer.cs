@@ -49,6 +49,14 @@ internal sealed class ByteLevelTokenizer : ByteTokenizer, ILanguageTokenizer
     public IReadOnlyList<int> EncodeText(string text) => EncodeToIds(text);
 
     /// <inheritdoc/>
+    public IReadOnlyList<int> EncodeStart(string text, int maximumCount)
+    {
+        // A char is at least one byte; one more, since the last may be half of a pair.
+        IReadOnlyList<int> ids = EncodeToIds(text.AsSpan(0, (int)Math.Min(text.Length, maximumCount + 1L)));
+        return ids.Count <= maximumCount ? ids : [.. ids.Take(maximumCount)];
+    }
+
+    /// <inheritdoc/>
     public override bool TryGetBytes(int id, out ReadOnlySpan<byte> bytes)
     {
         bytes = (uint)id < EndOfTextId ? AllBytes.AsSpan(id, 1) : [];

@@ -34,29 +34,24 @@ internal sealed class ChatTemplate
 
     /// <summary>Encodes a whole chat to train on.</summary>
     /// <param name="messages">The messages in order, each with a known role.</param>
+    /// <param name="maximumCount">How many ids are needed; of those behind them, few or none come. Default: all.</param>
     /// <returns>The ids, and which of them are targets.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="messages"/> is null.</exception>
     /// <exception cref="ArgumentException">There is no message, or one has a role that is not known.</exception>
-    public ChatTokens Encode(IReadOnlyList<ChatMessage> messages)
+    public ChatTokens Encode(IReadOnlyList<ChatMessage> messages, int maximumCount = int.MaxValue)
     {
-        ArgumentNullException.ThrowIfNull(messages);
-        if (messages.Count == 0)
-            throw new ArgumentException("A chat needs at least one message.", nameof(messages));
-
+        Check(messages);
         var ids = new List<int>();
         var isTarget = new List<bool>();
         if (Family == ChatFamily.Llama3)
             Add([GetId(ChatFamilies.TextStart)], areTargets: false);
 
-        for (int i = 0; i < messages.Count; i++)
+        foreach (ChatMessage message in messages.TakeWhile(_ => ids.Count < maximumCount))
         {
-            ChatMessage message = messages[i];
-            if (!ChatMessage.Roles.Contains(message.Role))
-                throw new ArgumentException($"Message {i} has the role '{message.Role}'; known are {string.Join(", ", ChatMessage.Roles)}.", nameof(messages));
-
             bool isAssistant = message.Role == ChatMessage.Assistant;
+            string content = Family == ChatFamily.Llama3 ? message.Content.Trim() : message.Content;
             Add(EncodeHeader(message.Role), areTargets: false);
-            Add(_tokenizer.EncodeText(Family == ChatFamily.Llama3 ? message.Content.Trim() : message.Content), areTargets: isAssistant);
+            Add(_tokenizer.EncodeStart(content, Math.Max(0, maximumCount - ids.Count)), areTargets: isAssistant);
             Add([EndOfTurnId], areTargets: isAssistant);
             if (Family == ChatFamily.ChatML)
                 Add(_tokenizer.EncodeText("\n"), areTargets: false);
@@ -77,6 +72,19 @@ internal sealed class ChatTemplate
     /// <exception cref="ArgumentNullException"><paramref name="messages"/> is null.</exception>
     /// <exception cref="ArgumentException">There is no message, or one has a role that is not known.</exception>
     public IReadOnlyList<int> EncodePrompt(IReadOnlyList<ChatMessage> messages) => [.. Encode(messages).Ids, .. EncodeHeader(ChatMessage.Assistant)];
+
+    private static void Check(IReadOnlyList<ChatMessage> messages)
+    {
+        ArgumentNullException.ThrowIfNull(messages);
+        if (messages.Count == 0)
+            throw new ArgumentException("A chat needs at least one message.", nameof(messages));
+
+        for (int i = 0; i < messages.Count; i++)
+        {
+            if (!ChatMessage.Roles.Contains(messages[i].Role))
+                throw new ArgumentException($"Message {i} has the role '{messages[i].Role}'; known are {string.Join(", ", ChatMessage.Roles)}.", nameof(messages));
+        }
+    }
 
     private IReadOnlyList<int> EncodeHeader(string role) => Family switch
     {

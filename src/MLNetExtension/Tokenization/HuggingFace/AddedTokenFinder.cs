@@ -5,26 +5,34 @@ namespace MLNetExtension.Tokenization.HuggingFace;
 /// <summary>Finds added tokens in a text: the leftmost, and of those that begin there the longest.</summary>
 internal sealed class AddedTokenFinder
 {
-    private readonly AddedToken[] _longestFirst;
-    private readonly SearchValues<string>? _contents;
+    private readonly TextTrie _contents = new();
+    private readonly SearchValues<char> _beginnings;
 
-    public AddedTokenFinder(IEnumerable<AddedToken> tokens)
+    public AddedTokenFinder(IReadOnlyCollection<AddedToken> tokens)
     {
-        _longestFirst = [.. tokens.OrderByDescending(token => token.Content.Length)];
-        _contents = _longestFirst.Length == 0 ? null : SearchValues.Create([.. _longestFirst.Select(token => token.Content)], StringComparison.Ordinal);
+        foreach (AddedToken token in tokens)
+            _contents.Add(token.Content, token.Id);
+
+        _beginnings = SearchValues.Create([.. tokens.Select(token => token.Content[0]).Distinct()]);
     }
 
     /// <summary>Splits a text at its added tokens and appends the parts, with <see cref="TextPart.Start"/> moved by <paramref name="offset"/>.</summary>
     public void Split(ReadOnlySpan<char> text, int offset, List<TextPart> parts)
     {
-        int start = 0;
-        while (_contents is not null && text[start..].IndexOfAny(_contents) is var length and >= 0)
+        int start = 0, at = 0; // where plain text began, and where to look
+        while (text[at..].IndexOfAny(_beginnings) is var distance and >= 0)
         {
-            AddPlain(start, length);
-            start += length;
-            AddedToken token = TokenAt(text[start..]);
-            parts.Add(new TextPart(offset + start, token.Content.Length, token.Id));
-            start += token.Content.Length;
+            at += distance;
+            int id = _contents.MatchLongest(text[at..], out int length);
+            if (length == 0)
+            {
+                at++;
+                continue;
+            }
+
+            AddPlain(start, at - start);
+            parts.Add(new TextPart(offset + at, length, id));
+            start = at += length;
         }
 
         AddPlain(start, text.Length - start);
@@ -34,17 +42,6 @@ internal sealed class AddedTokenFinder
             if (length > 0)
                 parts.Add(new TextPart(offset + from, length, TextPart.Plain));
         }
-    }
-
-    private AddedToken TokenAt(ReadOnlySpan<char> text)
-    {
-        foreach (AddedToken token in _longestFirst)
-        {
-            if (text.StartsWith(token.Content, StringComparison.Ordinal))
-                return token;
-        }
-
-        throw new InvalidOperationException("No added token begins where one was found.");
     }
 }
 

@@ -13,6 +13,9 @@ internal sealed partial class HuggingFaceTokenizer
     }
 
     /// <inheritdoc/>
+    public IReadOnlyList<int> EncodeStart(string text, int maximumCount) => EncodeIds(_contentTokens.Prepare(text, considerNormalization: true), considerPreTokenization: true, maximumCount);
+
+    /// <inheritdoc/>
     protected override EncodeResults<int> EncodeToIds(string? text, ReadOnlySpan<char> textSpan, EncodeSettings settings)
     {
         // A limit needs to know where characters end.
@@ -33,46 +36,47 @@ internal sealed partial class HuggingFaceTokenizer
     {
         PreparedText prepared = _everyToken.Prepare(text, settings.ConsiderNormalization);
         var tokens = new List<EncodedToken>();
-        // One token past the limit tells whether the limit falls inside a character.
-        foreach (TextPart part in Split(prepared, settings.ConsiderPreTokenization).TakeWhile(_ => tokens.Count <= settings.MaxTokenCount))
+        Split(prepared, settings.ConsiderPreTokenization, part =>
         {
             if (part.Id == TextPart.Plain)
                 _words.Encode(prepared.Text.AsSpan(part.Start, part.Length), part.Start, tokens);
             else
                 tokens.Add(new EncodedToken(part.Id, prepared.Text.Substring(part.Start, part.Length), part.Start..(part.Start + part.Length)));
-        }
 
+            // One token past the limit tells whether the limit falls inside a character.
+            return tokens.Count <= settings.MaxTokenCount;
+        });
         return (prepared.Text, tokens);
     }
 
-    private List<int> EncodeIds(PreparedText prepared, bool considerPreTokenization)
+    private List<int> EncodeIds(PreparedText prepared, bool considerPreTokenization, int maximumCount = int.MaxValue)
     {
         var ids = new List<int>();
-        foreach (TextPart part in Split(prepared, considerPreTokenization))
+        Split(prepared, considerPreTokenization, part =>
         {
             if (part.Id == TextPart.Plain)
-                _words.Encode(prepared.Text.AsSpan(part.Start, part.Length), ids);
+                _words.Encode(prepared.Text.AsSpan(part.Start, part.Length), ids, maximumCount == int.MaxValue ? int.MaxValue : maximumCount - ids.Count);
             else
                 ids.Add(part.Id);
-        }
+
+            return ids.Count < maximumCount;
+        });
+        if (ids.Count > maximumCount)
+            ids.RemoveRange(maximumCount, ids.Count - maximumCount);
 
         return ids;
     }
 
-    // The added tokens and, between them, the words.
-    private IEnumerable<TextPart> Split(PreparedText prepared, bool considerPreTokenization)
+    // The added tokens and, between them, the words, until the reader has enough.
+    private void Split(PreparedText prepared, bool considerPreTokenization, Func<TextPart, bool> read)
     {
-        var words = new List<(int Offset, int Length)>();
         foreach (TextPart part in prepared.Parts)
         {
-            words.Clear();
-            if (part.Id == TextPart.Plain && considerPreTokenization)
-                _preTokenizer.Split(prepared.Text.AsSpan(part.Start, part.Length), words);
-            else
-                words.Add((0, part.Length));
-
-            foreach ((int offset, int length) in words)
-                yield return new TextPart(part.Start + offset, length, part.Id);
+            bool goesOn = part.Id == TextPart.Plain && considerPreTokenization
+                ? _preTokenizer.Split(prepared.Text, part.Start, part.Length, (start, length) => read(new TextPart(start, length, TextPart.Plain)))
+                : read(part);
+            if (!goesOn)
+                return;
         }
     }
 }

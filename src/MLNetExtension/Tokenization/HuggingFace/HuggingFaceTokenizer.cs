@@ -11,7 +11,7 @@ namespace MLNetExtension.Tokenization.HuggingFace;
 /// as the library that made the file, and is lossless for every .NET string that its normalizer leaves unchanged.
 /// </summary>
 /// <remarks>
-/// <para>Words are merged by <see cref="BpeTokenizer"/>; the text is prepared and decoded here, where the two libraries differ. Encoding, as
+/// <para>Not <see cref="BpeTokenizer"/>, which prepares and decodes texts in other ways and takes quadratic time for a long word. Encoding, as
 /// ML.NET's methods do it, finds special tokens that are written out in the text and adds none; <see cref="EncodeText"/> finds none either, so that
 /// a text cannot forge the end of an example or a turn of a chat.</para>
 /// <para>Decoding drops special tokens unless asked not to. Bytes that are not valid, or that a special token leaves incomplete, give U+FFFD; a lone

@@ -1,5 +1,5 @@
-using System.Text.RegularExpressions;
 using Microsoft.ML.Tokenizers;
+using MLNetExtension.Tokenization.Bytes;
 
 namespace MLNetExtension.Tokenization.HuggingFace;
 
@@ -13,64 +13,69 @@ namespace MLNetExtension.Tokenization.HuggingFace;
 /// </remarks>
 internal sealed class PatternPreTokenizer : PreTokenizer
 {
-    private readonly Regex[] _steps;
+    private readonly WordPattern[] _steps;
+    private readonly string _source;
 
     /// <summary>Creates a pre-tokenizer.</summary>
     /// <param name="patterns">The patterns, as <see cref="SplitPatterns"/> has them. None: a text is one word.</param>
+    /// <param name="source">Where the patterns come from; begins the message of an error.</param>
+    /// <param name="limits">The time that a pattern may take; null for the default.</param>
     /// <exception cref="FormatException">A pattern has something that .NET would read in another way; the message says what and where.</exception>
-    public PatternPreTokenizer(IEnumerable<string> patterns)
+    public PatternPreTokenizer(IEnumerable<string> patterns, string source = TokenizerJsonReader.FileName, WordPatternLimits? limits = null)
     {
         ArgumentNullException.ThrowIfNull(patterns);
-        _steps = [.. patterns.Select(PatternTranslator.Compile)];
+        _steps = [.. patterns.Select(pattern => new WordPattern(pattern, limits))];
+        _source = source;
     }
 
     /// <inheritdoc/>
     public override IEnumerable<(int Offset, int Length)> PreTokenize(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        return PreTokenize(text.AsSpan());
-    }
-
-    /// <inheritdoc/>
-    public override IEnumerable<(int Offset, int Length)> PreTokenize(ReadOnlySpan<char> text)
-    {
         var words = new List<(int Offset, int Length)>();
-        Split(text, words);
+        Split(text, 0, text.Length, (offset, length) =>
+        {
+            words.Add((offset, length));
+            return true;
+        });
         return words;
     }
 
-    /// <summary>Appends the words of a text.</summary>
-    internal void Split(ReadOnlySpan<char> text, List<(int Offset, int Length)> words)
+    /// <inheritdoc/>
+    public override IEnumerable<(int Offset, int Length)> PreTokenize(ReadOnlySpan<char> text) => PreTokenize(text.ToString());
+
+    /// <summary>Finds the words of a part of a text, one after the other, so that whoever needs only the first pays for no others.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="start">Where the part begins.</param>
+    /// <param name="length">Its chars.</param>
+    /// <param name="read">Receives where in the text each word begins and its length; false to stop.</param>
+    /// <returns>False where <paramref name="read"/> stopped.</returns>
+    /// <exception cref="NotSupportedException">A pattern takes too long for this text; the message names it and where it comes from.</exception>
+    internal bool Split(string text, int start, int length, Func<int, int, bool> read)
     {
-        var codePoints = new CodePointText(text);
-        int first = words.Count;
-        Split(codePoints.Chars, 0, 0, words);
-        for (int i = first; i < words.Count; i++)
+        ReadOnlyMemory<char> part = text.AsMemory(start, length);
+        try
         {
-            int start = codePoints.GetStart(words[i].Offset);
-            words[i] = (start, codePoints.GetStart(words[i].Offset + words[i].Length) - start);
+            if (!CodePointText.HasPairs(part.Span))
+                return Split(part, start, 0, read);
+
+            int at = 0;
+            return Split(CodePointText.Create(part.Span), 0, 0, (_, codePoints) =>
+            {
+                int word = at;
+                for (; codePoints > 0; codePoints--)
+                    at += Wtf8.CountChars(part.Span, at);
+
+                return read(start + word, at - word);
+            });
+        }
+        catch (NotSupportedException error)
+        {
+            throw new NotSupportedException($"{_source}: {error.Message}.", error);
         }
     }
 
-    private void Split(ReadOnlySpan<char> text, int offset, int step, List<(int Offset, int Length)> words)
-    {
-        if (text.IsEmpty)
-            return;
-
-        if (step == _steps.Length)
-        {
-            words.Add((offset, text.Length));
-            return;
-        }
-
-        int end = 0;
-        foreach (ValueMatch match in _steps[step].EnumerateMatches(text))
-        {
-            Split(text[end..match.Index], offset + end, step + 1, words);
-            Split(text.Slice(match.Index, match.Length), offset + match.Index, step + 1, words);
-            end = match.Index + match.Length;
-        }
-
-        Split(text[end..], offset + end, step + 1, words);
-    }
+    private bool Split(ReadOnlyMemory<char> text, int offset, int step, Func<int, int, bool> read) => step == _steps.Length
+        ? text.IsEmpty || read(offset, text.Length)
+        : _steps[step].Split(text.Span, (start, length) => Split(text.Slice(start, length), offset + start, step + 1, read));
 }

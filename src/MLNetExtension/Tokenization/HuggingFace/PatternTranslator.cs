@@ -14,28 +14,16 @@ internal sealed class PatternTranslator(string pattern)
     private const string Known =
         @"ASCII literals, \r \n \t \s \S, \p{...} and \P{...} with a general category, [...] and [^...], "
         + "groups, (?:...), (?i:...), (?=...), (?!...), |, ?, *, +, {m,n}";
+    private const int MaximumDepth = 100;
     private const string Letters = "a letter that folds to none outside ASCII but s";
 
     private readonly StringBuilder _expression = new();
     private readonly Stack<bool> _ignoresCase = new();
     private int _at;
 
-    /// <summary>Translates and compiles a pattern.</summary>
+    /// <summary>Translates the pattern.</summary>
     /// <exception cref="FormatException">The pattern has something that .NET would read in another way; the message says what and where.</exception>
-    public static Regex Compile(string pattern)
-    {
-        string expression = new PatternTranslator(pattern).Translate();
-        try
-        {
-            return new Regex(expression, RegexOptions.CultureInvariant | RegexOptions.Compiled);
-        }
-        catch (ArgumentException error)
-        {
-            throw new FormatException($"the pattern {pattern} is malformed: {error.Message}", error);
-        }
-    }
-
-    private string Translate()
+    public string Translate()
     {
         _ignoresCase.Push(false);
         while (_at < pattern.Length)
@@ -82,6 +70,9 @@ internal sealed class PatternTranslator(string pattern)
             throw CreateError(pattern[(_at - 1)..Math.Min(_at + 2, pattern.Length)]);
 
         // Case is written out letter by letter, so the group needs no option.
+        if (_ignoresCase.Count > MaximumDepth)
+            throw CreateError($"groups nested more than {MaximumDepth} deep");
+
         bool ignoresCase = opening == "(?i:";
         _ignoresCase.Push(ignoresCase || _ignoresCase.Peek());
         _expression.Append(ignoresCase || opening == "(" ? "(?:" : opening);

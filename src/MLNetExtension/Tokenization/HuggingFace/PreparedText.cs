@@ -14,35 +14,47 @@ internal sealed record PreparedText(string Text, bool IsNormalized, IReadOnlyLis
 /// it.</remarks>
 internal sealed class TextPreparer(IReadOnlyCollection<AddedToken> tokens, Normalizer? normalizer)
 {
-    private readonly AddedTokenFinder _literal = new(tokens.Where(token => !token.IsNormalized));
-    private readonly AddedTokenFinder _normalized = new(tokens
+    private readonly AddedTokenFinder _literal = new([.. tokens.Where(token => !token.IsNormalized)]);
+    private readonly AddedTokenFinder _normalized = new([.. tokens
         .Where(token => token.IsNormalized)
-        .Select(token => normalizer is null ? token : token with { Content = normalizer.Normalize(token.Content) }));
+        .Select(token => normalizer is null ? token : token with { Content = normalizer.Normalize(token.Content) })]);
 
     public PreparedText Prepare(string text, bool considerNormalization)
     {
         var literalParts = new List<TextPart>();
         _literal.Split(text, 0, literalParts);
         var parts = new List<TextPart>(literalParts.Count);
-        Normalizer? active = considerNormalization ? normalizer : null;
-        var result = new StringBuilder(active is null ? 0 : text.Length);
+        if (!considerNormalization || normalizer is null)
+        {
+            foreach (TextPart part in literalParts)
+                Add(text.AsSpan(part.Start, part.Length), part.Start, part.Id);
+
+            return new PreparedText(text, false, parts);
+        }
+
+        var result = new StringBuilder();
         foreach (TextPart part in literalParts)
         {
             string piece = text.Substring(part.Start, part.Length);
-            if (active is not null && part.Id == TextPart.Plain)
-                piece = active.Normalize(piece);
-
-            int start = active is null ? part.Start : result.Length;
             if (part.Id == TextPart.Plain)
-                _normalized.Split(piece, start, parts);
-            else
-                parts.Add(part with { Start = start });
+                piece = normalizer.Normalize(piece);
 
-            if (active is not null)
-                result.Append(piece);
+            Add(piece, result.Length, part.Id);
+            if (literalParts.Count == 1)
+                return new PreparedText(piece, piece != text, parts);
+
+            result.Append(piece);
         }
 
-        string prepared = active is null ? text : result.ToString();
+        string prepared = result.ToString();
         return new PreparedText(prepared, prepared != text, parts);
+
+        void Add(ReadOnlySpan<char> piece, int start, int id)
+        {
+            if (id == TextPart.Plain)
+                _normalized.Split(piece, start, parts);
+            else
+                parts.Add(new TextPart(start, piece.Length, id));
+        }
     }
 }

@@ -81,7 +81,7 @@ internal static class TokenizerComponents
         pattern.RefuseUnread();
         try
         {
-            PatternTranslator.Compile(regex);
+            _ = new WordPattern(regex);
             return [regex];
         }
         catch (FormatException error)

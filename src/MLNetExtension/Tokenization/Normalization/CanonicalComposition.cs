@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text;
 using Microsoft.ML.Tokenizers;
 
@@ -14,6 +15,7 @@ internal sealed class CanonicalComposition : Normalizer
     // Every character below U+0300 is in form C, and none of them composes with one before it.
     private const char FirstThatMayChange = '\u0300';
 
+    private const int MaximumClass = 254;
     private const int HangulFirst = 0xAC00, LeadFirst = 0x1100, VowelFirst = 0x1161, TailBase = 0x11A7;
     private const int LeadCount = 19, VowelCount = 21, TailCount = 28;
     private const int HangulCount = LeadCount * VowelCount * TailCount;
@@ -24,15 +26,36 @@ internal sealed class CanonicalComposition : Normalizer
     public override string Normalize(string original)
     {
         ArgumentNullException.ThrowIfNull(original);
-        return MayChange(original) ? Compose(Decompose(original)) : original;
+        int copied = 0;
+        StringBuilder? result = null;
+        for (int at = 0; at < original.Length; at++)
+        {
+            if (original.AsSpan(at).IndexOfAnyInRange(FirstThatMayChange, char.MaxValue) is var skipped && skipped < 0)
+                break;
+
+            at += skipped;
+            if (!_tables.IsUnstable(original[at]))
+                continue;
+
+            // It may join what stands before it, and nothing joins what is stable.
+            int start = Math.Max(copied, at - 1), end = at + 1;
+            while (end < original.Length && _tables.IsUnstable(original[end]))
+                end++;
+
+            result ??= new StringBuilder(original.Length);
+            result.Append(original, copied, start - copied);
+            AppendComposed(original.AsSpan(start, end - start), result);
+            copied = end;
+            at = end - 1;
+        }
+
+        return result is null ? original : result.Append(original, copied, original.Length - copied).ToString();
     }
 
     /// <inheritdoc/>
     public override string Normalize(ReadOnlySpan<char> original) => Normalize(original.ToString());
 
-    private static bool MayChange(ReadOnlySpan<char> text) => text.ContainsAnyInRange(FirstThatMayChange, char.MaxValue);
-
-    private List<int> Decompose(string text)
+    private void AppendComposed(ReadOnlySpan<char> text, StringBuilder result)
     {
         var codes = new List<int>(text.Length);
         for (int i = 0; i < text.Length; i++)
@@ -44,8 +67,15 @@ internal sealed class CanonicalComposition : Normalizer
             Decompose(code, codes);
         }
 
-        Order(codes);
-        return codes;
+        Order(CollectionsMarshal.AsSpan(codes));
+        int kept = Compose(codes);
+        foreach (int code in CollectionsMarshal.AsSpan(codes)[..kept])
+        {
+            if (code > char.MaxValue)
+                result.Append(char.ConvertFromUtf32(code));
+            else
+                result.Append((char)code);
+        }
     }
 
     private void Decompose(int code, List<int> codes)
@@ -70,29 +100,41 @@ internal sealed class CanonicalComposition : Normalizer
     }
 
     // Marks after a starter are sorted by class, stably, so that equal texts become equal sequences.
-    private void Order(List<int> codes)
+    private void Order(Span<int> codes)
     {
-        for (int start = 0; start < codes.Count; start++)
+        for (int start = 0; start < codes.Length; start++)
         {
-            if (_tables.CombiningClass(codes[start]) == 0)
-                continue;
-
-            int end = start + 1;
-            while (end < codes.Count && _tables.CombiningClass(codes[end]) != 0)
+            int end = start;
+            while (end < codes.Length && _tables.CombiningClass(codes[end]) != 0)
                 end++;
 
             if (end - start > 1)
-            {
-                int[] sorted = [.. codes.GetRange(start, end - start).OrderBy(_tables.CombiningClass)];
-                for (int i = 0; i < sorted.Length; i++)
-                    codes[start + i] = sorted[i];
-            }
+                Sort(codes[start..end]);
 
             start = end;
         }
     }
 
-    private string Compose(List<int> codes)
+    // By counting, since a hostile text has millions of marks in a row.
+    private void Sort(Span<int> marks)
+    {
+        Span<int> next = stackalloc int[MaximumClass + 2]; // where the next mark of each class goes
+        next.Clear();
+        foreach (int mark in marks)
+            next[_tables.CombiningClass(mark) + 1]++;
+
+        for (int i = 1; i < next.Length; i++)
+            next[i] += next[i - 1];
+
+        int[] sorted = new int[marks.Length];
+        foreach (int mark in marks)
+            sorted[next[_tables.CombiningClass(mark)]++] = mark;
+
+        sorted.CopyTo(marks);
+    }
+
+    // Returns how many of the codes are left.
+    private int Compose(List<int> codes)
     {
         int starter = -1; // where in the text so far the last starter stands
         int lastClass = 0; // the class of what was kept after it
@@ -116,7 +158,7 @@ internal sealed class CanonicalComposition : Normalizer
             codes[kept++] = code;
         }
 
-        return Text(codes, kept);
+        return kept;
     }
 
     private int Pair(int first, int second)
@@ -129,19 +171,5 @@ internal sealed class CanonicalComposition : Normalizer
             return first + second - TailBase;
 
         return _tables.Composite(first, second);
-    }
-
-    private static string Text(List<int> codes, int count)
-    {
-        var text = new StringBuilder(count);
-        for (int i = 0; i < count; i++)
-        {
-            if (codes[i] > char.MaxValue)
-                text.Append(char.ConvertFromUtf32(codes[i]));
-            else
-                text.Append((char)codes[i]);
-        }
-
-        return text.ToString();
     }
 }

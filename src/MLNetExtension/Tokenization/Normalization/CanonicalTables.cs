@@ -1,3 +1,4 @@
+using System.Collections;
 using System.Globalization;
 
 namespace MLNetExtension.Tokenization.Normalization;
@@ -12,6 +13,7 @@ internal sealed class CanonicalTables
     private readonly Dictionary<int, int[]> _parts = [];
     private readonly Dictionary<(int First, int Second), int> _composites = [];
     private readonly Dictionary<int, int> _classes = [];
+    private readonly BitArray _unstable = new(char.MaxValue + 1);
 
     private CanonicalTables()
     {
@@ -35,6 +37,8 @@ internal sealed class CanonicalTables
                     break;
             }
         }
+
+        FindUnstable();
     }
 
     /// <summary>The tables, read once a process.</summary>
@@ -48,6 +52,34 @@ internal sealed class CanonicalTables
 
     /// <summary>The canonical combining class; 0 for a starter.</summary>
     public int CombiningClass(int code) => _classes.GetValueOrDefault(code);
+
+    /// <summary>Whether a char may be changed, moved, or joined to what stands before it: the text in front of any other is composed without it.</summary>
+    public bool IsUnstable(char character) => _unstable[character];
+
+    // Halves of pairs, marks, Hangul's vowels and tails, second halves of compositions, what does not compose again from its parts, and what begins with any of these.
+    private void FindUnstable()
+    {
+        const int VowelFirst = 0x1161, TailLast = 0x11C2;
+        var excluded = _parts.Where(entry => entry.Value is not [int first, int second] || Composite(first, second) != entry.Key).Select(entry => entry.Key);
+        int[] unstable =
+        [
+            .. Enumerable.Range(0xD800, 0x800), .. Enumerable.Range(VowelFirst, TailLast - VowelFirst + 1),
+            .. _classes.Keys, .. _composites.Keys.Select(pair => pair.Second), .. excluded,
+        ];
+        foreach (int code in unstable.Where(code => code <= char.MaxValue))
+            _unstable[code] = true;
+
+        foreach (int code in _parts.Keys.Where(code => code <= char.MaxValue))
+            _unstable[code] |= Beginning(code) is var first && (first > char.MaxValue || _unstable[first]);
+    }
+
+    private int Beginning(int code)
+    {
+        while (Parts(code) is { } parts)
+            code = parts[0];
+
+        return code;
+    }
 
     private static int Code(string hexadecimal) => int.Parse(hexadecimal, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
 }

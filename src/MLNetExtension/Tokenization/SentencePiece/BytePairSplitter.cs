@@ -4,13 +4,35 @@ namespace MLNetExtension.Tokenization.SentencePiece;
 
 /// <summary>Splits normalized text into the pieces of a model of byte pairs: of all neighbours that together are a piece, those of the highest score are merged, of equal ones the leftmost.</summary>
 /// <remarks>Not ML.NET's encoder, which breaks ties in another order. Source: T. Kudo and J. Richardson, "SentencePiece", 2018, and its <c>bpe_model.cc</c>.</remarks>
-internal sealed class BytePairSplitter(PieceTable pieces)
+internal sealed class BytePairSplitter(PieceTable pieces) : IPieceSplitter
 {
-    /// <summary>Splits a text.</summary>
-    /// <returns>Where each piece ends. A piece that the table lacks is a single character.</returns>
-    public List<int> Split(string text)
+    // A character that is no piece may have two chars.
+    private readonly int _longest = Math.Max(pieces.LongestPiece, 2);
+
+    /// <inheritdoc/>
+    public List<int> Split(string text) => Split(text, SplitCharacters(text));
+
+    /// <inheritdoc/>
+    public List<int> SplitStart(string start)
     {
-        List<Symbol> symbols = SplitCharacters(text);
+        // Of the last characters, some may be part of a user-defined piece that goes past the end.
+        List<Symbol> symbols = SplitCharacters(start);
+        symbols.RemoveAll(symbol => symbol.Start > start.Length - _longest);
+        if (symbols.Count == 0)
+            return [];
+
+        int length = symbols[^1].Start + symbols[^1].Length;
+        int[] cuts = [.. symbols.Select(symbol => symbol.Start + symbol.Length).Where(end => end > length - _longest)];
+        List<int> ends = Split(start, symbols);
+        int certain = CertainPieces.Count(ends, cuts, _longest, Between);
+        ends.RemoveRange(certain, ends.Count - certain);
+        return ends;
+
+        IReadOnlyList<int> Between(int from, int to) => [.. Split(start[from..to]).Select(end => from + end)];
+    }
+
+    private List<int> Split(string text, List<Symbol> symbols)
+    {
         var queue = new PriorityQueue<(int Left, int Right, int Length), (float, int)>();
         for (int right = 1; right < symbols.Count; right++)
             Enqueue(right - 1, right);

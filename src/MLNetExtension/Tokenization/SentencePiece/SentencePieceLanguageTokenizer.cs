@@ -19,9 +19,13 @@ internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageT
     /// <summary>The character that stands for a space in pieces.</summary>
     internal const char Space = '\u2581';
 
+    // How much text is split at first where only the first tokens are needed: most pieces have fewer characters.
+    private const int FirstChars = 1024, FirstCharsPerToken = 8;
+
     private readonly SentencePieceModel _model;
     private readonly PieceTable _pieces;
-    private readonly Func<string, List<int>> _split;
+    private readonly IPieceSplitter _splitter;
+    private readonly SentencePieceNormalizer _normalizer;
     private readonly byte[][] _bytes;
     private readonly int[] _byteIds = new int[256];
     private readonly int _unknownId;
@@ -38,8 +42,8 @@ internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageT
         Files = [file];
         _model = SentencePieceModel.Read(file);
         _pieces = new PieceTable(_model.Pieces);
-        _split = _model.Kind == ModelKind.Unigram ? new UnigramSplitter(_pieces).Split : new BytePairSplitter(_pieces).Split;
-        Normalizer = new SentencePieceNormalizer(_model.Normalization, _pieces);
+        _splitter = _model.Kind == ModelKind.Unigram ? new UnigramSplitter(_pieces) : new BytePairSplitter(_pieces);
+        _normalizer = new SentencePieceNormalizer(_model.Normalization, _pieces);
         _bytes = [.. _model.Pieces.Select(BytesOf)];
         for (int id = 0; id < _bytes.Length; id++)
         {
@@ -66,10 +70,26 @@ internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageT
     public IReadOnlyList<TokenizerFile> Files { get; }
 
     /// <inheritdoc/>
-    public override Normalizer Normalizer { get; }
+    public override Normalizer Normalizer => _normalizer;
 
     /// <inheritdoc/>
-    public IReadOnlyList<int> EncodeText(string text) => [.. Encode(Normalizer.Normalize(text)).Select(token => token.Id)];
+    public IReadOnlyList<int> EncodeText(string text)
+    {
+        string normalized = Normalizer.Normalize(text);
+        return [.. Encode(normalized, _splitter.Split(normalized)).Select(token => token.Id)];
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<int> EncodeStart(string text, int maximumCount)
+    {
+        for (long chars = Math.Max(FirstChars, FirstCharsPerToken * (long)maximumCount); ; chars *= 4)
+        {
+            string normalized = _normalizer.NormalizeStart(text, (int)Math.Min(chars, int.MaxValue), out bool isWhole);
+            List<(int Id, int Start, int End)> tokens = Encode(normalized, isWhole ? _splitter.Split(normalized) : SplitStart(normalized));
+            if (isWhole || tokens.Count >= maximumCount)
+                return [.. tokens.Take(maximumCount).Select(token => token.Id)];
+        }
+    }
 
     /// <inheritdoc/>
     public override bool TryGetBytes(int id, out ReadOnlySpan<byte> bytes)
@@ -88,6 +108,7 @@ internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageT
         if (_model.Normalization is { AddsSpace: false, RemovesExtraSpaces: false })
             return text;
 
+        int dropped = 0;
         foreach (Piece piece in all.Select(id => _pieces[id]))
         {
             if (piece.Kind == PieceKind.Control)
@@ -96,27 +117,31 @@ internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageT
             if (piece.Kind is PieceKind.Byte or PieceKind.Unknown || piece.Text[0] != Space)
                 break;
 
-            text = text[1..];
+            dropped++;
             if (!_model.Normalization.RemovesExtraSpaces || piece.Text.Length > 1)
                 break;
         }
 
-        return text;
+        return text[dropped..];
     }
 
     /// <inheritdoc/>
     protected override (string Text, List<EncodedToken> Tokens) Tokenize(string text, EncodeSettings settings)
     {
         string normalized = settings.ConsiderNormalization ? Normalizer.Normalize(text) : text;
-        return (normalized, [.. Encode(normalized).Select(token => new EncodedToken(token.Id, _pieces[token.Id].Text, token.Start..token.End))]);
+        return (normalized, [.. Encode(normalized, _splitter.Split(normalized)).Select(token => new EncodedToken(token.Id, _pieces[token.Id].Text, token.Start..token.End))]);
     }
 
-    private List<(int Id, int Start, int End)> Encode(string normalized)
+    private List<int> SplitStart(string normalized) => _pieces.SpacesBeginPieces && PieceTable.FindWord(normalized) is var end and > 0
+        ? _splitter.Split(normalized[..end])
+        : _splitter.SplitStart(normalized);
+
+    private List<(int Id, int Start, int End)> Encode(string normalized, List<int> ends)
     {
         var tokens = new List<(int Id, int Start, int End)>();
         Span<byte> bytes = stackalloc byte[4];
         int start = 0;
-        foreach (int end in _split(normalized))
+        foreach (int end in ends)
         {
             ReadOnlySpan<char> piece = normalized.AsSpan(start, end - start);
             if (_pieces.TryGetId(piece, out int id))

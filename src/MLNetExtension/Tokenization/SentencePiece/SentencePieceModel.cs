@@ -16,6 +16,9 @@ namespace MLNetExtension.Tokenization.SentencePiece;
 internal sealed partial record SentencePieceModel(
     IReadOnlyList<Piece> Pieces, ModelKind Kind, bool HasByteFallback, string UnknownText, string Beginning, string End, Normalization Normalization)
 {
+    /// <summary>The chars that a piece may have; SentencePiece's own limit is 512 unless a user defines the piece.</summary>
+    private const int MaximumPiece = 1024;
+
     /// <summary>Reads a model.</summary>
     /// <exception cref="InvalidDataException">It is damaged.</exception>
     /// <exception cref="NotSupportedException">It is of a kind that this library does not know.</exception>
@@ -64,6 +67,9 @@ internal sealed partial record SentencePieceModel(
         IEnumerable<string> bytes = Pieces.Where(piece => piece.Kind == PieceKind.Byte).Select(piece => piece.Text).Order(StringComparer.Ordinal);
         (bool Holds, string What)[] rules =
         [
+            (Pieces.All(piece => Enum.IsDefined(piece.Kind)), "it has a piece of a kind that is not known"),
+            (Pieces.All(piece => float.IsFinite(piece.Score)), "it has a score that is no finite number"),
+            (Pieces.All(piece => piece.Text.Length <= MaximumPiece), $"it has a piece of more than {MaximumPiece} characters"),
             (Pieces.Count(piece => piece.Kind == PieceKind.Unknown) == 1, "it has no unknown piece, or several"),
             (Pieces.Any(piece => piece.Kind == PieceKind.Control && piece.Text == End), $"it has no control piece '{End}', which ends a text"),
             (Pieces.All(piece => piece.Text.Length > 0) && Pieces.DistinctBy(piece => piece.Text).Count() == Pieces.Count, "it has an empty piece, or one twice"),

@@ -4,37 +4,61 @@ namespace MLNetExtension.Tokenization.SentencePiece;
 
 /// <summary>Splits normalized text into the pieces of a unigram model: those whose log probabilities have the greatest sum.</summary>
 /// <remarks>The arithmetic is the original's, float and double where it has them, since ties decide. Source: T. Kudo, "Subword Regularization", 2018, and <c>unigram_model.cc</c>.</remarks>
-internal sealed class UnigramSplitter(PieceTable pieces)
+internal sealed class UnigramSplitter(PieceTable pieces) : IPieceSplitter
 {
     private const float UnknownPenalty = 10;
     private const double UserDefinedScore = -0.1;
 
-    /// <summary>Splits a text.</summary>
-    /// <returns>Where each piece ends. A piece that the table lacks is a single character.</returns>
-    public List<int> Split(string text)
+    /// <inheritdoc/>
+    public List<int> Split(string text) => EndsOf(FindBest(text), text.Length);
+
+    /// <inheritdoc/>
+    public List<int> SplitStart(string start)
     {
-        // The best way to each position: the sum of its scores, and where its last piece starts, or -1 where there is no way yet.
+        string text = char.IsHighSurrogate(start[^1]) ? start[..^1] : start;
+        (float Score, int Start)[] best = FindBest(text);
+
+        // No piece is longer than the longest, so the best way through the whole text goes through one of the last positions, and where the ways to all of them meet it has gone.
+        int longest = Math.Max(pieces.LongestPiece, 2);
+        IEnumerable<int> last = Enumerable.Range(text.Length - longest + 1, longest).Where(end => end > 0 && best[end].Start >= 0);
+        var open = new SortedSet<int>(last);
+        while (open.Count > 1)
+        {
+            int end = open.Max;
+            open.Remove(end);
+            open.Add(best[end].Start);
+        }
+
+        return EndsOf(best, open.Max);
+    }
+
+    // The best way to each position: the sum of its scores, and where its last piece starts, or -1 where there is no way.
+    private (float Score, int Start)[] FindBest(string text)
+    {
         var best = new (float Score, int Start)[text.Length + 1];
         Array.Fill(best, (0, -1));
         for (int start = 0; start < text.Length;)
         {
             int character = Wtf8.CountChars(text, start);
-            for (int length = 1; length <= Math.Min(pieces.LongestPiece, text.Length - start); length++)
+            bool isPiece = false;
+            int node = TextTrie.Root;
+            for (int end = start; end < text.Length && (node = pieces.Trie.Step(node, text[end])) != TextTrie.None; end++)
             {
-                if (pieces.TryGetId(text.AsSpan(start, length), out int id))
-                    Offer(start, length, best[start].Score + ScoreOf(id));
+                int id = pieces.Trie.ValueOf(node), length = end + 1 - start;
+                if (id == TextTrie.None)
+                    continue;
+
+                Offer(start, length, best[start].Score + ScoreOf(id));
+                isPiece |= length == character;
             }
 
-            if (!pieces.TryGetId(text.AsSpan(start, character), out _))
+            if (!isPiece)
                 Offer(start, character, pieces.LowestScore - UnknownPenalty + best[start].Score);
+
             start += character;
         }
 
-        var ends = new List<int>();
-        for (int end = text.Length; end > 0; end = best[end].Start)
-            ends.Add(end);
-        ends.Reverse();
-        return ends;
+        return best;
 
         void Offer(int start, int length, double score)
         {
@@ -42,6 +66,16 @@ internal sealed class UnigramSplitter(PieceTable pieces)
             if (end.Start < 0 || score > end.Score)
                 end = ((float)score, start);
         }
+    }
+
+    private static List<int> EndsOf((float Score, int Start)[] best, int length)
+    {
+        var ends = new List<int>();
+        for (int end = length; end > 0; end = best[end].Start)
+            ends.Add(end);
+
+        ends.Reverse();
+        return ends;
     }
 
     private double ScoreOf(int id) => pieces[id] is { Kind: PieceKind.UserDefined } ? UserDefinedScore : pieces[id].Score;

@@ -5,17 +5,19 @@ namespace MLNetExtension.Tokenization.Vocabulary;
 
 /// <summary>Merges the most frequent pair of neighbouring tokens in all words, one pair at a time.</summary>
 /// <remarks>
-/// Each pair has its count and the words in which it was seen, so a merge visits those words alone and changes the counts of the pairs next to it.
-/// The queue does not follow counts that fall: an entry that comes out with an old count goes back in with the present one.
+/// The tokens of all words stand in one list, each with links to its neighbours, and a pair has its count and the places where it was seen: a merge visits those places alone and changes the counts
+/// of the pairs next to them, so the time of all merges is that of the letters, however long a word is. The queue does not follow counts that fall: an entry that comes out with an old count goes
+/// back in with the present one.
 /// </remarks>
 internal sealed class BytePairMerger
 {
+    private const int None = -1;
+
     private readonly int _minimumCount;
     private readonly List<string> _tokens;
     private readonly HashSet<string> _spellings;
     private readonly List<(int Left, int Right)> _merges = [];
-    private readonly int[][] _words; // token ids; a word that shrinks keeps its array
-    private readonly int[] _lengths;
+    private readonly Place[] _places;
     private readonly long[] _wordCounts;
     private readonly Dictionary<(int Left, int Right), PairUse> _pairs = [];
     private readonly PriorityQueue<(int Left, int Right), (long FewerFirst, int Left, int Right)> _queue = new();
@@ -28,18 +30,12 @@ internal sealed class BytePairMerger
         _minimumCount = minimumCount;
         _tokens = [.. bytes];
         _spellings = [.. bytes];
-        Dictionary<char, int> ids = Enumerable.Range(0, bytes.Count).ToDictionary(id => bytes[id][0]);
-        _words = new int[words.Count][];
         _wordCounts = [.. words.Values];
-        int index = 0;
-        foreach (string word in words.Keys)
-            _words[index++] = [.. ByteAlphabet.Encode(word).Select(character => ids[character])];
-
-        _lengths = [.. _words.Select(word => word.Length)];
-        for (int word = 0; word < _words.Length; word++)
+        _places = MakePlaces(bytes, words.Keys);
+        for (int left = 0; left < _places.Length; left++)
         {
-            for (int i = 0; i + 1 < _lengths[word]; i++)
-                ChangeCount((_words[word][i], _words[word][i + 1]), _wordCounts[word], word);
+            if (_places[left].Next != None)
+                Add(left, _places[left].Next);
         }
 
         foreach (((int Left, int Right) pair, PairUse use) in _pairs)
@@ -72,19 +68,47 @@ internal sealed class BytePairMerger
 
             _tokens.Add(spelling);
             _merges.Add(pair);
-            Merge(pair, use.Words);
+            Merge(pair, use.Places);
             return true;
         }
 
         return false;
     }
 
-    private void Merge((int Left, int Right) pair, List<int> words)
+    private static Place[] MakePlaces(IReadOnlyList<string> bytes, IEnumerable<string> words)
+    {
+        Dictionary<char, int> ids = Enumerable.Range(0, bytes.Count).ToDictionary(id => bytes[id][0]);
+        var places = new List<Place>();
+        int word = 0;
+        foreach (string text in words)
+        {
+            int first = places.Count;
+            foreach (char character in ByteAlphabet.Encode(text))
+                places.Add(new Place { Id = ids[character], Word = word, Previous = places.Count - 1, Next = places.Count + 1 });
+
+            if (places.Count > first)
+            {
+                CollectionsMarshal.AsSpan(places)[first].Previous = None;
+                CollectionsMarshal.AsSpan(places)[^1].Next = None;
+            }
+
+            word++;
+        }
+
+        return [.. places];
+    }
+
+    private void Merge((int Left, int Right) pair, List<int> places)
     {
         int merged = _tokens.Count - 1;
         var added = new HashSet<(int Left, int Right)>();
-        foreach (int word in words)
-            Merge(word, pair, merged, added);
+        // From left to right, as they were found: of three equal tokens in a row the first two become one.
+        foreach (int left in places)
+        {
+            int right = _places[left].Next;
+            if (_places[left].Id == pair.Left && right != None && _places[right].Id == pair.Right)
+                Merge(left, right, merged, added);
+        }
 
         _pairs.Remove(pair);
         foreach ((int Left, int Right) neighbours in added)
@@ -95,57 +119,41 @@ internal sealed class BytePairMerger
         }
     }
 
-    // A word stands in the list as often as the pair stood in it; the second time there is nothing left to merge.
-    private void Merge(int word, (int Left, int Right) pair, int merged, HashSet<(int Left, int Right)> added)
+    private void Merge(int left, int right, int merged, HashSet<(int Left, int Right)> added)
     {
-        Span<int> ids = _words[word].AsSpan(0, _lengths[word]);
-        if (!Contains(ids, pair))
-            return;
+        int previous = _places[left].Previous, next = _places[right].Next;
+        if (previous != None)
+            Remove(previous, left);
 
-        long count = _wordCounts[word];
-        int length = ids.Length;
-        int kept = 0;
-        for (int i = 0; i + 1 < length; i++)
-            ChangeCount((ids[i], ids[i + 1]), -count, word);
+        Remove(left, right);
+        if (next != None)
+            Remove(right, next);
 
-        for (int i = 0; i < length; i++)
+        _places[left].Id = merged;
+        _places[left].Next = next;
+        _places[right].Id = None;
+        if (next != None)
         {
-            bool isPair = i + 1 < length && ids[i] == pair.Left && ids[i + 1] == pair.Right;
-            ids[kept++] = isPair ? merged : ids[i];
-            if (isPair)
-                i++;
+            _places[next].Previous = left;
+            added.Add(Add(left, next));
         }
 
-        _lengths[word] = kept;
-        for (int i = 0; i + 1 < kept; i++)
-        {
-            (int Left, int Right) neighbours = (ids[i], ids[i + 1]);
-            bool isNew = neighbours.Left == merged || neighbours.Right == merged;
-            ChangeCount(neighbours, count, isNew ? word : null);
-            if (isNew)
-                added.Add(neighbours);
-        }
+        if (previous != None)
+            added.Add(Add(previous, left));
     }
 
-    private static bool Contains(ReadOnlySpan<int> ids, (int Left, int Right) pair)
+    private (int Left, int Right) Add(int left, int right)
     {
-        for (int i = 0; i + 1 < ids.Length; i++)
-        {
-            if (ids[i] == pair.Left && ids[i + 1] == pair.Right)
-                return true;
-        }
-
-        return false;
-    }
-
-    private void ChangeCount((int Left, int Right) pair, long change, int? word)
-    {
+        (int Left, int Right) pair = (_places[left].Id, _places[right].Id);
         ref PairUse use = ref CollectionsMarshal.GetValueRefOrAddDefault(_pairs, pair, out _);
-        use.Words ??= [];
-        use.Count += change;
-        if (word is { } index && change > 0)
-            use.Words.Add(index);
+        use.Places ??= [];
+        use.Places.Add(left);
+        use.Count += _wordCounts[_places[left].Word];
+        return pair;
     }
+
+    private void Remove(int left, int right) =>
+        CollectionsMarshal.GetValueRefOrAddDefault(_pairs, (_places[left].Id, _places[right].Id), out _).Count -= _wordCounts[_places[left].Word];
 
     private void Enqueue((int Left, int Right) pair, long count)
     {
@@ -153,9 +161,18 @@ internal sealed class BytePairMerger
             _queue.Enqueue(pair, (-count, pair.Left, pair.Right));
     }
 
+    /// <summary>A token in a word, and its neighbours there.</summary>
+    private struct Place
+    {
+        public int Id;
+        public int Word;
+        public int Previous;
+        public int Next;
+    }
+
     private struct PairUse
     {
         public long Count;
-        public List<int> Words;
+        public List<int> Places;
     }
 }

@@ -8,12 +8,11 @@ internal sealed class WordCounter
     private readonly PatternPreTokenizer _splitter;
     private readonly Dictionary<string, long> _counts = new(StringComparer.Ordinal);
     private readonly Dictionary<string, long>.AlternateLookup<ReadOnlySpan<char>> _lookup;
-    private readonly List<(int Offset, int Length)> _words = [];
 
     /// <param name="pattern">The pattern that splits texts into words.</param>
     public WordCounter(string pattern)
     {
-        _splitter = new PatternPreTokenizer([pattern]);
+        _splitter = new PatternPreTokenizer([pattern], nameof(BytePairTrainer.Options.Pattern));
         _lookup = _counts.GetAlternateLookup<ReadOnlySpan<char>>();
     }
 
@@ -29,15 +28,13 @@ internal sealed class WordCounter
     /// <summary>Counts the words of a text.</summary>
     public void Add(string text)
     {
-        _words.Clear();
-        _splitter.Split(text, _words);
-        foreach ((int offset, int length) in _words)
+        _splitter.Split(text, 0, text.Length, (offset, length) =>
         {
             ReadOnlySpan<char> word = text.AsSpan(offset, length);
             _lookup.TryGetValue(word, out long count);
             _lookup[word] = count + 1;
-        }
-
+            return true;
+        });
         Texts++;
         Chars += text.Length;
     }

@@ -1,0 +1,120 @@
+using System.Diagnostics;
+using System.Text.RegularExpressions;
+
+namespace MLNetExtension.Tokenization.HuggingFace;
+
+/// <summary>A pattern that splits text into words, in a time that is bounded whoever wrote it.</summary>
+/// <remarks>
+/// <para>The published patterns have .NET's backtracking engine, which is the fastest and linear on them. Any other has the engine that never backtracks, which gives the same matches in linear
+/// time; where that engine refuses it, as it does a lookahead, the backtracking engine again. Both have a limit for one match, and one for all matches in a text: many matches that each look at
+/// the rest of the text are quadratic in any engine.</para>
+/// </remarks>
+internal sealed class WordPattern
+{
+    /// <summary>The chars that a pattern may have; published ones have fewer than 1,000.</summary>
+    public const int MaximumLength = 4096;
+
+    private const RegexOptions Options = RegexOptions.CultureInvariant;
+    private static readonly HashSet<string> Published = [SplitPatterns.Gpt2, SplitPatterns.Llama3, SplitPatterns.Qwen2, @"\p{N}", @"\p{N}+", @"\p{N}{1,3}"];
+
+    private readonly string _pattern;
+    private readonly WordPatternLimits _limits;
+    private readonly Regex _regex;
+
+    /// <summary>Translates and compiles a pattern.</summary>
+    /// <param name="pattern">The pattern, as <see cref="SplitPatterns"/> has them.</param>
+    /// <param name="limits">The time that it may take; null for the default.</param>
+    /// <exception cref="FormatException">The pattern is too long, or has something that .NET would read in another way; the message says what and where.</exception>
+    public WordPattern(string pattern, WordPatternLimits? limits = null)
+    {
+        if (pattern.Length > MaximumLength)
+            throw new FormatException($"the pattern {Shorten(pattern)} has {pattern.Length} characters, expected at most {MaximumLength}");
+
+        _pattern = pattern;
+        _limits = limits ?? WordPatternLimits.Default;
+        IsPublished = Published.Contains(pattern);
+        string expression = new PatternTranslator(pattern).Translate();
+        try
+        {
+            _regex = IsPublished ? new Regex(expression, Options | RegexOptions.Compiled) : Compile(expression, _limits.Match);
+        }
+        catch (ArgumentException error)
+        {
+            throw new FormatException($"the pattern {Shorten(pattern)} is malformed: {error.Message}", error);
+        }
+    }
+
+    /// <summary>Whether the pattern is one of those that are known to be linear, and has no limit.</summary>
+    public bool IsPublished { get; }
+
+    /// <summary>Whether the pattern has the engine that never backtracks.</summary>
+    public bool NeverBacktracks => _regex.Options.HasFlag(RegexOptions.NonBacktracking);
+
+    /// <summary>Finds the matches and what lies between them: together they are the text.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="read">Receives where each part begins and its length, in order; false to stop.</param>
+    /// <returns>False where <paramref name="read"/> stopped.</returns>
+    /// <exception cref="NotSupportedException">The pattern takes too long for this text.</exception>
+    public bool Split(ReadOnlySpan<char> text, Func<int, int, bool> read)
+    {
+        int end = 0;
+        TimeSpan spent = TimeSpan.Zero;
+        Regex.ValueMatchEnumerator matches = _regex.EnumerateMatches(text);
+        while (IsPublished ? matches.MoveNext() : MoveNext(ref matches, text.Length, ref spent))
+        {
+            ValueMatch match = matches.Current;
+            if ((match.Index > end && !read(end, match.Index - end)) || (match.Length > 0 && !read(match.Index, match.Length)))
+                return false;
+
+            end = match.Index + match.Length;
+        }
+
+        return end == text.Length || read(end, text.Length - end);
+    }
+
+    private bool MoveNext(ref Regex.ValueMatchEnumerator matches, int length, ref TimeSpan spent)
+    {
+        long start = Stopwatch.GetTimestamp();
+        try
+        {
+            bool found = matches.MoveNext();
+            spent += Stopwatch.GetElapsedTime(start);
+            TimeSpan limit = _limits.ForText(length);
+            return spent <= limit ? found : throw CreateError(length, $"{limit.TotalSeconds} s for all matches");
+        }
+        catch (RegexMatchTimeoutException)
+        {
+            throw CreateError(length, $"{_limits.Match.TotalSeconds} s for one match");
+        }
+    }
+
+    private static Regex Compile(string expression, TimeSpan limit)
+    {
+        try
+        {
+            return new Regex(expression, Options | RegexOptions.NonBacktracking, limit);
+        }
+        catch (NotSupportedException)
+        {
+            return new Regex(expression, Options | RegexOptions.Compiled, limit);
+        }
+    }
+
+    private NotSupportedException CreateError(int length, FormattableString limit) => new(
+        FormattableString.Invariant($"the pattern {Shorten(_pattern)} takes too long on a text of {length} characters, more than ") + FormattableString.Invariant(limit));
+
+    private static string Shorten(string pattern) => pattern.Length <= 200 ? pattern : pattern[..200] + "...";
+}
+
+/// <summary>The time that a pattern may take.</summary>
+/// <param name="Match">For one match.</param>
+/// <param name="Text">For all matches in a text, besides <paramref name="Character"/>.</param>
+/// <param name="Character">For each character of it.</param>
+internal sealed record WordPatternLimits(TimeSpan Match, TimeSpan Text, TimeSpan Character)
+{
+    /// <summary>A second for a match; for a text two seconds and 10 microseconds a character, at least a hundred times what published patterns take.</summary>
+    public static WordPatternLimits Default { get; } = new(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(2), TimeSpan.FromMicroseconds(10));
+
+    /// <summary>The time for all matches in a text.</summary>
+    public TimeSpan ForText(int length) => Text + (Character * length);
+}
