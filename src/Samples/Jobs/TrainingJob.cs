@@ -45,7 +45,9 @@ internal sealed class TrainingJob(ITrainingRecipe recipe, IAnsiConsole console, 
             Save(mlContext, model, split, output);
             after = Attempt("The model cannot be evaluated", () => split.Evaluate(mlContext, model));
         }
-        return Report(split, before, after, summary, curve, output);
+        TrainReport report = Report(split, before, after, summary, curve, output);
+        return !summary.StoppedByNonFiniteSteps ? report
+            : throw new JobFailedException($"{Diverged(summary)}; {_settings.OutputFolder} has the model with the weights of step {summary.WeightsStep}. A lower --learning-rate may help.");
     }
 
     private void Save(MLContext mlContext, TrainedModel model, RowSplit split, OutputFolder output)
@@ -179,9 +181,11 @@ internal sealed class TrainingJob(ITrainingRecipe recipe, IAnsiConsole console, 
         if (summary is { End: StopReason.Requested, Steps: 0 })
             throw new OperationCanceledException(stopToken);
         cancellationToken.ThrowIfCancellationRequested();
-        if (summary.StoppedByNonFiniteSteps)
-            throw new JobFailedException($"Training stopped after {summary.Steps} steps because loss or gradient were no longer finite; nothing was written. A lower --learning-rate may help.");
+        if (summary is { StoppedByNonFiniteSteps: true, WeightsStep: 0 })
+            throw new JobFailedException($"{Diverged(summary)}; nothing was written. A lower --learning-rate may help.");
     }
+
+    private static string Diverged(TrainingSummary summary) => $"Training stopped after {summary.Steps} steps because loss or gradient were no longer finite";
 
     private static double PeakMemoryMiB()
     {

@@ -11,7 +11,7 @@ internal sealed partial class ChildProcess : IDisposable
     /// <summary>The argument that tells this assembly to run a child program instead of the tests.</summary>
     public const string Argument = "--child";
 
-    private static readonly TimeSpan MaximumTime = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan MaximumTime = TimeSpan.FromMinutes(10);
     private readonly Process _process;
     private readonly StringBuilder _output = new();
     private readonly List<(string Sign, TaskCompletionSource Seen)> _waiting = [];

@@ -1,4 +1,6 @@
 using System.IO.Compression;
+using System.Text.Json;
+using System.Text.RegularExpressions;
 using Microsoft.ML;
 using Samples.Errors;
 using Samples.Jobs;
@@ -72,6 +74,19 @@ public sealed class AfterTheModelIsSavedTests
 
         StringAssert.Contains(message, $"the trained model is in {folder["out"]}");
         CollectionAssert.AreEqual(new[] { "out", "rows.jsonl" }, folder.Names);
+        AssertLoads(folder["out/model.zip"]);
+    }
+
+    [TestMethod]
+    public void A_training_that_diverges_keeps_its_last_good_model_and_fails()
+    {
+        using TemporaryFolder folder = new();
+        (int exitCode, _, string error) = CommandLine.TrainTiny(folder.WritePrompts("rows.jsonl"), folder["out"], "--steps", "200", "--learning-rate", "100");
+
+        Assert.AreEqual(1, exitCode, error);
+        Assert.MatchesRegex($"^Training stopped after \\d+ steps .*; {Regex.Escape(folder["out"])} has the model with the weights of step [1-9]", error);
+        JsonElement after = JsonSerializer.Deserialize<JsonElement>(File.ReadAllText(folder["out/metrics.json"])).GetProperty("after");
+        Assert.IsTrue(double.IsFinite(after.GetProperty("loss").GetDouble()));
         AssertLoads(folder["out/model.zip"]);
     }
 
