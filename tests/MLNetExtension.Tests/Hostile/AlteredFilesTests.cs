@@ -34,7 +34,7 @@ public sealed class AlteredFilesTests
         string file = folder["model.zip"];
         using (CausalLanguageModelTransformer model = Tiny.Train(_mlContext))
             _mlContext.Model.Save(model, Tiny.Rows(_mlContext).Schema, file);
-        Attacked archive = new(file, FileFormat.Archive, ["manifest.json", "model.json", "options.json", "weights.safetensors", "model.zip", "archive", "saved model"]);
+        Attacked archive = new(file, FileFormat.Archive, ["manifest.json", "model.json", "options.json", "weights.safetensors", "model.zip", "saved model", "model file"]);
         Strike(archive, Archives, () =>
         {
             ITransformer model = _mlContext.Model.Load(file, out _);
