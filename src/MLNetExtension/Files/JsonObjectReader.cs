@@ -23,6 +23,9 @@ internal sealed class JsonObjectReader
     /// <summary>What messages call the object.</summary>
     public string Name { get; }
 
+    /// <summary>The object's keys and values.</summary>
+    public IEnumerable<JsonProperty> Properties => _root.EnumerateObject();
+
     /// <summary>Whether a key is there, be its value null.</summary>
     public bool Contains(string key) => _root.TryGetProperty(key, out _);
 
@@ -38,6 +41,14 @@ internal sealed class JsonObjectReader
         if (element.ValueKind == JsonValueKind.Number && element.TryGetInt32(out int value) && value >= minimum)
             return value;
         throw Unexpected(key, element, $"a whole number of at least {minimum}");
+    }
+
+    /// <summary>Reads a whole number from 0 to <paramref name="maximum"/>.</summary>
+    public long GetCount(string key, long maximum)
+    {
+        JsonElement element = Find(key) ?? throw Missing(key);
+        return element.ValueKind == JsonValueKind.Number && element.TryGetInt64(out long value) && value >= 0 && value <= maximum ? value
+            : throw Unexpected(key, element, FormattableString.Invariant($"a whole number from 0 to {maximum}"));
     }
 
     /// <summary>Reads a finite number; where it is missing, <paramref name="defaultValue"/>.</summary>

@@ -30,18 +30,28 @@ internal sealed class StagedFiles : IDisposable
         _names.Add(name);
     }
 
-    /// <summary>Renames the temporary folder to <paramref name="folder"/>. One that is there is renamed first and deleted last, so that at any moment one of the two exists whole.</summary>
+    /// <summary>Renames the temporary folder to <paramref name="folder"/>. One that is there is exchanged for it in one step where the file system can do that; else it is renamed first and
+    /// deleted last, so that at any moment one of the two exists whole.</summary>
     public void MoveTo(string folder)
     {
+        if (!Directory.Exists(folder))
+        {
+            Directory.Move(_temporary, folder);
+            return;
+        }
+        if (FolderExchange.TryExchange(_temporary, folder))
+        {
+            DeleteFolder(_temporary);
+            return;
+        }
         string replaced = _temporary + ".replaced";
         DeleteFolder(replaced);
-        if (Directory.Exists(folder))
-            Directory.Move(folder, replaced);
+        Directory.Move(folder, replaced);
         try
         {
             Directory.Move(_temporary, folder);
         }
-        catch when (Directory.Exists(replaced))
+        catch
         {
             Directory.Move(replaced, folder);
             throw;
@@ -49,13 +59,14 @@ internal sealed class StagedFiles : IDisposable
         DeleteFolder(replaced);
     }
 
-    /// <summary>Moves the files into a folder: the old marker is deleted first, the new one comes last.</summary>
+    /// <summary>Moves the files into a folder. Where the marker is the only file, it takes the place of the earlier one in one step; else the earlier marker is deleted first, and the new one comes last.</summary>
     /// <param name="folder">A folder that may hold other files, which stay.</param>
     /// <param name="marker">Name of the marker, one of the files that were written.</param>
     /// <param name="isStale">Whether an earlier file of this name is to be deleted.</param>
     public void MoveInto(string folder, string marker, Func<string, bool> isStale)
     {
-        File.Delete(Path.Combine(folder, marker));
+        if (_names.Count > 1)
+            File.Delete(Path.Combine(folder, marker));
         foreach (string path in Directory.GetFiles(folder))
         {
             if (isStale(Path.GetFileName(path)))

@@ -40,6 +40,46 @@ public sealed class StagedFilesTests
         CollectionAssert.AreEquivalent(new[] { "a", "b" }, folder.Names);
     }
 
+    // Seen to fail with: the earlier file deleted before the new one was in its place.
+    [TestMethod]
+    public void A_single_file_that_cannot_be_moved_leaves_the_earlier_one()
+    {
+        using TemporaryFolder folder = new();
+        folder.Write(Marker, "old");
+        using (StagedFiles files = new(folder["temporary"]))
+        {
+            Stage(files, Marker);
+            File.Delete(folder["temporary/" + Marker]);
+            Assert.ThrowsExactly<FileNotFoundException>(() => files.MoveInto(folder.Path, Marker, _ => false));
+        }
+        Assert.AreEqual("old", File.ReadAllText(folder[Marker]));
+    }
+
+    // Another thread looks for it all the while. Seen to fail with: two renames, between which there was none.
+    [TestMethod]
+    [OSCondition(OperatingSystems.Linux)]
+    public void A_folder_is_there_at_every_moment_while_another_takes_its_place()
+    {
+        using TemporaryFolder folder = new();
+        string target = folder["target"];
+        Directory.CreateDirectory(target);
+        using CancellationTokenSource done = new();
+        Task<int> missing = Task.Run(() =>
+        {
+            int count = 0;
+            while (!done.IsCancellationRequested)
+                count += Directory.Exists(target) ? 0 : 1;
+            return count;
+        });
+        for (int i = 0; i < 500; i++)
+        {
+            using StagedFiles files = new(folder["target.partial"]);
+            files.MoveTo(target);
+        }
+        done.Cancel();
+        Assert.AreEqual(0, missing.Result);
+    }
+
     [TestMethod]
     public void A_folder_takes_the_place_of_an_earlier_one()
     {

@@ -117,6 +117,7 @@ public sealed class EarlyEndTests
         // Null where it threw because it was cancelled.
         public TrainingSummary? Train(TrainingOptions options)
         {
+            using CheckpointFolder? opened = Folder is null ? null : CheckpointFolder.Open(Folder);
             TrainingRun run = new(_model, _rows, options, Seed: 1)
             {
                 OnStep = step =>
@@ -126,7 +127,7 @@ public sealed class EarlyEndTests
                         _source.Cancel();
                 },
                 Validation = ValidationInterval is { } interval ? new Validation(Evaluate, interval) : null,
-                Checkpoints = Folder is null ? null : CheckpointManager.Open(Folder, 100, new Dictionary<string, string>()),
+                Checkpoints = opened is null ? null : new CheckpointManager(opened, 100, new Dictionary<string, string>()),
                 CancellationToken = _cancel ? _source.Token : default,
                 StopToken = _cancel ? default : _source.Token,
             };

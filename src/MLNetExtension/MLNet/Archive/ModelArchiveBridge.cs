@@ -6,8 +6,8 @@ using Microsoft.ML.Runtime;
 
 namespace MLNetExtension.MLNet.Archive;
 
-/// <summary>The only place that uses internal members of ML.NET: to create a column of a schema shape, and to write and read entries of its model archive.</summary>
-/// <remarks>ML.NET offers components of other assemblies no public way to do either (dotnet/machinelearning #3243, #4911, #6839). What is
+/// <summary>The only place that uses internal members of ML.NET: to create a column of a schema shape, to write and read entries of its model archive, and to ask for a context's seed.</summary>
+/// <remarks>ML.NET offers components of other assemblies no public way to do so (dotnet/machinelearning #3243, #4911, #6839). What is
 /// used here is unchanged since 1.0; where a later version changes it, these members throw <see cref="MissingMemberException"/>.</remarks>
 internal static class ModelArchiveBridge
 {
@@ -66,6 +66,10 @@ internal static class ModelArchiveBridge
     public static bool TryReadEntry(object loadContext, string name, Action<BinaryReader> read) =>
         FindMethod(loadContext.GetType(), "TryLoadBinaryStream").CreateDelegate<Func<string, Action<BinaryReader>, bool>>(loadContext)(name, read);
 
+    /// <summary>Returns the seed that an environment was created with; null where it has none and draws at random.</summary>
+    public static int? SeedOf(IHostEnvironment environment) =>
+        (int?)FindMethod(FindType("Microsoft.ML.Runtime.IHostEnvironmentInternal"), "get_Seed").Invoke(environment, Instance, null, null, null);
+
     private static object Create(string type, object?[] arguments)
     {
         var constructor = FindType(type).GetConstructors(Instance).FirstOrDefault(candidate => Accepts(candidate.GetParameters(), arguments))
@@ -82,5 +86,5 @@ internal static class ModelArchiveBridge
     private static MethodInfo FindMethod(Type type, string method) => type.GetMethod(method, Instance) ?? throw new MissingMethodException(type.FullName, method);
 
     private static Type FindType(string type) =>
-        typeof(ComponentCatalog).Assembly.GetType(type) ?? throw new TypeLoadException($"This version of ML.NET has no type {type}, which saving and loading models needs.");
+        typeof(ComponentCatalog).Assembly.GetType(type) ?? throw new TypeLoadException($"This version of ML.NET has no type {type}, which MLNetExtension needs.");
 }

@@ -1,6 +1,7 @@
 using Microsoft.ML;
 using Microsoft.ML.Runtime;
 using MLNetExtension.Data;
+using MLNetExtension.MLNet.Archive;
 using MLNetExtension.MLNet.Schema;
 using MLNetExtension.MLNet.Scoring;
 using MLNetExtension.MLNet.Trainer;
@@ -27,6 +28,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
     internal CausalLanguageModelTrainer(MLContext mlContext, Options options)
     {
         options.Validate();
+        RequireSeed(mlContext, options);
         _mlContext = mlContext;
         _host = ((IHostEnvironment)mlContext).Register(nameof(CausalLanguageModelTrainer));
         _options = DerivedDefaults.FillIn(options);
@@ -39,7 +41,8 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
     /// <exception cref="InvalidOperationException">No row has a target token and a weight; or a row has a weight or a token id that is not allowed; or the GPU asked for is not there and <see cref="MLContext.FallbackToCpu"/>
     /// is false; or torch's native library is missing; or <see cref="Options.Checkpoints"/> names a folder with another training.</exception>
-    /// <exception cref="InvalidDataException">The checkpoint to resume from is damaged, or a file of a folder that <see cref="Options.Model"/> names.</exception>
+    /// <exception cref="IOException">The folder of <see cref="Options.Checkpoints"/> cannot be used, or another training is using it.</exception>
+    /// <exception cref="InvalidDataException">There are checkpoints, but none of them is whole; or a file of a folder that <see cref="Options.Model"/> names is damaged.</exception>
     /// <exception cref="NotSupportedException">The pretrained model is of a kind that is not supported; the message names it.</exception>
     /// <exception cref="OperationCanceledException"><see cref="Options.CancellationToken"/> asked for it.</exception>
     public CausalLanguageModelTransformer Fit(IDataView input)
@@ -65,10 +68,12 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
     private CausalLanguageModelTransformer Train(IDataView input)
     {
         using var channel = _host.Start("Training");
+        var report = new TrainingReport(channel, _options);
+        // Held until the training ends, and tried out before anything takes time.
+        using var folder = _options.Checkpoints is { } places ? CheckpointFolder.Open(places.Folder, places.RestartIfDamaged, report.Warn) : null;
         var device = TorchDevice.Select(_mlContext, channel);
         var start = StartingModel.Open(_options);
         var encoder = new TokenExampleEncoder(start.Tokenizer, start.ContextLength);
-        var report = new TrainingReport(channel, _options);
         using var requests = new EndRequests(_options.CancellationToken, _options.StopToken);
         TrainingRows? read = null;
         if (!requests.TryRun(token => read = TrainingRows.Read(input, _options, encoder, token)))
@@ -78,9 +83,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
         }
         var (rows, validation) = read!;
 
-        var checkpoints = _options.Checkpoints is { } places
-            ? CheckpointManager.Open(places.Folder, places.Interval, ResumeSettings.Collect(_options, rows, validation?.Rows))
-            : null;
+        var checkpoints = folder is null ? null : new CheckpointManager(folder, _options.Checkpoints!.Interval, ResumeSettings.Collect(_options, rows, validation?.Rows));
 
         var model = start.Create(device, _seed);
         try
@@ -108,5 +111,13 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
             model.Dispose();
             throw;
         }
+    }
+
+    // Without a seed no later training is the same, and the first attempt to resume would be the one to find out.
+    private static void RequireSeed(MLContext mlContext, Options options)
+    {
+        if (options.Checkpoints is not null && options.Seed is null && ModelArchiveBridge.SeedOf(mlContext) is null)
+            throw new ArgumentException($"Checkpoints.Folder is '{options.Checkpoints.Folder}', but there is no seed, so no later training could resume from it: "
+                + "set the option Seed, or create the context by new MLContext(seed: 1).", nameof(options));
     }
 }

@@ -84,6 +84,9 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
     /// <summary>Says that the training was stopped before it began.</summary>
     public void StopWhileReading() => Warning("Training was stopped as requested, while rows were read; the model is as it was initialized.");
 
+    /// <summary>Passes a warning on.</summary>
+    public void Warn(string line) => Warning(line);
+
     /// <summary>Says how the training ended.</summary>
     public void End(TrainingSummary summary)
     {

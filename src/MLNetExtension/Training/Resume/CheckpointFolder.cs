@@ -4,124 +4,171 @@ using MLNetExtension.Files;
 
 namespace MLNetExtension.Training.Resume;
 
-/// <summary>A folder of checkpoints of one training run, each a folder of its own named by its step, of which the newest complete one can be read whatever happened while it was written.</summary>
+/// <summary>A folder of checkpoints that one training holds, each a folder of its own named by its step, of which the newest whole one can be read whatever happened while it was written.</summary>
 /// <remarks>
-/// A checkpoint is written under another name: its files first, each flushed to the disk, then the marker that lists them with length and hash; then it is renamed. What a crash leaves behind
-/// has that other name or lacks a file that the marker lists, and is ignored. The newest two are kept: should the disk lose what it reported as written, the older one is still there.
+/// A checkpoint is written under another name: its files first, each flushed to the disk, then the marker that lists them with length and hash; then it is renamed. What a process that died left
+/// under that other name is deleted when the folder is opened. The newest two are kept: should the disk lose what it reported as written, the older one is still there.
 /// </remarks>
-/// <param name="folder">Created if it is missing. What is not named like a checkpoint is left alone.</param>
-internal sealed class CheckpointFolder(string folder)
+internal sealed class CheckpointFolder : IDisposable
 {
-    private const string Prefix = "step-", PartialSuffix = ".partial", MarkerName = "complete.json";
+    /// <summary>Name of what is written to try the folder out, and deleted at once.</summary>
+    public const string ProbeName = Prefix + "probe" + PartialSuffix;
 
-    /// <summary>Writes a checkpoint, then deletes all but the newest two and what a crash left behind.</summary>
+    private const string Prefix = "step-", PartialSuffix = ".partial";
+
+    private readonly string _folder;
+    private readonly CheckpointLock _lock;
+    private readonly Action<string> _warn;
+    private readonly List<int> _whole = [];    // known to be whole: what is resumed from, and what was written since
+
+    private CheckpointFolder(string folder, CheckpointLock taken, Action<string> warn) => (_folder, _lock, _warn) = (folder, taken, warn);
+
+    /// <summary>The folder's full path.</summary>
+    public string Path => _folder;
+
+    /// <summary>The newest checkpoint that is whole; null where there is none and training starts from the beginning.</summary>
+    public StoredCheckpoint? Newest { get; private set; }
+
+    /// <summary>The state of <see cref="Newest"/>.</summary>
+    public CheckpointMetadata? NewestState { get; private set; }
+
+    /// <summary>Locks a folder until this object is disposed of, tries out whether it can be written, and finds the newest whole checkpoint.</summary>
+    /// <param name="folder">Created if it is missing. What is not named like a checkpoint is left alone.</param>
+    /// <param name="restartIfDamaged">Whether training starts from the beginning where there are checkpoints, but none is whole.</param>
+    /// <param name="warn">Receives warnings: a damaged checkpoint, one that cannot be written. Null for nobody.</param>
+    /// <exception cref="IOException">Another training is using the folder, or it cannot be used.</exception>
+    /// <exception cref="InvalidDataException">There are checkpoints, but none is whole.</exception>
+    /// <exception cref="NotSupportedException">A later version of this library wrote the newest.</exception>
+    public static CheckpointFolder Open(string folder, bool restartIfDamaged = false, Action<string>? warn = null)
+    {
+        string path = System.IO.Path.GetFullPath(folder);
+        CheckpointFolder opened = new(path, CheckpointLock.Take(path), warn ?? (_ => { }));
+        try
+        {
+            opened.DeleteLeftovers();
+            opened.FindNewest(restartIfDamaged);
+            return opened;
+        }
+        catch
+        {
+            opened.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Frees the folder for other trainings.</summary>
+    public void Dispose() => _lock.Dispose();
+
+    /// <summary>Writes a checkpoint, then deletes those before the newest two.</summary>
     /// <param name="step">Steps taken, which names it.</param>
     /// <param name="files">Names of its files, and what writes them.</param>
-    public void Write(int step, IEnumerable<(string Name, Action<Stream> Write)> files)
+    /// <param name="isOwn">Whether a checkpoint's state is of this training; others are neither deleted nor overwritten.</param>
+    /// <exception cref="IOException">It cannot be written, and nothing of it is left.</exception>
+    /// <exception cref="UnauthorizedAccessException">As above.</exception>
+    public void Write(int step, IEnumerable<(string Name, Action<Stream> Write)> files, Predicate<CheckpointMetadata> isOwn)
     {
-        string target = PathOf(step);
-        List<FileEntry> entries = [];
-        using (StagedFiles staged = new(target + PartialSuffix))
+        StoredCheckpoint target = At(step);
+        if (ReadState(target) is { } earlier && !isOwn(earlier))
+            throw new IOException($"'{target.Path}' is a checkpoint of another training.");
+        List<CheckpointFile> entries = [];
+        using (StagedFiles staged = new(target.Path + PartialSuffix))
         {
             foreach ((string name, Action<Stream> write) in files)
-                staged.Write(name, stream => entries.Add(WriteHashed(name, write, stream)));
-            staged.Write(MarkerName, stream => JsonSerializer.Serialize(stream, entries));
-            staged.MoveTo(target);
+                staged.Write(name, stream => entries.Add(CheckpointFile.Write(name, stream, write)));
+            staged.Write(StoredCheckpoint.MarkerFile, stream => JsonSerializer.Serialize(stream, entries));
+            staged.MoveTo(target.Path);
         }
-        DeleteOlder(step);
+        _whole.Add(step);
+        if (_whole.Count > 1)
+            DeleteBefore(_whole[^2], isOwn);
     }
 
-    /// <summary>Finds the step of the newest complete checkpoint; null where there is none.</summary>
-    public int? FindNewest()
+    /// <summary>Passes a warning on.</summary>
+    public void Warn(string message) => _warn(message);
+
+    private void FindNewest(bool restartIfDamaged)
     {
-        foreach (int step in FindSteps().Reverse())
+        List<string> damaged = [];
+        foreach (StoredCheckpoint checkpoint in List().Reverse())
         {
-            if (ReadMarker(step) is not null)
-                return step;
+            try
+            {
+                (NewestState, Newest) = (checkpoint.Verify(), checkpoint);
+                _whole.Add(checkpoint.Step);
+                return;
+            }
+            catch (Exception exception) when (exception is InvalidDataException or IOException or UnauthorizedAccessException)
+            {
+                damaged.Add($"'{checkpoint.Path}' ({exception.Message.TrimEnd('.')})");
+                Warn($"The checkpoint '{checkpoint.Path}' is damaged and is passed over: {exception.Message}");
+            }
         }
-        return null;
+        if (damaged.Count > 0 && !restartIfDamaged)
+            throw new InvalidDataException($"There are checkpoints in '{_folder}', but none is whole, so the training cannot be resumed: {string.Join(", ", damaged)}. "
+                + "Delete the folder or name another, or set Checkpoints.RestartIfDamaged, to start from the beginning.");
+        if (damaged.Count > 0)
+            Warn($"No checkpoint in '{_folder}' is whole: training starts from the beginning, and overwrites them as it comes to their steps.");
     }
 
-    /// <summary>Reads a file of a checkpoint from beginning to end, and checks that its bytes are those that were written.</summary>
-    /// <param name="step">A step that <see cref="FindNewest"/> returned.</param>
-    /// <param name="name">The file's name.</param>
-    /// <param name="read">Takes the stream and its length in bytes.</param>
-    /// <exception cref="InvalidDataException">The file is missing, changed, or not what <paramref name="read"/> expects.</exception>
-    public void Read(int step, string name, Action<Stream, long> read)
+    // The lock shows that nobody is writing them.
+    private void DeleteLeftovers()
     {
-        string path = Path.Combine(PathOf(step), name);
-        FileEntry? expected = ReadMarker(step)?.FirstOrDefault(file => file.Name == name);
-        if (expected is null)
-            throw new InvalidDataException($"The checkpoint has no file '{path}'.");
+        if (!_lock.IsEffective)
+        {
+            Warn($"The file system of Checkpoints.Folder '{_folder}' has no locks: make sure that no other training uses the folder.");
+            return;
+        }
+        foreach (string partial in Directory.GetDirectories(_folder, $"{Prefix}*{PartialSuffix}*"))
+            TryDelete(partial);
+    }
+
+    private void DeleteBefore(int step, Predicate<CheckpointMetadata> isOwn)
+    {
+        foreach (StoredCheckpoint checkpoint in List().Where(checkpoint => checkpoint.Step < step))
+        {
+            if (ReadState(checkpoint) is { } state && isOwn(state))
+                TryDelete(checkpoint.Path);
+        }
+    }
+
+    private void TryDelete(string path)
+    {
         try
         {
-            using FileStream file = File.OpenRead(path);
-            using HashingStream hashing = new(file);
-            read(hashing, expected.Length);
-            hashing.CopyTo(Stream.Null);
-            if (hashing.Hash != expected.Sha256)
-                throw new InvalidDataException("its bytes have been changed since they were written.");
+            StagedFiles.DeleteFolder(path);
         }
-        catch (Exception exception) when (exception is InvalidDataException or EndOfStreamException or JsonException)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            throw new InvalidDataException($"The checkpoint's file '{path}' cannot be read: {exception.Message}", exception);
+            Warn($"'{path}', which is no longer needed, cannot be deleted: {exception.Message}");
         }
     }
 
-    private string PathOf(int step) => Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"{Prefix}{step:D10}"));
-
-    private void DeleteOlder(int step)
+    // Null where it cannot be told: such a checkpoint is nobody's, and is left alone until one of the same step is written.
+    private static CheckpointMetadata? ReadState(StoredCheckpoint checkpoint)
     {
-        int[] older = [.. FindSteps().Where(other => other < step)];
-        foreach (int old in older.SkipLast(1))
-            StagedFiles.DeleteFolder(PathOf(old));
-        foreach (string partial in Directory.GetDirectories(folder, $"{Prefix}*{PartialSuffix}*"))
-            StagedFiles.DeleteFolder(partial);
-    }
-
-    // In ascending order, complete or not.
-    private IReadOnlyList<int> FindSteps()
-    {
-        if (!Directory.Exists(folder))
-            return [];
-        List<int> steps = [];
-        foreach (string path in Directory.EnumerateDirectories(folder, $"{Prefix}*"))
-        {
-            string digits = Path.GetFileName(path)[Prefix.Length..];
-            if (int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out int step) && Path.GetFileName(PathOf(step)) == Path.GetFileName(path))
-                steps.Add(step);
-        }
-        steps.Sort();
-        return steps;
-    }
-
-    // Null where the checkpoint is not complete.
-    private FileEntry[]? ReadMarker(int step)
-    {
-        string checkpoint = PathOf(step);
         try
         {
-            FileEntry[]? entries = JsonSerializer.Deserialize<FileEntry[]>(File.ReadAllBytes(Path.Combine(checkpoint, MarkerName)));
-            return entries is not null && entries.All(entry => IsComplete(checkpoint, entry)) ? entries : null;
+            return checkpoint.ReadState();
         }
-        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException or JsonException)
+        catch (Exception exception) when (exception is InvalidDataException or IOException or UnauthorizedAccessException or NotSupportedException)
         {
             return null;
         }
     }
 
-    private static bool IsComplete(string checkpoint, FileEntry entry)
-    {
-        FileInfo file = new(Path.Combine(checkpoint, entry.Name));
-        return file.Exists && file.Length == entry.Length;
-    }
+    private StoredCheckpoint At(int step) => new(System.IO.Path.Combine(_folder, string.Create(CultureInfo.InvariantCulture, $"{Prefix}{step:D10}")), step);
 
-    private static FileEntry WriteHashed(string name, Action<Stream> write, Stream stream)
+    // In ascending order, whole or not.
+    private IReadOnlyList<StoredCheckpoint> List()
     {
-        using HashingStream hashing = new(stream);
-        write(hashing);
-        return new FileEntry(name, hashing.Count, hashing.Hash);
+        List<StoredCheckpoint> found = [];
+        foreach (string path in Directory.EnumerateDirectories(_folder, $"{Prefix}*"))
+        {
+            string digits = System.IO.Path.GetFileName(path)[Prefix.Length..];
+            if (int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out int step) && System.IO.Path.GetFileName(At(step).Path) == System.IO.Path.GetFileName(path))
+                found.Add(At(step));
+        }
+        found.Sort((a, b) => a.Step.CompareTo(b.Step));
+        return found;
     }
-
-    private sealed record FileEntry(string Name, long Length, string Sha256);
 }

@@ -9,9 +9,6 @@ namespace MLNetExtension.Training.Resume;
 /// A resumed run equals an uninterrupted one bit for bit where <see cref="BatchingOptions.MaximumTokensPerMicroBatch"/> is set and steps or epochs are the limit.</remarks>
 internal sealed class CheckpointManager
 {
-    private const string StateFile = "state.json", TensorsFile = "tensors.safetensors";
-    private const string Weights = "weights", FirstMoment = "first_moment", SecondMoment = "second_moment", Best = "best_weights";
-
     // Settings of earlier checkpoints that no longer count: a run that has reached a limit can be extended.
     private static readonly string[] Limits = ["MaximumSteps", "MaximumEpochs", "MaximumDuration"];
 
@@ -19,34 +16,27 @@ internal sealed class CheckpointManager
     private readonly int _interval;
     private readonly IReadOnlyDictionary<string, string> _settings;
     private readonly CheckpointMetadata? _latest;
-    private int? _lastWritten;
+    private int? _lastTried;
 
-    private CheckpointManager(CheckpointFolder folder, int interval, IReadOnlyDictionary<string, string> settings, CheckpointMetadata? latest) =>
-        (_folder, _interval, _settings, _latest, _lastWritten) = (folder, interval, settings, latest, latest?.Steps);
-
-    /// <summary>Optimizer steps taken at the newest complete checkpoint of the folder; null where there is none and training starts from the beginning.</summary>
-    public int? LatestStep => _latest?.Steps;
-
-    /// <summary>Opens a folder of checkpoints.</summary>
-    /// <param name="folder">Created if it is missing.</param>
+    /// <summary>Resumes from a folder of checkpoints, and writes to it.</summary>
+    /// <param name="folder">The folder, which the caller disposes of after the training.</param>
     /// <param name="interval">Optimizer steps between two checkpoints, at least 1.</param>
     /// <param name="settings">Settings and data, by name, that must be the same for a run to be resumed.</param>
     /// <exception cref="InvalidOperationException">The folder holds checkpoints of a run with other settings.</exception>
-    /// <exception cref="InvalidDataException">The newest checkpoint is damaged.</exception>
-    /// <exception cref="NotSupportedException">A later version of this library wrote it.</exception>
-    public static CheckpointManager Open(string folder, int interval, IReadOnlyDictionary<string, string> settings)
+    public CheckpointManager(CheckpointFolder folder, int interval, IReadOnlyDictionary<string, string> settings)
     {
-        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        ArgumentNullException.ThrowIfNull(folder);
         ArgumentOutOfRangeException.ThrowIfLessThan(interval, 1);
         ArgumentNullException.ThrowIfNull(settings);
-        CheckpointFolder checkpoints = new(folder);
-        CheckpointMetadata? latest = checkpoints.FindNewest() is { } step ? ReadMetadata(checkpoints, step) : null;
-        if (latest?.FormatVersion > CheckpointMetadata.CurrentVersion)
-            throw new NotSupportedException($"The checkpoints in '{folder}' have format {latest.FormatVersion}; this version of MLNetExtension reads formats up to {CheckpointMetadata.CurrentVersion}.");
-        if (latest is not null)
-            CheckSettings(folder, latest.Settings, settings);
-        return new CheckpointManager(checkpoints, interval, settings, latest);
+        (_folder, _interval, _settings, _latest) = (folder, interval, settings, folder.NewestState);
+        _lastTried = _latest?.Steps;
+        if (_latest is not null && FindDifference(_latest) is { } difference)
+            throw new InvalidOperationException($"The checkpoint '{folder.Newest!.Path}' belongs to another training run: {difference}. "
+                + "Use the same settings and data to resume, or another folder to start from the beginning.");
     }
+
+    /// <summary>Optimizer steps taken at the newest whole checkpoint of the folder; null where there is none and training starts from the beginning.</summary>
+    public int? LatestStep => _latest?.Steps;
 
     /// <summary>Restores the newest checkpoint; does nothing where there is none.</summary>
     /// <param name="step">Receives weights and optimizer state.</param>
@@ -60,7 +50,7 @@ internal sealed class CheckpointManager
         using var scope = NewDisposeScope();
         Tensor? bestWeights = _latest.Best?.Loss is null ? null : empty_like(step.Parameters.Values, device: CPU);
         using (NamedTensors tensors = new(NameTensors(step, bestWeights)))
-            _folder.Read(_latest.Steps, TensorsFile, (stream, length) => ModuleWeights.Load(tensors, stream, length));
+            _folder.Newest!.Read(StoredCheckpoint.TensorsFile, (stream, length) => ModuleWeights.Load(tensors, stream, length));
         step.Parameters.PublishValues();
         step.Optimizer.Restore(_latest.Updates, step.Optimizer.First, step.Optimizer.Second);
         if (_latest.Best is { } evaluation)
@@ -70,7 +60,7 @@ internal sealed class CheckpointManager
     /// <summary>Whether a checkpoint is due after this many steps.</summary>
     public bool IsDue(int steps) => steps % _interval == 0;
 
-    /// <summary>Writes a checkpoint, unless this step has one.</summary>
+    /// <summary>Writes a checkpoint, unless this step has one. One that cannot be written is a warning: the next is tried when it is due, and training goes on.</summary>
     /// <param name="step">Holds weights and optimizer state.</param>
     /// <param name="progress">Holds the counts.</param>
     /// <param name="elapsed">Time spent training.</param>
@@ -78,40 +68,45 @@ internal sealed class CheckpointManager
     public void Write(TrainingStep step, TrainingProgress progress, TimeSpan elapsed, BestWeights best)
     {
         int steps = progress.Steps;
-        if (_lastWritten == steps)
+        if (_lastTried == steps)
             return;
+        _lastTried = steps;
         CheckpointMetadata.BestEvaluation? evaluation = best.LastStep < 0 ? null
             : new CheckpointMetadata.BestEvaluation(best.Values is null ? null : best.Loss, best.Step, best.LastStep, best.WithoutImprovement);
         CheckpointMetadata metadata = new(CheckpointMetadata.CurrentVersion, _settings, steps, step.Optimizer.Steps, elapsed, progress.TargetTokens, evaluation);
-        using NamedTensors tensors = new(NameTensors(step, best.Values));
-        _folder.Write(steps, [(TensorsFile, stream => ModuleWeights.Save(tensors, stream)), (StateFile, stream => JsonSerializer.Serialize(stream, metadata))]);
-        _lastWritten = steps;
-    }
-
-    private static CheckpointMetadata ReadMetadata(CheckpointFolder folder, int step)
-    {
-        CheckpointMetadata? metadata = null;
-        folder.Read(step, StateFile, (stream, _) => metadata = JsonSerializer.Deserialize<CheckpointMetadata>(stream) ?? throw new InvalidDataException("it is null."));
-        return metadata!;
+        try
+        {
+            CheckpointTensors.RequireFinite(NameTensors(step, best.Values));
+            using NamedTensors tensors = new(NameTensors(step, best.Values));
+            _folder.Write(
+                steps,
+                [(StoredCheckpoint.TensorsFile, stream => ModuleWeights.Save(tensors, stream)), (StoredCheckpoint.StateFile, stream => JsonSerializer.Serialize(stream, metadata))],
+                isOwn: other => FindDifference(other) is null);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or InvalidDataException)
+        {
+            _folder.Warn($"The checkpoint after step {steps} cannot be written to '{_folder.Path}': {exception.Message.TrimEnd('.')}. Training goes on; the next is written when it is due.");
+        }
     }
 
     private static IEnumerable<(string Name, Tensor Tensor)> NameTensors(TrainingStep step, Tensor? bestWeights)
     {
-        yield return (Weights, step.Parameters.Values);
-        yield return (FirstMoment, step.Optimizer.First);
-        yield return (SecondMoment, step.Optimizer.Second);
+        yield return (CheckpointTensors.Weights, step.Parameters.Values);
+        yield return (CheckpointTensors.FirstMoment, step.Optimizer.First);
+        yield return (CheckpointTensors.SecondMoment, step.Optimizer.Second);
         if (bestWeights is not null)
-            yield return (Best, bestWeights);
+            yield return (CheckpointTensors.Best, bestWeights);
     }
 
-    private static void CheckSettings(string folder, IReadOnlyDictionary<string, string> found, IReadOnlyDictionary<string, string> settings)
+    // Null where there is none.
+    private string? FindDifference(CheckpointMetadata other)
     {
-        foreach (string name in settings.Keys.Union(found.Keys).Except(Limits).Order(StringComparer.Ordinal))
+        foreach (string name in _settings.Keys.Union(other.Settings.Keys).Except(Limits).Order(StringComparer.Ordinal))
         {
-            string before = found.GetValueOrDefault(name, "not set"), now = settings.GetValueOrDefault(name, "not set");
+            string before = other.Settings.GetValueOrDefault(name, "not set"), now = _settings.GetValueOrDefault(name, "not set");
             if (before != now)
-                throw new InvalidOperationException($"The checkpoints in '{folder}' belong to another training run: {name} is {before} there and {now} here. "
-                    + "Use the same settings and data to resume, or another folder to start from the beginning.");
+                return $"{name} is {before} there and {now} here";
         }
+        return null;
     }
 }

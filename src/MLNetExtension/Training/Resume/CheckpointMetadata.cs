@@ -1,3 +1,7 @@
+using System.Globalization;
+using System.Text.Json;
+using MLNetExtension.Files;
+
 namespace MLNetExtension.Training.Resume;
 
 /// <summary>What a checkpoint stores beside its tensors, as JSON.</summary>
@@ -14,9 +18,58 @@ internal sealed record CheckpointMetadata(
     /// <summary>The version that this library writes, and the newest that it reads.</summary>
     public const int CurrentVersion = 1;
 
+    // A century: what is left of a TimeSpan's range is enough for whatever is added.
+    private static readonly TimeSpan MaximumElapsed = TimeSpan.FromDays(36525);
+
+    /// <summary>Reads what was written, and checks that a training can have come to it.</summary>
+    /// <param name="root">The JSON.</param>
+    /// <param name="name">What messages call it.</param>
+    /// <exception cref="InvalidDataException">A value is missing, of another type or out of its range.</exception>
+    /// <exception cref="NotSupportedException">A later version of this library wrote it.</exception>
+    public static CheckpointMetadata Parse(JsonElement root, string name)
+    {
+        JsonObjectReader state = new(root, name);
+        int version = state.GetInteger(nameof(FormatVersion));
+        if (version > CurrentVersion)
+            throw new NotSupportedException($"{name} has format {version}; this version of MLNetExtension reads formats up to {CurrentVersion}.");
+        int steps = (int)state.GetCount(nameof(Steps), int.MaxValue);
+        return new CheckpointMetadata(
+            version,
+            ParseSettings(state),
+            steps,
+            (int)state.GetCount(nameof(Updates), steps),
+            ParseElapsed(state),
+            state.GetCount(nameof(TargetTokens), steps * (long)int.MaxValue),
+            state.FindObject(nameof(Best)) is { } best ? BestEvaluation.Parse(best, steps) : null);
+    }
+
+    private static Dictionary<string, string> ParseSettings(JsonObjectReader state)
+    {
+        Dictionary<string, string> settings = [];
+        foreach (JsonProperty setting in state.GetObject(nameof(Settings)).Properties)
+            settings.Add(setting.Name, setting.Value.ValueKind == JsonValueKind.String ? setting.Value.GetString()! : throw state.Unexpected(setting.Name, setting.Value, "a string"));
+        return settings;
+    }
+
+    private static TimeSpan ParseElapsed(JsonObjectReader state)
+    {
+        string text = state.GetString(nameof(Elapsed));
+        return TimeSpan.TryParseExact(text, "c", CultureInfo.InvariantCulture, out TimeSpan elapsed) && elapsed >= TimeSpan.Zero && elapsed <= MaximumElapsed ? elapsed
+            : throw state.Unexpected(nameof(Elapsed), state.Find(nameof(Elapsed))!.Value, $"a time from 0 to {MaximumElapsed.TotalDays:F0} days");
+    }
+
     /// <param name="Loss">The lowest loss, in nats per target token; null where none was a number, and then there are no best weights.</param>
     /// <param name="Step">The step after which it was measured.</param>
     /// <param name="LastStep">The step after which a loss was last measured.</param>
     /// <param name="WithoutImprovement">Evaluations since the best.</param>
-    internal sealed record BestEvaluation(double? Loss, int Step, int LastStep, int WithoutImprovement);
+    internal sealed record BestEvaluation(double? Loss, int Step, int LastStep, int WithoutImprovement)
+    {
+        // A step is evaluated once at most, and so is the beginning.
+        internal static BestEvaluation Parse(JsonObjectReader best, int steps)
+        {
+            int lastStep = (int)best.GetCount(nameof(LastStep), steps);
+            return new BestEvaluation(
+                best.FindNumber(nameof(Loss)), (int)best.GetCount(nameof(Step), lastStep), lastStep, (int)best.GetCount(nameof(WithoutImprovement), lastStep + 1L));
+        }
+    }
 }

@@ -1,6 +1,7 @@
 using Microsoft.ML;
 using MLNetExtension.Tests.Samples;
 using static MLNetExtension.Tests.MLNet.Tiny;
+using static MLNetExtension.Tests.MLNet.Trainer.CheckpointRuns;
 
 namespace MLNetExtension.Tests.MLNet.Trainer;
 
@@ -22,7 +23,7 @@ public sealed class CheckpointFolderTests
 
         Assert.AreEqual(4, resumed.Training!.Steps);
         Assert.ContainsSingle(line => line.Contains("Training resumes after step 6") && line.Contains(folder["checkpoints"]), lines);
-        CollectionAssert.AreEqual(Losses(whole), Losses(resumed));
+        CollectionAssert.AreEqual(LossesOf(whole), LossesOf(resumed));
     }
 
     // Seen to fail with: a hash over the lengths of the rows alone.
@@ -87,20 +88,5 @@ public sealed class CheckpointFolderTests
         using var archive = System.IO.Compression.ZipFile.OpenRead(folder["model.zip"]);
         using var reader = new StreamReader(archive.Entries.Single(entry => entry.FullName.EndsWith("options.json", StringComparison.Ordinal)).Open());
         Assert.DoesNotContain("checkpoint", reader.ReadToEnd(), StringComparison.OrdinalIgnoreCase);
-    }
-
-    private static CausalLanguageModelTrainer.Options Resumable(string? folder)
-    {
-        var options = Options(steps: 10);
-        options.Model = WithDropout(0.1);
-        options.Batching = new() { MaximumTokensPerMicroBatch = 64 };
-        options.Checkpoints = folder is null ? null : new() { Folder = folder, Interval = 3 };
-        return options;
-    }
-
-    private static float[] Losses(CausalLanguageModelTransformer model)
-    {
-        var mlContext = new MLContext(seed: 1);
-        return [.. Score(mlContext, model, Rows(mlContext, Texts)).Select(row => row.LossSum)];
     }
 }

@@ -15,7 +15,7 @@ public sealed class ResumeSettingsTests
     [
         "Columns", "MaximumSteps", "MaximumEpochs", "MaximumDuration", "ReportInterval", "Progress", "CancellationToken", "StopToken",
         "Batching.MemoryLimitMiB",
-        "Checkpoints", "Checkpoints.Folder", "Checkpoints.Interval",
+        "Checkpoints", "Checkpoints.Folder", "Checkpoints.Interval", "Checkpoints.RestartIfDamaged",
         "Outputs.LossSum", "Outputs.TokenCount", "Outputs.ByteCount", "Outputs.CorrectCount", "Outputs.Perplexity", "Outputs.TokenLogProbabilities", "Outputs.GeneratedText", "Outputs.Generation",
         // Their rows are hashed.
         "Validation", "Validation.Rows", "Validation.Fraction",

@@ -30,13 +30,13 @@ public sealed class CheckpointManagerTests
         using Gpt2Model expected = Model(), died = Model(), actual = Model();
         TrainingSummary uninterrupted = Run(expected, precision, whole.Add, workers: workers);
         Assert.ThrowsExactly<InvalidOperationException>(() => Run(
-            died, precision, step => { if (step.Step == lastStep) throw new InvalidOperationException(); }, checkpoints: CheckpointManager.Open(folder.Path, 3, Settings), workers: workers));
+            died, precision, step => { if (step.Step == lastStep) throw new InvalidOperationException(); }, places: new(folder, 3), workers: workers));
 
-        CheckpointManager found = CheckpointManager.Open(folder.Path, 3, Settings);
-        TrainingSummary resumed = Run(actual, precision, rest.Add, checkpoints: found, workers: workers);
+        int? found = NewestIn(folder);
+        TrainingSummary resumed = Run(actual, precision, rest.Add, places: new(folder, 3), workers: workers);
 
         int from = lastStep / 3 * 3;
-        Assert.AreEqual(from == 0 ? null : from, found.LatestStep);
+        Assert.AreEqual(from == 0 ? null : from, found);
         CollectionAssert.AreEqual(whole.Skip(from).Select(Figures).ToArray(), rest.Select(Figures).ToArray());
         CollectionAssert.AreEqual(Bytes(expected), Bytes(actual));
         Assert.AreEqual((uninterrupted.End, uninterrupted.BestStep, uninterrupted.ValidationLoss), (resumed.End, resumed.BestStep, resumed.ValidationLoss));
@@ -51,12 +51,12 @@ public sealed class CheckpointManagerTests
         using CancellationTokenSource stop = new();
         using Gpt2Model expected = Model(), stopped = Model(), actual = Model();
         TrainingSummary uninterrupted = Run(expected, ComputePrecision.Float32);
-        Run(stopped, ComputePrecision.Float32, step => { if (step.Step == 7) stop.Cancel(); }, stop.Token, CheckpointManager.Open(folder.Path, 100, Settings));
+        Run(stopped, ComputePrecision.Float32, step => { if (step.Step == 7) stop.Cancel(); }, stop.Token, new(folder, 100));
 
-        CheckpointManager found = CheckpointManager.Open(folder.Path, 100, Settings);
-        TrainingSummary resumed = Run(actual, ComputePrecision.Float32, checkpoints: found);
+        int? found = NewestIn(folder);
+        TrainingSummary resumed = Run(actual, ComputePrecision.Float32, places: new(folder, 100));
 
-        Assert.AreEqual(7, found.LatestStep);
+        Assert.AreEqual(7, found);
         Assert.AreEqual((14, 7), (uninterrupted.Steps, resumed.Steps));
         CollectionAssert.AreEqual(Bytes(expected), Bytes(actual));
     }
@@ -67,8 +67,8 @@ public sealed class CheckpointManagerTests
         using TemporaryFolder folder = new();
         using var scope = NewDisposeScope();
         using Gpt2Model first = Model(), second = Model();
-        TrainingSummary ended = Run(first, ComputePrecision.Float32, checkpoints: CheckpointManager.Open(folder.Path, 1, Settings));
-        TrainingSummary again = Run(second, ComputePrecision.Float32, checkpoints: CheckpointManager.Open(folder.Path, 1, Settings));
+        TrainingSummary ended = Run(first, ComputePrecision.Float32, places: new(folder, 1));
+        TrainingSummary again = Run(second, ComputePrecision.Float32, places: new(folder, 1));
 
         Assert.AreEqual((StopReason.NoImprovement, 0), (ended.End, again.Steps));
         Assert.AreEqual((ended.End, ended.BestStep), (again.End, again.BestStep));
@@ -103,7 +103,7 @@ public sealed class CheckpointManagerTests
         Directory.Move(newest, newest + ".partial");
         Assert.AreEqual(9, Found());
 
-        int? Found() => CheckpointManager.Open(folder.Path, 3, Settings).LatestStep;
+        int? Found() => NewestIn(folder);
     }
 
     [TestMethod]
@@ -117,19 +117,22 @@ public sealed class CheckpointManagerTests
         CollectionAssert.AreEqual(new[] { "notes.txt", "step-0000000009", "step-0000000012", "step-by-step" }, folder.Names);
     }
 
+    // It was whole when the folder was opened.
     [TestMethod]
-    public void A_changed_checkpoint_is_an_error_that_names_the_file()
+    public void A_checkpoint_that_changes_before_it_is_resumed_from_is_an_error_that_names_the_file()
     {
         using TemporaryFolder folder = new();
         Write(folder);
+        using CheckpointFolder opened = CheckpointFolder.Open(folder.Path);
+        CheckpointManager found = new(opened, 3, Settings);
         string tensors = Path.Combine(folder["step-0000000012"], "tensors.safetensors");
         byte[] content = File.ReadAllBytes(tensors);
         content[^5] ^= 1;
         File.WriteAllBytes(tensors, content);
         using Gpt2Model model = Model();
-        CheckpointManager found = CheckpointManager.Open(folder.Path, 3, Settings);
 
-        Assert.Contains(tensors, Assert.ThrowsExactly<InvalidDataException>(() => Run(model, ComputePrecision.Float32, checkpoints: found)).Message);
+        TrainingRun run = new(model, Ragged.Examples(18), Options(12, ComputePrecision.Float32), Seed: 1) { Checkpoints = found };
+        Assert.Contains(tensors, Assert.ThrowsExactly<InvalidDataException>(() => TrainingLoop.Run(run)).Message);
     }
 
     [TestMethod]
@@ -137,15 +140,18 @@ public sealed class CheckpointManagerTests
     {
         using TemporaryFolder folder = new();
         Write(folder);
-        var error = Assert.ThrowsExactly<InvalidOperationException>(() => CheckpointManager.Open(folder.Path, 3, new Dictionary<string, string>(Settings) { ["BatchSize"] = "8" }));
-        Assert.Contains("BatchSize is 4 there and 8 here", error.Message);
-        Assert.Contains(folder.Path, error.Message);
+        using (CheckpointFolder opened = CheckpointFolder.Open(folder.Path))
+        {
+            var error = Assert.ThrowsExactly<InvalidOperationException>(() => new CheckpointManager(opened, 3, new Dictionary<string, string>(Settings) { ["BatchSize"] = "8" }));
+            Assert.Contains("BatchSize is 4 there and 8 here", error.Message);
+            Assert.Contains(folder.Path, error.Message);
+        }
 
         string checkpoint = folder["step-0000000012"], state = Path.Combine(checkpoint, "state.json"), marker = Path.Combine(checkpoint, "complete.json");
         byte[] changed = Encoding.UTF8.GetBytes(File.ReadAllText(state).Replace("\"FormatVersion\":1", "\"FormatVersion\":2", StringComparison.Ordinal));
         File.WriteAllText(marker, File.ReadAllText(marker).Replace(Hash(File.ReadAllBytes(state)), Hash(changed), StringComparison.Ordinal));
         File.WriteAllBytes(state, changed);
-        Assert.Contains("format 2", Assert.ThrowsExactly<NotSupportedException>(() => CheckpointManager.Open(folder.Path, 3, Settings)).Message);
+        Assert.Contains("format 2", Assert.ThrowsExactly<NotSupportedException>(() => CheckpointFolder.Open(folder.Path)).Message);
 
         static string Hash(byte[] bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
     }
@@ -162,18 +168,50 @@ public sealed class CheckpointManagerTests
         static long Live() => DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
     }
 
+    // The weights of a training that has diverged. Seen to fail with: a checkpoint of NaN, from which the next training resumed.
+    [TestMethod]
+    [DataRow(double.NaN, "weights")]
+    [DataRow(double.PositiveInfinity, "first_moment")]
+    [DataRow(double.NegativeInfinity, "second_moment")]
+    [DataRow(double.NaN, "best_weights")]
+    public void Values_that_are_not_finite_are_not_written_but_warned_of(double value, string name)
+    {
+        using TemporaryFolder folder = new();
+        using var scope = NewDisposeScope();
+        List<string> warnings = [];
+        using CheckpointFolder opened = CheckpointFolder.Open(folder.Path, warn: warnings.Add);
+        CheckpointManager checkpoints = new(opened, 3, Settings);
+        using Gpt2Model model = Model();
+        using TrainingStep step = new(model, Options(12, ComputePrecision.Float32), tune: false);
+        using BestWeights best = new();
+        best.Offer(2, step: 0, step.Parameters.Values);
+        TrainingProgress progress = new();
+        using (no_grad())
+            (name switch { "weights" => step.Parameters.Values, "first_moment" => step.Optimizer.First, "second_moment" => step.Optimizer.Second, _ => best.Values! })[^1].fill_(value);
+
+        checkpoints.Write(step, progress, TimeSpan.Zero, best);
+
+        CollectionAssert.AreEqual(new[] { "training.lock" }, folder.Names);
+        Assert.ContainsSingle(warnings);
+        Assert.Contains($"'{name}' holds values that are not finite", warnings[0]);
+        Assert.Contains(folder.Path, warnings[0]);
+    }
+
     // Twelve steps with a checkpoint every three; a second call resumes.
     private static void Write(TemporaryFolder folder)
     {
         using Gpt2Model model = Model();
-        CheckpointManager checkpoints = CheckpointManager.Open(folder.Path, 3, Settings);
+        using CheckpointFolder opened = CheckpointFolder.Open(folder.Path);
+        CheckpointManager checkpoints = new(opened, 3, Settings);
         TrainingLoop.Run(new TrainingRun(model, Ragged.Examples(18), Options(12, ComputePrecision.Float32), Seed: 1) { Checkpoints = checkpoints });
     }
 
     // Losses by the number of steps reported before: evaluations come after steps 2, 4, 6, ..., the best after 6, and patience of four ends the training after 14.
     private static TrainingSummary Run(
-        Gpt2Model model, ComputePrecision precision, Action<StepReport>? onStep = null, CancellationToken stopToken = default, CheckpointManager? checkpoints = null, int workers = 1)
+        Gpt2Model model, ComputePrecision precision, Action<StepReport>? onStep = null, CancellationToken stopToken = default, Places? places = null, int workers = 1)
     {
+        using CheckpointFolder? opened = places is null ? null : CheckpointFolder.Open(places.Folder.Path);
+        CheckpointManager? checkpoints = opened is null ? null : new(opened, places!.Interval, Settings);
         int steps = checkpoints?.LatestStep ?? 0;
         return TrainingLoop.Run(new TrainingRun(model, Ragged.Examples(18), Options(20, precision, workers), Seed: 1)
         {
@@ -188,6 +226,12 @@ public sealed class CheckpointManagerTests
         });
     }
 
+    private static int? NewestIn(TemporaryFolder folder)
+    {
+        using CheckpointFolder opened = CheckpointFolder.Open(folder.Path);
+        return opened.NewestState?.Steps;
+    }
+
     private static (int, int, double, double, double?, long) Figures(StepReport step) => (step.Step, step.Epoch, step.Loss, step.LearningRate, step.ValidationLoss, step.TotalTargetTokens);
 
     private static Gpt2Model Model() => Ragged.Model(ScalarType.Float32, dropout: 0.1);
@@ -196,4 +240,6 @@ public sealed class CheckpointManagerTests
         new() { BatchSize = 4, MaximumSteps = steps, Schedule = new() { WarmupSteps = 3 }, Batching = new() { MaximumTokensPerMicroBatch = 50, Precision = precision, Workers = workers } };
 
     private static byte[] Bytes(Gpt2Model model) => cat([.. model.parameters().Select(p => p.detach().flatten())]).bytes.ToArray();
+
+    private sealed record Places(TemporaryFolder Folder, int Interval);
 }

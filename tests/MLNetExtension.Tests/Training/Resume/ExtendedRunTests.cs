@@ -32,6 +32,7 @@ public sealed class ExtendedRunTests
     private static TrainingSummary Run(Gpt2Model model, int steps, List<StepReport> reports, TemporaryFolder? folder)
     {
         int done = 0;
+        using CheckpointFolder? opened = folder is null ? null : CheckpointFolder.Open(folder.Path);
         TrainingOptions options = new() { BatchSize = 4, MaximumSteps = steps, LearningRate = 1e-3, Schedule = Constant, Batching = new() { MaximumTokensPerMicroBatch = 50 } };
         return TrainingLoop.Run(new TrainingRun(model, Ragged.Examples(18), options, Seed: 1)
         {
@@ -43,7 +44,7 @@ public sealed class ExtendedRunTests
             // Every evaluation is better than the one before, and that after step 10 the best of all.
             Validation = new Validation(_ => done == 9 ? 0 : 100 - done, interval: 4),
             // The limits are in the settings, as checkpoints of earlier versions have them.
-            Checkpoints = folder is null ? null : CheckpointManager.Open(folder.Path, 3, new Dictionary<string, string> { ["MaximumSteps"] = $"{steps}", ["BatchSize"] = "4" }),
+            Checkpoints = opened is null ? null : new CheckpointManager(opened, 3, new Dictionary<string, string> { ["MaximumSteps"] = $"{steps}", ["BatchSize"] = "4" }),
         });
     }
 

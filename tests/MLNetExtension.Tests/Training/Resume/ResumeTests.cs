@@ -34,11 +34,11 @@ public sealed class ResumeTests
                 if (step.Step == interruption)
                     source.Cancel();
             }
-            Assert.ThrowsExactly<OperationCanceledException>(() => TrainingLoop.Run(
-                new TrainingRun(actual, Examples, Options, Seed: 1) { OnStep = Interrupt, CancellationToken = source.Token, Checkpoints = Open(folder) }));
-            Assert.AreEqual(interruption, Open(folder).LatestStep);
+            Assert.ThrowsExactly<OperationCanceledException>(() => Run(actual, folder, Interrupt, source.Token));
+            using CheckpointFolder found = CheckpointFolder.Open(folder.Path);
+            Assert.AreEqual(interruption, found.NewestState?.Steps);
         }
-        TrainingLoop.Run(new TrainingRun(actual, Examples, Options, Seed: 1) { OnStep = parts.Add, Checkpoints = Open(folder) });
+        Run(actual, folder, parts.Add);
 
         CollectionAssert.AreEqual(whole.Select(step => (step.Step, step.Epoch, step.Loss, step.LearningRate)).ToArray(), parts.Select(step => (step.Step, step.Epoch, step.Loss, step.LearningRate)).ToArray());
         CollectionAssert.AreEqual(whole.Select(step => step.TotalTargetTokens).ToArray(), parts.Select(step => step.TotalTargetTokens).ToArray());
@@ -50,13 +50,17 @@ public sealed class ResumeTests
     {
         using TemporaryFolder folder = new();
         using Gpt2Model one = Ragged.Model(), other = Ragged.Model(experts: 2);
-        TrainingLoop.Run(new TrainingRun(one, Examples, Options, Seed: 1) { Checkpoints = Open(folder) });
-        InvalidDataException error = Assert.ThrowsExactly<InvalidDataException>(
-            () => TrainingLoop.Run(new TrainingRun(other, Examples, Options, Seed: 1) { Checkpoints = Open(folder) }));
+        Run(one, folder);
+        InvalidDataException error = Assert.ThrowsExactly<InvalidDataException>(() => Run(other, folder));
         StringAssert.Contains(error.Message, "weights");
     }
 
-    private static CheckpointManager Open(TemporaryFolder folder) => CheckpointManager.Open(folder.Path, interval: 1, new Dictionary<string, string>());
+    private static void Run(Gpt2Model model, TemporaryFolder folder, Action<StepReport>? onStep = null, CancellationToken cancellationToken = default)
+    {
+        using CheckpointFolder opened = CheckpointFolder.Open(folder.Path);
+        CheckpointManager checkpoints = new(opened, interval: 1, new Dictionary<string, string>());
+        TrainingLoop.Run(new TrainingRun(model, Examples, Options, Seed: 1) { OnStep = onStep, CancellationToken = cancellationToken, Checkpoints = checkpoints });
+    }
 
     private static TokenExample[] Examples => Ragged.Examples(18);
 

@@ -28,7 +28,8 @@ public sealed class ResumedTimeTests
             using Gpt2Model model = Ragged.Model();
             TrainingOptions options = new() { MaximumDuration = TimeSpan.FromMinutes(minutes), MaximumSteps = steps };
             List<StepReport> reports = [];
-            CheckpointManager checkpoints = CheckpointManager.Open(folder.Path, interval: 1, new Dictionary<string, string>());
+            using CheckpointFolder opened = CheckpointFolder.Open(folder.Path);
+            CheckpointManager checkpoints = new(opened, interval: 1, new Dictionary<string, string>());
             TrainingSummary summary = TrainingLoop.Run(new TrainingRun(model, Ragged.Examples(4), options, Seed: 1) { OnStep = reports.Add, Checkpoints = checkpoints });
             Assert.HasCount(summary.Steps, reports);
             return reports;
@@ -37,18 +38,16 @@ public sealed class ResumedTimeTests
 
     private static CheckpointMetadata ReadState(TemporaryFolder folder)
     {
-        CheckpointFolder store = new(folder.Path);
-        CheckpointMetadata? state = null;
-        store.Read(store.FindNewest()!.Value, "state.json", (stream, _) => state = JsonSerializer.Deserialize<CheckpointMetadata>(stream));
-        return state!;
+        using CheckpointFolder opened = CheckpointFolder.Open(folder.Path);
+        return opened.NewestState!;
     }
 
     private static void SetElapsed(TemporaryFolder folder, TimeSpan elapsed)
     {
-        CheckpointMetadata state = ReadState(folder) with { Elapsed = elapsed };
-        CheckpointFolder store = new(folder.Path);
+        using CheckpointFolder opened = CheckpointFolder.Open(folder.Path);
+        CheckpointMetadata state = opened.NewestState! with { Elapsed = elapsed };
         using MemoryStream tensors = new();
-        store.Read(state.Steps, "tensors.safetensors", (stream, _) => stream.CopyTo(tensors));
-        store.Write(state.Steps, [("tensors.safetensors", stream => stream.Write(tensors.ToArray())), ("state.json", stream => JsonSerializer.Serialize(stream, state))]);
+        opened.Newest!.Read("tensors.safetensors", (stream, _) => stream.CopyTo(tensors));
+        opened.Write(state.Steps, [("tensors.safetensors", stream => stream.Write(tensors.ToArray())), ("state.json", stream => JsonSerializer.Serialize(stream, state))], _ => true);
     }
 }

@@ -1,0 +1,79 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
+using MLNetExtension.Safetensors;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Training.Resume;
+
+/// <summary>The tensors of a checkpoint: weights, moments, and the best weights where there are any, each [P] and finite.</summary>
+internal static class CheckpointTensors
+{
+    /// <summary>Names of the tensors.</summary>
+    public const string Weights = "weights", FirstMoment = "first_moment", SecondMoment = "second_moment", Best = "best_weights";
+
+    // Pieces that stay in the caches, as the optimizer's do; a multiple of every element's size.
+    private const int PieceLength = 1 << 18;
+
+    /// <summary>Checks that every element is a finite number.</summary>
+    /// <param name="tensors">Names and tensors, each [P].</param>
+    /// <exception cref="InvalidDataException">One is not; the message names the tensor.</exception>
+    public static void RequireFinite(IEnumerable<(string Name, Tensor Tensor)> tensors)
+    {
+        foreach ((string name, Tensor tensor) in tensors)
+        {
+            for (long start = 0; start < tensor.numel(); start += PieceLength)
+            {
+                using var scope = NewDisposeScope();
+                if (!isfinite(tensor.narrow(0, start, Math.Min(PieceLength, tensor.numel() - start))).all().item<bool>())
+                    throw NotFinite(name);
+            }
+        }
+    }
+
+    /// <summary>Checks names, types and shapes of the tensors in a stream, and that every element is a finite number.</summary>
+    /// <param name="stream">Safetensors, read from the beginning to the end.</param>
+    /// <param name="length">Its length in bytes.</param>
+    /// <param name="hasBest">Whether the best weights are to be among them.</param>
+    /// <exception cref="InvalidDataException">They are not those of a checkpoint.</exception>
+    /// <exception cref="EndOfStreamException">The stream is shorter than <paramref name="length"/>.</exception>
+    public static void Verify(Stream stream, long length, bool hasBest)
+    {
+        IReadOnlyList<SafetensorsEntry> entries = SafetensorsHeader.Read(stream, length);
+        string[] expected = hasBest ? [Weights, FirstMoment, SecondMoment, Best] : [Weights, FirstMoment, SecondMoment];
+        if (!entries.Select(entry => entry.Name).Order().SequenceEqual(expected.Order()))
+            throw new InvalidDataException($"it holds {entries.Count} tensors, expected {string.Join(", ", expected)}.");
+        byte[] buffer = new byte[PieceLength * sizeof(float)];
+        foreach (SafetensorsEntry entry in entries)
+        {
+            if (entry.Shape.Length != 1 || entry.Shape[0] != entries[0].Shape[0] || entry.Type is not (ScalarType.Float32 or ScalarType.Float64))
+                throw new InvalidDataException($"'{entry.Name}' is {entry.Description}, expected one dimension of F32 or F64, as long as that of the others.");
+            VerifyFinite(entry, stream, buffer);
+        }
+    }
+
+    private static void VerifyFinite(SafetensorsEntry entry, Stream stream, byte[] buffer)
+    {
+        for (long left = entry.End - entry.Begin; left > 0;)
+        {
+            Span<byte> piece = buffer.AsSpan(0, (int)Math.Min(buffer.Length, left));
+            stream.ReadExactly(piece);
+            bool isFinite = entry.Type == ScalarType.Float32 ? AllFinite(MemoryMarshal.Cast<byte, float>(piece)) : AllFinite(MemoryMarshal.Cast<byte, double>(piece));
+            if (!isFinite)
+                throw NotFinite(entry.Name);
+            left -= piece.Length;
+        }
+    }
+
+    private static bool AllFinite<T>(ReadOnlySpan<T> values)
+        where T : IFloatingPointIeee754<T>
+    {
+        foreach (T value in values)
+        {
+            if (!T.IsFinite(value))
+                return false;
+        }
+        return true;
+    }
+
+    private static InvalidDataException NotFinite(string name) => new($"'{name}' holds values that are not finite.");
+}
