@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
+using MLNetExtension.Models;
 using MLNetExtension.Safetensors;
 using static TorchSharp.torch;
 
@@ -11,8 +12,8 @@ internal static class CheckpointTensors
     /// <summary>Names of the tensors.</summary>
     public const string Weights = "weights", FirstMoment = "first_moment", SecondMoment = "second_moment", Best = "best_weights";
 
-    // Pieces that stay in the caches, as the optimizer's do; a multiple of every element's size.
-    private const int PieceLength = 1 << 18;
+    // Bytes; a multiple of every element's size.
+    private const int PieceLength = 1 << 20;
 
     /// <summary>Checks that every element is a finite number.</summary>
     /// <param name="tensors">Names and tensors, each [P].</param>
@@ -21,12 +22,8 @@ internal static class CheckpointTensors
     {
         foreach ((string name, Tensor tensor) in tensors)
         {
-            for (long start = 0; start < tensor.numel(); start += PieceLength)
-            {
-                using var scope = NewDisposeScope();
-                if (!isfinite(tensor.narrow(0, start, Math.Min(PieceLength, tensor.numel() - start))).all().item<bool>())
-                    throw NotFinite(name);
-            }
+            if (FiniteWeights.CountNonFinite(tensor) > 0)
+                throw NotFinite(name);
         }
     }
 
@@ -42,7 +39,7 @@ internal static class CheckpointTensors
         string[] expected = hasBest ? [Weights, FirstMoment, SecondMoment, Best] : [Weights, FirstMoment, SecondMoment];
         if (!entries.Select(entry => entry.Name).Order().SequenceEqual(expected.Order()))
             throw new InvalidDataException($"it holds {entries.Count} tensors, expected {string.Join(", ", expected)}.");
-        byte[] buffer = new byte[PieceLength * sizeof(float)];
+        byte[] buffer = new byte[PieceLength];
         foreach (SafetensorsEntry entry in entries)
         {
             if (entry.Shape.Length != 1 || entry.Shape[0] != entries[0].Shape[0] || entry.Type is not (ScalarType.Float32 or ScalarType.Float64))
