@@ -22,11 +22,21 @@ internal sealed class StagedFiles : IDisposable
     /// <summary>Writes a file and flushes it to the disk.</summary>
     /// <param name="name">Its name, without a folder.</param>
     /// <param name="write">Writes its content.</param>
+    /// <exception cref="IOException">It cannot be written.</exception>
     public void Write(string name, Action<Stream> write)
     {
-        using FileStream stream = new(Path.Combine(_temporary, name), FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 1 << 16);
-        write(stream);
-        stream.Flush(flushToDisk: true);
+        string path = Path.Combine(_temporary, name);
+        try
+        {
+            using FileStream stream = new(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 1 << 16);
+            write(stream);
+            stream.Flush(flushToDisk: true);
+        }
+        // What .NET throws where a file grows beyond what its file system or the user's quota allows (EFBIG).
+        catch (ArgumentOutOfRangeException exception) when (exception is { ParamName: "value", Source: "System.Private.CoreLib" })
+        {
+            throw new IOException($"The file '{path}' grew too large for its file system.", exception);
+        }
         _names.Add(name);
     }
 
