@@ -61,7 +61,7 @@ internal sealed class TrainingJob(ITrainingRecipe recipe, IAnsiConsole console, 
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException)
         {
             string kept = _settings.Options.Checkpoints is { } checkpoints ? $" The checkpoints are in {checkpoints.Folder}." : "";
-            throw new JobFailedException($"The trained model cannot be written to {_settings.OutputFolder}: {UserErrorException.From(e).Message}{kept}");
+            throw new JobFailedException($"The trained model cannot be written to {_settings.OutputFolder}: {UserErrorException.From(e).Message.TrimEnd('.')}.{kept}");
         }
     }
 
