@@ -50,7 +50,7 @@ public sealed class CausalLanguageModelingCatalog
     /// <param name="tokenCountColumnName">The column with its number of target tokens. Default: <c>TokenCount</c>.</param>
     /// <param name="byteCountColumnName">The column with the number of UTF-8 bytes those spell. Default: <c>ByteCount</c>.</param>
     /// <param name="correctCountColumnName">The column with the number of target tokens that the model ranks first. Default: <c>CorrectCount</c>.</param>
-    /// <param name="exampleWeightColumnName">The column with the rows' weights (Single, finite, at least 0). Default: null, every row weighs 1.</param>
+    /// <param name="exampleWeightColumnName">The column with the rows' weights (Single, from 0 to 1e30). Default: null, every row weighs 1.</param>
     /// <returns>Sum over sum, so the same however the rows were batched.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
     /// <exception cref="InvalidOperationException">The data has no target token, or none of a weight above 0, or a weight is negative or not finite.</exception>
@@ -77,7 +77,7 @@ public sealed class CausalLanguageModelingCatalog
     /// <param name="tokenCountColumnName">The column with its number of target tokens. Default: <c>TokenCount</c>.</param>
     /// <param name="byteCountColumnName">The column with the number of UTF-8 bytes those spell. Default: <c>ByteCount</c>.</param>
     /// <param name="correctCountColumnName">The column with the number of target tokens that the model ranks first. Default: <c>CorrectCount</c>.</param>
-    /// <param name="exampleWeightColumnName">The column with the rows' weights in the metrics (Single, finite, at least 0). Default: null, every row weighs 1.</param>
+    /// <param name="exampleWeightColumnName">The column with the rows' weights in the metrics (Single, from 0 to 1e30). Default: null, every row weighs 1.</param>
     /// <returns>A result for each fold, in their order. The metrics of all folds together are not the mean of theirs: folds differ in their number of tokens.</returns>
     /// <exception cref="ArgumentOutOfRangeException">There are fewer than two folds, or a column is missing or of another type.</exception>
     /// <exception cref="InvalidOperationException">A fold has nothing to learn from or nothing to measure on.</exception>

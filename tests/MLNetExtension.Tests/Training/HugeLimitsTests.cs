@@ -1,5 +1,8 @@
+using Microsoft.ML;
 using MLNetExtension.Data;
 using MLNetExtension.Models.Gpt2;
+using MLNetExtension.Tests.MLNet;
+using MLNetExtension.Tests.Samples;
 using MLNetExtension.Training;
 using MLNetExtension.Training.Reports;
 using MLNetExtension.Training.Splitting;
@@ -78,6 +81,43 @@ public sealed class HugeLimitsTests
             Assert.IsGreaterThan(TimeSpan.Zero, step.Remaining!.Value);
             Assert.AreEqual((6, 1), (step.Rows, step.MicroBatches));
         }
+    }
+
+    [TestMethod]
+    public void A_trainer_with_the_largest_numbers_trains_and_its_model_generates()
+    {
+        using TemporaryFolder folder = new();
+        var mlContext = new MLContext(seed: 1);
+        using CancellationTokenSource stop = new(), cancel = new();
+        var options = Tiny.Options(steps: int.MaxValue);
+        options.BatchSize = options.ReportInterval = options.MaximumNonFiniteSteps = int.MaxValue;
+        options.MaximumEpochs = int.MaxValue;
+        options.MaximumDuration = TimeSpan.MaxValue;
+        options.Validation = new() { Fraction = 0.3, Interval = int.MaxValue, Patience = int.MaxValue };
+        options.Checkpoints = new() { Folder = folder.Path, Interval = int.MaxValue };
+        options.Batching = new() { MaximumTokensPerMicroBatch = int.MaxValue, MemoryLimitMiB = int.MaxValue };
+        options.Outputs = new() { Generation = new() { Temperature = 0, MaximumNewTokens = int.MaxValue, TopK = int.MaxValue } };
+        options.StopToken = stop.Token;
+        options.Progress = new Tiny.Progress(step =>
+        {
+            Assert.IsGreaterThan(TimeSpan.Zero, step.Remaining!.Value);
+            if (step.Step == 3)
+                stop.Cancel();
+        });
+        using var model = Tiny.Train(mlContext, options);
+        Assert.AreEqual((StopReason.Requested, 3), (model.Training!.End, model.Training.Steps));
+        Assert.IsTrue(double.IsFinite(mlContext.CausalLanguageModeling.Evaluate(model.Transform(Tiny.Rows(mlContext, Tiny.Texts))).Loss));
+
+        int pieces = 0;
+        Assert.ThrowsExactly<OperationCanceledException>(() =>
+        {
+            foreach (string _ in mlContext.CausalLanguageModeling.CreateTextGenerator(model).Stream("the", new() { Seed = 1, MaximumNewTokens = int.MaxValue }, cancel.Token))
+            {
+                if (++pieces == 3)
+                    cancel.Cancel();
+            }
+        });
+        Assert.AreEqual(3, pieces);
     }
 
     // Said before: "TimeSpan overflowed because the duration is too long."

@@ -20,7 +20,7 @@ public abstract record InputColumns
     }
 
     /// <summary>
-    /// The column with a row's weight (Single, finite, at least 0), by which its summed loss and its number of target tokens are multiplied; a row of weight 0 is
+    /// The column with a row's weight (Single, from 0 to 1e30), by which its summed loss and its number of target tokens are multiplied; a row of weight 0 is
     /// left out. Null: every row weighs 1. Read in training, not in scoring; an evaluation names its own.
     /// </summary>
     public string? Weight { get; init; }

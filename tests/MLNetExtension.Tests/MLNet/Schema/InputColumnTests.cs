@@ -78,11 +78,12 @@ public sealed class InputColumnTests
     [DataRow(-1f, "-1")]
     [DataRow(float.NaN, "NaN")]
     [DataRow(float.PositiveInfinity, "Infinity")]
+    [DataRow(3e38f, "3E+38")]
     public void A_weight_that_is_negative_or_not_finite_is_an_error_that_names_column_and_row(float weight, string shown)
     {
         var mlContext = new MLContext(seed: 1);
         var data = Rows(mlContext, Texts, 1, 1, weight, 1, 1);
-        string expected = $"The weight of row 2 in column 'Weight' is {shown}; allowed is a finite number of at least 0.";
+        string expected = $"The weight of row 2 in column 'Weight' is {shown}; allowed is a number from 0 to 1E+30.";
 
         Assert.AreEqual(expected, Assert.ThrowsExactly<InvalidOperationException>(() => Train(mlContext, data, Weighted())).Message);
 
