@@ -40,18 +40,20 @@ internal sealed class GoodWeights(TrainingStep trainingStep)
             (_before, Step, _batch, _isGood) = (Step, batch.Step + 1, batch, false);
     }
 
-    /// <summary>Takes the last update back where no loss has shown its weights to be good, and one that is computed now does not either. Called when training ends.</summary>
+    /// <summary>Whether the present weights are good: where no loss has shown it yet, one is computed, of a micro-batch of the last batch.</summary>
+    public bool AreGood()
+    {
+        if (!_isGood && FiniteWeights.CountNonFinite(trainingStep.Parameters.Values) == 0)
+            Judge(trainingStep.ComputeLoss(_batch!.Examples));
+        return _isGood;
+    }
+
+    /// <summary>Takes the last update back where its weights are not good. Called when training ends.</summary>
     public void Settle()
     {
-        if (_isGood)
+        if (AreGood())
             return;
-        if (FiniteWeights.CountNonFinite(trainingStep.Parameters.Values) == 0)
-            Judge(trainingStep.ComputeLoss(_batch!.Examples));
-        if (!_isGood)
-        {
-            trainingStep.TakeBack();
-            (Step, AreTakenBack) = (_before, true);
-        }
-        _isGood = true;
+        trainingStep.TakeBack();
+        (Step, AreTakenBack, _isGood) = (_before, true, true);
     }
 }

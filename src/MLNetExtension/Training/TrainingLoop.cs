@@ -119,11 +119,11 @@ internal sealed class TrainingLoop : IDisposable
 
     private double ShareDone(TimeSpan elapsed) => Math.Min(1, _limits.Progress(_progress.Steps, elapsed));
 
-    // Never between steps that are not finite: how many came in a row is not written. Nor where the last step was taken back: its weights are those of the checkpoint before.
+    // Never between steps that are not finite: how many came in a row is not written. Nor of weights that are not good: a training that resumes from them could not take their update back.
     private void WriteCheckpoint(TimeSpan elapsed)
     {
-        if (_progress.NonFiniteInARow == 0 && !_weights.AreTakenBack)
-            _run.Checkpoints?.Write(_trainingStep, _progress, elapsed, _best);
+        if (_run.Checkpoints is { } checkpoints && _progress.NonFiniteInARow == 0 && !_weights.AreTakenBack && _weights.AreGood())
+            checkpoints.Write(_trainingStep, _progress, elapsed, _best);
     }
 
     private StepReport Report(Batch batch, StepResult result, TimeSpan elapsed, double? validationLoss)

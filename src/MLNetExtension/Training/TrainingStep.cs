@@ -124,9 +124,9 @@ internal sealed class TrainingStep : IDisposable
     {
         using var scope = NewDisposeScope();
         using KernelThreads? threads = KernelThreads.Limit(_plan);
-        BatchLoss loss = _gradient.Accumulate([_plan.Split(batch)[0]]);
+        double sum = Accumulate(_plan.Split(batch)[0], dropoutSeed: 0, CancellationToken.None).Loss.Sum;
         _gradient.Reset();
-        return loss.Sum;
+        return sum;
     }
 
     /// <summary>Gives the model the weights that it had before the last update.</summary>

@@ -136,6 +136,30 @@ public sealed class DivergedTrainingTests
         CollectionAssert.AreEqual(new[] { "training.lock" }, folder.Names);
     }
 
+    // A checkpoint after every step. Seen to fail with: checkpoints of weights that no loss had shown to be good; the training that resumed from step 7 had nothing to take back and gave only NaN.
+    [TestMethod]
+    public void A_training_resumes_from_weights_that_give_a_finite_loss()
+    {
+        using TemporaryFolder folder = new();
+        (TrainingSummary first, Tensor expected, int? atFirst) = Train();
+        (TrainingSummary resumed, Tensor actual, int? latest) = Train();
+
+        Assert.AreEqual((6, (int?)null), (first.WeightsStep, atFirst));
+        Assert.AreEqual((6, (int?)6), (resumed.WeightsStep, latest));
+        Assert.IsTrue(first.StoppedByNonFiniteSteps && resumed.StoppedByNonFiniteSteps);
+        Assert.IsLessThan(1e-6, Ragged.RelativeError(actual, expected));
+
+        (TrainingSummary, Tensor, int?) Train()
+        {
+            using CausalLanguageModel model = new CustomLanguageModel(new Fragile(limit: 0.06), contextLength: 24);
+            using CheckpointFolder opened = CheckpointFolder.Open(folder.Path);
+            CheckpointManager checkpoints = new(opened, 1, new Dictionary<string, string>());
+            TrainingSummary summary = TrainingLoop.Run(new TrainingRun(model, Ragged.Examples(8), Options(1e-2) with { MaximumNonFiniteSteps = 3 }, Seed: 1) { Checkpoints = checkpoints });
+            AssertFinite(model);
+            return (summary, model.parameters().Single().detach().clone(), checkpoints.LatestStep);
+        }
+    }
+
     // Row 0 alone is trained on; the row of token 1 in the table is not used and only decays: by 1 - 1e36 times a weight of 1e10.
     [TestMethod]
     public void A_step_that_loses_weights_to_infinity_is_not_applied()
