@@ -29,18 +29,18 @@ internal sealed class JsonObjectReader
     /// <summary>Whether a key is there, be its value null.</summary>
     public bool Contains(string key) => _root.TryGetProperty(key, out _);
 
-    /// <summary>Reads a whole number of at least <paramref name="minimum"/>; where it is missing, <paramref name="defaultValue"/>.</summary>
+    /// <summary>Reads a whole number from <paramref name="minimum"/> to <paramref name="maximum"/>; where it is missing, <paramref name="defaultValue"/>.</summary>
     /// <exception cref="InvalidDataException">It is not such a number, or is missing and there is no default. This holds for all the methods of this class.</exception>
-    public int GetInteger(string key, int? defaultValue = null, int minimum = 1) => FindInteger(key, minimum) ?? defaultValue ?? throw Missing(key);
+    public int GetInteger(string key, int? defaultValue = null, int minimum = 1, int maximum = int.MaxValue) => FindInteger(key, minimum, maximum) ?? defaultValue ?? throw Missing(key);
 
-    /// <summary>Reads a whole number of at least <paramref name="minimum"/>, or null where it is missing.</summary>
-    public int? FindInteger(string key, int minimum = 1)
+    /// <summary>Reads a whole number from <paramref name="minimum"/> to <paramref name="maximum"/>, or null where it is missing.</summary>
+    public int? FindInteger(string key, int minimum = 1, int maximum = int.MaxValue)
     {
         if (Find(key) is not { } element)
             return null;
-        if (element.ValueKind == JsonValueKind.Number && element.TryGetInt32(out int value) && value >= minimum)
-            return value;
-        throw Unexpected(key, element, $"a whole number of at least {minimum}");
+        if (element.ValueKind != JsonValueKind.Number || !element.TryGetInt32(out int value) || value < minimum)
+            throw Unexpected(key, element, $"a whole number of at least {minimum}{(maximum < int.MaxValue ? $" and at most {maximum}" : "")}");
+        return value <= maximum ? value : throw Unexpected(key, element, $"at most {maximum}");
     }
 
     /// <summary>Reads a whole number from 0 to <paramref name="maximum"/>.</summary>
@@ -53,6 +53,16 @@ internal sealed class JsonObjectReader
 
     /// <summary>Reads a finite number; where it is missing, <paramref name="defaultValue"/>.</summary>
     public double GetNumber(string key, double? defaultValue = null) => FindNumber(key) ?? defaultValue ?? throw Missing(key);
+
+    /// <summary>Reads a number in a range; where it is missing, <paramref name="defaultValue"/>, which need not be in it.</summary>
+    public double GetNumber(string key, NumberRange range, double? defaultValue = null) => FindNumber(key, range) ?? defaultValue ?? throw Missing(key);
+
+    /// <summary>Reads a number in a range, or null where it is missing.</summary>
+    public double? FindNumber(string key, NumberRange range)
+    {
+        double? value = FindNumber(key);
+        return value is null || range.Contains(value.Value) ? value : throw Unexpected(key, Find(key)!.Value, range.ToString());
+    }
 
     /// <summary>Reads a finite number, or null where it is missing.</summary>
     public double? FindNumber(string key)
@@ -90,7 +100,7 @@ internal sealed class JsonObjectReader
     {
         string name = FindString(key) ?? defaultName ?? throw Missing(key);
         return known.TryGetValue(name, out T? value) ? value
-            : throw new NotSupportedException($"{Name}: '{key}' is '{name}', which is not supported. Known are: {string.Join(", ", known.Keys)}.");
+            : throw new NotSupportedException($"{Name}: '{key}' is '{Excerpt.Of(name)}', which is not supported. Known are: {string.Join(", ", known.Keys)}.");
     }
 
     /// <summary>Reads an array; empty where it is missing.</summary>
@@ -150,7 +160,7 @@ internal sealed class JsonObjectReader
     public void Require(string key, params IReadOnlyList<string> values)
     {
         if (Find(key) is { } element && !values.Any(value => JsonElement.DeepEquals(element, JsonElement.Parse(value))))
-            throw new NotSupportedException($"{Name}: '{key}' is {element.GetRawText()}, which is not supported; expected {string.Join(", ", values)}.");
+            throw new NotSupportedException($"{Name}: '{key}' is {Excerpt.Of(element.GetRawText())}, which is not supported; expected {string.Join(", ", values)}.");
     }
 
     /// <summary>Refuses every key that has not been read.</summary>
@@ -161,7 +171,7 @@ internal sealed class JsonObjectReader
         foreach (JsonProperty property in _root.EnumerateObject())
         {
             if (property.Value.ValueKind != JsonValueKind.Null && !_read.Contains(property.Name) && harmless?.Contains(property.Name) != true)
-                throw new NotSupportedException($"{Name}: '{property.Name}' is not known, and may change what the model computes; known are: {string.Join(", ", _read.Order())}. "
+                throw new NotSupportedException($"{Name}: '{Excerpt.Of(property.Name)}' is not known, and may change what the model computes; known are: {string.Join(", ", _read.Order())}. "
                     + "If it changes nothing, remove it.");
         }
     }
@@ -174,11 +184,8 @@ internal sealed class JsonObjectReader
     }
 
     /// <summary>Makes the error for a value of the wrong kind.</summary>
-    public InvalidDataException Unexpected(string key, JsonElement element, string expected)
-    {
-        string found = element.GetRawText();
-        return new InvalidDataException($"{Name}: '{key}' is {(found.Length > 60 ? found[..60] + "..." : found)}, expected {expected}.");
-    }
+    public InvalidDataException Unexpected(string key, JsonElement element, string expected) =>
+        new($"{Name}: '{Excerpt.Of(key)}' is {Excerpt.Of(element.GetRawText(), 60)}, expected {expected}.");
 
     private InvalidDataException Missing(string key) => new($"{Name}: '{key}' is missing.");
 }

@@ -1,3 +1,5 @@
+using MLNetExtension.Files;
+
 namespace MLNetExtension.Safetensors;
 
 /// <summary>A safetensors file with a valid header.</summary>
@@ -7,7 +9,8 @@ namespace MLNetExtension.Safetensors;
 internal sealed record SafetensorsFile(string Path, long DataStart, IReadOnlyList<SafetensorsEntry> Entries)
 {
     /// <summary>Reads the header.</summary>
-    /// <exception cref="InvalidDataException">The header breaks a rule; the message names the file.</exception>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="InvalidDataException">It is not a regular file, or the header breaks a rule; the message names the file.</exception>
     public static SafetensorsFile Open(string path)
     {
         using FileStream stream = OpenRead(path);
@@ -26,5 +29,5 @@ internal sealed record SafetensorsFile(string Path, long DataStart, IReadOnlyLis
     public FileStream OpenRead() => OpenRead(Path);
 
     // Without a buffer: readers read large pieces straight into a tensor's memory.
-    private static FileStream OpenRead(string path) => new(path, new FileStreamOptions { Options = FileOptions.SequentialScan, BufferSize = 0 });
+    private static FileStream OpenRead(string path) => RegularFile.OpenRead(path, bufferSize: 0);
 }

@@ -55,12 +55,12 @@ internal static class SafetensorsFolder
             foreach (SafetensorsEntry entry in file.Entries)
             {
                 if (!fileOf.TryGetValue(entry.Name, out string? listed) || listed != name)
-                    throw new InvalidDataException($"{file.Path} holds tensor '{entry.Name}', which {index} places in {listed ?? "no file"}.");
+                    throw new InvalidDataException($"{file.Path} holds tensor '{Excerpt.Of(entry.Name)}', which {index} places in {listed ?? "no file"}.");
                 fileOf.Remove(entry.Name);
             }
         }
         return fileOf.Count == 0 ? files
-            : throw new InvalidDataException($"{index} places tensor '{fileOf.First().Key}' in {fileOf.First().Value}, which does not hold it.");
+            : throw new InvalidDataException($"{index} places tensor '{Excerpt.Of(fileOf.First().Key)}' in {fileOf.First().Value}, which does not hold it.");
     }
 
     private static Dictionary<string, string> ReadIndex(string index, JsonElement root)
@@ -71,9 +71,8 @@ internal static class SafetensorsFolder
         foreach (JsonProperty property in map.EnumerateObject())
         {
             string? file = property.Value.ValueKind == JsonValueKind.String ? property.Value.GetString() : null;
-            // A plain name: an index must not lead out of its folder.
-            if (string.IsNullOrEmpty(file) || file != Path.GetFileName(file) || file.Contains('\\') || !file.EndsWith(".safetensors", StringComparison.Ordinal))
-                throw new InvalidDataException($"{index} places tensor '{property.Name}' in {property.Value.GetRawText()}, expected the name of a safetensors file beside it.");
+            if (!PlainFileName.Is(file) || !file!.EndsWith(".safetensors", StringComparison.Ordinal))
+                throw new InvalidDataException($"{index} places tensor '{Excerpt.Of(property.Name)}' in {Excerpt.Of(property.Value.GetRawText())}, expected the name of a safetensors file beside it.");
             fileOf.Add(property.Name, file);
         }
         return fileOf.Count > 0 ? fileOf : throw new InvalidDataException($"{index} has an empty 'weight_map'.");

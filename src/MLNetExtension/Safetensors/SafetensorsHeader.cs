@@ -15,8 +15,14 @@ internal static class SafetensorsHeader
     /// <summary>How many bytes before the header give its length.</summary>
     public const int PrefixBytes = sizeof(ulong);
 
+    /// <summary>The most tensors that a header may describe. The largest published models have some hundred thousand, in more than a hundred files.</summary>
+    public const int MaximumTensors = 100_000;
+
     /// <summary>The entry that describes no tensor.</summary>
     public const string MetadataName = "__metadata__";
+
+    // What torch can hold.
+    private const int MaximumDimensions = 64;
 
     /// <summary>Reads the header from the start of a stream and leaves it where the data begins.</summary>
     /// <param name="stream">Positioned at the length prefix.</param>
@@ -24,7 +30,13 @@ internal static class SafetensorsHeader
     /// <returns>The tensors in the order of their bytes.</returns>
     /// <exception cref="InvalidDataException">The header breaks a rule.</exception>
     /// <exception cref="EndOfStreamException">The stream is shorter than <paramref name="length"/>.</exception>
-    public static IReadOnlyList<SafetensorsEntry> Read(Stream stream, long length)
+    public static IReadOnlyList<SafetensorsEntry> Read(Stream stream, long length) => Read(stream, length, out _);
+
+    /// <inheritdoc cref="Read(Stream, long)"/>
+    /// <param name="stream">Positioned at the length prefix.</param>
+    /// <param name="length">How many bytes of the stream are safetensors.</param>
+    /// <param name="metadata">The texts that the writer put beside the tensors, by name.</param>
+    public static IReadOnlyList<SafetensorsEntry> Read(Stream stream, long length, out IReadOnlyDictionary<string, string> metadata)
     {
         Span<byte> prefix = stackalloc byte[PrefixBytes];
         if (length < PrefixBytes)
@@ -37,16 +49,18 @@ internal static class SafetensorsHeader
             throw new InvalidDataException($"The safetensors header claims {headerLength} bytes; {rest} remain and {MaximumBytes} are allowed.");
         var header = new byte[headerLength];
         stream.ReadExactly(header);
-        return Parse(header, rest - header.Length);
+        return Parse(header, rest - header.Length, out metadata);
     }
 
     /// <summary>Parses the tensors, in the order of their bytes.</summary>
     /// <param name="json">The header's UTF-8 text.</param>
     /// <param name="dataLength">How many bytes follow the header.</param>
     /// <exception cref="InvalidDataException">The header breaks a rule; the message names the tensor.</exception>
-    public static IReadOnlyList<SafetensorsEntry> Parse(ReadOnlyMemory<byte> json, long dataLength)
+    public static IReadOnlyList<SafetensorsEntry> Parse(ReadOnlyMemory<byte> json, long dataLength) => Parse(json, dataLength, out _);
+
+    private static List<SafetensorsEntry> Parse(ReadOnlyMemory<byte> json, long dataLength, out IReadOnlyDictionary<string, string> metadata)
     {
-        List<SafetensorsEntry> entries = JsonFile.Read(json, "The safetensors header", ParseEntries);
+        (List<SafetensorsEntry> entries, metadata) = JsonFile.Read(json, "The safetensors header", root => (ParseEntries(root), ParseMetadata(root)), MaximumTensors + 1);
         entries.Sort((a, b) => a.Begin != b.Begin ? a.Begin.CompareTo(b.Begin) : a.End.CompareTo(b.End));
         CheckOffsets(entries, dataLength);
         return entries;
@@ -65,6 +79,17 @@ internal static class SafetensorsHeader
         return entries;
     }
 
+    private static Dictionary<string, string> ParseMetadata(JsonElement root)
+    {
+        Dictionary<string, string> metadata = [];
+        if (root.TryGetProperty(MetadataName, out JsonElement element) && element.ValueKind == JsonValueKind.Object)
+        {
+            foreach (JsonProperty property in element.EnumerateObject().Where(property => property.Value.ValueKind == JsonValueKind.String))
+                metadata.Add(property.Name, property.Value.GetString()!);
+        }
+        return metadata;
+    }
+
     private static SafetensorsEntry ParseEntry(string name, JsonElement element)
     {
         if (element.ValueKind != JsonValueKind.Object)
@@ -72,11 +97,13 @@ internal static class SafetensorsHeader
         if (!element.TryGetProperty("dtype", out var dtype) || dtype.ValueKind != JsonValueKind.String)
             throw Bad(name, "has no dtype");
         if (!SafetensorsTypes.TryGet(dtype.GetString()!, out var type, out int elementBytes))
-            throw Bad(name, $"has dtype '{dtype}', which is not one of {SafetensorsTypes.Names}");
+            throw Bad(name, $"has dtype '{Excerpt.Of(dtype.GetString()!)}', which is not one of {SafetensorsTypes.Names}");
         long[] shape = ParseNumbers(name, element, "shape");
         long[] offsets = ParseNumbers(name, element, "data_offsets");
         if (offsets.Length != 2 || offsets[0] > offsets[1])
-            throw Bad(name, $"has data_offsets [{string.Join(", ", offsets)}], expected a begin and an end not before it");
+            throw Bad(name, $"has data_offsets {Excerpt.Of($"[{string.Join(", ", offsets)}]")}, expected a begin and an end not before it");
+        if (shape.Length > MaximumDimensions)
+            throw Bad(name, $"has {shape.Length} dimensions, expected at most {MaximumDimensions}");
         if (CountBytes(shape, elementBytes) is not long bytes)
             throw Bad(name, $"has shape [{string.Join(", ", shape)}], which is larger than any stream");
         if (bytes != offsets[1] - offsets[0])
@@ -105,7 +132,7 @@ internal static class SafetensorsHeader
         var numbers = new long[array.GetArrayLength()];
         for (int i = 0; i < numbers.Length; i++)
             if (array[i].ValueKind != JsonValueKind.Number || !array[i].TryGetInt64(out numbers[i]) || numbers[i] < 0)
-                throw Bad(name, $"has {array[i]} in its {property}, expected a whole number that is not negative");
+                throw Bad(name, $"has {Excerpt.Of(array[i].GetRawText())} in its {property}, expected a whole number that is not negative");
         return numbers;
     }
 
@@ -119,5 +146,5 @@ internal static class SafetensorsHeader
         return (long)bytes;
     }
 
-    private static InvalidDataException Bad(string name, string what) => new($"Tensor '{name}' {what}.");
+    private static InvalidDataException Bad(string name, string what) => new($"Tensor '{Excerpt.Of(name, 200)}' {what}.");
 }

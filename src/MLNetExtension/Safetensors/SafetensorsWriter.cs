@@ -10,7 +10,8 @@ internal static class SafetensorsWriter
     /// <summary>Writes header and data.</summary>
     /// <param name="tensors">Names and tensors, of any strides, on any device, in the order of the file.</param>
     /// <param name="stream">It need not seek.</param>
-    public static void Write(IReadOnlyList<(string Name, Tensor Tensor)> tensors, Stream stream)
+    /// <param name="metadata">Texts to put beside the tensors, by name. Default: none.</param>
+    public static void Write(IReadOnlyList<(string Name, Tensor Tensor)> tensors, Stream stream, IReadOnlyDictionary<string, string>? metadata = null)
     {
         var entries = new List<SafetensorsEntry>(tensors.Count);
         long at = 0;
@@ -21,7 +22,7 @@ internal static class SafetensorsWriter
             at = end;
         }
 
-        byte[] header = WriteHeader(entries);
+        byte[] header = WriteHeader(entries, metadata);
         Span<byte> prefix = stackalloc byte[SafetensorsHeader.PrefixBytes];
         BinaryPrimitives.WriteUInt64LittleEndian(prefix, (ulong)header.Length);
         stream.Write(prefix);
@@ -32,8 +33,9 @@ internal static class SafetensorsWriter
 
     /// <summary>Makes the header's text.</summary>
     /// <param name="entries">The tensors in the order of their bytes.</param>
+    /// <param name="metadata">Texts to put beside the tensors, by name. Default: none.</param>
     /// <returns>UTF-8, a multiple of eight bytes long.</returns>
-    public static byte[] WriteHeader(IEnumerable<SafetensorsEntry> entries)
+    public static byte[] WriteHeader(IEnumerable<SafetensorsEntry> entries, IReadOnlyDictionary<string, string>? metadata = null)
     {
         using MemoryStream stream = new();
         using (Utf8JsonWriter writer = new(stream))
@@ -41,6 +43,8 @@ internal static class SafetensorsWriter
             writer.WriteStartObject();
             writer.WriteStartObject(SafetensorsHeader.MetadataName);
             writer.WriteString("format", "pt");
+            foreach ((string name, string text) in metadata ?? new Dictionary<string, string>())
+                writer.WriteString(name, text);
             writer.WriteEndObject();
             foreach (SafetensorsEntry entry in entries)
             {

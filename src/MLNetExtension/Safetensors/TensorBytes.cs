@@ -22,6 +22,22 @@ internal static class TensorBytes
     public static void Read(Tensor tensor, ScalarType type, Stream stream) =>
         ForEachPiece(tensor, piece => piece.copy_(ReadPiece(piece, type, stream)));
 
+    /// <summary>Fills the tensor's elements as <see cref="Read"/> does, from a stranger's file: infinite elements and such that are no numbers are refused.</summary>
+    /// <param name="tensor">Any shape, strides, floating-point type and device.</param>
+    /// <param name="entry">The tensor in the file.</param>
+    /// <param name="stream">Positioned at the first element.</param>
+    /// <param name="path">The file, for messages.</param>
+    /// <exception cref="InvalidDataException">An element is not finite, or is too large for the tensor's type.</exception>
+    /// <exception cref="EndOfStreamException">The stream ends before the tensor is full.</exception>
+    public static void ReadFinite(Tensor tensor, SafetensorsEntry entry, Stream stream, string path) => ForEachPiece(tensor, piece =>
+    {
+        // In the tensor's type, because a large float64 is infinite in float32.
+        Tensor next = ReadPiece(piece, entry.Type, stream).to(piece.dtype);
+        if (!next.isfinite().all().item<bool>())
+            throw new InvalidDataException($"{path}: the tensor '{entry.Name}' holds an element that is NaN or infinite in {SafetensorsTypes.NameOf(piece.dtype)}, expected finite numbers.");
+        piece.copy_(next);
+    });
+
     /// <summary>Whether the stream holds the tensor's elements, once converted to its type.</summary>
     /// <param name="tensor">Any shape, strides, type and device.</param>
     /// <param name="type">The type of the elements in the stream.</param>

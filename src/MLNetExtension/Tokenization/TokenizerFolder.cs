@@ -1,3 +1,4 @@
+using MLNetExtension.Files;
 using MLNetExtension.Tokenization.HuggingFace;
 using MLNetExtension.Tokenization.SentencePiece;
 
@@ -17,7 +18,7 @@ public static class TokenizerFolder
     /// <returns>The tokenizer, which is a <see cref="Microsoft.ML.Tokenizers.Tokenizer"/> too.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="folder"/> is null.</exception>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
-    /// <exception cref="InvalidDataException">The folder has no tokenizer, or a file is damaged; the message names it.</exception>
+    /// <exception cref="InvalidDataException">The folder has no tokenizer, or a file is damaged, longer than 100 MB or not a regular file; the message names it.</exception>
     /// <exception cref="NotSupportedException">A file has what this library does not know; the message names it.</exception>
     public static ILanguageTokenizer Load(string folder) => Open(folder).Tokenizer;
 
@@ -35,7 +36,7 @@ public static class TokenizerFolder
         try
         {
             IEnumerable<string> names = Known.Where(name => File.Exists(Path.Combine(folder, name)));
-            return Open([.. names.Select(name => new TokenizerFile(name, File.ReadAllBytes(Path.Combine(folder, name))))]);
+            return Open([.. names.Select(name => new TokenizerFile(name, RegularFile.ReadAllBytes(Path.Combine(folder, name), JsonFile.MaximumBytes)))]);
         }
         catch (InvalidDataException error)
         {

@@ -1,5 +1,6 @@
 using Microsoft.ML;
 using MLNetExtension;
+using MLNetExtension.Files;
 using Samples.Errors;
 using Samples.Text;
 
@@ -20,7 +21,8 @@ internal sealed record TrainedModel(ITransformer Transformer, RowKind Kind) : ID
         mlContext.CausalLanguageModeling.RegisterLoader();
         try
         {
-            ITransformer model = mlContext.Model.Load(file, out DataViewSchema schema);
+            using FileStream stream = RegularFile.OpenRead(file);
+            ITransformer model = mlContext.Model.Load(stream, out DataViewSchema schema);
             return new TrainedModel(model, RowDataView.KindOf(schema));
         }
         catch (Exception e) when (TorchSetup.Explain(e) is null)

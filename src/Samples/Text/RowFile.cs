@@ -17,7 +17,7 @@ internal static class RowFile
     }
 
     /// <summary>Reads rows from .csv and .tsv (with a header), .jsonl and .ndjson (an object per line), or else plain text (a row per line). Rows without text are left out and counted.</summary>
-    /// <exception cref="UserErrorException">The file or a column is missing, a row is not text, or there is no row; the message names file and row.</exception>
+    /// <exception cref="UserErrorException">The file or a column is missing, the file is a pipe or a device, a row is not text, or there is no row; the message names file and row.</exception>
     public static RowSet Read(string file, RowColumns columns)
     {
         if (Directory.Exists(file))
@@ -27,6 +27,10 @@ internal static class RowFile
         try
         {
             return Collect(file, Open(file, columns));
+        }
+        catch (InvalidDataException e)
+        {
+            throw new UserErrorException(e.Message);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -1,4 +1,5 @@
 using System.Text;
+using MLNetExtension.Files;
 
 namespace Samples.Text;
 
@@ -12,7 +13,8 @@ internal static class StrictUtf8
     private static readonly Encoding _encoding = Encoding.GetEncoding("utf-8", EncoderFallback.ReplacementFallback, new DecoderReplacementFallback("\uFFFF"));
 
     /// <summary>Opens a text file; a byte order mark selects UTF-16 or UTF-32.</summary>
-    public static StreamReader Open(string file) => new(file, _encoding, detectEncodingFromByteOrderMarks: true);
+    /// <exception cref="InvalidDataException">It is empty or not a regular file.</exception>
+    public static StreamReader Open(string file) => new(RegularFile.OpenRead(file), _encoding, detectEncodingFromByteOrderMarks: true);
 
     /// <summary>Says why a string that was read is not text; null if it is.</summary>
     public static string? FindFault(string text) =>

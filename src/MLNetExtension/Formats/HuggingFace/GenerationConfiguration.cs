@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using MLNetExtension.Files;
 
 namespace MLNetExtension.Formats.HuggingFace;
 
@@ -12,7 +13,7 @@ internal sealed class GenerationConfiguration
     /// <summary>Reads the ids.</summary>
     /// <param name="file">The object in <c>generation_config.json</c>; null where there is none.</param>
     /// <param name="configuration">The object in <c>config.json</c>; null where there is none.</param>
-    /// <exception cref="InvalidDataException">An id is not a whole number.</exception>
+    /// <exception cref="InvalidDataException">An id is not a whole number from 0 on; the message names the file.</exception>
     public GenerationConfiguration(JsonObject? file, JsonObject? configuration)
     {
         (_file, _configuration) = (file, configuration);
@@ -40,13 +41,18 @@ internal sealed class GenerationConfiguration
         return json;
     }
 
-    private int[] ReadIds(string key) => (_file?[key] ?? _configuration?[key]) switch
+    private int[] ReadIds(string key)
     {
-        null => [],
-        JsonArray list => [.. list.Select(id => ReadId(key, id))],
-        JsonNode id => [ReadId(key, id)],
-    };
+        string where = $"{(_file?[key] is null ? HuggingFaceConfiguration.FileName : FileName)}: '{key}'";
+        return (_file?[key] ?? _configuration?[key]) switch
+        {
+            null => [],
+            JsonArray list => [.. list.Select(id => ReadId(where, id))],
+            JsonNode id => [ReadId(where, id)],
+        };
+    }
 
-    private static int ReadId(string key, JsonNode? node) => node is JsonValue value && value.TryGetValue(out int id) ? id
-        : throw new InvalidDataException($"'{key}' is {node?.ToJsonString() ?? "null"}, expected a whole number or a list of them.");
+    // One more is the size of a vocabulary, a number still.
+    private static int ReadId(string where, JsonNode? node) => node is JsonValue value && value.TryGetValue(out int id) && id is >= 0 and < int.MaxValue ? id
+        : throw new InvalidDataException($"{where} is {Excerpt.Of(node?.ToJsonString() ?? "null")}, expected a whole number or a list of them, each from 0 to {int.MaxValue - 1}.");
 }

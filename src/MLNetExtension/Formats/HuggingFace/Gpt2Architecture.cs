@@ -8,7 +8,7 @@ namespace MLNetExtension.Formats.HuggingFace;
 /// <summary>GPT-2's files, whose matrices are the transposes of linear layers' weights.</summary>
 internal sealed class Gpt2Architecture(Gpt2Configuration configuration) : IArchitecture
 {
-    private readonly int _width = configuration.Width, _inner = configuration.InnerWidth;
+    private readonly long _width = configuration.Width, _inner = configuration.InnerWidth;
 
     // The oldest published files have no prefix.
     public IReadOnlyList<string> Prefixes { get; } = ["transformer.", ""];
@@ -44,6 +44,8 @@ internal sealed class Gpt2Architecture(Gpt2Configuration configuration) : IArchi
     public int ContextLength => configuration.ContextLength;
 
     public int VocabularySize => configuration.VocabularySize;
+
+    public IEnumerable<(string Name, long[] Shape)> Parameters => Gpt2Parameters.List(configuration);
 
     public CausalLanguageModel CreateModel(ScalarType dtype) => Gpt2Model.CreateUninitialized(configuration, dtype);
 

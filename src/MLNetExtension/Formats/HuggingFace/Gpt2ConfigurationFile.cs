@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using MLNetExtension.Files;
+using MLNetExtension.Models;
 using MLNetExtension.Models.Gpt2;
 
 namespace MLNetExtension.Formats.HuggingFace;
@@ -12,16 +13,16 @@ internal static class Gpt2ConfigurationFile
 
     public static Gpt2Configuration Read(JsonObjectReader reader)
     {
-        int width = reader.GetInteger("n_embd"), heads = reader.GetInteger("n_head");
+        int width = reader.GetInteger("n_embd", maximum: Gpt2Configuration.MaximumWidth), heads = reader.GetInteger("n_head");
         if (width % heads != 0)
             throw new InvalidDataException($"{reader.Name}: 'n_head' is {heads}, which does not divide 'n_embd', {width}.");
-        double dropout = Share(reader, "resid_pdrop"), embeddingDropout = Share(reader, "embd_pdrop");
+        double dropout = ReadShare(reader, "resid_pdrop"), embeddingDropout = ReadShare(reader, "embd_pdrop");
         if (dropout != embeddingDropout)
             throw new NotSupportedException($"{reader.Name}: 'embd_pdrop' is {embeddingDropout} and 'resid_pdrop' {dropout}; only equal ones are supported.");
         reader.Require("scale_attn_weights", "true");
         reader.Require("scale_attn_by_inverse_layer_idx", "false");
         reader.Require("reorder_and_upcast_attn", "false");
-        _ = reader.FindNumber("initializer_range");       // it matters only to a model without weights
+        _ = reader.FindNumber("initializer_range", SafeRanges.StandardDeviation);       // it matters only to a model without weights
         return new Gpt2Configuration(
             reader.GetInteger("vocab_size"),
             reader.GetInteger("n_positions"),
@@ -31,8 +32,8 @@ internal static class Gpt2ConfigurationFile
             dropout,
             FeedForwardWidth: reader.FindInteger("n_inner") ?? 0,
             Activation: reader.GetChoice("activation_function", ActivationNames.All, "gelu_new"),
-            NormEpsilon: reader.GetNumber("layer_norm_epsilon", 1e-5),
-            AttentionDropout: Share(reader, "attn_pdrop"),
+            NormEpsilon: reader.GetNumber("layer_norm_epsilon", SafeRanges.NormEpsilon, 1e-5),
+            AttentionDropout: ReadShare(reader, "attn_pdrop"),
             TiedHead: reader.GetBoolean("tie_word_embeddings", true));
     }
 
@@ -56,9 +57,5 @@ internal static class Gpt2ConfigurationFile
         json["tie_word_embeddings"] = configuration.TiedHead;
     }
 
-    private static double Share(JsonObjectReader reader, string key)
-    {
-        double share = reader.GetNumber(key, DefaultDropout);
-        return share is >= 0 and < 1 ? share : throw new InvalidDataException($"{reader.Name}: '{key}' is {share}, expected 0 to below 1.");
-    }
+    private static double ReadShare(JsonObjectReader reader, string key) => reader.GetNumber(key, NumberRange.Share, DefaultDropout);
 }

@@ -64,16 +64,26 @@ internal sealed class HuggingFaceModel : IDisposable
     /// <summary>The object to write to <c>generation_config.json</c>.</summary>
     internal JsonObject GenerationJson => _generation.ToJson();
 
+    /// <summary>Reads what a configuration says of a model, without creating it.</summary>
+    /// <param name="configuration">What <see cref="ConfigurationJson"/> gave.</param>
+    /// <param name="generation">What <see cref="GenerationJson"/> gave.</param>
+    /// <exception cref="NotSupportedException">The model type or an option is not supported; the message names it.</exception>
+    /// <exception cref="InvalidDataException">A key is missing or has a value that is not allowed.</exception>
+    internal static PublishedDescription Describe(JsonObject configuration, JsonObject generation)
+    {
+        using JsonDocument document = JsonDocument.Parse(configuration.ToJsonString());
+        return new PublishedDescription(HuggingFaceConfiguration.Read(document.RootElement, HuggingFaceConfiguration.FileName), new GenerationConfiguration(generation, configuration));
+    }
+
     /// <summary>Creates a model from its configuration, with uninitialized weights.</summary>
     /// <param name="configuration">What <see cref="ConfigurationJson"/> gave.</param>
     /// <param name="generation">What <see cref="GenerationJson"/> gave.</param>
     /// <exception cref="NotSupportedException">The model type or an option is not supported; the message names it.</exception>
-    /// <exception cref="InvalidDataException">A key is missing or has a value of the wrong kind.</exception>
+    /// <exception cref="InvalidDataException">A key is missing or has a value that is not allowed.</exception>
     internal static HuggingFaceModel CreateUninitialized(JsonObject configuration, JsonObject generation)
     {
-        using JsonDocument document = JsonDocument.Parse(configuration.ToJsonString());
-        ScalarType dtype = configuration["torch_dtype"]?.GetValue<string>() == "bfloat16" ? ScalarType.BFloat16 : ScalarType.Float32;
-        return new HuggingFaceModel(HuggingFaceConfiguration.Read(document.RootElement, HuggingFaceConfiguration.FileName).CreateModel(dtype), configuration, generation);
+        bool isHalf = configuration["torch_dtype"] is JsonValue value && value.TryGetValue(out string? name) && name == "bfloat16";
+        return new HuggingFaceModel(Describe(configuration, generation).Architecture.CreateModel(isHalf ? ScalarType.BFloat16 : ScalarType.Float32), configuration, generation);
     }
 
     /// <summary>Reads a model from a folder. Sizes, names and shapes are checked against one another before any weight is allocated.</summary>
@@ -86,11 +96,10 @@ internal sealed class HuggingFaceModel : IDisposable
     /// <exception cref="InvalidDataException">A file is damaged, or the files contradict one another.</exception>
     public static HuggingFaceModel Load(string folder, ScalarType dtype = ScalarType.Float32)
     {
-        string path = FindConfiguration(folder), generationPath = Path.Combine(folder, GenerationConfiguration.FileName);
-        JsonObject configuration = ReadObject(path);
-        IArchitecture architecture = JsonFile.Read(path, root => HuggingFaceConfiguration.Read(root, path));
+        (IArchitecture architecture, JsonObject configuration, JsonObject? generation) = ReadFiles(folder);
+        // Read for its errors, which come before the weights.
+        _ = new GenerationConfiguration(generation, configuration);
         HuggingFaceWeights weights = new(architecture, SafetensorsFolder.Open(folder));
-        JsonObject? generation = File.Exists(generationPath) ? ReadObject(generationPath) : null;
         CausalLanguageModel model = architecture.CreateModel(dtype);
         try
         {
@@ -116,9 +125,8 @@ internal sealed class HuggingFaceModel : IDisposable
     /// <exception cref="InvalidDataException">The configuration is damaged.</exception>
     internal static PublishedDescription ReadDescription(string folder)
     {
-        string path = FindConfiguration(folder), generation = Path.Combine(folder, GenerationConfiguration.FileName);
-        IArchitecture architecture = JsonFile.Read(path, root => HuggingFaceConfiguration.Read(root, path));
-        return new PublishedDescription(architecture, new GenerationConfiguration(File.Exists(generation) ? ReadObject(generation) : null, ReadObject(path)));
+        (IArchitecture architecture, JsonObject configuration, JsonObject? generation) = ReadFiles(folder);
+        return new PublishedDescription(architecture, new GenerationConfiguration(generation, configuration));
     }
 
     /// <summary>Writes the model into a folder. What was there under the same names is replaced once everything is written; an interrupted save leaves no <c>config.json</c>, or the old files.</summary>
@@ -156,6 +164,13 @@ internal sealed class HuggingFaceModel : IDisposable
     /// <summary>Frees the model.</summary>
     public void Dispose() => Model.Dispose();
 
+    private static (IArchitecture Architecture, JsonObject Configuration, JsonObject? Generation) ReadFiles(string folder)
+    {
+        string path = FindConfiguration(folder), generation = Path.Combine(folder, GenerationConfiguration.FileName);
+        (IArchitecture architecture, JsonObject configuration) = JsonFile.Read(path, root => (HuggingFaceConfiguration.Read(root, path), ToObject(root, path)));
+        return (architecture, configuration, File.Exists(generation) ? JsonFile.Read(generation, root => ToObject(root, generation)) : null);
+    }
+
     private static string FindConfiguration(string folder)
     {
         ArgumentNullException.ThrowIfNull(folder);
@@ -169,10 +184,10 @@ internal sealed class HuggingFaceModel : IDisposable
 
     private static void Copy(string path, Stream stream)
     {
-        using FileStream file = File.OpenRead(path);
+        using FileStream file = RegularFile.OpenRead(path);
         file.CopyTo(stream);
     }
 
-    private static JsonObject ReadObject(string path) => JsonFile.Read(path, root => root.ValueKind == JsonValueKind.Object ? JsonObject.Create(root.Clone())!
-        : throw new InvalidDataException($"{path} is not a JSON object."));
+    private static JsonObject ToObject(JsonElement root, string path) => root.ValueKind == JsonValueKind.Object ? JsonObject.Create(root.Clone())!
+        : throw new InvalidDataException($"{path} is not a JSON object.");
 }

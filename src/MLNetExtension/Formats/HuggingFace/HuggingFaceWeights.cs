@@ -1,3 +1,4 @@
+using MLNetExtension.Files;
 using MLNetExtension.Models;
 using MLNetExtension.Safetensors;
 using TorchSharp.Modules;
@@ -38,7 +39,7 @@ internal sealed class HuggingFaceWeights
             if (architecture.IsComputed(name))
                 continue;
             if (entry.Name != HeadName)
-                throw new InvalidDataException($"The weights in {where} hold the tensor '{entry.Name}', which this model does not have.");
+                throw new InvalidDataException($"The weights in {where} hold the tensor '{Excerpt.Of(entry.Name)}', which this model does not have.");
             _tiedCopy = architecture.Tensors.First();
             Check(where, entry, _tiedCopy.Shape);
         }
@@ -46,7 +47,7 @@ internal sealed class HuggingFaceWeights
 
     /// <summary>Fills a model's parameters, a piece of a tensor at a time.</summary>
     /// <param name="model">A model of the architecture.</param>
-    /// <exception cref="InvalidDataException">Tied weights are stored twice and differ.</exception>
+    /// <exception cref="InvalidDataException">A weight is not finite, or tied weights are stored twice and differ.</exception>
     public void Fill(CausalLanguageModel model)
     {
         using var scope = NewDisposeScope();
@@ -59,7 +60,7 @@ internal sealed class HuggingFaceWeights
                 if (!_tensors.TryGetValue(entry.Name, out HuggingFaceTensor? tensor))
                     continue;
                 stream.Position = file.DataStart + entry.Begin;
-                TensorBytes.Read(tensor.CreateView(parameters), entry.Type, stream);
+                TensorBytes.ReadFinite(tensor.CreateView(parameters), entry, stream, file.Path);
             }
         }
         if (_tiedCopy is not null)
@@ -79,7 +80,7 @@ internal sealed class HuggingFaceWeights
     private static void Check(string where, SafetensorsEntry entry, long[] shape)
     {
         if (!entry.Shape.SequenceEqual(shape))
-            throw new InvalidDataException($"The tensor '{entry.Name}' in {where} is {entry.Description}, but the configuration asks for [{string.Join(", ", shape)}].");
+            throw new InvalidDataException($"The tensor '{entry.Name}' in {where} is {Excerpt.Of(entry.Description)}, but the configuration asks for [{string.Join(", ", shape)}].");
         if (entry.Type is not (ScalarType.Float64 or ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16))
             throw new InvalidDataException($"The tensor '{entry.Name}' in {where} is {entry.Description}; expected F64, F32, F16 or BF16.");
     }

@@ -13,6 +13,9 @@ internal interface IArchitecture
     /// <summary>The tensors of its files, in the order in which they are written. Created one by one: a damaged configuration may claim any number of layers.</summary>
     IEnumerable<HuggingFaceTensor> Tensors { get; }
 
+    /// <summary>The parameters of the network, with their shapes, under the names of its modules. Created one by one, as <see cref="Tensors"/> are.</summary>
+    IEnumerable<(string Name, long[] Shape)> Parameters { get; }
+
     /// <summary>Most positions of a row.</summary>
     int ContextLength { get; }
 

@@ -31,6 +31,8 @@ internal sealed class LlamaArchitecture(LlamaConfiguration configuration) : IArc
 
     public int VocabularySize => configuration.VocabularySize;
 
+    public IEnumerable<(string Name, long[] Shape)> Parameters => LlamaParameters.List(configuration);
+
     public CausalLanguageModel CreateModel(ScalarType dtype) => LlamaModel.CreateUninitialized(configuration, dtype);
 
     public bool IsComputed(string name) => name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal);

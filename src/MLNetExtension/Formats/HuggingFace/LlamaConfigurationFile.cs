@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using MLNetExtension.Files;
+using MLNetExtension.Models;
 using MLNetExtension.Models.Layers;
 using MLNetExtension.Models.Llama;
 
@@ -18,6 +19,16 @@ internal static class LlamaConfigurationFile
         int layers = reader.GetInteger("num_hidden_layers"), heads = reader.GetInteger("num_attention_heads"), width = reader.GetInteger("hidden_size");
         if (layers > MaximumLayers)
             throw new InvalidDataException($"{reader.Name}: 'num_hidden_layers' is {layers}, expected at most {MaximumLayers}.");
+        int? headWidth = reader.FindInteger("head_dim") ?? family.HeadWidth;
+        if (headWidth is null && width % heads != 0)
+            throw new InvalidDataException($"{reader.Name}: 'num_attention_heads' is {heads}, which does not divide 'hidden_size', {width}, and there is no 'head_dim'.");
+        if (headWidth is { } odd && odd % 2 != 0)
+            throw new InvalidDataException($"{reader.Name}: 'head_dim' is {odd}, expected an even number: coordinates are rotated in pairs.");
+        // Written as null, it means the number of query heads; not written, the family's default.
+        int keyValueHeads = reader.FindInteger("num_key_value_heads") ?? (reader.Contains("num_key_value_heads") ? heads : family.KeyValueHeads ?? heads);
+        if (heads % keyValueHeads != 0)
+            throw new InvalidDataException($"{reader.Name}: by 'num_key_value_heads', KeyValueHeads is {keyValueHeads}, which does not divide the {heads} Heads.");
+        int experts = family.HasExperts ? reader.GetInteger("num_local_experts", 8) : 0;
         int[] unrotated = family.HasUnrotatedLayers ? LlamaLayerKeys.ReadUnrotated(reader, layers) : [];
         (int? window, int[]? sliding) = LlamaLayerKeys.ReadWindow(reader, family, layers, unrotated);
         bool attentionBias = family.HasAttentionBiasKey && reader.GetBoolean("attention_bias", false);
@@ -34,11 +45,10 @@ internal static class LlamaConfigurationFile
             Width = width,
             FeedForwardWidth = reader.GetInteger("intermediate_size"),
             Heads = heads,
-            // Written as null, it means the number of query heads; not written, the family's default.
-            KeyValueHeads = reader.FindInteger("num_key_value_heads") ?? (reader.Contains("num_key_value_heads") ? heads : family.KeyValueHeads ?? heads),
-            HeadWidth = reader.FindInteger("head_dim") ?? family.HeadWidth ?? width / heads,
+            KeyValueHeads = keyValueHeads,
+            HeadWidth = headWidth ?? width / heads,
             Activation = reader.GetChoice("hidden_act", ActivationNames.All, "silu"),
-            NormEpsilon = reader.GetNumber("rms_norm_eps", family.NormEpsilon),
+            NormEpsilon = reader.GetNumber("rms_norm_eps", SafeRanges.NormEpsilon, family.NormEpsilon),
             TiedHead = reader.GetBoolean("tie_word_embeddings", family.TiedHead),
             QueryKeyValueBias = family.QueryKeyValueBias || attentionBias,
             AttentionOutputBias = attentionBias,
@@ -49,12 +59,12 @@ internal static class LlamaConfigurationFile
             UnrotatedLayers = unrotated,
             SlidingWindow = window,
             SlidingLayers = sliding,
-            AttentionDropout = reader.GetNumber("attention_dropout", 0),
-            InitialStandardDeviation = reader.GetNumber("initializer_range", 0.02),
-            Experts = family.HasExperts ? reader.GetInteger("num_local_experts", 8) : 0,
-            ExpertsPerToken = family.HasExperts ? reader.GetInteger("num_experts_per_tok", 2) : 2,
+            AttentionDropout = reader.GetNumber("attention_dropout", NumberRange.Share, 0),
+            InitialStandardDeviation = reader.GetNumber("initializer_range", SafeRanges.StandardDeviation, 0.02),
+            Experts = experts,
+            ExpertsPerToken = family.HasExperts ? reader.GetInteger("num_experts_per_tok", 2, maximum: experts) : 2,
             // Hugging Face's Mixtral adds the balance loss only where it is to return the router's logits.
-            RouterBalanceCoefficient = family.HasExperts && reader.GetBoolean("output_router_logits", false) ? reader.GetNumber("router_aux_loss_coef", 0.001) : 0,
+            RouterBalanceCoefficient = family.HasExperts && reader.GetBoolean("output_router_logits", false) ? reader.GetNumber("router_aux_loss_coef", SafeRanges.Coefficient, 0.001) : 0,
         };
         try
         {

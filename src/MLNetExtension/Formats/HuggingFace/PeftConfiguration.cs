@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using MLNetExtension.Files;
+using MLNetExtension.Models;
 using MLNetExtension.Models.Lora;
 
 namespace MLNetExtension.Formats.HuggingFace;
@@ -10,6 +11,9 @@ internal static class PeftConfiguration
     public const string FileName = "adapter_config.json";
 
     private const string AllLinear = "all-linear";
+
+    // Each is looked for among all layers.
+    private const int MaximumTargets = 10_000;
 
     /// <summary>
     /// Keys that do not change what adapters compute: names, origin and initialization. <c>fan_in_fan_out</c> is among them, because the model tells whether a weight is transposed;
@@ -61,12 +65,13 @@ internal static class PeftConfiguration
         LoraOptions options = new()
         {
             Rank = reader.GetInteger("r"),
-            Alpha = reader.GetNumber("lora_alpha"),
-            Dropout = reader.GetNumber("lora_dropout", 0),
+            Alpha = reader.GetNumber("lora_alpha", SafeRanges.Scaling),
+            Dropout = reader.GetNumber("lora_dropout", NumberRange.Share, 0),
             RankStabilized = reader.GetBoolean("use_rslora", false),
             TargetModules = reader.GetStrings("target_modules") switch
             {
-                { IsArray: true, Strings: var names } => names,
+                { IsArray: true, Strings: var names } => names.Count <= MaximumTargets ? names
+                    : throw new InvalidDataException($"{reader.Name}: 'target_modules' has {names.Count} names, expected at most {MaximumTargets}."),
                 { Strings: [AllLinear] } => ["*"],
                 _ => [],
             },

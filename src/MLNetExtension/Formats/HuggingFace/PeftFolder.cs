@@ -55,12 +55,13 @@ internal sealed class PeftFolder
         }
         catch (ArgumentException exception)
         {
-            throw new InvalidDataException($"{path}: {exception.Message}", exception);
+            throw new InvalidDataException($"{path}: {Excerpt.OfSentence(exception)}", exception);
         }
     }
 
     /// <summary>Loads the adapters' weights from the file.</summary>
     /// <param name="adapters">The adapters of <see cref="Modules"/>.</param>
+    /// <exception cref="InvalidDataException">A weight is not finite.</exception>
     public void Fill(IReadOnlyList<(AdaptableModule Module, LowRankAdapter Adapter)> adapters)
     {
         Dictionary<string, Tensor> tensors = Tensors(adapters).ToDictionary();
@@ -68,7 +69,7 @@ internal sealed class PeftFolder
         foreach (SafetensorsEntry entry in _weights.Entries)
         {
             stream.Position = _weights.DataStart + entry.Begin;
-            TensorBytes.Read(tensors[entry.Name], entry.Type, stream);
+            TensorBytes.ReadFinite(tensors[entry.Name], entry, stream, _weights.Path);
         }
     }
 
@@ -98,7 +99,7 @@ internal sealed class PeftFolder
             Check(entries, NameOfB(module), [module.Rows, Options.Rank]);
         }
         if (entries.Count > 0)
-            throw new InvalidDataException($"{_weights.Path} holds the tensor '{entries.Keys.Min(StringComparer.Ordinal)}', which is of no adapter that {PeftConfiguration.FileName} names. {AdaptableModule.ListNames(all)}");
+            throw new InvalidDataException($"{_weights.Path} holds the tensor '{Excerpt.Of(entries.Keys.Min(StringComparer.Ordinal)!)}', which is of no adapter that {PeftConfiguration.FileName} names. {AdaptableModule.ListNames(all)}");
     }
 
     private void Check(Dictionary<string, SafetensorsEntry> entries, string name, long[] shape)

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using MLNetExtension.Files;
+using MLNetExtension.Models;
 using MLNetExtension.Models.Layers;
 using MLNetExtension.Models.Llama;
 
@@ -17,15 +18,15 @@ internal static class RotaryScalingFile
         ["linear"] = (reader, _) => new RotaryScaling.Linear(Factor(reader)),
         ["dynamic"] = (reader, _) => new RotaryScaling.Dynamic(Factor(reader)),
         ["llama3"] = (reader, _) => new RotaryScaling.Llama3(
-            Factor(reader), reader.GetNumber("low_freq_factor"), reader.GetNumber("high_freq_factor"), reader.GetInteger("original_max_position_embeddings")),
+            Factor(reader), reader.GetNumber("low_freq_factor", SafeRanges.Scaling), HighFrequencyFactor(reader), reader.GetInteger("original_max_position_embeddings")),
         ["yarn"] = (reader, contextLength) => new RotaryScaling.Yarn(
-            Factor(reader), reader.GetInteger("original_max_position_embeddings", contextLength), reader.GetNumber("beta_fast", 32), reader.GetNumber("beta_slow", 1),
-            reader.FindNumber("attention_factor"), reader.GetBoolean("truncate", true)),
+            Factor(reader), reader.GetInteger("original_max_position_embeddings", contextLength), reader.GetNumber("beta_fast", SafeRanges.Scaling, 32),
+            reader.GetNumber("beta_slow", SafeRanges.Scaling, 1), reader.FindNumber("attention_factor", SafeRanges.Scaling), reader.GetBoolean("truncate", true)),
     };
 
     public static (double Theta, RotaryScaling? Scaling) Read(JsonObjectReader reader, double defaultTheta, int contextLength)
     {
-        double theta = reader.GetNumber("rope_theta", defaultTheta);
+        double theta = reader.GetNumber("rope_theta", SafeRanges.RotaryBase, defaultTheta);
         JsonObjectReader? older = reader.FindObject("rope_scaling"), newer = reader.FindObject("rope_parameters");
         if (older is not null && newer is not null)
             throw new InvalidDataException($"{reader.Name}: 'rope_scaling' and 'rope_parameters' are both given; expected one of them.");
@@ -33,7 +34,7 @@ internal static class RotaryScalingFile
             return (theta, null);
         if (newer is not null)
         {
-            theta = newer.GetNumber("rope_theta", theta);
+            theta = newer.GetNumber("rope_theta", SafeRanges.RotaryBase, theta);
             newer.Require("partial_rotary_factor", "1.0");
         }
 
@@ -93,9 +94,9 @@ internal static class RotaryScalingFile
         return JsonNode.Parse(text.AsSpan().ContainsAny(".E") ? text : text + ".0")!;
     }
 
-    private static double Factor(JsonObjectReader reader)
-    {
-        double factor = reader.GetNumber("factor");
-        return factor > 0 ? factor : throw new InvalidDataException($"{reader.Name}: 'factor' is {factor}, expected more than 0.");
-    }
+    private static double Factor(JsonObjectReader reader) => reader.GetNumber("factor", SafeRanges.Scaling);
+
+    // What lies between the two is blended by the share of the way from one to the other.
+    private static double HighFrequencyFactor(JsonObjectReader reader) =>
+        reader.GetNumber("high_freq_factor", SafeRanges.Scaling with { Minimum = reader.GetNumber("low_freq_factor"), IsOpen = true });
 }

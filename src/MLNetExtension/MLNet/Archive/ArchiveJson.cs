@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using MLNetExtension.Files;
 
 namespace MLNetExtension.MLNet.Archive;
 
@@ -14,5 +15,7 @@ internal static class ArchiveJson
         Converters = { new JsonStringEnumConverter() },
         RespectRequiredConstructorParameters = true,
         RespectNullableAnnotations = true,
+        AllowDuplicateProperties = false,
+        MaxDepth = JsonFile.MaximumNesting,
     };
 }

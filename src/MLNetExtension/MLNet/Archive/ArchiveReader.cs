@@ -16,47 +16,64 @@ internal sealed class ArchiveReader
     public ArchiveReader(object loadContext)
     {
         _loadContext = loadContext;
-        ArchiveManifest? manifest = null;
-        Open(ArchiveManifest.Name, stream => manifest = Parse<ArchiveManifest>(stream));
-        _manifest = manifest!;
+        byte[] json = [];
+        Open(ArchiveManifest.Name, JsonFile.MaximumBytes, stream => json = ReadAll(stream, stream.Length));
+        _manifest = Parse<ArchiveManifest>(ArchiveManifest.Name, json);
         if (_manifest.FormatVersion > ArchiveManifest.CurrentVersion)
             throw new NotSupportedException($"This model was saved in format {_manifest.FormatVersion} by a later version of MLNetExtension; "
                 + $"this version reads formats up to {ArchiveManifest.CurrentVersion}. Update MLNetExtension to load it.");
+        if (_manifest.FormatVersion < 1 || _manifest.Entries.Any(entry => entry is null || !PlainFileName.Is(entry.Name) || entry.Length < 0))
+            throw Bad(ArchiveManifest.Name, "cannot be read: expected a format from 1 on, and entries with plain names and lengths from 0 on.");
     }
 
     /// <summary>The version of the layout that the archive has.</summary>
     public int FormatVersion => _manifest.FormatVersion;
 
+    /// <summary>Hashes the entries that the manifest lists, except one of a name: see <see cref="ArchiveManifest.HashOf"/>.</summary>
+    public string HashOfOthers(string name) => ArchiveManifest.HashOf(_manifest.Entries, name);
+
     /// <summary>Reads a JSON entry.</summary>
-    public T ReadJson<T>(string name)
+    /// <exception cref="InvalidDataException">The entry is missing, truncated, changed, or not valid.</exception>
+    public T ReadJson<T>(string name) => Parse<T>(name, ReadBytes(name));
+
+    /// <summary>Reads an entry of at most <see cref="JsonFile.MaximumBytes"/> whole.</summary>
+    /// <exception cref="InvalidDataException">The entry is missing, truncated, changed, or too long.</exception>
+    public byte[] ReadBytes(string name)
     {
-        T? value = default;
-        Read(name, (stream, _) => value = Parse<T>(stream));
-        return value!;
+        byte[] content = [];
+        Read(name, (stream, length) => content = ReadAll(stream, length), JsonFile.MaximumBytes);
+        return content;
     }
 
     /// <summary>Reads an entry from beginning to end, and checks that its bytes are those that were written.</summary>
     /// <param name="name">The entry's name.</param>
     /// <param name="read">Takes the stream and its length in bytes.</param>
-    /// <exception cref="InvalidDataException">The entry is missing, truncated, changed, or not what <paramref name="read"/> expects.</exception>
-    public void Read(string name, Action<Stream, long> read)
+    /// <param name="maximumBytes">The most bytes it may have, which is checked before it is unpacked. Default: any number.</param>
+    /// <exception cref="InvalidDataException">The entry is missing, truncated, changed, too long, or not what <paramref name="read"/> expects.</exception>
+    public void Read(string name, Action<Stream, long> read, long maximumBytes = long.MaxValue)
     {
         var expected = _manifest.Entries.FirstOrDefault(entry => entry.Name == name)
             ?? throw Bad(name, "is not listed in its manifest.");
-        Open(name, inner =>
+        Open(name, maximumBytes, inner =>
         {
-            if (inner.CanSeek && inner.Length != expected.Length)
-                throw new InvalidDataException($"it has {inner.Length} bytes, but {expected.Length} were written.");
+            if (inner.Length != expected.Length)
+                throw new InvalidDataException(WrongLength(inner.Length, expected.Length));
             using var stream = new HashingStream(inner);
             read(stream, expected.Length);
             stream.CopyTo(Stream.Null);
             if (stream.Hash != expected.Sha256)
                 throw new InvalidDataException("its bytes have been changed since they were written.");
-        });
+        }, expected.Length);
     }
 
-    private void Open(string name, Action<Stream> read)
+    // ML.NET unpacks a whole entry to the system's temporary folder before it gives the stream, so the length in the archive's directory, beyond which nothing is unpacked, is checked before.
+    private void Open(string name, long maximumBytes, Action<Stream> read, long? expectedBytes = null)
     {
+        long? length = ModelArchiveBridge.FindEntryLength(_loadContext, name);
+        if (length is not null && expectedBytes is not null && length != expectedBytes)
+            throw Bad(name, $"cannot be read: {WrongLength(length.Value, expectedBytes.Value)}");
+        if (length > maximumBytes)
+            throw Bad(name, $"cannot be read: it has {length} bytes, expected at most {maximumBytes}.");
         bool found;
         try
         {
@@ -71,7 +88,27 @@ internal sealed class ArchiveReader
             throw Bad(name, "is missing.");
     }
 
-    private static T Parse<T>(Stream stream) => JsonSerializer.Deserialize<T>(stream, ArchiveJson.Options) ?? throw new JsonException("it is null.");
+    private static string WrongLength(long length, long expected) => $"it has {length} bytes, but {expected} were written.";
 
-    private static InvalidDataException Bad(string name, string what) => new($"The saved model's entry '{name}' {what}");
+    private static byte[] ReadAll(Stream stream, long length)
+    {
+        byte[] content = new byte[length];
+        stream.ReadExactly(content);
+        return content;
+    }
+
+    private static T Parse<T>(string name, byte[] json)
+    {
+        try
+        {
+            JsonFile.Check(json, "it");
+            return JsonSerializer.Deserialize<T>(json, ArchiveJson.Options) ?? throw new JsonException("it is null.");
+        }
+        catch (Exception exception) when (exception is JsonException or InvalidDataException or InvalidOperationException or NotSupportedException or ArgumentException)
+        {
+            throw Bad(name, $"cannot be read: {Excerpt.Of(exception.Message, 300)}");
+        }
+    }
+
+    private static InvalidDataException Bad(string name, string what) => new($"The saved model's entry '{Excerpt.Of(name)}' {what}");
 }

@@ -23,6 +23,9 @@ internal sealed class ArchiveWriter(ModelSaveContext context)
         _written.Add(new ArchiveManifest.Entry(name, stream.Count, stream.Hash));
     });
 
+    /// <summary>Hashes the entries that have been written, except one of a name: see <see cref="ArchiveManifest.HashOf"/>.</summary>
+    public string HashOfOthers(string name) => ArchiveManifest.HashOf(_written, name);
+
     /// <summary>Writes the manifest: an archive without one, which an interrupted save leaves, is refused when it is read.</summary>
     public void Complete() => ModelArchiveBridge.WriteEntry(context, ArchiveManifest.Name, writer =>
         JsonSerializer.Serialize(writer.BaseStream, new ArchiveManifest(ArchiveManifest.CurrentVersion, _written), ArchiveJson.Options));

@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using Microsoft.ML;
@@ -52,8 +53,9 @@ internal static class ModelArchiveBridge
             string[] loadNames = [loaderSignature];
             object attribute = Create("Microsoft.ML.LoadableClassAttribute",
                 [typeof(ITransformer), create.Method.DeclaringType, null, FindType("Microsoft.ML.SignatureLoadModel"), loaderSignature, loadNames]);
-            object loadable = Create("Microsoft.ML.Runtime.ComponentCatalog+LoadableClassInfo", [attribute, null, null, create.Method, true]);
+            object loadable = Create("Microsoft.ML.Runtime.ComponentCatalog+LoadableClassInfo", [attribute, null, null, new DirectMethod(create.Method), true]);
             FindMethod(typeof(ComponentCatalog), "AddClass").Invoke(environment.ComponentCatalog, Instance, null, [loadable, loadNames, true], null);
+            UnwrapChains(environment.ComponentCatalog);
             registered.Add(loaderSignature);
         }
     }
@@ -70,6 +72,30 @@ internal static class ModelArchiveBridge
     public static int? SeedOf(IHostEnvironment environment) =>
         (int?)FindMethod(FindType("Microsoft.ML.Runtime.IHostEnvironmentInternal"), "get_Seed").Invoke(environment, Instance, null, null, null);
 
+    /// <summary>Finds the unpacked length, in bytes, of an entry in the component's folder of the archive, without unpacking it.</summary>
+    /// <param name="loadContext">The load context that ML.NET passes to the loader.</param>
+    /// <param name="name">The entry's name.</param>
+    /// <returns>The length in the archive's directory; null where the archive has no such entry.</returns>
+    public static long? FindEntryLength(object loadContext, string name)
+    {
+        object repository = FindField(loadContext.GetType(), "Repository").GetValue(loadContext)!;
+        string path = Path.Combine((string?)FindField(loadContext.GetType(), "Directory").GetValue(loadContext) ?? "", name);
+        var entries = (Dictionary<string, ZipArchiveEntry>)FindField(repository.GetType(), "_entries").GetValue(repository)!;
+        // Archives have one separator or the other.
+        return entries.FirstOrDefault(entry => entry.Key.Replace('\\', '/') == path.Replace('\\', '/')).Value?.Length;
+    }
+
+    // A pipeline is a chain, whose own loader would wrap what ours throws.
+    private static void UnwrapChains(ComponentCatalog catalog)
+    {
+        catalog.RegisterAssembly(typeof(TransformerChain<>).Assembly, throwOnError: false);
+        MethodInfo find = typeof(ComponentCatalog).GetMethod("GetLoadableClassInfo", Instance, [typeof(string), typeof(Type)]) ?? throw new MissingMethodException(nameof(ComponentCatalog), "GetLoadableClassInfo");
+        object chain = find.Invoke(catalog, Instance, null, ["TransformerChain", FindType("Microsoft.ML.SignatureLoadModel")], null) ?? throw new TypeLoadException("This version of ML.NET has no loader of pipelines.");
+        FieldInfo create = FindField(chain.GetType(), "<CreateMethod>k__BackingField");
+        if (create.GetValue(chain) is MethodInfo method and not DirectMethod)
+            create.SetValue(chain, new DirectMethod(method));
+    }
+
     private static object Create(string type, object?[] arguments)
     {
         var constructor = FindType(type).GetConstructors(Instance).FirstOrDefault(candidate => Accepts(candidate.GetParameters(), arguments))
@@ -84,6 +110,8 @@ internal static class ModelArchiveBridge
         argument is null ? !parameter.ParameterType.IsValueType : parameter.ParameterType.IsInstanceOfType(argument);
 
     private static MethodInfo FindMethod(Type type, string method) => type.GetMethod(method, Instance) ?? throw new MissingMethodException(type.FullName, method);
+
+    private static FieldInfo FindField(Type type, string field) => type.GetField(field, Instance) ?? throw new MissingFieldException(type.FullName, field);
 
     private static Type FindType(string type) =>
         typeof(ComponentCatalog).Assembly.GetType(type) ?? throw new TypeLoadException($"This version of ML.NET has no type {type}, which MLNetExtension needs.");

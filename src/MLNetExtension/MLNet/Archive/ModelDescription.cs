@@ -1,3 +1,4 @@
+using MLNetExtension.Files;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Models.Lora;
 using MLNetExtension.Tokenization;
@@ -50,14 +51,25 @@ internal sealed record ModelDescription(
 
     /// <summary>Checks that there are such a network and such a tokenizer.</summary>
     /// <param name="entry">The entry's name, for messages.</param>
-    /// <exception cref="InvalidDataException">There are not.</exception>
+    /// <exception cref="InvalidDataException">There are not, or a number is out of range.</exception>
     public void Check(string entry)
     {
         if (Architecture is not (Gpt2Network or HuggingFaceNetwork or CustomNetwork)
             || (Architecture == Gpt2Network) != Configuration is not null || (Architecture == CustomNetwork) != Custom is not null)
-            throw new InvalidDataException($"The saved model's entry '{entry}' has the architecture '{Architecture}' {(Configuration is null ? "without" : "with")} a configuration, expected '{Gpt2Network}' with one, or '{HuggingFaceNetwork}' or '{CustomNetwork}' without.");
+            throw new InvalidDataException($"The saved model's entry '{entry}' has the architecture '{Excerpt.Of(Architecture)}' {(Configuration is null ? "without" : "with")} a configuration, expected '{Gpt2Network}' with one, or '{HuggingFaceNetwork}' or '{CustomNetwork}' without.");
         if (Tokenizer is not (Bytes or Files or None or Registered) || (Tokenizer == None && Architecture != HuggingFaceNetwork) || (Tokenizer == Files) != TokenizerFiles is not null)
-            throw new InvalidDataException($"The saved model's entry '{entry}' has the tokenizer '{Tokenizer}' {(TokenizerFiles is null ? "without" : "with")} files, expected '{Files}' with them, or '{Bytes}', '{None}' or '{Registered}' without.");
+            throw new InvalidDataException($"The saved model's entry '{entry}' has the tokenizer '{Excerpt.Of(Tokenizer)}' {(TokenizerFiles is null ? "without" : "with")} files, expected '{Files}' with them, or '{Bytes}', '{None}' or '{Registered}' without.");
+        Configuration?.Check($"The saved model's entry '{entry}'");
+        if (Custom is { Name: "" } or { ContextLength: < 1 })
+            throw new InvalidDataException($"The saved model's entry '{entry}' has the custom model '{Custom.Name}' with a context of {Custom.ContextLength} tokens, expected a name and at least 1.");
+        try
+        {
+            Adapters?.Validate(nameof(Adapters));
+        }
+        catch (ArgumentException exception)
+        {
+            throw new InvalidDataException($"The saved model's entry '{entry}': {Excerpt.OfSentence(exception)}");
+        }
     }
 
     /// <param name="Name">The name that its factory is registered under.</param>

@@ -1,23 +1,14 @@
-using System.Text.Json.Nodes;
 using MLNetExtension.Formats.HuggingFace;
 using MLNetExtension.Models;
-using MLNetExtension.Models.Custom;
-using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Models.Lora;
 using MLNetExtension.Safetensors;
 using MLNetExtension.Tokenization;
-using MLNetExtension.Tokenization.Bytes;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace MLNetExtension.MLNet.Archive;
 
 /// <summary>A trained network with what is needed to use it: tokenizer, configuration, adapters. It owns the network.</summary>
 internal sealed class TrainedLanguageModel : IDisposable
 {
-    private const string DescriptionEntry = "model.json", WeightsEntry = "weights.safetensors";
-    private const string ConfigurationEntry = "config.json", GenerationEntry = "generation_config.json";
-
     private readonly HuggingFaceModel? _published;
 
     /// <param name="network">Owned by this object: detached from every dispose scope, and disposed with this object.</param>
@@ -71,49 +62,17 @@ internal sealed class TrainedLanguageModel : IDisposable
         using var use = Use();
         RequireFiniteWeights();
         var description = ModelDescription.Of(this);
-        archive.WriteJson(DescriptionEntry, description);
+        archive.WriteJson(ModelLoader.DescriptionEntry, description);
         if (_published is not null)
         {
-            archive.WriteJson(ConfigurationEntry, _published.ConfigurationJson);
-            archive.WriteJson(GenerationEntry, _published.GenerationJson);
+            archive.WriteJson(ModelLoader.ConfigurationEntry, _published.ConfigurationJson);
+            archive.WriteJson(ModelLoader.GenerationEntry, _published.GenerationJson);
         }
         foreach (var file in description.TokenizerFiles is null ? [] : Tokenizer.Files)
             archive.Write(file.Name, stream => stream.Write(file.Content.Span));
-        // Under the names of this library's modules, or of the user's; adapters included.
-        archive.Write(WeightsEntry, stream => ModuleWeights.Save(Network.Custom?.Module ?? Network, stream));
-    }
-
-    /// <summary>Reads what <see cref="Save"/> wrote.</summary>
-    /// <param name="archive">The archive.</param>
-    /// <param name="device">The device for the network.</param>
-    /// <param name="customModels">The networks of the user's own that may be loaded.</param>
-    /// <exception cref="InvalidDataException">An entry is missing or damaged, or the factory of a custom model creates another module than the one saved; the message names it.</exception>
-    /// <exception cref="InvalidOperationException">The model is a custom one that is not registered, or its factory or tokenizer does not suit it.</exception>
-    public static TrainedLanguageModel Load(ArchiveReader archive, Device device, CustomModels customModels)
-    {
-        var description = archive.ReadJson<ModelDescription>(DescriptionEntry);
-        description.Check(DescriptionEntry);
-        var registration = description.Custom is null ? null : customModels.Find(description.Custom.Name);
-        var published = description.Custom is null && description.Configuration is null
-            ? HuggingFaceModel.CreateUninitialized(archive.ReadJson<JsonObject>(ConfigurationEntry), archive.ReadJson<JsonObject>(GenerationEntry))
-            : null;
-        var tokenizer = description.HasNoTokenizer ? published!.CreateIdsOnly() : ReadTokenizer(archive, description, registration);
-        var network = published?.Model ?? (description.Custom is { } custom
-            ? new NetworkFactory(custom.Name, registration!.Factory, tokenizer, custom.ContextLength).Create(seed: 0)
-            : Gpt2Model.CreateUninitialized(description.Configuration!));
-        try
-        {
-            // First, because a nn.Linear takes no adapter along.
-            network.to(device);
-            var adapters = description.Adapters is null ? null : AttachAdapters(network, description.Adapters, seed: 0);
-            archive.Read(WeightsEntry, (stream, length) => ReadWeights(network, stream, length));
-            return new TrainedLanguageModel(network, tokenizer, adapters, published);
-        }
-        catch
-        {
-            network.Dispose();
-            throw;
-        }
+        // Under the names of this library's modules, or of the user's; adapters included. Last, with the hash of all that has been written.
+        var metadata = new Dictionary<string, string> { [ModelLoader.OthersHash] = archive.HashOfOthers(ModelLoader.WeightsEntry) };
+        archive.Write(ModelLoader.WeightsEntry, stream => ModuleWeights.Save(Network.Custom?.Module ?? Network, stream, metadata));
     }
 
     /// <summary>Writes a folder that Hugging Face's tools read: network and tokenizer.</summary>
@@ -162,30 +121,5 @@ internal sealed class TrainedLanguageModel : IDisposable
     {
         if (FiniteWeights.FindFault(Network, PublishedNames) is { } fault)
             throw new InvalidOperationException($"The model cannot be saved: {fault}.");
-    }
-
-    private static void ReadWeights(CausalLanguageModel network, Stream stream, long length)
-    {
-        if (network.Custom is { } custom)
-            ModuleWeights.Load(custom.Module, stream, length, $"the module that the factory registered as '{custom.Factory.Name}' creates");
-        else
-            ModuleWeights.Load(network, stream, length);
-    }
-
-    private static ILanguageTokenizer ReadTokenizer(ArchiveReader archive, ModelDescription description, CustomModels.Registration? registration) =>
-        description.TokenizerFiles is { } names ? TokenizerFolder.Load([.. names.Select(name => ReadFile(archive, name))])
-        : !description.HasRegisteredTokenizer ? new ByteLevelTokenizer()
-        : registration?.Tokenizer ?? throw new InvalidOperationException(
-            $"The saved custom model '{description.Custom?.Name}' has a tokenizer of a class of your own, which is not registered: pass it to mlContext.CausalLanguageModeling.RegisterModel with the factory.");
-
-    private static TokenizerFile ReadFile(ArchiveReader archive, string name)
-    {
-        byte[] content = [];
-        archive.Read(name, (stream, length) =>
-        {
-            content = new byte[length];
-            stream.ReadExactly(content);
-        });
-        return new TokenizerFile(name, content);
     }
 }

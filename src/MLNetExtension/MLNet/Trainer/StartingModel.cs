@@ -66,10 +66,7 @@ internal sealed class StartingModel
                 network.to(dtype);
             network.to(device);
             var adapters = _options.Adapters is null ? null : TrainedLanguageModel.AttachAdapters(network, _options.Adapters, seed);
-            var model = new TrainedLanguageModel(network, Tokenizer, adapters, published);
-            if (_options.Model is LanguageModel.PretrainedModel { Folder: var folder } && FiniteWeights.FindFault(network, model.PublishedNames) is { } fault)
-                throw new InvalidDataException($"{folder}: the model cannot be trained: {fault}.");
-            return model;
+            return new TrainedLanguageModel(network, Tokenizer, adapters, published);
         }
         catch
         {

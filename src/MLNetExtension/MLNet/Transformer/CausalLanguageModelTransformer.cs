@@ -126,7 +126,7 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
         var archive = new ArchiveReader(loadContext);
         var options = ArchivedOptions.Read(archive);
         using var channel = environment.Start("Loading causal language model");
-        return new CausalLanguageModelTransformer(TrainedLanguageModel.Load(archive, TorchDevice.Select(environment, channel), CustomModels.Of(environment)), options, training: null);
+        return new CausalLanguageModelTransformer(ModelLoader.Load(archive, TorchDevice.Select(environment, channel), CustomModels.Of(environment)), options, training: null);
     });
 
     private ColumnBinding Bind(DataViewSchema inputSchema)

@@ -1,3 +1,4 @@
+using MLNetExtension.Files;
 using MLNetExtension.Models.Layers;
 
 namespace MLNetExtension.Models.Gpt2;
@@ -31,6 +32,9 @@ internal sealed record Gpt2Configuration(
     double AttentionDropout = 0,
     bool TiedHead = true)
 {
+    /// <summary>The largest width of which four times is a number of inputs still.</summary>
+    internal const int MaximumWidth = int.MaxValue / 4;
+
     /// <summary>Standard deviation of the starting weights (Radford et al. 2018, section 4.1).</summary>
     internal const double InitialStandardDeviation = 0.02;
 
@@ -39,4 +43,33 @@ internal sealed record Gpt2Configuration(
 
     /// <summary>Inner width of a feed-forward network.</summary>
     internal int InnerWidth => FeedForwardWidth == 0 ? 4 * Width : FeedForwardWidth;
+
+    /// <summary>Checks sizes and options that were read from a file.</summary>
+    /// <param name="name">What messages call it.</param>
+    /// <exception cref="InvalidDataException">One is out of range, or they contradict one another.</exception>
+    internal void Check(string name)
+    {
+        RequireRange(VocabularySize, nameof(VocabularySize), new NumberRange(1, int.MaxValue - 1));
+        RequireRange(ContextLength, nameof(ContextLength), new NumberRange(1, int.MaxValue));
+        RequireRange(Layers, nameof(Layers), new NumberRange(1, int.MaxValue));
+        RequireRange(Heads, nameof(Heads), new NumberRange(1, int.MaxValue));
+        RequireRange(Width, nameof(Width), new NumberRange(1, MaximumWidth));
+        RequireRange(FeedForwardWidth, nameof(FeedForwardWidth), new NumberRange(0, int.MaxValue));
+        RequireRange(Experts, nameof(Experts), new NumberRange(0, int.MaxValue));
+        if (Experts > 0)
+            RequireRange(ExpertsPerToken, nameof(ExpertsPerToken), new NumberRange(1, Experts));
+        RequireRange(Dropout, nameof(Dropout), NumberRange.Share);
+        RequireRange(AttentionDropout, nameof(AttentionDropout), NumberRange.Share);
+        RequireRange(NormEpsilon, nameof(NormEpsilon), SafeRanges.NormEpsilon);
+        if (Width % Heads != 0)
+            throw new InvalidDataException($"{name}: {nameof(Heads)} is {Heads}, which does not divide {nameof(Width)}, {Width}.");
+        if (!Enum.IsDefined(Activation))
+            throw new InvalidDataException($"{name}: {nameof(Activation)} is {Activation}, expected {string.Join(", ", Enum.GetNames<Activation>())}.");
+
+        void RequireRange(double value, string option, NumberRange range)
+        {
+            if (!range.Contains(value))
+                throw new InvalidDataException($"{name}: {option} is {value}, expected {range}.");
+        }
+    }
 }

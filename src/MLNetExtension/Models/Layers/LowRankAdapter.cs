@@ -43,6 +43,12 @@ internal sealed class LowRankAdapter : nn.Module<Tensor, Tensor>
     /// <summary>Its name in its layer: by the rows, so that a replica's adapter has the same.</summary>
     public string Name => $"adapter_{FirstRow}";
 
+    /// <summary>Gives the rank that the shape of a tensor of an adapter shows, by its name in a model; null for other tensors.</summary>
+    public static long? RankOf(string name, long[] shape) => shape.Length != 2 ? null
+        : name.EndsWith($".{nameof(lora_A)}", StringComparison.Ordinal) ? shape[0]
+        : name.EndsWith($".{nameof(lora_B)}", StringComparison.Ordinal) ? shape[1]
+        : null;
+
     /// <summary>Restarts the random numbers of dropout.</summary>
     /// <param name="seed">The seed.</param>
     public void ReseedDropout(long seed) => dropout.Reseed(seed);

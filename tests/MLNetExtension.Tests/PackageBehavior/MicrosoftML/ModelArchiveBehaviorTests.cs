@@ -34,6 +34,42 @@ public sealed class ModelArchiveBehaviorTests
         Assert.IsTrue(((Component)Load(new MLContext(), Save(new Component(3)))).LacksOtherEntry);
     }
 
+    // MLNetExtension.MLNet.Archive.ArchiveReader refuses an entry of another length than was written before ML.NET unpacks it to a temporary file.
+    [TestMethod]
+    public void The_length_of_an_entry_is_known_before_it_is_unpacked()
+    {
+        var chain = (IEnumerable<ITransformer>)Load(new MLContext(), Save(new TransformerChain<ITransformer>(new Component(3), new Component(5))));
+        foreach (Component component in chain.Cast<Component>())
+            Assert.AreEqual(((long?)sizeof(int), (long?)null), (component.EntryLength, component.OtherEntryLength));
+    }
+
+    // The length is the one in the archive's directory. Whatever the packed bytes hold, no more are unpacked.
+    [TestMethod]
+    public void An_entry_gives_no_more_bytes_than_the_directory_says()
+    {
+        using var stream = new MemoryStream();
+        using (var written = new ZipArchive(stream, ZipArchiveMode.Create, leaveOpen: true))
+        using (Stream entry = written.CreateEntry("zeros").Open())
+            entry.Write(new byte[10_000_000]);
+        byte[] bytes = stream.ToArray();
+        int directory = bytes.AsSpan().LastIndexOf("PK\u0001\u0002"u8);
+        System.Buffers.Binary.BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(directory + 24), 1_000);
+
+        using var archive = new ZipArchive(new MemoryStream(bytes));
+        Assert.AreEqual(1_000, archive.Entries.Single().Length);
+        using var unpacked = new MemoryStream();
+        try
+        {
+            using Stream entry = archive.Entries.Single().Open();
+            entry.CopyTo(unpacked);
+        }
+        catch (InvalidDataException)
+        {
+            // It may be refused as well.
+        }
+        Assert.IsLessThanOrEqualTo(1_000, unpacked.Length);
+    }
+
     // MLNetExtension.MLNet.Trainer.TorchDevice finds the context, and the GPU it asks for, by the catalog.
     [TestMethod]
     public void A_loader_is_given_an_environment_inside_the_context_that_shares_its_component_catalog()
@@ -91,6 +127,10 @@ public sealed class ModelArchiveBehaviorTests
 
         public bool LacksOtherEntry { get; private init; }
 
+        public long? EntryLength { get; private init; }
+
+        public long? OtherEntryLength { get; private init; }
+
         public bool IsRowToRowMapper => false;
 
         public static ITransformer Load(IHostEnvironment environment, object loadContext)
@@ -98,7 +138,13 @@ public sealed class ModelArchiveBehaviorTests
             int number = 0;
             Assert.IsTrue(ModelArchiveBridge.TryReadEntry(loadContext, EntryName, reader => number = reader.ReadInt32()));
             bool found = ModelArchiveBridge.TryReadEntry(loadContext, "other", _ => Assert.Fail("There is no such entry."));
-            return new Component(number) { Environment = environment, LacksOtherEntry = !found };
+            return new Component(number)
+            {
+                Environment = environment,
+                LacksOtherEntry = !found,
+                EntryLength = ModelArchiveBridge.FindEntryLength(loadContext, EntryName),
+                OtherEntryLength = ModelArchiveBridge.FindEntryLength(loadContext, "other"),
+            };
         }
 
         public void Save(ModelSaveContext ctx)
