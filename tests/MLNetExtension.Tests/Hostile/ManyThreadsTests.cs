@@ -5,7 +5,7 @@ namespace MLNetExtension.Tests.Hostile;
 /// <summary>Models that many threads use, also while they are disposed of. In a process of their own: a mistake ends the process.</summary>
 [TestClass]
 [TestCategory("Hostile")]
-public sealed class DisposalTests
+public sealed class ManyThreadsTests
 {
     private const int Disposals = 1_000, Predictions = 2_000;
 
