@@ -19,7 +19,7 @@ public sealed class RegularFileTests
     // Far more than a refusal takes, far less than for ever.
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(10);
 
-    // Seen to fail with: the file opened, as it was (each waits for the pipe until the test gives up, and /dev/zero ends in OutOfMemoryException or a gigabyte).
+    // Seen to fail with: the file opened, as it was (each waits for the pipe until the test gives up).
     [TestMethod]
     [DataRow("llama", "config.json")]
     [DataRow("llama", "generation_config.json")]
@@ -102,7 +102,7 @@ public sealed class RegularFileTests
         Assert.IsGreaterThan(0, model.Model.parameters().Count());
     }
 
-    // A length is all that is looked at: a file of 4 GB takes no memory and no time. Seen to fail with: no limit (OutOfMemoryException or minutes).
+    // A length is all that is looked at: a file of 4 GB takes no memory and no time. Seen to fail with: no limit, as it was (OverflowException).
     [TestMethod]
     [DataRow("config.json")]
     [DataRow("generation_config.json")]

@@ -10,7 +10,7 @@ namespace MLNetExtension.Tests.Safetensors;
 [TestClass]
 public sealed class HostileHeaderTests
 {
-    // Seen to fail with: no limit of the number of tensors (4.6 s and 1.3 GB).
+    // Seen to fail with: no limit of the number of tensors (it is read, into more than a gigabyte).
     [TestMethod]
     public void A_header_of_99_megabytes_with_over_a_million_tensors_is_refused_at_once()
     {
