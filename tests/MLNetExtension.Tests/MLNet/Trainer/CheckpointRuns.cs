@@ -9,6 +9,13 @@ namespace MLNetExtension.Tests.MLNet.Trainer;
 /// <summary>Trainings of ten steps with a checkpoint after 3, 6, 9 and 10, and what tests do to those.</summary>
 internal static class CheckpointRuns
 {
+    private static readonly Lazy<Dictionary<string, byte[]>> Written = new(() =>
+    {
+        using TemporaryFolder folder = new();
+        Train(new MLContext(seed: 1), Resumable(folder.Path)).Dispose();
+        return Directory.GetFiles(folder.Path, "*", SearchOption.AllDirectories).ToDictionary(path => Path.GetRelativePath(folder.Path, path), File.ReadAllBytes);
+    });
+
     public static CausalLanguageModelTrainer.Options Resumable(string? folder, int steps = 10)
     {
         var options = Options(steps);
@@ -18,7 +25,16 @@ internal static class CheckpointRuns
         return options;
     }
 
-    public static void WriteCheckpoints(string folder) => Train(new MLContext(seed: 1), Resumable(folder)).Dispose();
+    /// <summary>Writes the checkpoints that a whole training leaves, after steps 9 and 10.</summary>
+    public static void WriteCheckpoints(string folder)
+    {
+        foreach ((string file, byte[] content) in Written.Value)
+        {
+            string path = Path.Combine(folder, file);
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            File.WriteAllBytes(path, content);
+        }
+    }
 
     public static float[] LossesOf(CausalLanguageModelTransformer model)
     {
