@@ -10,8 +10,8 @@ public sealed record CheckpointOptions
     /// <remarks>
     /// <para>
     /// The folder belongs to one training at a time: a second one is refused before it reads its rows. A training deletes none but its own checkpoints, of which it keeps the newest two. A checkpoint
-    /// that cannot be written, be it that the disk is full, is a warning in <c>MLContext.Log</c>; the next is tried when it is due. On file systems without locks nothing keeps a second
-    /// training out, and a warning says so.
+    /// that cannot be written, be it that the disk is full, is a warning in <c>MLContext.Log</c>; the next is tried when it is due. There is to be room for three: each takes three times the
+    /// trained weights in float32, four times with validation. On file systems without locks nothing keeps a second training out, and a warning says so.
     /// </para>
     /// <para>
     /// <c>MaximumSteps</c>, <c>MaximumEpochs</c> and <c>MaximumDuration</c> may differ, so that a training which has reached its limit can be extended: one of 10 steps, fitted again with a limit of
