@@ -33,8 +33,7 @@ internal static class MicroBatchPlanner
     public static IReadOnlyList<IReadOnlyList<TokenExample>> SplitPacked(IReadOnlyList<TokenExample> batch, int maximumTokens, int workers = 1)
     {
         TokenExample[] rows = [.. batch.Where(e => e.HasTargets).OrderByDescending(e => e.Length)];
-        long tokens = rows.Sum(e => (long)e.Length);
-        long least = (tokens + maximumTokens - 1) / maximumTokens;
+        long least = FewestGroups(rows, maximumTokens);
         for (long count = (least + workers - 1) / workers * workers; count < rows.Length; count += workers)
         {
             IReadOnlyList<TokenExample>[] groups = Level(rows, (int)count, row => row.Length);
@@ -42,6 +41,22 @@ internal static class MicroBatchPlanner
                 return groups;
         }
         return [.. rows.Select(row => (IReadOnlyList<TokenExample>)[row])];
+    }
+
+    // However rows are grouped: all tokens need so many groups, and of the rows longer than 1/(k+1) of the budget a group holds k. Trying fewer groups is what would take long for many rows.
+    private static long FewestGroups(TokenExample[] longestFirst, int maximumTokens)
+    {
+        long fewest = (longestFirst.Sum(e => (long)e.Length) + maximumTokens - 1) / maximumTokens;
+        int longer = 0;
+        for (long k = 1; longer < longestFirst.Length; k++)
+        {
+            while (longer < longestFirst.Length && longestFirst[longer].Length * (k + 1) > maximumTokens)
+                longer++;
+            fewest = Math.Max(fewest, (longer + k - 1) / k);
+            if (k >= longestFirst.Length)
+                break;
+        }
+        return fewest;
     }
 
     /// <summary>Deals things out so that every share comes to nearly as much: largest first, each to the share that has the least (Graham 1969, "Bounds on multiprocessing timing anomalies").</summary>
