@@ -138,7 +138,7 @@ internal sealed class JsonObjectReader
     public JsonObjectReader? FindObject(string key) => Find(key) switch
     {
         null => null,
-        { ValueKind: JsonValueKind.Object } element => new JsonObjectReader(element, $"{Name}, '{key}'"),
+        { ValueKind: JsonValueKind.Object } element => new JsonObjectReader(element, $"{Name}, '{Excerpt.Of(key)}'"),
         { } other => throw Unexpected(key, other, "an object"),
     };
 
@@ -187,5 +187,5 @@ internal sealed class JsonObjectReader
     public InvalidDataException Unexpected(string key, JsonElement element, string expected) =>
         new($"{Name}: '{Excerpt.Of(key)}' is {Excerpt.Of(element.GetRawText(), 60)}, expected {expected}.");
 
-    private InvalidDataException Missing(string key) => new($"{Name}: '{key}' is missing.");
+    private InvalidDataException Missing(string key) => new($"{Name}: '{Excerpt.Of(key)}' is missing.");
 }

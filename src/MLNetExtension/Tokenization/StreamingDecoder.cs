@@ -39,9 +39,12 @@ internal sealed class StreamingDecoder(ILanguageTokenizer tokenizer)
 
         if (text.Length > before.Length)
         {
-            _ids.RemoveRange(0, _returned);
-            _returned = taken - _returned;
-            return text[before.Length..];
+            string piece = text[before.Length..];
+            // Space would count as that at the start of a text, which some tokenizers drop: it is no context.
+            bool isContext = _returned == 0 || !string.IsNullOrWhiteSpace(piece);
+            _ids.RemoveRange(isContext ? 0 : _returned, isContext ? _returned : taken - _returned);
+            _returned = isContext ? taken - _returned : _returned;
+            return piece;
         }
 
         // Ids that give no text, such as those of special tokens, are not decoded again and again.

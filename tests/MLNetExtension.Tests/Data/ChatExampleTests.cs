@@ -56,8 +56,13 @@ public sealed class ChatExampleTests
     [DataRow("""[{"role":"tool","content":""}]""", "Row 7, message 0: found the role 'tool'; known are system, user, assistant.")]
     [DataRow("""[{"role":"user","content":"","name":"x"}]""", "Row 7, message 0: found the key 'name'; known are role, content.")]
     [DataRow("""[{"role":"user","role":"user","content":""}]""", "Row 7: messages are not valid JSON")]
+    [DataRow("""[{"role":"user","content":"\uD800"}]""", "Row 7: messages are not valid JSON", DisplayName = "half of a pair, escaped")]
     public void What_is_no_chat_is_an_error_that_names_row_and_message(string json, string message) =>
         Assert.StartsWith(message, Assert.ThrowsExactly<InvalidDataException>(() => ChatMessages.Parse(json, 7)).Message);
+
+    [TestMethod]
+    public void Half_of_a_surrogate_pair_is_an_error_that_names_the_row() => Assert.StartsWith(
+        "Row 7: messages are not valid JSON", Assert.ThrowsExactly<InvalidDataException>(() => ChatMessages.Parse("[{\"role\":\"user\",\"content\":\"\uD800\"}]", 7)).Message);
 
     private static ChatExampleEncoder Encoder(int contextLength) => new(new ChatTemplate(Tokenizer), Tokenizer, contextLength);
 }

@@ -8,6 +8,8 @@ public sealed class StreamingDecoderTests
 {
     private static readonly ByteLevelTokenizer Bytes = new();
 
+    public static IEnumerable<object[]> Names => TestTokenizers.Names.Select(name => new object[] { name });
+
     [TestMethod]
     public void The_pieces_together_are_the_whole() => Texts.ForAll(
         Texts.Ids, ids => string.Concat(Pieces(Bytes, ids)) == Bytes.Decode(ids));
@@ -45,6 +47,56 @@ public sealed class StreamingDecoderTests
         string[] expected = ["the", " cat", "s", " the", ""];
         CollectionAssert.AreEqual(expected, Pieces(words, [0, 1, 2, 0]).ToArray());
         Assert.AreEqual("the cats \uFFFD", string.Concat(Pieces(words, [0, 1, 2, 3, 4])));
+    }
+
+    // Ids that complete no character, or have no text, were all decoded again for each that came. On the old code 20,000 did not end in 20 s.
+    [TestMethod]
+    [Timeout(20_000)]
+    [DataRow(0x80)]
+    [DataRow(0xF0)]
+    [DataRow(ByteLevelTokenizer.EndOfTextId)]
+    public void A_stream_that_completes_no_character_takes_linear_time(int id)
+    {
+        int[] ids = [.. Enumerable.Repeat(id, 20_000), .. Bytes.EncodeToIds("a😀")];
+        Assert.AreEqual(Bytes.Decode(ids), string.Concat(Pieces(Bytes, ids)));
+    }
+
+    // Seen to fail with: all that waits returned after 32 ids, be it open or not.
+    [TestMethod]
+    [DynamicData(nameof(Names))]
+    public void Any_ids_give_pieces_that_together_are_the_whole(string name)
+    {
+        ILanguageTokenizer tokenizer = TestTokenizers.Load(name);
+        var random = new Random(7);
+        for (int i = 0; i < 60; i++)
+        {
+            // Runs, since it is long ones that wait.
+            int[] ids = [.. Enumerable.Range(0, 12).SelectMany(_ => Enumerable.Repeat(RandomId(tokenizer, random), random.Next(1, 60)))];
+            Assert.AreEqual(tokenizer.Decode(ids), string.Concat(Pieces(tokenizer, ids)));
+        }
+    }
+
+    [TestMethod]
+    [DynamicData(nameof(Names))]
+    public void An_id_outside_the_vocabulary_is_an_error_wherever_it_stands(string name)
+    {
+        ILanguageTokenizer tokenizer = TestTokenizers.Load(name);
+        foreach (int id in (int[])[-1, int.MinValue, int.MaxValue, tokenizer.VocabularySize, 1 << 24])
+        {
+            Assert.Contains($"Token id {id} ", Assert.ThrowsExactly<InvalidOperationException>(() => tokenizer.Decode([tokenizer.EndOfTextId, id])).Message);
+            Assert.ThrowsExactly<InvalidOperationException>(() => tokenizer.ByteCount(id));
+            Assert.ThrowsExactly<InvalidOperationException>(() => new StreamingDecoder(tokenizer).Append(id));
+        }
+    }
+
+    private static int RandomId(ILanguageTokenizer tokenizer, Random random)
+    {
+        while (true)
+        {
+            int id = random.Next(tokenizer.VocabularySize);
+            if (tokenizer is ByteTokenizer bytes && bytes.TryGetBytes(id, out _))
+                return id;
+        }
     }
 
     private static IEnumerable<string> Pieces(ILanguageTokenizer tokenizer, IEnumerable<int> ids)

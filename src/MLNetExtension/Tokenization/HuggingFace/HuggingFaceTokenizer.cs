@@ -1,5 +1,6 @@
 using System.Text;
 using Microsoft.ML.Tokenizers;
+using MLNetExtension.Files;
 using MLNetExtension.Tokenization.Bytes;
 using MLNetExtension.Tokenization.Chat;
 using MLNetExtension.Tokenization.Normalization;
@@ -129,7 +130,7 @@ internal sealed partial class HuggingFaceTokenizer : ByteTokenizer, IChatTokeniz
 
         return SpecialTokens.TryGetValue(token, out int id) || Vocabulary.TryGetValue(token, out id)
             ? id
-            : throw new InvalidDataException($"{TokenizerConfiguration.FileName}: '{role}' is '{token}', which {TokenizerJsonReader.FileName} lacks.");
+            : throw new InvalidDataException($"{TokenizerConfiguration.FileName}: '{role}' is '{Excerpt.Of(token)}', which {TokenizerJsonReader.FileName} lacks.");
     }
 
     private int? ReadBeginningOfText(TokenizerConfiguration configuration)

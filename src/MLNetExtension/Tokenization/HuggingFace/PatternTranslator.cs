@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
+using MLNetExtension.Files;
 
 namespace MLNetExtension.Tokenization.HuggingFace;
 
@@ -153,5 +154,5 @@ internal sealed class PatternTranslator(string pattern)
     }
 
     private FormatException CreateError(string what) =>
-        new($"the pattern {pattern} has {what} at {_at}, which may mean something else in .NET; known are {Known}");
+        new($"the pattern {Excerpt.Of(pattern, 200)} has {Excerpt.Of(what)} at {_at}, which may mean something else in .NET; known are {Known}");
 }

@@ -6,6 +6,9 @@ namespace MLNetExtension.Tokenization.HuggingFace;
 /// <summary>Reads the components around the model of a <c>tokenizer.json</c>.</summary>
 internal static class TokenizerComponents
 {
+    // Published files have at most six; each is a pattern to compile.
+    private const int MaximumSteps = 64;
+
     private const string ByteLevel = "ByteLevel", Sequence = "Sequence";
 
     // Of these, trim_offsets tells where tokens stand and never which they are, and a causal language model reads one text, so the template for pairs does not matter.
@@ -60,6 +63,10 @@ internal static class TokenizerComponents
 
     private static IReadOnlyList<string> ReadSteps(JsonObjectReader preTokenizer)
     {
+        int count = preTokenizer.GetItems("pretokenizers").Count;
+        if (count > MaximumSteps)
+            throw new NotSupportedException($"{preTokenizer.Name}: 'pretokenizers' has {count} steps, expected at most {MaximumSteps}.");
+
         IReadOnlyList<JsonObjectReader> steps = preTokenizer.GetObjects("pretokenizers");
         return steps.Count > 0 && steps[^1].FindString("type") == ByteLevel ? [.. steps.SelectMany(step => Read(step, Steps))]
             : throw new NotSupportedException($"{preTokenizer.Name} does not end with {ByteLevel}, so this is no byte-level model.");
@@ -86,7 +93,7 @@ internal static class TokenizerComponents
         }
         catch (FormatException error)
         {
-            throw new NotSupportedException($"{step.Name} cannot be used: {error.Message}.", error);
+            throw new NotSupportedException($"{step.Name} cannot be used: {error.Message.TrimEnd('.')}.", error);
         }
     }
 

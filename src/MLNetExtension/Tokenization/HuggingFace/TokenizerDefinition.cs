@@ -1,3 +1,4 @@
+using MLNetExtension.Files;
 using MLNetExtension.Tokenization.Bytes;
 
 namespace MLNetExtension.Tokenization.HuggingFace;
@@ -5,6 +6,9 @@ namespace MLNetExtension.Tokenization.HuggingFace;
 /// <summary>All that defines a byte-level tokenizer, whether it was read from files or trained.</summary>
 internal sealed record TokenizerDefinition
 {
+    /// <summary>The largest id; the largest vocabularies that are published have a sixteenth of it. A model has a row of weights for each id up to the largest that there is.</summary>
+    public const int MaximumId = (1 << 24) - 1;
+
     /// <summary>The tokens that are merged from bytes, in the characters of <see cref="ByteAlphabet"/>.</summary>
     public required IReadOnlyDictionary<string, int> Vocabulary { get; init; }
 
@@ -47,10 +51,14 @@ internal sealed record TokenizerDefinition
         foreach ((string token, int id) in Vocabulary)
             Register(token, id);
 
+        var contents = new HashSet<string>();
         foreach (AddedToken token in AddedTokens)
         {
+            if (!contents.Add(token.Content))
+                throw new InvalidDataException($"{file}: the added token '{Excerpt.Of(token.Content)}' is there twice.");
+
             if (Vocabulary.TryGetValue(token.Content, out int id) && id != token.Id)
-                throw new InvalidDataException($"{file}: the added token '{token.Content}' has the id {token.Id}, and the vocabulary gives it {id}.");
+                throw new InvalidDataException($"{file}: the added token '{Excerpt.Of(token.Content)}' has the id {token.Id}, and the vocabulary gives it {id}.");
 
             Register(token.Content, token.Id);
         }
@@ -62,11 +70,11 @@ internal sealed record TokenizerDefinition
             foreach (string token in (string[])[left, right, left + right])
             {
                 if (!Vocabulary.ContainsKey(token))
-                    throw new InvalidDataException($"{file}: merge {rank} ('{left}' and '{right}') needs the token '{token}', which the vocabulary lacks.");
+                    throw new InvalidDataException($"{file}: merge {rank} ('{Excerpt.Of(left)}' and '{Excerpt.Of(right)}') needs the token '{Excerpt.Of(token)}', which the vocabulary lacks.");
             }
 
             if (!pairs.Add(Merges[rank]))
-                throw new InvalidDataException($"{file}: merge {rank} ('{left}' and '{right}') was there before.");
+                throw new InvalidDataException($"{file}: merge {rank} ('{Excerpt.Of(left)}' and '{Excerpt.Of(right)}') was there before.");
         }
 
         void Register(string token, int id)
@@ -74,11 +82,11 @@ internal sealed record TokenizerDefinition
             if (token.Length == 0)
                 throw new InvalidDataException($"{file}: the token with the id {id} is empty.");
 
-            if (id < 0)
-                throw new InvalidDataException($"{file}: the token '{token}' has the id {id}; ids begin at 0.");
+            if (id is < 0 or > MaximumId)
+                throw new InvalidDataException($"{file}: the token '{Excerpt.Of(token)}' has the id {id}; ids are from 0 to {MaximumId}.");
 
             if (!ids.TryAdd(id, token) && ids[id] != token)
-                throw new InvalidDataException($"{file}: the tokens '{ids[id]}' and '{token}' have the same id, {id}.");
+                throw new InvalidDataException($"{file}: the tokens '{Excerpt.Of(ids[id])}' and '{Excerpt.Of(token)}' have the same id, {id}.");
         }
     }
 }

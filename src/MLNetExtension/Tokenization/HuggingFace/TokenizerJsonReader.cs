@@ -9,6 +9,10 @@ internal static class TokenizerJsonReader
     /// <summary>The file's usual name.</summary>
     public const string FileName = "tokenizer.json";
 
+    // More than any published file has, and few enough to be read in seconds.
+    private const int MaximumAddedTokens = 1 << 18;
+    private const int MaximumAddedTokenLength = 256;
+
     /// <summary>Reads a file.</summary>
     /// <exception cref="InvalidDataException">It is damaged.</exception>
     /// <exception cref="NotSupportedException">A component or an option is not known.</exception>
@@ -23,7 +27,7 @@ internal static class TokenizerJsonReader
         (IReadOnlyList<int> prefix, IReadOnlyList<int> suffix) = TokenizerComponents.ReadTemplate(root.FindObject("post_processor"));
         TokenizerDefinition definition = ReadModel(root.GetObject("model")) with
         {
-            AddedTokens = [.. root.GetObjects("added_tokens").Select(ReadAddedToken)],
+            AddedTokens = ReadAddedTokens(root),
             UsesNfc = TokenizerComponents.UsesNfc(root.FindObject("normalizer")),
             Patterns = TokenizerComponents.ReadPatterns(root.GetObject("pre_tokenizer")),
             Prefix = prefix,
@@ -69,6 +73,13 @@ internal static class TokenizerJsonReader
             : throw model.Unexpected($"merges[{rank}]", merge, "\"left right\" or [\"left\", \"right\"]");
     }
 
+    private static AddedToken[] ReadAddedTokens(JsonObjectReader root)
+    {
+        int count = root.GetItems("added_tokens").Count;
+        return count <= MaximumAddedTokens ? [.. root.GetObjects("added_tokens").Select(ReadAddedToken)]
+            : throw new NotSupportedException($"{root.Name}: 'added_tokens' has {count} tokens, expected at most {MaximumAddedTokens}.");
+    }
+
     private static AddedToken ReadAddedToken(JsonObjectReader token)
     {
         foreach (string option in (string[])["single_word", "lstrip", "rstrip"])
@@ -76,6 +87,7 @@ internal static class TokenizerJsonReader
 
         var added = new AddedToken(token.GetInteger("id", minimum: 0), token.GetString("content"), token.GetBoolean("special", false), token.GetBoolean("normalized", true));
         token.RefuseUnread();
-        return added;
+        return added.Content.Length <= MaximumAddedTokenLength ? added
+            : throw new NotSupportedException($"{token.Name}: 'content' has {added.Content.Length} characters, expected at most {MaximumAddedTokenLength}.");
     }
 }

@@ -47,7 +47,7 @@ internal static class VocabularyAndMerges
 
             merges.Add(line.Split(' ') is [{ Length: > 0 } left, { Length: > 0 } right]
                 ? (left, right)
-                : throw new InvalidDataException($"{MergesFileName}, line {number}: \"{line}\", expected two tokens with a space between them."));
+                : throw new InvalidDataException($"{MergesFileName}, line {number}: \"{Excerpt.Of(line)}\", expected two tokens with a space between them."));
         }
 
         return merges;

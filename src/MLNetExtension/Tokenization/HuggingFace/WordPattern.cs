@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
+using MLNetExtension.Files;
 
 namespace MLNetExtension.Tokenization.HuggingFace;
 
@@ -28,7 +29,7 @@ internal sealed class WordPattern
     public WordPattern(string pattern, WordPatternLimits? limits = null)
     {
         if (pattern.Length > MaximumLength)
-            throw new FormatException($"the pattern {Shorten(pattern)} has {pattern.Length} characters, expected at most {MaximumLength}");
+            throw new FormatException($"the pattern {Excerpt.Of(pattern, 200)} has {pattern.Length} characters, expected at most {MaximumLength}");
 
         _pattern = pattern;
         _limits = limits ?? WordPatternLimits.Default;
@@ -38,9 +39,9 @@ internal sealed class WordPattern
         {
             _regex = IsPublished ? new Regex(expression, Options | RegexOptions.Compiled) : Compile(expression, _limits.Match);
         }
-        catch (ArgumentException error)
+        catch (RegexParseException error)
         {
-            throw new FormatException($"the pattern {Shorten(pattern)} is malformed: {error.Message}", error);
+            throw new FormatException($"the pattern {Excerpt.Of(pattern, 200)} is malformed: {error.Error} at {error.Offset}", error);
         }
     }
 
@@ -101,9 +102,7 @@ internal sealed class WordPattern
     }
 
     private NotSupportedException CreateError(int length, FormattableString limit) => new(
-        FormattableString.Invariant($"the pattern {Shorten(_pattern)} takes too long on a text of {length} characters, more than ") + FormattableString.Invariant(limit));
-
-    private static string Shorten(string pattern) => pattern.Length <= 200 ? pattern : pattern[..200] + "...";
+        FormattableString.Invariant($"the pattern {Excerpt.Of(_pattern, 200)} takes too long on a text of {length} characters, more than ") + FormattableString.Invariant(limit));
 }
 
 /// <summary>The time that a pattern may take.</summary>

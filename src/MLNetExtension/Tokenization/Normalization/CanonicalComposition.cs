@@ -12,9 +12,6 @@ namespace MLNetExtension.Tokenization.Normalization;
 /// </remarks>
 internal sealed class CanonicalComposition : Normalizer
 {
-    // Every character below U+0300 is in form C, and none of them composes with one before it.
-    private const char FirstThatMayChange = '\u0300';
-
     private const int MaximumClass = 254;
     private const int HangulFirst = 0xAC00, LeadFirst = 0x1100, VowelFirst = 0x1161, TailBase = 0x11A7;
     private const int LeadCount = 19, VowelCount = 21, TailCount = 28;
@@ -28,17 +25,10 @@ internal sealed class CanonicalComposition : Normalizer
         ArgumentNullException.ThrowIfNull(original);
         int copied = 0;
         StringBuilder? result = null;
-        for (int at = 0; at < original.Length; at++)
+        while (original.AsSpan(copied).IndexOfAny(_tables.Unstable) is var distance and >= 0)
         {
-            if (original.AsSpan(at).IndexOfAnyInRange(FirstThatMayChange, char.MaxValue) is var skipped && skipped < 0)
-                break;
-
-            at += skipped;
-            if (!_tables.IsUnstable(original[at]))
-                continue;
-
             // It may join what stands before it, and nothing joins what is stable.
-            int start = Math.Max(copied, at - 1), end = at + 1;
+            int at = copied + distance, start = Math.Max(copied, at - 1), end = at + 1;
             while (end < original.Length && _tables.IsUnstable(original[end]))
                 end++;
 
@@ -46,7 +36,6 @@ internal sealed class CanonicalComposition : Normalizer
             result.Append(original, copied, start - copied);
             AppendComposed(original.AsSpan(start, end - start), result);
             copied = end;
-            at = end - 1;
         }
 
         return result is null ? original : result.Append(original, copied, original.Length - copied).ToString();

@@ -1,4 +1,4 @@
-using System.Collections;
+using System.Buffers;
 using System.Globalization;
 
 namespace MLNetExtension.Tokenization.Normalization;
@@ -13,7 +13,7 @@ internal sealed class CanonicalTables
     private readonly Dictionary<int, int[]> _parts = [];
     private readonly Dictionary<(int First, int Second), int> _composites = [];
     private readonly Dictionary<int, int> _classes = [];
-    private readonly BitArray _unstable = new(char.MaxValue + 1);
+    private readonly bool[] _unstable = new bool[char.MaxValue + 1];
 
     private CanonicalTables()
     {
@@ -39,6 +39,7 @@ internal sealed class CanonicalTables
         }
 
         FindUnstable();
+        Unstable = SearchValues.Create([.. Enumerable.Range(0, _unstable.Length).Where(code => _unstable[code]).Select(code => (char)code)]);
     }
 
     /// <summary>The tables, read once a process.</summary>
@@ -52,6 +53,9 @@ internal sealed class CanonicalTables
 
     /// <summary>The canonical combining class; 0 for a starter.</summary>
     public int CombiningClass(int code) => _classes.GetValueOrDefault(code);
+
+    /// <summary>The chars of which <see cref="IsUnstable"/> is true.</summary>
+    public SearchValues<char> Unstable { get; }
 
     /// <summary>Whether a char may be changed, moved, or joined to what stands before it: the text in front of any other is composed without it.</summary>
     public bool IsUnstable(char character) => _unstable[character];

@@ -43,7 +43,7 @@ internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageT
         _model = SentencePieceModel.Read(file);
         _pieces = new PieceTable(_model.Pieces);
         _splitter = _model.Kind == ModelKind.Unigram ? new UnigramSplitter(_pieces) : new BytePairSplitter(_pieces);
-        _normalizer = new SentencePieceNormalizer(_model.Normalization, _pieces);
+        _normalizer = CreateNormalizer(file);
         _bytes = [.. _model.Pieces.Select(BytesOf)];
         for (int id = 0; id < _bytes.Length; id++)
         {
@@ -130,6 +130,18 @@ internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageT
     {
         string normalized = settings.ConsiderNormalization ? Normalizer.Normalize(text) : text;
         return (normalized, [.. Encode(normalized, _splitter.Split(normalized)).Select(token => new EncodedToken(token.Id, _pieces[token.Id].Text, token.Start..token.End))]);
+    }
+
+    private SentencePieceNormalizer CreateNormalizer(TokenizerFile file)
+    {
+        try
+        {
+            return new SentencePieceNormalizer(_model.Normalization, _pieces);
+        }
+        catch (InvalidDataException error)
+        {
+            throw SentencePieceModel.CreateError(file, error);
+        }
     }
 
     private List<int> SplitStart(string normalized) => _pieces.SpacesBeginPieces && PieceTable.FindWord(normalized) is var end and > 0

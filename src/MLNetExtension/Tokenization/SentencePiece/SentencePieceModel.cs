@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.RegularExpressions;
 using Google.Protobuf;
+using MLNetExtension.Files;
 
 namespace MLNetExtension.Tokenization.SentencePiece;
 
@@ -38,9 +39,12 @@ internal sealed partial record SentencePieceModel(
         }
         catch (Exception error) when (error is InvalidProtocolBufferException or InvalidDataException)
         {
-            throw new InvalidDataException($"{file.Name} cannot be read as a SentencePiece model: {error.Message}", error);
+            throw CreateError(file, error);
         }
     }
+
+    /// <summary>Makes the error for a file that is damaged.</summary>
+    public static InvalidDataException CreateError(TokenizerFile file, Exception error) => new($"{file.Name} cannot be read as a SentencePiece model: {error.Message}", error);
 
     private static SentencePieceModel Read(ProtocolMessage root, string name)
     {
@@ -71,7 +75,7 @@ internal sealed partial record SentencePieceModel(
             (Pieces.All(piece => float.IsFinite(piece.Score)), "it has a score that is no finite number"),
             (Pieces.All(piece => piece.Text.Length <= MaximumPiece), $"it has a piece of more than {MaximumPiece} characters"),
             (Pieces.Count(piece => piece.Kind == PieceKind.Unknown) == 1, "it has no unknown piece, or several"),
-            (Pieces.Any(piece => piece.Kind == PieceKind.Control && piece.Text == End), $"it has no control piece '{End}', which ends a text"),
+            (Pieces.Any(piece => piece.Kind == PieceKind.Control && piece.Text == End), $"it has no control piece '{Excerpt.Of(End)}', which ends a text"),
             (Pieces.All(piece => piece.Text.Length > 0) && Pieces.DistinctBy(piece => piece.Text).Count() == Pieces.Count, "it has an empty piece, or one twice"),
             (bytes.SequenceEqual(HasByteFallback ? Enumerable.Range(0, 256).Select(value => $"<0x{value:X2}>") : []), "it lacks pieces of bytes, or has them without 'byte_fallback'"),
         ];

@@ -40,9 +40,63 @@ public sealed class TokenizerFilesTests
     [DataRow("gpt2", "model.vocab", """{"a":0}""", "lacks")]
     [DataRow("gpt2", "added_tokens", """[{"id":3,"content":"<m>","special":true}]""", "have the same id, 3")]
     [DataRow("gpt2", "added_tokens", """[{"id":999,"content":"","special":true}]""", "the token with the id 999 is empty")]
+    [DataRow("gpt2", "model.vocab.zzz", "2147483647", "the token 'zzz' has the id 2147483647; ids are from 0 to 16777215")]
+    [DataRow("gpt2", "model.vocab.zzz", "-1", "the token 'zzz' has the id -1; ids are from 0 to 16777215")]
+    [DataRow("gpt2", "model.vocab.zzz", "3", "have the same id, 3")]
+    [DataRow("gpt2", "model.vocab.zzz", "1e3", "'zzz' is 1e3, expected an id")]
+    [DataRow("gpt2", "added_tokens", """[{"id":2147483647,"content":"<m>","special":true}]""", "the token '<m>' has the id 2147483647")]
+    [DataRow("gpt2", "added_tokens", """[{"id":-1,"content":"<m>","special":true}]""", "'added_tokens[0]': 'id' is -1")]
+    [DataRow("gpt2", "added_tokens", """[{"id":900,"content":"<m>","special":true},{"id":901,"content":"<m>","special":true}]""", "the added token '<m>' is there twice")]
+    [DataRow("gpt2", "added_tokens", """[{"id":900,"content":"<m>","special":true},{"id":900,"content":"<m>","special":true}]""", "the added token '<m>' is there twice")]
+    [DataRow("llama3", "post_processor.processors.1.special_tokens.<|begin_of_text|>.ids", "[2147483647]", "post_processor adds the id 2147483647, which is no special token")]
     [DataRow("llama3", "post_processor.processors.1.special_tokens", "{}", "'<|begin_of_text|>' is missing")]
     public void What_contradicts_itself_is_refused_by_name(string style, string path, string value, string message) =>
         AssertRefused<InvalidDataException>(style, path, value, message);
+
+    // Seen to fail without the limits: 10,000 steps did not end in 20 s, and 1,000 nested groups were compiled.
+    [TestMethod]
+    public void What_is_larger_than_any_published_file_is_refused_by_name()
+    {
+        const string Split = """{"type":"Digits","individual_digits":true}""";
+        string steps = $"[{string.Concat(Enumerable.Repeat(Split + ",", 10_000))}{{\"type\":\"ByteLevel\",\"add_prefix_space\":false}}]";
+        string tokens = string.Join(',', Enumerable.Range(1000, 262_145).Select(id => "null"));
+        AssertRefused<NotSupportedException>("llama3", "pre_tokenizer.pretokenizers", steps, "'pre_tokenizer': 'pretokenizers' has 10001 steps, expected at most 64");
+        AssertRefused<NotSupportedException>("gpt2", "added_tokens", $"[{tokens}]", "'added_tokens' has 262145 tokens, expected at most 262144");
+        AssertRefused<NotSupportedException>("gpt2", "added_tokens", $$"""[{"id":999,"content":"{{new string('x', 257)}}"}]""", "'added_tokens[0]': 'content' has 257 characters, expected at most 256");
+        AssertRefused<NotSupportedException>("llama3", "pre_tokenizer.pretokenizers.0.pattern.Regex", $"\"{new string('(', 1000)}\"", "groups nested more than 100 deep");
+    }
+
+    // Half of a pair is valid to the parser, and an error only where it is read.
+    [TestMethod]
+    [DataRow("tokenizer.json", "\"<|endoftext|>\"")]
+    [DataRow("tokenizer.json", "\"vocab\":{\"")]
+    [DataRow("tokenizer.json", "\"merges\":[\"")]
+    [DataRow("tokenizer_config.json", "\"eos_token\":\"")]
+    [DataRow("tokenizer_config.json", "{\"")]
+    public void Half_of_a_surrogate_pair_is_an_error_that_names_folder_and_file(string file, string place)
+    {
+        using var folder = new TemporaryFolder();
+        foreach (string path in Directory.GetFiles(Golden.FolderOf("gpt2")))
+        {
+            string json = System.IO.File.ReadAllText(path);
+            System.IO.File.WriteAllText(Path.Combine(folder.Path, Path.GetFileName(path)), Path.GetFileName(path) == file ? json.Replace(place, place.TrimEnd('"') + "\"\\uD800") : json);
+        }
+
+        string text = System.IO.File.ReadAllText(Path.Combine(folder.Path, file));
+        Assert.Contains("uD800", text);
+        Assert.StartsWith($"{folder.Path}: {file} is not valid JSON", Assert.ThrowsExactly<InvalidDataException>(() => TokenizerFolder.Load(folder.Path)).Message);
+    }
+
+    [TestMethod]
+    [Timeout(20_000)]
+    public void Thousands_of_added_tokens_are_found_in_linear_time()
+    {
+        const int Count = 50_000;
+        var tokens = Enumerable.Range(0, Count).Select(i => $$"""{"id":{{1000 + i}},"content":"<t{{i}}>","special":false}""");
+        HuggingFaceTokenizer tokenizer = HuggingFaceTokenizer.Create([File("tokenizer.json", Changed(Golden.Json("gpt2"), "added_tokens", $$"""[{"id":445,"content":"<|endoftext|>","special":true},{{string.Join(',', tokens)}}]"""))]);
+        int[] ids = [.. tokenizer.EncodeText(string.Concat(Enumerable.Range(0, Count).Select(i => $"<t{i}>")))];
+        CollectionAssert.AreEqual(Enumerable.Range(1000, Count).ToArray(), ids);
+    }
 
     [TestMethod]
     [DataRow("{", "is not valid JSON")]

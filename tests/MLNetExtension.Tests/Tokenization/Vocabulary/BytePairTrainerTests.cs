@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using MLNetExtension.Tests.Samples;
 using MLNetExtension.Tokenization;
+using MLNetExtension.Tokenization.Bytes;
 using MLNetExtension.Tokenization.HuggingFace;
 using MLNetExtension.Tokenization.Vocabulary;
 
@@ -96,6 +97,60 @@ public sealed class BytePairTrainerTests
         Assert.ThrowsExactly<FormatException>(() => Train(["a"], new() { Pattern = @"\w+" }));
         Assert.ThrowsExactly<InvalidDataException>(() => Train(["abab"], new() { SpecialTokens = ["ab"] }));
         Assert.ThrowsExactly<OperationCanceledException>(() => new BytePairTrainer().Train(["a"], cancellationToken: new CancellationToken(canceled: true)));
+    }
+
+    // On the old code 20,000 letters took 10 s and 200,000 did not end.
+    [TestMethod]
+    [Timeout(20_000)]
+    public void One_word_of_200_000_letters_is_no_more_work_than_many_words()
+    {
+        string word = string.Concat(new Random(1).GetItems("abcd".ToCharArray(), 200_000));
+        Assert.HasCount(1743, Merges(Train([word], new() { VocabularySize = 2000 })));
+    }
+
+    // Words of equal letters are the hard ones: their pairs overlap. Seen to fail with: the places of a pair visited from right to left.
+    [TestMethod]
+    public void The_merges_are_those_of_counting_anew_for_every_merge()
+    {
+        var random = new Random(8);
+        for (int i = 0; i < 40; i++)
+        {
+            string[] words = [.. Enumerable.Range(0, random.Next(1, 8)).Select(_ => string.Concat(random.GetItems(i % 2 == 0 ? "ab".ToCharArray() : "aab".ToCharArray(), random.Next(1, 25))))];
+            CollectionAssert.AreEqual(CountAnew(words, 20), Merges(Train(words.Select(word => " " + word), new() { VocabularySize = 277 })));
+        }
+    }
+
+    private static string[] CountAnew(string[] words, int maximum)
+    {
+        List<string>[] spelled = [.. words.Select(word => ("\u0120" + word).Select(letter => letter.ToString()).ToList())];
+        var ids = ByteAlphabet.Ordered.Select((letter, id) => (letter, id)).ToDictionary(entry => entry.letter.ToString(), entry => entry.id);
+        var merges = new List<string>();
+        while (merges.Count < maximum)
+        {
+            var best = spelled.SelectMany(word => word.Zip(word.Skip(1)))
+                .Where(pair => !ids.ContainsKey(pair.First + pair.Second))
+                .GroupBy(pair => pair).Where(group => group.Count() >= 2)
+                .OrderByDescending(group => group.Count()).ThenBy(group => ids[group.Key.First]).ThenBy(group => ids[group.Key.Second])
+                .FirstOrDefault()?.Key;
+            if (best is not (string left, string right))
+                break;
+
+            merges.Add($"{left} {right}");
+            ids.Add(left + right, ids.Count);
+            foreach (List<string> word in spelled)
+            {
+                for (int i = 0; i + 1 < word.Count; i++)
+                {
+                    if (word[i] == left && word[i + 1] == right)
+                    {
+                        word[i] = left + right;
+                        word.RemoveAt(i + 1);
+                    }
+                }
+            }
+        }
+
+        return [.. merges];
     }
 
     private static HuggingFaceTokenizer Train(IEnumerable<string> texts, BytePairTrainer.Options? options = null) => (HuggingFaceTokenizer)new BytePairTrainer(options).Train(texts);
