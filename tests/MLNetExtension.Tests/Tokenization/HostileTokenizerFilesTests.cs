@@ -7,8 +7,8 @@ namespace MLNetExtension.Tests.Tokenization;
 [TestClass]
 public sealed class HostileTokenizerFilesTests
 {
-    // Usual are a few milliseconds; a match may take a second, and a text two, until a pattern is stopped.
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(10);
+    // Usual are a few milliseconds; a match may take five seconds until a pattern is stopped.
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
 
     [TestMethod]
     [DataRow("gpt2", "tokenizer.json", 0)]

@@ -36,6 +36,7 @@ public sealed partial class BytePairTrainer
     /// <returns>The tokenizer; <see cref="TokenizerFolder.Save"/> writes its <c>tokenizer.json</c>.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="texts"/> is null.</exception>
     /// <exception cref="FormatException">The pattern is not one that this library reads.</exception>
+    /// <exception cref="NotSupportedException">The pattern takes too long for a text.</exception>
     /// <exception cref="InvalidDataException">A special token equals a token of bytes.</exception>
     /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled.</exception>
     public ILanguageTokenizer Train(IEnumerable<string> texts, IProgress<BytePairTrainingProgress>? progress = null, CancellationToken cancellationToken = default)

@@ -10,9 +10,10 @@ internal sealed class WordCounter
     private readonly Dictionary<string, long>.AlternateLookup<ReadOnlySpan<char>> _lookup;
 
     /// <param name="pattern">The pattern that splits texts into words.</param>
-    public WordCounter(string pattern)
+    /// <param name="limits">The time that it may take; null for the default.</param>
+    public WordCounter(string pattern, WordPatternLimits? limits = null)
     {
-        _splitter = new PatternPreTokenizer([pattern], nameof(BytePairTrainer.Options.Pattern));
+        _splitter = new PatternPreTokenizer([pattern], nameof(BytePairTrainer.Options.Pattern), limits);
         _lookup = _counts.GetAlternateLookup<ReadOnlySpan<char>>();
     }
 

@@ -39,15 +39,15 @@ public sealed class WordPatternTests
     [TestMethod]
     public void Training_names_the_option_of_a_pattern_that_takes_too_long()
     {
-        var trainer = new BytePairTrainer(new() { Pattern = @"(?:a|aa)+c(?!d)" });
-        Assert.StartsWith("Pattern: the pattern (?:a|aa)+c(?!d) takes too long", Assert.ThrowsExactly<NotSupportedException>(() => trainer.Train([new string('a', 62)])).Message);
+        var counter = new WordCounter("(?:a|aa)+c(?!d)", Short);
+        Assert.StartsWith("Pattern: the pattern (?:a|aa)+c(?!d) takes too long", Assert.ThrowsExactly<NotSupportedException>(() => counter.Add(new string('a', 62))).Message);
     }
 
     [TestMethod]
     public void Limits_are_seconds_and_grow_with_the_text()
     {
-        Assert.AreEqual(TimeSpan.FromSeconds(1), WordPatternLimits.Default.Match);
-        Assert.AreEqual(TimeSpan.FromSeconds(12), WordPatternLimits.Default.ForText(1_000_000));
+        Assert.AreEqual(TimeSpan.FromSeconds(5), WordPatternLimits.Default.Match);
+        Assert.AreEqual(TimeSpan.FromSeconds(15), WordPatternLimits.Default.ForText(1_000_000));
     }
 
     // A quadratic pattern would take minutes. Seen to fail (by the time limit) with: a published pattern that has \s*[^\S]*x in front.
