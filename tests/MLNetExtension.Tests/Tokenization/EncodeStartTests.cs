@@ -8,8 +8,8 @@ public sealed class EncodeStartTests
 {
     public static IEnumerable<object[]> Names => TestTokenizers.Names.Select(name => new object[] { name });
 
-    // Texts of one word, of many, of characters that no vocabulary has, and with the worst at the end of what is looked at first. Seen to fail with: the beginning of a text split as if it were the
-    // whole (SentencePiece), a long word's beginning encoded as if it were the whole (byte pairs), and the spaces at the end of a beginning kept.
+    // Texts of one word, of many, of characters that no vocabulary has, and with the worst at the end of what is looked at first. Seen to fail with: the beginning of a text split as
+    // if it were the whole.
     [TestMethod]
     [DynamicData(nameof(Names))]
     public void The_first_ids_of_a_long_text_are_those_of_the_whole(string name)

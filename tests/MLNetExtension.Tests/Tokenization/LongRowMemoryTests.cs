@@ -12,7 +12,7 @@ public sealed class LongRowMemoryTests
 
     public static IEnumerable<object[]> Names => TestTokenizers.Names.Select(name => new object[] { name });
 
-    // On the old code a sixth of these texts took up to 19 s. The time is that of the processor, since other processes run too. Seen to fail with: marks and what is composed looked for char by char.
+    // On the old code a sixth of these texts took up to 19 s. The time is that of the processor, since other processes run too.
     [TestMethod]
     [DynamicData(nameof(Names))]
     public void A_row_of_50_MB_takes_no_more_than_its_context_needs(string name)

@@ -7,7 +7,7 @@ namespace MLNetExtension.Tests.Tokenization.HuggingFace;
 [TestClass]
 public sealed class BytePairMergesTests
 {
-    // The two ways to merge, for short words and long ones, meet at 48 bytes. Seen to fail with: the rightmost of equal pairs merged first; a rank left as it was beside a merge.
+    // The two ways to merge, for short words and long ones, meet at 48 bytes. Seen to fail with: the rightmost of equal pairs of a long word merged first.
     [TestMethod]
     [DataRow("gpt2")]
     [DataRow("llama3")]

@@ -53,7 +53,7 @@ public sealed class TokenizerFilesTests
     public void What_contradicts_itself_is_refused_by_name(string style, string path, string value, string message) =>
         AssertRefused<InvalidDataException>(style, path, value, message);
 
-    // Seen to fail without the limits: 10,000 steps did not end in 20 s, and 1,000 nested groups were compiled.
+    // Seen to fail without the limits: 10,000 steps did not end in 20 s, and 20,000 nested groups were compiled.
     [TestMethod]
     public void What_is_larger_than_any_published_file_is_refused_by_name()
     {

@@ -9,7 +9,7 @@ public sealed class WordPatternTests
 {
     private static readonly WordPatternLimits Short = new(TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(50), TimeSpan.Zero);
 
-    // Each of these hung on the old code, on as many characters as the row says. Seen to fail (by the time limit) with the backtracking engine for every pattern.
+    // On the old code the first three never ended. Seen to fail with the backtracking engine for every pattern: each is stopped after five seconds.
     [TestMethod]
     [Timeout(20_000)]
     [DataRow(@"(?:\p{L}+\s?)+!", "a", 35)]
@@ -50,7 +50,7 @@ public sealed class WordPatternTests
         Assert.AreEqual(TimeSpan.FromSeconds(15), WordPatternLimits.Default.ForText(1_000_000));
     }
 
-    // A quadratic pattern would take minutes. Seen to fail (by the time limit) with: a published pattern that has \s*[^\S]*x in front.
+    // A quadratic pattern would take minutes. Seen to fail (by the time limit) with \s*[^\S]*y in front of GPT-2's.
     [TestMethod]
     [Timeout(20_000)]
     [DataRow(SplitPatterns.Gpt2)]

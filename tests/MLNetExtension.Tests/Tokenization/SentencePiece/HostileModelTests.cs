@@ -35,7 +35,7 @@ public sealed class HostileModelTests
     [TestMethod]
     public void Groups_nested_without_an_end_are_refused_by_name() => AssertRefused([.. Enumerable.Repeat((byte)0x0B, 1_000_000)], "");
 
-    // Seen to fail with: a key that ends inside a character (the position ran past the text), and without the limit of what a rule may put in.
+    // Keys may end inside a character, and lead back to the first unit. Seen to fail without the limit of what a rule may put in.
     [TestMethod]
     public void Rules_of_normalization_that_were_made_to_do_harm_are_harmless()
     {
