@@ -11,5 +11,5 @@ internal static class Excerpt
     }
 
     /// <summary>Gives the sentence of an error about an option, without .NET's name of the parameter: for an option that stands in a file.</summary>
-    public static string OfSentence(ArgumentException error) => error.Message.Split(" (Parameter '")[0];
+    public static string OfSentence(ArgumentException error) => Of(error.Message.Split(" (Parameter '")[0], 500);
 }

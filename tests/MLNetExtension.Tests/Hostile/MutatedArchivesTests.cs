@@ -70,7 +70,7 @@ public sealed class MutatedArchivesTests
     private static bool IsRefused(Mutation mutation, int seed, Action load)
     {
         Exception? beforeUs = null;
-        bool refused = HostileFile.IsRefused(mutation, seed, ["The saved model's entry '", "by a later version of MLNetExtension"], () =>
+        bool refused = HostileFile.IsRefused(mutation, seed, ["The saved model's entry '", "a later version of MLNetExtension"], () =>
         {
             try
             {

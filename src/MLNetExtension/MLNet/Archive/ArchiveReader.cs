@@ -20,7 +20,7 @@ internal sealed class ArchiveReader
         Open(ArchiveManifest.Name, JsonFile.MaximumBytes, stream => json = ReadAll(stream, stream.Length));
         _manifest = Parse<ArchiveManifest>(ArchiveManifest.Name, json);
         if (_manifest.FormatVersion > ArchiveManifest.CurrentVersion)
-            throw new NotSupportedException($"This model was saved in format {_manifest.FormatVersion} by a later version of MLNetExtension; "
+            throw new NotSupportedException($"This saved model has format {_manifest.FormatVersion}, which a later version of MLNetExtension wrote; "
                 + $"this version reads formats up to {ArchiveManifest.CurrentVersion}. Update MLNetExtension to load it.");
         if (_manifest.FormatVersion < 1 || _manifest.Entries.Any(entry => entry is null || !PlainFileName.Is(entry.Name) || entry.Length < 0))
             throw Bad(ArchiveManifest.Name, "cannot be read: expected a format from 1 on, and entries with plain names and lengths from 0 on.");
