@@ -10,19 +10,14 @@ namespace MLNetExtension.Training.Resume;
 internal sealed record CheckpointFile(string Name, long Length, string Sha256)
 {
     // Names and hashes of two files: a marker that is longer was not written here.
-    private const long MaximumMarkerBytes = 1 << 16;
+    private const int MaximumMarkerBytes = 1 << 16;
 
     /// <summary>Reads the files that a marker lists.</summary>
     /// <param name="path">The marker.</param>
     /// <exception cref="InvalidDataException">It is not a list of files as it was written.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
-    public static IReadOnlyList<CheckpointFile> ReadMarker(string path)
-    {
-        long length = new FileInfo(path).Length;
-        if (length is 0 or > MaximumMarkerBytes)
-            throw new InvalidDataException(FormattableString.Invariant($"{path} is {length:N0} bytes long, expected 1 to {MaximumMarkerBytes:N0}."));
-        return JsonFile.Read(path, root => ParseMarker(root, path));
-    }
+    public static IReadOnlyList<CheckpointFile> ReadMarker(string path) =>
+        JsonFile.Read(RegularFile.ReadAllBytes(path, MaximumMarkerBytes), path, root => ParseMarker(root, path));
 
     /// <summary>Writes a file through a hash.</summary>
     /// <param name="name">Its name.</param>
@@ -37,15 +32,13 @@ internal sealed record CheckpointFile(string Name, long Length, string Sha256)
 
     /// <summary>Checks that a file of this name has the bytes that were written.</summary>
     /// <param name="path">The file.</param>
-    /// <exception cref="InvalidDataException">It is missing, or has other bytes.</exception>
+    /// <exception cref="InvalidDataException">It has other bytes.</exception>
+    /// <exception cref="FileNotFoundException">It is missing.</exception>
     public void Verify(string path)
     {
-        FileInfo file = new(path);
-        if (!file.Exists)
-            throw new InvalidDataException($"{path} is missing.");
-        if (file.Length != Length)
-            throw new InvalidDataException(FormattableString.Invariant($"{path} is {file.Length:N0} bytes long, and was written with {Length:N0}."));
-        using FileStream stream = File.OpenRead(path);
+        using FileStream stream = RegularFile.OpenRead(path);
+        if (stream.Length != Length)
+            throw new InvalidDataException(FormattableString.Invariant($"{path} is {stream.Length:N0} bytes long, and was written with {Length:N0}."));
         using HashingStream hashing = new(stream);
         hashing.CopyTo(Stream.Null);
         VerifyHash(path, hashing);

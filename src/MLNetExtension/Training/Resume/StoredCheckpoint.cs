@@ -42,11 +42,8 @@ internal sealed class StoredCheckpoint(string folder, int step)
     public CheckpointMetadata ReadState()
     {
         string path = PathOf(StateFile);
-        CheckpointFile file = Find(StateFile);
-        if (file.Length > MaximumStateBytes)
-            throw new InvalidDataException(FormattableString.Invariant($"{path} is {file.Length:N0} bytes long, expected at most {MaximumStateBytes:N0}."));
-        file.Verify(path);
-        return JsonFile.Read(path, root => CheckpointMetadata.Parse(root, path));
+        Find(StateFile).Verify(path);
+        return JsonFile.Read(RegularFile.ReadAllBytes(path, MaximumStateBytes), path, root => CheckpointMetadata.Parse(root, path));
     }
 
     /// <summary>Reads a file from beginning to end, and checks that its bytes are those that were written.</summary>
@@ -59,7 +56,7 @@ internal sealed class StoredCheckpoint(string folder, int step)
         CheckpointFile expected = Find(name);
         try
         {
-            using FileStream stream = File.OpenRead(file);
+            using FileStream stream = RegularFile.OpenRead(file);
             using HashingStream hashing = new(stream);
             read(hashing, expected.Length);
             hashing.CopyTo(Stream.Null);

@@ -120,6 +120,25 @@ public sealed class DamagedCheckpointTests
         AssertResumesFromTheOlder(folder);
     }
 
+    // The length of a link is that of its text. Seen to fail with: a device that is read for ever.
+    [TestMethod]
+    [OSCondition(OperatingSystems.Linux)]
+    [Timeout(60_000)]
+    [DataRow("complete.json")]
+    [DataRow("state.json")]
+    [DataRow("tensors.safetensors")]
+    public void A_link_to_a_device_counts_as_damaged(string file)
+    {
+        const string Device = "/dev/zero";
+        using TemporaryFolder folder = new();
+        WriteCheckpoints(folder.Path);
+        string path = PathOf(folder, 10, file), marker = PathOf(folder, 10, "complete.json");
+        File.WriteAllText(marker, File.ReadAllText(marker).Replace($":{new FileInfo(path).Length},", $":{Device.Length},", StringComparison.Ordinal));
+        File.Delete(path);
+        File.CreateSymbolicLink(path, Device);
+        AssertResumesFromTheOlder(folder);
+    }
+
     // The control: the same forgery that changes nothing is resumed from.
     [TestMethod]
     public void A_checkpoint_that_is_whole_is_resumed_from_without_a_warning()
