@@ -76,11 +76,11 @@ internal sealed class OutputFolder : IDisposable
     // A process that is killed keeps neither its temporary folder's lock nor the chance to remove the folder.
     private static void RemoveAbandoned(string parent, string name)
     {
-        foreach (string folder in Directory.GetDirectories(parent, $"{name}*"))
+        foreach (string path in Directory.GetFiles(parent, $"{name}*{LockExtension}"))
         {
-            using LockFile? abandoned = LockFile.TryTake(folder + LockExtension, deleteOnDispose: true);
+            using LockFile? abandoned = LockFile.TryTake(path, deleteOnDispose: true);
             if (abandoned is not null)
-                StagedFiles.DeleteFolder(folder);
+                StagedFiles.DeleteFolder(path[..^LockExtension.Length]);
         }
     }
 

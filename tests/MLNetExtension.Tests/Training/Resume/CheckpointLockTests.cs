@@ -7,7 +7,6 @@ namespace MLNetExtension.Tests.Training.Resume;
 [TestClass]
 public sealed class CheckpointLockTests
 {
-    // Seen to fail with: a lock that stays where the folder cannot be written.
     [TestMethod]
     public void A_folder_that_cannot_be_written_is_left_as_it_was()
     {
