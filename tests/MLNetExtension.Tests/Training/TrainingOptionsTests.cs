@@ -36,6 +36,18 @@ public sealed class TrainingOptionsTests
         StringAssert.StartsWith(error.Message, message);
     }
 
+    // The shorter overload is documented with at least 1; no epoch at all was accepted, and trained nothing.
+    [TestMethod]
+    [DataRow(0)]
+    [DataRow(-1)]
+    public void The_overload_for_a_text_column_takes_at_least_one_epoch(int epochs)
+    {
+        var trainers = new MLContext(seed: 1).CausalLanguageModeling.Trainers;
+        ArgumentOutOfRangeException error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => trainers.CausalLanguageModel("Text", maximumEpochs: epochs));
+        Assert.AreEqual("maximumEpochs", error.ParamName);
+        StringAssert.StartsWith(error.Message, $"maximumEpochs is {epochs}; allowed is at least 1.");
+    }
+
     public static IEnumerable<object[]> Bad =>
     [
         ["Model.Layers", new Options { Model = LanguageModel.Gpt2(layers: 0) }, "Model.Layers is 0; allowed is at least 1."],

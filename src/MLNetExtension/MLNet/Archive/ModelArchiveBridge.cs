@@ -85,14 +85,14 @@ internal static class ModelArchiveBridge
         return entries.FirstOrDefault(entry => entry.Key.Replace('\\', '/') == path.Replace('\\', '/')).Value?.Length;
     }
 
-    // A pipeline is a chain, whose own loader would wrap what ours throws.
+    // A pipeline is a chain, whose own loader would wrap what ours throws. In a version of ML.NET where this is not found, it does: no more depends on it.
     private static void UnwrapChains(ComponentCatalog catalog)
     {
         catalog.RegisterAssembly(typeof(TransformerChain<>).Assembly, throwOnError: false);
-        MethodInfo find = typeof(ComponentCatalog).GetMethod("GetLoadableClassInfo", Instance, [typeof(string), typeof(Type)]) ?? throw new MissingMethodException(nameof(ComponentCatalog), "GetLoadableClassInfo");
-        object chain = find.Invoke(catalog, Instance, null, ["TransformerChain", FindType("Microsoft.ML.SignatureLoadModel")], null) ?? throw new TypeLoadException("This version of ML.NET has no loader of pipelines.");
-        FieldInfo create = FindField(chain.GetType(), "<CreateMethod>k__BackingField");
-        if (create.GetValue(chain) is MethodInfo method and not DirectMethod)
+        MethodInfo? find = typeof(ComponentCatalog).GetMethod("GetLoadableClassInfo", Instance, [typeof(string), typeof(Type)]);
+        object? chain = find?.Invoke(catalog, Instance, null, ["TransformerChain", FindType("Microsoft.ML.SignatureLoadModel")], null);
+        FieldInfo? create = chain?.GetType().GetField("<CreateMethod>k__BackingField", Instance);
+        if (create?.GetValue(chain) is MethodInfo method and not DirectMethod)
             create.SetValue(chain, new DirectMethod(method));
     }
 
