@@ -62,7 +62,7 @@ public static class TokenizerFolder
 
     /// <summary>Saves a tokenizer, so that <see cref="Load(string)"/> gives it back.</summary>
     /// <param name="tokenizer">The tokenizer.</param>
-    /// <param name="folder">The folder, which is made where it is not there; files of the same names are replaced.</param>
+    /// <param name="folder">The folder, which is created if it is missing; the files of an earlier tokenizer are deleted once these are written.</param>
     /// <exception cref="ArgumentNullException"><paramref name="tokenizer"/> or <paramref name="folder"/> is null.</exception>
     /// <exception cref="ArgumentException">The tokenizer has no files.</exception>
     public static void Save(ILanguageTokenizer tokenizer, string folder)
@@ -73,9 +73,10 @@ public static class TokenizerFolder
         if (tokenizer.Files.Count == 0)
             throw new ArgumentException($"A {tokenizer.GetType().Name} has no files to save.", nameof(tokenizer));
 
-        Directory.CreateDirectory(folder);
+        using StagedFiles staged = StagedFiles.CreateIn(folder);
         foreach (TokenizerFile file in tokenizer.Files)
-            File.WriteAllBytes(Path.Combine(folder, file.Name), file.Content.Span);
+            staged.Write(file.Name, stream => stream.Write(file.Content.Span));
+        staged.MoveInto(folder, marker: tokenizer.Files[0].Name, isStale: Known.Contains);
     }
 
     private static LoadedTokenizer Open(IReadOnlyList<TokenizerFile> files)

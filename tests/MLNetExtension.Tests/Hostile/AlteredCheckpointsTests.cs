@@ -9,7 +9,7 @@ namespace MLNetExtension.Tests.Hostile;
 [TestCategory("Hostile")]
 public sealed class AlteredCheckpointsTests
 {
-    private const int FilesOfAKind = 500;
+    private const int FilesOfAKind = 300;
 
     private readonly MLContext _mlContext = new(seed: 1);
 

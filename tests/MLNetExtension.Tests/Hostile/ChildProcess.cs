@@ -45,7 +45,10 @@ internal sealed partial class ChildProcess : IDisposable
         // Under `dotnet file.dll` the process is dotnet itself.
         bool hosted = Path.GetFileNameWithoutExtension(host).Equals("dotnet", StringComparison.OrdinalIgnoreCase);
         string[] self = hosted ? [typeof(ChildProcess).Assembly.Location] : [];
-        return new ChildProcess(new ProcessStartInfo(host, [.. self, Argument, program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true });
+        ProcessStartInfo start = new(host, [.. self, Argument, program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        // Kernels of several processes that share two cores: threads that wait by spinning slow each other more than tenfold.
+        (start.Environment["OMP_NUM_THREADS"], start.Environment["OMP_WAIT_POLICY"]) = ("1", "PASSIVE");
+        return new ChildProcess(start);
     }
 
     /// <summary>Runs a program to its end.</summary>

@@ -7,7 +7,7 @@ namespace MLNetExtension.Tests.Hostile;
 [TestCategory("Hostile")]
 public sealed class KillTests
 {
-    private const int Kills = 60;
+    private const int Kills = 50;
 
     public TestContext TestContext { get; set; } = null!;
 
@@ -46,7 +46,7 @@ public sealed class KillTests
 
         private string[] Arguments =>
         [
-            "train", "--data", data, "--output", folder[name], "--checkpoint", folder[name + "-checkpoints"], "--checkpoint-interval", "2", "--seed", $"{seed}", "--steps", "400",
+            "train", "--data", data, "--output", folder[name], "--checkpoint", folder[name + "-checkpoints"], "--checkpoint-interval", "2", "--seed", $"{seed}", "--steps", "150", "--evaluation-rows", "2",
             "--layers", "1", "--heads", "2", "--width", "16", "--context", "48", "--micro-batch-tokens", "512",
         ];
 

@@ -46,7 +46,7 @@ internal sealed class ModelUsers
             }, meanwhile: () =>
             {
                 started.Wait();
-                Thread.SpinWait(random.Next(200_000));
+                Thread.SpinWait(random.Next(20_000));
                 model.Dispose();
             });
         }

@@ -202,6 +202,19 @@ public sealed class TokenizerFilesTests
         Assert.ThrowsExactly<DirectoryNotFoundException>(() => TokenizerFolder.Load(Path.Combine(folder.Path, "none")));
     }
 
+    // A folder is read by the first kind of tokenizer that it has: that of an earlier tokenizer would be read in place of the saved one.
+    [TestMethod]
+    public void A_tokenizer_that_is_saved_over_one_of_another_kind_is_the_one_that_is_read()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("notes.txt", "mine");
+        TokenizerFolder.Save(TestTokenizers.Load("qwen2"), folder.Path);
+        TokenizerFolder.Save(TestTokenizers.Load("unigram"), folder.Path);
+
+        CollectionAssert.AreEqual(new[] { "notes.txt", "tokenizer.model" }, folder.Names);
+        CollectionAssert.AreEqual(TestTokenizers.Load("unigram").EncodeText("one text").ToArray(), TokenizerFolder.Load(folder.Path).EncodeText("one text").ToArray());
+    }
+
     [TestMethod]
     public void The_tokenizer_of_bytes_is_saved_as_a_file_that_others_read()
     {
