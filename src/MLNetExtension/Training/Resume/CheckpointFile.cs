@@ -30,15 +30,27 @@ internal sealed record CheckpointFile(string Name, long Length, string Sha256)
         return new CheckpointFile(name, hashing.Count, hashing.Hash);
     }
 
+    /// <summary>Opens a file of this name and checks its length.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="InvalidDataException">It has another length.</exception>
+    /// <exception cref="FileNotFoundException">It is missing.</exception>
+    public FileStream OpenRead(string path)
+    {
+        FileStream stream = RegularFile.OpenRead(path);
+        if (stream.Length == Length)
+            return stream;
+        long found = stream.Length;
+        stream.Dispose();
+        throw new InvalidDataException(FormattableString.Invariant($"{path} is {found:N0} bytes long, and was written with {Length:N0}."));
+    }
+
     /// <summary>Checks that a file of this name has the bytes that were written.</summary>
     /// <param name="path">The file.</param>
     /// <exception cref="InvalidDataException">It has other bytes.</exception>
     /// <exception cref="FileNotFoundException">It is missing.</exception>
     public void Verify(string path)
     {
-        using FileStream stream = RegularFile.OpenRead(path);
-        if (stream.Length != Length)
-            throw new InvalidDataException(FormattableString.Invariant($"{path} is {stream.Length:N0} bytes long, and was written with {Length:N0}."));
+        using FileStream stream = OpenRead(path);
         using HashingStream hashing = new(stream);
         hashing.CopyTo(Stream.Null);
         VerifyHash(path, hashing);

@@ -27,8 +27,6 @@ internal sealed class StoredCheckpoint(string folder, int step)
     /// <exception cref="NotSupportedException">A later version of this library wrote it.</exception>
     public CheckpointMetadata Verify()
     {
-        foreach (CheckpointFile file in ReadMarker())
-            file.Verify(PathOf(file.Name));
         CheckpointMetadata state = ReadState();
         if (state.Steps != step)
             throw new InvalidDataException($"{PathOf(StateFile)}: 'Steps' is {state.Steps}, expected {step}.");
@@ -56,7 +54,7 @@ internal sealed class StoredCheckpoint(string folder, int step)
         CheckpointFile expected = Find(name);
         try
         {
-            using FileStream stream = RegularFile.OpenRead(file);
+            using FileStream stream = expected.OpenRead(file);
             using HashingStream hashing = new(stream);
             read(hashing, expected.Length);
             hashing.CopyTo(Stream.Null);
