@@ -4,7 +4,8 @@ namespace MLNetExtension.Training.Ranks;
 
 /// <summary>
 /// The processes, called ranks, that train one model together, and what travels between them: sums, never means. Every call but <see cref="Abort"/> is collective: all ranks make the same calls, in the same
-/// order, with tensors of the same length and type, and a call that differs is an error on every rank. One thread of a process calls at a time.
+/// order, with tensors of the same length and type, and a call that differs is an
+/// <see cref="InvalidOperationException"/> on every rank. One thread of a process calls at a time.
 /// </summary>
 internal interface IRankGroup
 {
@@ -20,8 +21,15 @@ internal interface IRankGroup
     /// <summary>How many of the processes run on this machine, at least 1.</summary>
     int LocalSize { get; }
 
+    /// <summary>How many CPU threads this process should compute with: its share of the processors it may run on, or what <c>OMP_NUM_THREADS</c> says.</summary>
+    int Threads { get; }
+
+    /// <summary>Whether what is in a GPU's memory goes through the host's on its way to the others.</summary>
+    bool CopiesThroughHost { get; }
+
     /// <summary>Adds up a tensor over all ranks, in place: every rank gets the sum, bit for bit the same.</summary>
     /// <param name="tensor">Contiguous; float32 or float64; on any device.</param>
+    /// <exception cref="ArgumentException">The tensor is of another kind.</exception>
     void Sum(Tensor tensor);
 
     /// <summary>Adds up a vector over all ranks, in place, each <see cref="Shard"/> at its owner alone: what the rest of the vector holds afterwards is undefined.</summary>

@@ -1,3 +1,4 @@
+using MLNetExtension.Training.Accumulation;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Training.Ranks;
@@ -19,6 +20,10 @@ internal sealed class SingleRank : IRankGroup
     public int LocalRank => 0;
 
     public int LocalSize => 1;
+
+    public int Threads => KernelThreads.Available;
+
+    public bool CopiesThroughHost => false;
 
     public void Sum(Tensor tensor)
     {
