@@ -36,16 +36,25 @@ internal sealed partial class ChildProcess : IDisposable
         }
     }
 
-    /// <summary>Starts a program.</summary>
+    /// <summary>Finds the command line that runs a program: file and arguments.</summary>
     /// <param name="program">One of the names in <see cref="ChildPrograms"/>.</param>
     /// <param name="arguments">Its arguments.</param>
-    public static ChildProcess Start(string program, params IEnumerable<string> arguments)
+    public static string[] CommandLine(string program, params IEnumerable<string> arguments)
     {
         string host = Environment.ProcessPath!;
         // Under `dotnet file.dll` the process is dotnet itself.
         bool hosted = Path.GetFileNameWithoutExtension(host).Equals("dotnet", StringComparison.OrdinalIgnoreCase);
         string[] self = hosted ? [typeof(ChildProcess).Assembly.Location] : [];
-        ProcessStartInfo start = new(host, [.. self, Argument, program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        return [host, .. self, Argument, program, .. arguments];
+    }
+
+    /// <summary>Starts a program.</summary>
+    /// <param name="program">One of the names in <see cref="ChildPrograms"/>.</param>
+    /// <param name="arguments">Its arguments.</param>
+    public static ChildProcess Start(string program, params IEnumerable<string> arguments)
+    {
+        string[] command = CommandLine(program, arguments);
+        ProcessStartInfo start = new(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true };
         // Kernels of several processes that share two cores: threads that wait by spinning slow each other more than tenfold.
         (start.Environment["OMP_NUM_THREADS"], start.Environment["OMP_WAIT_POLICY"]) = ("1", "PASSIVE");
         return new ChildProcess(start);

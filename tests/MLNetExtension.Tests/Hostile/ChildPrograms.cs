@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using MLNetExtension.Tests.Training.Ranks;
 using Samples;
 using Samples.Reporting;
 
@@ -20,6 +21,9 @@ internal static partial class ChildPrograms
     /// <summary><see cref="ModelUsers.PredictTogether"/>.</summary>
     public const string Predictions = "predictions";
 
+    /// <summary><see cref="RankPrograms"/>.</summary>
+    public const string Ranks = "ranks";
+
     /// <summary>Runs a program.</summary>
     /// <returns>Its exit code.</returns>
     public static int Run(string program, string[] arguments) => program switch
@@ -28,6 +32,7 @@ internal static partial class ChildPrograms
         SamplesOnFullDisk => RunSamplesOnFullDisk(long.Parse(arguments[0], CultureInfo.InvariantCulture), arguments[1..]),
         Disposals => new ModelUsers().DisposeInFlight(int.Parse(arguments[0], CultureInfo.InvariantCulture)),
         Predictions => new ModelUsers().PredictTogether(int.Parse(arguments[0], CultureInfo.InvariantCulture)),
+        Ranks => RankPrograms.Run(arguments[0], arguments[1..]),
         _ => throw new ArgumentException($"There is no child program '{program}'.", nameof(program)),
     };
 

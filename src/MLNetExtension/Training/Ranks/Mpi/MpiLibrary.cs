@@ -1,0 +1,48 @@
+using System.Globalization;
+using System.Reflection;
+using System.Runtime.InteropServices;
+
+namespace MLNetExtension.Training.Ranks.Mpi;
+
+/// <summary>Finds and loads the MPI that this process is to use.</summary>
+internal static class MpiLibrary
+{
+    /// <summary>The environment variable that names a library: a file, or a name that the system's loader knows.</summary>
+    public const string Variable = "MLNETEXTENSION_MPI_LIBRARY";
+
+    // Open MPI 4 and 5; MPICH as Debian and as its makers call it, Intel MPI; the MPI-5 ABI.
+    private static readonly string[] OpenMpi = ["libmpi.so.40"], Mpich = ["libmpich.so.12", "libmpi.so.12"], Standard = ["libmpi_abi.so.0"];
+
+    /// <summary>How many processes the launcher says that it has started; null without one that says so.</summary>
+    public static int? LaunchedProcesses => ReadNumber("OMPI_COMM_WORLD_SIZE") ?? ReadNumber("PMI_SIZE");
+
+    /// <summary>Loads the library.</summary>
+    /// <returns>Its name and its table.</returns>
+    /// <exception cref="InvalidOperationException">There is none; the message says what to install.</exception>
+    public static (string Name, MpiHandles Handles) Load()
+    {
+        // UCX, which Open MPI and MPICH may bring, takes over SIGSEGV otherwise; .NET needs it to make a NullReferenceException.
+        if (!OperatingSystem.IsWindows())
+            NativeMpi.SetEnvironment("UCX_ERROR_SIGNALS", "", 0);
+        string? given = Environment.GetEnvironmentVariable(Variable);
+        string[] names = string.IsNullOrEmpty(given) ? Candidates() : [given];
+        foreach (string name in names)
+        {
+            if (!NativeLibrary.TryLoad(name, out nint library))
+                continue;
+            MpiHandles handles = MpiHandles.Of(library, name);
+            NativeLibrary.SetDllImportResolver(typeof(NativeMpi).Assembly, (string wanted, Assembly _, DllImportSearchPath? _) => wanted == NativeMpi.Name ? library : 0);
+            return (name, handles);
+        }
+        throw new InvalidOperationException(string.IsNullOrEmpty(given)
+            ? $"There is no MPI on this machine, or it cannot be loaded: none of {string.Join(", ", names)}. Install Open MPI (Debian, Ubuntu: apt-get install openmpi-bin) or MPICH, or name the library in {Variable}."
+            : $"The MPI library '{given}', which {Variable} names, cannot be loaded.");
+    }
+
+    // First the one whose launcher has started this process.
+    private static IEnumerable<string[]> InOrder() => ReadNumber("OMPI_COMM_WORLD_SIZE") is null && ReadNumber("PMI_SIZE") is not null ? [Mpich, Standard, OpenMpi] : [OpenMpi, Mpich, Standard];
+
+    private static string[] Candidates() => [.. InOrder().SelectMany(names => names)];
+
+    private static int? ReadNumber(string variable) => int.TryParse(Environment.GetEnvironmentVariable(variable), CultureInfo.InvariantCulture, out int number) ? number : null;
+}
