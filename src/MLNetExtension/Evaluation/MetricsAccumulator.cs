@@ -32,12 +32,15 @@ internal sealed class MetricsAccumulator
         _bytes += row.ByteCount;
     }
 
+    /// <summary>The sums of all rows so far.</summary>
+    public MetricsSums Sums => new(_lossSum + _lostDigits, _tokenWeight, _byteWeight, _correct, _tokens, _bytes, _rows);
+
     /// <summary>The metrics of all rows so far.</summary>
     /// <exception cref="InvalidOperationException">There is no row, or no row has a target token and a weight: a mean over nothing has no value.</exception>
     public CausalLanguageModelMetrics ToMetrics()
     {
         if (_tokens > 0)
-            return new CausalLanguageModelMetrics(new MetricsSums(_lossSum + _lostDigits, _tokenWeight, _byteWeight, _correct, _tokens, _bytes, _rows));
+            return new CausalLanguageModelMetrics(Sums);
 
         throw new InvalidOperationException(_rows == 0 ? "There are no rows to evaluate."
             : _rowsWithTargets == 0 ? $"There is nothing to evaluate: none of the {_rows} rows has a target token."

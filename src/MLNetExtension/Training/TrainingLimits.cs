@@ -11,18 +11,16 @@ internal sealed class TrainingLimits
 
     private readonly TimeSpan? _duration;
     private readonly int _nonFiniteSteps;
-    private readonly CancellationToken _stopToken;
 
     /// <summary>Reads the limits.</summary>
     /// <param name="options">The limits of steps, epochs and time; one epoch where there is none.</param>
     /// <param name="examples">Number of examples.</param>
-    /// <param name="stopToken">Requests the end.</param>
-    public TrainingLimits(TrainingOptions options, int examples, CancellationToken stopToken = default)
+    public TrainingLimits(TrainingOptions options, int examples)
     {
         bool unlimited = options is { MaximumSteps: null, MaximumEpochs: null, MaximumDuration: null };
         long? byEpochs = (unlimited ? 1 : options.MaximumEpochs) * (long)BatchSequence.StepsPerEpoch(examples, options.BatchSize);
         Steps = byEpochs is null ? options.MaximumSteps : Math.Min(byEpochs.Value, options.MaximumSteps ?? MostSteps);
-        (_duration, _nonFiniteSteps, _stopToken) = (options.MaximumDuration, options.MaximumNonFiniteSteps, stopToken);
+        (_duration, _nonFiniteSteps) = (options.MaximumDuration, options.MaximumNonFiniteSteps);
     }
 
     /// <summary>Most steps; null where only time ends the training.</summary>
@@ -33,14 +31,13 @@ internal sealed class TrainingLimits
     /// <param name="elapsed">Time since training began.</param>
     public double Progress(int steps, TimeSpan elapsed) => Math.Max(Share(steps, Steps), Share(elapsed.TotalSeconds, _duration?.TotalSeconds));
 
-    /// <summary>Finds why training ends here; null where it continues.</summary>
+    /// <summary>Finds which limit training has reached; null where it continues.</summary>
     /// <param name="steps">Steps taken.</param>
     /// <param name="elapsed">Time since training began.</param>
     /// <param name="nonFiniteInARow">The last steps, in a row, that were not finite.</param>
     public StopReason? FindStopReason(int steps, TimeSpan elapsed, int nonFiniteInARow) =>
         nonFiniteInARow >= _nonFiniteSteps ? StopReason.NonFiniteSteps
         : Progress(steps, elapsed) >= 1 || steps == MostSteps ? StopReason.LimitReached
-        : _stopToken.IsCancellationRequested ? StopReason.Requested
         : null;
 
     private static double Share(double done, double? limit) => limit switch

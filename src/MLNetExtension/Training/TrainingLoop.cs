@@ -1,7 +1,9 @@
 using MLNetExtension.Data;
 using MLNetExtension.Training.Accumulation;
 using MLNetExtension.Training.Optimization;
+using MLNetExtension.Training.Ranks;
 using MLNetExtension.Training.Reports;
+using static TorchSharp.torch;
 
 namespace MLNetExtension.Training;
 
@@ -12,6 +14,7 @@ internal sealed class TrainingLoop : IDisposable
     private const int StepsWorthTuning = 200;
 
     private readonly TrainingRun _run;
+    private readonly IRankGroup _ranks;
     private readonly EndRequests _requests;
     private readonly TrainingLimits _limits;
     private readonly LearningRateSchedule _schedule;
@@ -26,19 +29,20 @@ internal sealed class TrainingLoop : IDisposable
     {
         TrainingOptions options = run.Options;
         _run = run;
-        _requests = new EndRequests(run.CancellationToken, run.StopToken);
-        _limits = new TrainingLimits(options, run.Examples.Count, run.StopToken);
+        _ranks = run.Ranks.Group;
+        _requests = new EndRequests(run.CancellationToken, run.StopToken, _ranks);
+        _limits = new TrainingLimits(options, run.Examples.Count);
         _schedule = new LearningRateSchedule(options.LearningRate, options.MinimumLearningRate, options.Schedule.GetWarmupSteps(_limits.Steps));
         _trainingStep = new TrainingStep(
-            run.Model, options, tune: _limits.Steps is null or >= StepsWorthTuning, DecayedParameters.Create(run.Model, options.Optimizer, run.PublishedNames))
+            run.Model, options, tune: _limits.Steps is null or >= StepsWorthTuning, DecayedParameters.Create(run.Model, options.Optimizer, run.PublishedNames), run.Ranks)
         {
             OnOutOfMemory = (before, after) => run.OnOutOfMemory?.Invoke(_progress.Steps + 1, before, after),
         };
-        _validation = new ValidationRun(run.Validation, run.Model, _trainingStep.Parameters, _best, _requests);
+        _validation = new ValidationRun(run.Validation, run.Model, _trainingStep.Parameters, _best, _requests, _ranks);
         _weights = new GoodWeights(_trainingStep);
     }
 
-    /// <summary>Trains a model in place, on the device where it is, and leaves it in evaluation mode.</summary>
+    /// <summary>Trains a model in place, on the device where it is, and leaves it in evaluation mode. Where there are several ranks, each makes this call, and all end with the same weights.</summary>
     /// <param name="run">What is trained, on what and how.</param>
     /// <exception cref="ArgumentException">There are no examples, or none of them has a target token.</exception>
     /// <exception cref="OperationCanceledException">The token asked for it; the weights are those of the last step.</exception>
@@ -60,27 +64,28 @@ internal sealed class TrainingLoop : IDisposable
 
     private TrainingSummary Train()
     {
+        BroadcastWeights();
         _run.Checkpoints?.Restore(_trainingStep, _progress, _best);
         _weights.Resume(_progress.Steps);
         BatchSequence batches = new(_run.Examples, _run.Options.BatchSize, new EpochSampler(_run.Examples.Count, _run.Seed, _run.Options.RowOrder));
         _run.Model.train();
         try
         {
+            TimeSpan elapsed = _requests.Agree(_progress.Elapsed);
             // Where a stop gave an evaluation up, the training that resumes from there makes it.
             _validation.Measure(_progress.Steps, isLast: false);
-            _stopReason = FindStopReason();
+            _stopReason = FindStopReason(elapsed);
             foreach (Batch batch in batches.StartAt(_progress.Steps))
             {
-                if (_stopReason is null && !_requests.TryRun(token => _trainingStep.Tune(batch.Examples, token)))
+                elapsed = _requests.Agree(_progress.Elapsed);
+                if (_stopReason is null && (_requests.StopIsRequested || !_trainingStep.TryTune(batch.Examples, _requests)))
                     _stopReason = StopReason.Requested;
                 if (_stopReason is not null)
                     break;
-                StepReport report = TrainOn(batch);
-                TrainingInstruments.Record(report);
-                _run.OnStep?.Invoke(report);
+                TrainOn(batch, elapsed);
             }
             if (_stopReason == StopReason.Requested)
-                WriteCheckpoint(_progress.Elapsed);
+                WriteCheckpoint(elapsed);
             _weights.Judge(_validation.Measure(_progress.Steps, isLast: true));
             if (!_validation.RestoreBest(_progress.Steps))
                 _weights.Settle();
@@ -89,41 +94,60 @@ internal sealed class TrainingLoop : IDisposable
         {
             _run.Model.eval();
         }
+        _ranks.RequireSame(_trainingStep.Parameters.Values, "The trained weights");
         return _progress.Summarize(_stopReason!.Value, _best, _weights.Step);
     }
 
-    private StepReport TrainOn(Batch batch)
+    // Every rank has made them from the same seed or the same files; that the first one's count leaves nothing to differences between machines.
+    private void BroadcastWeights()
     {
-        double learningRate = _schedule.LearningRate(batch.Step, ShareDone(_progress.Elapsed));
+        if (_ranks.Size == 1)
+            return;
+        foreach (Tensor fixedValues in _run.Model.parameters().Where(parameter => !parameter.requires_grad).Concat(_run.Model.buffers()))
+            _ranks.Broadcast(fixedValues);
+        _ranks.Broadcast(_trainingStep.Parameters.Values);
+        _trainingStep.Parameters.PublishValues();
+    }
+
+    private void TrainOn(Batch batch, TimeSpan before)
+    {
+        double learningRate = _schedule.LearningRate(batch.Step, ShareDone(before));
         StepResult result = _trainingStep.Run(batch.Examples, learningRate, EpochSampler.DropoutSeed(_run.Seed, batch.Step), _requests.Cancel);
         _progress.Count(batch, result);
         _weights.Count(batch, result);
 
         double? validationLoss = _validation.Measure(_progress.Steps, isLast: false);
         _weights.Judge(validationLoss);
-        _stopReason = FindStopReason();
+        TimeSpan elapsed = _requests.Agree(_progress.Elapsed);
+        _stopReason = FindStopReason(elapsed);
         if (_stopReason is not null && _run.Validation is null)
             _weights.Settle();
 
-        TimeSpan elapsed = _progress.Elapsed;
         if (_stopReason is not null || _run.Checkpoints?.IsDue(_progress.Steps) == true)
             WriteCheckpoint(elapsed);
         // After the checkpoint, where only the end calls for this evaluation: a training that resumes from there must not know of it.
         if (_stopReason is not null and not StopReason.Requested)
             validationLoss ??= _validation.Measure(_progress.Steps, isLast: true);
-        return Report(batch, result, elapsed, validationLoss);
+        if (_ranks.Rank != 0)
+            return;
+        StepReport report = Report(batch, result, elapsed, validationLoss);
+        TrainingInstruments.Record(report);
+        _run.OnStep?.Invoke(report);
     }
 
-    private StopReason? FindStopReason() =>
-        _limits.FindStopReason(_progress.Steps, _progress.Elapsed, _progress.NonFiniteInARow) ?? (_validation.HasStoppedImproving ? StopReason.NoImprovement : null);
+    private StopReason? FindStopReason(TimeSpan elapsed) =>
+        _limits.FindStopReason(_progress.Steps, elapsed, _progress.NonFiniteInARow)
+            ?? (_requests.StopIsRequested ? StopReason.Requested : _validation.HasStoppedImproving ? StopReason.NoImprovement : null);
 
     private double ShareDone(TimeSpan elapsed) => Math.Min(1, _limits.Progress(_progress.Steps, elapsed));
 
     // Never between steps that are not finite: how many came in a row is not written. Nor of weights that are not good: a training that resumes from them could not take their update back.
     private void WriteCheckpoint(TimeSpan elapsed)
     {
-        if (_run.Checkpoints is { } checkpoints && _progress.NonFiniteInARow == 0 && !_weights.AreTakenBack && _weights.AreGood())
-            checkpoints.Write(_trainingStep, _progress, elapsed, _best);
+        if (_run.Checkpoints is not { } checkpoints || _progress.NonFiniteInARow != 0 || _weights.AreTakenBack || !_weights.AreGood())
+            return;
+        _ranks.RequireSame(_trainingStep.Parameters.Values, $"The weights after step {_progress.Steps}");
+        checkpoints.Write(_trainingStep, _progress, elapsed, _best);
     }
 
     private StepReport Report(Batch batch, StepResult result, TimeSpan elapsed, double? validationLoss)

@@ -1,6 +1,7 @@
 using MLNetExtension.Data;
 using MLNetExtension.Models;
 using MLNetExtension.Training.Optimization;
+using MLNetExtension.Training.Ranks;
 using MLNetExtension.Training.Reports;
 using MLNetExtension.Training.Resume;
 using MLNetExtension.Training.Splitting;
@@ -17,16 +18,19 @@ internal sealed record TrainingRun(CausalLanguageModel Model, IReadOnlyList<Toke
     /// <summary>For parameters, their names in published files, see <see cref="DecayedParameters"/>. Default: none, all go by their names in the model.</summary>
     public IReadOnlyDictionary<string, IReadOnlyList<string>> PublishedNames { get; init; } = new Dictionary<string, IReadOnlyList<string>>();
 
-    /// <summary>Called after every step.</summary>
+    /// <summary>The ranks that train together; each is given the same run. Default: this process alone.</summary>
+    public RankSetup Ranks { get; init; } = RankSetup.Alone;
+
+    /// <summary>Called after every step, on the first rank.</summary>
     public Action<StepReport>? OnStep { get; init; }
 
-    /// <summary>Called when a batch did not fit into memory: with its step, from 1, the plan that it began with and the one by which it was computed.</summary>
+    /// <summary>Called, on the first rank, when a batch did not fit into the memory of a rank: with its step, from 1, the plan that it began with and the one by which it was computed.</summary>
     public Action<int, SplitPlan, SplitPlan>? OnOutOfMemory { get; init; }
 
     /// <summary>How to evaluate the model while it is trained; it ends with the best weights that were evaluated. The time counts as time of training. Default: not at all.</summary>
     public Validation? Validation { get; init; }
 
-    /// <summary>Checkpoints to resume from and to write. Default: none.</summary>
+    /// <summary>Checkpoints to resume from and to write; where there are, each rank has them. Default: none.</summary>
     public CheckpointManager? Checkpoints { get; init; }
 
     /// <summary>Ends training after the current step, or at once where the fastest split is searched or the model evaluated; the model keeps what it was trained to so far. Default: never.</summary>

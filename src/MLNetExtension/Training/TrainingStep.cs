@@ -5,6 +5,7 @@ using MLNetExtension.Losses;
 using MLNetExtension.Models;
 using MLNetExtension.Training.Accumulation;
 using MLNetExtension.Training.Optimization;
+using MLNetExtension.Training.Ranks;
 using MLNetExtension.Training.Reports;
 using MLNetExtension.Training.Splitting;
 using TorchSharp;
@@ -27,6 +28,7 @@ internal sealed class TrainingStep : IDisposable
     private readonly PrecisionScope _precision;
     private readonly BatchGradient _gradient;
     private readonly double _maximumGradientNorm;
+    private readonly RankSetup _ranks;
     private SplitPlan _plan;
     private SearchSpace? _search;    // null where no plan is to be searched, or no longer
 
@@ -35,9 +37,11 @@ internal sealed class TrainingStep : IDisposable
     /// <param name="options">How it is trained.</param>
     /// <param name="tune">Whether the training is long enough to search for the fastest split, where none is given.</param>
     /// <param name="decays">Whether weight decay acts on a parameter. Default: on those of two and more dimensions.</param>
+    /// <param name="ranks">The ranks that take the step together. Default: this process alone.</param>
     /// <exception cref="ArgumentOutOfRangeException">Several workers are asked for, and the device or the model allows one.</exception>
-    public TrainingStep(CausalLanguageModel model, TrainingOptions options, bool tune, Func<string, Parameter, bool>? decays = null)
+    public TrainingStep(CausalLanguageModel model, TrainingOptions options, bool tune, Func<string, Parameter, bool>? decays = null, RankSetup? ranks = null)
     {
+        _ranks = ranks ?? RankSetup.Alone;
         bool onCpu = model.Device.type == DeviceType.CPU, pack = options.Batching.PackRows ?? onCpu;
         RequireWorkers(options.Batching.Workers, model, onCpu);
         _maximumGradientNorm = options.Optimizer.MaximumGradientNorm;
@@ -53,9 +57,9 @@ internal sealed class TrainingStep : IDisposable
             BalanceScope = options.Loss.RouterBalanceScope,
         });
         _precision.CopyMastersTo(Parameters);
-        Optimizer = options.Optimizer.CreateOptimizer(Parameters);
+        Optimizer = options.Optimizer.CreateOptimizer(Parameters, _ranks.OptimizerGroup);
 
-        int? threads = onCpu ? Math.Min(options.Batching.Threads ?? KernelThreads.Available, Environment.ProcessorCount) : null;
+        int? threads = onCpu ? Math.Min(options.Batching.Threads ?? _ranks.Group.Threads, Environment.ProcessorCount) : null;
         _plan = new SplitPlan(options.Batching.MaximumTokensPerMicroBatch ?? MicroBatchTuner.DefaultTokens, options.Batching.Workers ?? 1, threads, pack);
         if (!tune || options.Batching.MaximumTokensPerMicroBatch is not null)
             return;
@@ -80,20 +84,26 @@ internal sealed class TrainingStep : IDisposable
     /// <summary>How many micro-batches are computed at the same time, as of now.</summary>
     public int Workers => _plan.Workers;
 
-    /// <summary>Searches for the fastest split, where none is given, on the first batch that has targets; changes no weight.</summary>
+    /// <summary>Searches for the fastest split, where none is given, on the first batch that has targets; changes no weight. Every rank tries its own rows, and all take the first's choice.</summary>
     /// <param name="batch">The examples of the next step.</param>
-    /// <param name="cancellationToken">Ends the search before the next micro-batch.</param>
-    /// <exception cref="OperationCanceledException">The token asked for it.</exception>
-    public void Tune(IReadOnlyList<TokenExample> batch, CancellationToken cancellationToken = default)
+    /// <param name="requests">End the search before the next micro-batch.</param>
+    /// <returns>False where the search was given up, because the training is to stop.</returns>
+    /// <exception cref="OperationCanceledException">The training is to be cancelled.</exception>
+    public bool TryTune(IReadOnlyList<TokenExample> batch, EndRequests requests)
     {
         if (_search is null || !batch.Any(e => e.HasTargets))
-            return;
+            return true;
         using var scope = NewDisposeScope();
-        _plan = MicroBatchTuner.FindFastestPlan(_gradient, batch, _search, cancellationToken);
+        IReadOnlyList<TokenExample> own = TakeShare(batch);
+        if (!requests.TryRun(token => _plan = own.Any(e => e.HasTargets) ? MicroBatchTuner.FindFastestPlan(_gradient, own, _search, token) : _plan))
+            return false;
+        double[] chosen = _ranks.Group.Gather(_plan.Tokens, _plan.Workers)[0];
+        TakePlan(chosen[0], chosen[1]);
         _search = null;
+        return true;
     }
 
-    /// <summary>Trains on a batch.</summary>
+    /// <summary>Trains on a batch, of which each rank computes its share.</summary>
     /// <param name="batch">The examples of this step.</param>
     /// <param name="learningRate">Learning rate of this step.</param>
     /// <param name="dropoutSeed">Seed of this step's dropout.</param>
@@ -105,11 +115,14 @@ internal sealed class TrainingStep : IDisposable
         using var scope = NewDisposeScope();    // in-place calls, too, give a new handle
         // Of the whole step: threads that kernels have just used spin for a while, and would take a core from the next batch's workers.
         using KernelThreads? threads = KernelThreads.Limit(_plan);
-        (BatchLoss loss, double padding) = Accumulate(batch, dropoutSeed, cancellationToken);
+        double padding = Accumulate(TakeShare(batch), RankSeed(dropoutSeed), cancellationToken);
+        BatchLoss loss = _gradient.DivideGradient(_ranks.Group);
         StepOutcome outcome = loss.TargetCount == 0 ? StepOutcome.NoTargets : loss.IsFinite ? StepOutcome.Applied : StepOutcome.NonFinite;
         if (outcome == StepOutcome.Applied)
         {
-            GradientClipping.Clip(Parameters.Gradients, loss.GradientNorm, _maximumGradientNorm);
+            GradientClipping.Clip(OwnGradient(), loss.GradientNorm, _maximumGradientNorm);
+            if (!_ranks.ShardsOptimizer)
+                _ranks.Group.GatherShards(Parameters.Gradients);
             Optimizer.Step(learningRate);
             outcome = HasLostWeights() ? StepOutcome.NonFinite : StepOutcome.Applied;
         }
@@ -117,16 +130,21 @@ internal sealed class TrainingStep : IDisposable
         return new StepResult(loss, outcome, padding, learningRate, Stopwatch.GetElapsedTime(start));
     }
 
-    /// <summary>Computes the loss of the first micro-batch of a batch with the present weights, which stay as they are.</summary>
+    /// <summary>Computes the loss of the first rank's first micro-batch of a batch with the present weights, which stay as they are.</summary>
     /// <param name="batch">Examples, at least one with a target.</param>
     /// <returns>Summed over its targets, in nats.</returns>
     public double ComputeLoss(IReadOnlyList<TokenExample> batch)
     {
         using var scope = NewDisposeScope();
         using KernelThreads? threads = KernelThreads.Limit(_plan);
-        double sum = Accumulate(_plan.Split(batch)[0], dropoutSeed: 0, CancellationToken.None).Loss.Sum;
+        double sum = 0;
+        _ranks.Group.RunTogether(() =>
+        {
+            if (_ranks.Group.Rank == 0)
+                sum = _gradient.Accumulate([_plan.Split(TakeShare(batch))[0]]).Sum;
+        });
         _gradient.Reset();
-        return sum;
+        return _ranks.Group.Gather(sum)[0][0];
     }
 
     /// <summary>Gives the model the weights that it had before the last update.</summary>
@@ -154,29 +172,67 @@ internal sealed class TrainingStep : IDisposable
         return true;
     }
 
-    // When memory runs out, the batch starts again with less of it: any split gives the same gradient, so nothing is lost but time.
-    private (BatchLoss Loss, double PaddingShare) Accumulate(IReadOnlyList<TokenExample> batch, long dropoutSeed, CancellationToken cancellationToken)
+    // Sums up the gradient of this rank's rows. Ranks wait for one another here and nowhere inside: each may have to begin again, or have no row at all.
+    private double Accumulate(IReadOnlyList<TokenExample> own, long dropoutSeed, CancellationToken cancellationToken)
     {
         SplitPlan first = _plan;
+        if (_gradient.CountsRoutingFirst)
+        {
+            RunWithinMemory(own, cancellationToken, microBatches => _gradient.CountRouting(microBatches, _plan.Workers, dropoutSeed, cancellationToken));
+            _gradient.ShareRouting(_ranks.Group);
+        }
+        double padding = 0;
+        RunWithinMemory(own, cancellationToken, microBatches =>
+        {
+            _gradient.Add(microBatches, _plan.Workers, dropoutSeed, cancellationToken);
+            padding = _plan.Pack ? 0 : MicroBatchPlanner.PaddingShare(microBatches);
+        });
+        if (_ranks.Group.Size > 1)
+        {
+            double[][] plans = _ranks.Group.Gather(_plan.Tokens, _plan.Workers);
+            TakePlan(plans.Min(plan => plan[0]), plans.Min(plan => plan[1]));
+        }
+        if (_plan != first && _ranks.Group.Rank == 0)
+            OnOutOfMemory?.Invoke(first, _plan);
+        return padding;
+    }
+
+    // When memory runs out, the rows start again with less of it: any split gives the same gradient, so nothing is lost but time.
+    private void RunWithinMemory(IReadOnlyList<TokenExample> own, CancellationToken cancellationToken, Action<IReadOnlyList<IReadOnlyList<TokenExample>>> compute) => _ranks.Group.RunTogether(() =>
+    {
+        cancellationToken.ThrowIfCancellationRequested();
         while (true)
         {
-            IReadOnlyList<IReadOnlyList<TokenExample>> microBatches = _plan.Split(batch);
             SplitPlan? reduced = null;
             try
             {
-                BatchLoss loss = _gradient.Accumulate(microBatches, _plan.Workers, dropoutSeed, cancellationToken);
-                if (_plan != first)
-                    OnOutOfMemory?.Invoke(first, _plan);
-                return (loss, _plan.Pack ? 0 : MicroBatchPlanner.PaddingShare(microBatches));
+                compute(_plan.Split(own));
+                return;
             }
-            catch (Exception exception) when (OutOfMemory.Caused(exception) && (reduced = _plan.Reduce(batch)) is not null)
+            catch (Exception exception) when (OutOfMemory.Caused(exception) && (reduced = _plan.Reduce(own)) is not null)
             {
                 _plan = reduced!.Value;
                 _gradient.Reset();
                 _gradient.Shrink(_plan.Workers);
             }
         }
+    });
+
+    // Dealt as to workers: nearly as many tokens to each rank, the longest row to the first.
+    private IReadOnlyList<TokenExample> TakeShare(IReadOnlyList<TokenExample> batch) => _ranks.Group.Size == 1 ? batch
+        : MicroBatchPlanner.Level(batch.Where(e => e.HasTargets).OrderByDescending(e => e.Length), _ranks.Group.Size, e => e.Length)[_ranks.Group.Rank];
+
+    // The random numbers of ranks differ, as those of micro-batches do.
+    private long RankSeed(long dropoutSeed) =>
+        _ranks.Group.Rank == 0 ? dropoutSeed : (long)(SplitMix64.Mix(unchecked((ulong)dropoutSeed + (uint)_ranks.Group.Rank)) >> 1);
+
+    private Tensor OwnGradient()
+    {
+        Shard shard = Shard.Of(Parameters.Length, _ranks.Group.Rank, _ranks.Group.Size);
+        return Parameters.Gradients.narrow(0, shard.Start, shard.Length);
     }
+
+    private void TakePlan(double tokens, double workers) => _plan = _plan with { Tokens = (int)tokens, Workers = (int)workers };
 
     private static void RequireWorkers(int? workers, CausalLanguageModel model, bool onCpu)
     {

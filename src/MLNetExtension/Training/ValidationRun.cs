@@ -1,5 +1,6 @@
 using MLNetExtension.Models;
 using MLNetExtension.Training.Accumulation;
+using MLNetExtension.Training.Ranks;
 
 namespace MLNetExtension.Training;
 
@@ -9,7 +10,8 @@ namespace MLNetExtension.Training;
 /// <param name="parameters">Its weights.</param>
 /// <param name="best">The best weights so far.</param>
 /// <param name="requests">A request to stop gives an evaluation up, and no other is made; where the request was there before, the evaluation is the training's last and is finished.</param>
-internal sealed class ValidationRun(Validation? validation, CausalLanguageModel model, FlatParameters parameters, BestWeights best, EndRequests requests)
+/// <param name="ranks">The ranks among which the rows to evaluate on are divided.</param>
+internal sealed class ValidationRun(Validation? validation, CausalLanguageModel model, FlatParameters parameters, BestWeights best, EndRequests requests, IRankGroup ranks)
 {
     private bool _givenUp;
 
@@ -28,13 +30,15 @@ internal sealed class ValidationRun(Validation? validation, CausalLanguageModel 
         model.eval();
         try
         {
-            double loss = 0;
+            (double Sum, double TargetCount) own = default;
             if (requests.StopIsRequested)
-                loss = validation.Loss(requests.Cancel);
+                ranks.RunTogether(() => own = validation.Loss(requests.Cancel));
             else
-                _givenUp = !requests.TryRun(token => loss = validation.Loss(token));
+                _givenUp = !requests.TryRun(token => own = validation.Loss(token));
             if (_givenUp)
                 return null;
+            double[] sums = ranks.SumNumbers(own.Sum, own.TargetCount);
+            double loss = sums[0] / sums[1];
             best.Offer(loss, step, parameters.Values);
             return loss;
         }

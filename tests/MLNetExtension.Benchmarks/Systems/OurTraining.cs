@@ -12,6 +12,7 @@ internal sealed class OurTraining : ITrainingSystem
     private readonly TokenExample[][] _batches;
     private readonly TrainingOptions _options = WorkloadFolder.Options;
     private readonly TrainingStep _step;
+    private readonly EndRequests _requests = new(CancellationToken.None, CancellationToken.None);
 
     public OurTraining(WorkloadFolder folder, bool tune)
     {
@@ -24,13 +25,14 @@ internal sealed class OurTraining : ITrainingSystem
 
     public double Step(int batch)
     {
-        _step.Tune(_batches[batch]);
+        _step.TryTune(_batches[batch], _requests);
         return _step.Run(_batches[batch], _options.LearningRate, dropoutSeed: batch).Loss.Mean;
     }
 
     public void Dispose()
     {
         _step.Dispose();
+        _requests.Dispose();
         _model.Dispose();
     }
 }

@@ -5,6 +5,7 @@ using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Models.Lora;
 using MLNetExtension.Training;
 using MLNetExtension.Training.Accumulation;
+using MLNetExtension.Training.Ranks;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -172,7 +173,7 @@ public sealed class ReportedGradientsTests
             gradients[k % ranks].Add(microBatches[k], dropoutSeed: 0);
         foreach (WorkerGradient other in gradients[1..])
             gradients[0].Merge(other);
-        gradients[0].DivideGradient();
+        gradients[0].DivideGradient(SingleRank.Instance);
         Tensor gradient = gradients[0].Parameters.Gradients.clone();
         foreach (WorkerGradient rank in gradients)
             rank.Dispose();

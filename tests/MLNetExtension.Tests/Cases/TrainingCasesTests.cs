@@ -60,7 +60,7 @@ public sealed class TrainingCasesTests
         // A loss that falls, so that the last weights are the best.
         int evaluations = 0;
         Validation scored = Score(evaluated, Ragged.Examples(7, seed: 4), maximumTokens: 40, interval: 1);
-        Validation falling = new(token => Math.Min(0, scored.Loss(token)) - ++evaluations, interval: 1);
+        Validation falling = new(token => (Math.Min(0, scored.Loss(token).Sum) - ++evaluations, 1), interval: 1);
         TrainingLoop.Run(new TrainingRun(evaluated, Ragged.Examples(18), options, Seed: 1) { OnStep = actual.Add, Validation = falling });
 
         Assert.AreEqual(9, evaluations);
@@ -181,7 +181,7 @@ public sealed class TrainingCasesTests
             MetricsAccumulator sums = new();
             foreach (RowScore score in new RowScorer(model, maximumTokens).Score(rows, token))
                 sums.Add(score);
-            return sums.ToMetrics().Loss;
+            return (sums.Sums.Loss, sums.Sums.TokenWeight);
         },
         interval);
 

@@ -98,7 +98,7 @@ public sealed class DivergedTrainingTests
         TrainingSummary summary = TrainingLoop.Run(new TrainingRun(model, rows, Options(1e6), Seed: 1)
         {
             OnStep = steps.Add,
-            Validation = new Validation(token => new RowScorer(model).Score(rows, token).Sum(row => row.LossSum), interval: 1),
+            Validation = new Validation(token => (new RowScorer(model).Score(rows, token).Sum(row => row.LossSum), 1), interval: 1),
         });
 
         Assert.IsTrue(summary.StoppedByNonFiniteSteps);
@@ -115,7 +115,7 @@ public sealed class DivergedTrainingTests
         using var scope = NewDisposeScope();
         using Gpt2Model model = Ragged.Model(ScalarType.Float32);
         byte[] before = Weights(model);
-        TrainingSummary summary = TrainingLoop.Run(new TrainingRun(model, Ragged.Examples(8), Options(1e30) with { MaximumSteps = 1 }, Seed: 1) { Validation = new Validation(_ => double.NaN, interval: 1) });
+        TrainingSummary summary = TrainingLoop.Run(new TrainingRun(model, Ragged.Examples(8), Options(1e30) with { MaximumSteps = 1 }, Seed: 1) { Validation = new Validation(_ => (double.NaN, 1), interval: 1) });
 
         Assert.AreEqual((0, (int?)null), (summary.WeightsStep, summary.BestStep));
         CollectionAssert.AreEqual(before, Weights(model));

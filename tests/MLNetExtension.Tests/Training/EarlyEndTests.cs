@@ -138,7 +138,7 @@ public sealed class EarlyEndTests
             return null;
         }
 
-        private double Evaluate(CancellationToken cancellationToken) =>
-            new RowScorer(_model, maximumTokensPerMicroBatch: 1).Score(_rows, cancellationToken).Sum(score => score.LossSum) / _rows.Sum(row => row.TargetCount);
+        private (double, double) Evaluate(CancellationToken cancellationToken) =>
+            (new RowScorer(_model, maximumTokensPerMicroBatch: 1).Score(_rows, cancellationToken).Sum(score => score.LossSum), _rows.Sum(row => row.TargetCount));
     }
 }

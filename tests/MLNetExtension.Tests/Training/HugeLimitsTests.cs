@@ -65,7 +65,7 @@ public sealed class HugeLimitsTests
                 if (step.Step == 3)
                     source.Cancel();
             },
-            Validation = new Validation(_ => 1, int.MaxValue, int.MaxValue),
+            Validation = new Validation(_ => (1, 1), int.MaxValue, int.MaxValue),
             CancellationToken = cancel ? source.Token : default,
             StopToken = cancel ? default : source.Token,
         };

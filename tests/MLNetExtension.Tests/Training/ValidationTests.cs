@@ -30,10 +30,10 @@ public sealed class ValidationTests
         Assert.AreEqual(9, summary.BestStep);
         CollectionAssert.AreEqual(Bytes(expected), Bytes(actual));
 
-        double Measure(CancellationToken _)
+        (double, double) Measure(CancellationToken _)
         {
             Assert.IsFalse(actual.training);
-            return falling[measured++];
+            return (falling[measured++], 1);
         }
     }
 
@@ -52,7 +52,7 @@ public sealed class ValidationTests
 
         int measured = 0;
         List<StepReport> steps = [];
-        TrainingSummary summary = TrainingLoop.Run(new TrainingRun(actual, Examples, Options(10, precision), Seed: 1) { OnStep = steps.Add, Validation = new Validation(_ => losses[measured++], interval: 2) });
+        TrainingSummary summary = TrainingLoop.Run(new TrainingRun(actual, Examples, Options(10, precision), Seed: 1) { OnStep = steps.Add, Validation = new Validation(_ => (losses[measured++], 1), interval: 2) });
 
         Assert.AreEqual((StopReason.LimitReached, 10, 2.0, 4), (summary.End, summary.Steps, summary.ValidationLoss, summary.BestStep));
         CollectionAssert.AreEqual(new double?[] { null, 5, null, 2, null, 3, null, double.NaN, null, 2 }, steps.Select(step => step.ValidationLoss).ToArray());
@@ -70,7 +70,7 @@ public sealed class ValidationTests
         double[] losses = [4, 3, 2, 2, 3, 9, 8];
         using Gpt2Model model = Model();
         int measured = 0;
-        TrainingSummary summary = TrainingLoop.Run(new TrainingRun(model, Examples, Options(steps: 13), Seed: 1) { Validation = new Validation(_ => losses[measured++], interval: 2, patience) });
+        TrainingSummary summary = TrainingLoop.Run(new TrainingRun(model, Examples, Options(steps: 13), Seed: 1) { Validation = new Validation(_ => (losses[measured++], 1), interval: 2, patience) });
 
         Assert.AreEqual((expectedSteps, expectedEnd, 6), (summary.Steps, summary.End, summary.BestStep));
     }
@@ -90,7 +90,7 @@ public sealed class ValidationTests
                 if (step.Step == 5)
                     stop.Cancel();
             },
-            Validation = new Validation(_ => { measuredAfter.Add(steps); return 1; }, interval: 50),
+            Validation = new Validation(_ => { measuredAfter.Add(steps); return (1, 1); }, interval: 50),
             StopToken = stop.Token,
         });
 
@@ -107,7 +107,7 @@ public sealed class ValidationTests
         long live = Live();
         double loss = 9;
         List<long> meanwhile = [];
-        TrainingLoop.Run(new TrainingRun(model, Examples, Options(steps: 6), Seed: 1) { OnStep = _ => meanwhile.Add(Live()), Validation = new Validation(_ => loss--, interval: 1) });
+        TrainingLoop.Run(new TrainingRun(model, Examples, Options(steps: 6), Seed: 1) { OnStep = _ => meanwhile.Add(Live()), Validation = new Validation(_ => (loss--, 1), interval: 1) });
 
         Assert.AreEqual(1, meanwhile.Distinct().Count(), string.Join(", ", meanwhile));
         Assert.AreEqual(live, Live());

@@ -98,7 +98,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
                 PublishedNames = model.PublishedNames,
                 OnStep = report.Step,
                 OnOutOfMemory = report.OutOfMemory,
-                Validation = validation?.Measure(network),
+                Validation = validation?.Measure(network, MLNetExtension.Training.Ranks.SingleRank.Instance),
                 Checkpoints = checkpoints,
                 StopToken = _options.StopToken,
                 CancellationToken = _options.CancellationToken,

@@ -1,7 +1,9 @@
+using MLNetExtension.Data;
 using MLNetExtension.Evaluation;
 using MLNetExtension.MLNet.Schema;
 using MLNetExtension.Models;
 using MLNetExtension.Training;
+using MLNetExtension.Training.Ranks;
 
 namespace MLNetExtension.MLNet.Trainer;
 
@@ -14,17 +16,20 @@ internal sealed class ValidationRows(CausalLanguageModelTrainer.Options options,
     public RowReaderResult Rows => rows;
 
     /// <summary>Tells the training how to measure a model on these rows: sum over sum, in micro-batches as large as the training's may be.</summary>
-    public Validation Measure(CausalLanguageModel model)
+    /// <param name="model">The model.</param>
+    /// <param name="ranks">Each measures its share of the rows.</param>
+    public Validation Measure(CausalLanguageModel model, IRankGroup ranks)
     {
+        IReadOnlyList<TokenExample> own = ranks.Size == 1 ? rows.Examples : [.. rows.Examples.Where((_, i) => i % ranks.Size == ranks.Rank)];
         var scorer = new RowScorer(model, options.Batching.MaximumTokensPerMicroBatch ?? CausalLanguageModelTransformer.DefaultScoringTokens);
-        return new Validation(cancellationToken => Loss(scorer, cancellationToken), options.Validation!.Interval, options.Validation.Patience);
+        return new Validation(cancellationToken => Sum(scorer, own, cancellationToken), options.Validation!.Interval, options.Validation.Patience);
     }
 
-    private double Loss(RowScorer scorer, CancellationToken cancellationToken)
+    private static (double Sum, double TargetCount) Sum(RowScorer scorer, IReadOnlyList<TokenExample> examples, CancellationToken cancellationToken)
     {
         var sums = new MetricsAccumulator();
-        foreach (var (score, example) in scorer.Score(rows.Examples, cancellationToken).Zip(rows.Examples))
+        foreach (var (score, example) in scorer.Score(examples, cancellationToken).Zip(examples))
             sums.Add(score, example.Weight);
-        return sums.ToMetrics().Loss;
+        return (sums.Sums.Loss, sums.Sums.TokenWeight);
     }
 }

@@ -1,5 +1,6 @@
 using MLNetExtension.Data;
 using MLNetExtension.Models;
+using MLNetExtension.Training.Ranks;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Training.Accumulation;
@@ -25,7 +26,10 @@ internal sealed class BatchGradient : IDisposable
     /// <summary>The model's parameters and their gradients.</summary>
     public FlatParameters Parameters => _gradients[0].Parameters;
 
-    /// <summary>Computes the gradient of a batch into <see cref="FlatParameters.Gradients"/>, which must be zero before.</summary>
+    /// <summary>Whether <see cref="CountRouting"/> and <see cref="ShareRouting"/> come before <see cref="Add"/>.</summary>
+    public bool CountsRoutingFirst => _gradients[0].CountsRoutingFirst;
+
+    /// <summary>Computes the gradient of a batch into <see cref="FlatParameters.Gradients"/>, which must be zero before: all of what follows, in one process.</summary>
     /// <param name="microBatches">The batch's examples in micro-batches; a micro-batch without a target is skipped.</param>
     /// <param name="workers">How many micro-batches are computed at the same time, at least 1, each with as many threads as libtorch uses on the calling thread. No more are started than there are micro-batches.</param>
     /// <param name="dropoutSeed">Seed of dropout.</param>
@@ -33,20 +37,41 @@ internal sealed class BatchGradient : IDisposable
     /// <exception cref="OperationCanceledException">The token asked for it.</exception>
     public BatchLoss Accumulate(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, int workers = 1, long dropoutSeed = 0, CancellationToken cancellationToken = default)
     {
-        int used = Math.Max(1, Math.Min(workers, microBatches.Count));
-        if (used > 1)
-            StartWorkers(used);
-        int[][] parts = Assign(microBatches, used);
-        if (_gradients[0].CountsRoutingFirst)
+        if (CountsRoutingFirst)
         {
-            RunOnWorkers(parts, (gradient, part) => gradient.CountRouting(microBatches, part, dropoutSeed, cancellationToken));
-            WorkerGradient.ShareRouting(_gradients[..used]);
+            CountRouting(microBatches, workers, dropoutSeed, cancellationToken);
+            ShareRouting(SingleRank.Instance);
         }
-        RunOnWorkers(parts, (gradient, part) => gradient.Add(microBatches, part, dropoutSeed, cancellationToken));
-        foreach (WorkerGradient other in _gradients[1..used])
-            _gradients[0].Merge(other);
-        return _gradients[0].DivideGradient();
+        Add(microBatches, workers, dropoutSeed, cancellationToken);
+        return DivideGradient(SingleRank.Instance);
     }
+
+    /// <summary>Counts what routers decide in this rank's rows of a batch.</summary>
+    /// <inheritdoc cref="Accumulate" path="/param"/>
+    public void CountRouting(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, int workers, long dropoutSeed, CancellationToken cancellationToken)
+    {
+        _gradients.ForEach(gradient => gradient.ResetRouting());
+        int[][] parts = Start(microBatches, workers);
+        RunOnWorkers(parts, (gradient, part) => gradient.CountRouting(microBatches, part, dropoutSeed, cancellationToken));
+    }
+
+    /// <summary>Adds up what the routers of all ranks have decided, for all of them. Collective.</summary>
+    /// <param name="ranks">The ranks.</param>
+    public void ShareRouting(IRankGroup ranks) => WorkerGradient.ShareRouting(_gradients, ranks);
+
+    /// <summary>Adds the gradient of the summed loss of this rank's rows of a batch.</summary>
+    /// <inheritdoc cref="Accumulate" path="/param"/>
+    public void Add(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, int workers, long dropoutSeed, CancellationToken cancellationToken)
+    {
+        int[][] parts = Start(microBatches, workers);
+        RunOnWorkers(parts, (gradient, part) => gradient.Add(microBatches, part, dropoutSeed, cancellationToken));
+        foreach (WorkerGradient other in _gradients[1..parts.Length])
+            _gradients[0].Merge(other);
+    }
+
+    /// <summary>Adds up what all ranks have summed of a batch, and divides the gradient, each rank its <see cref="Shard"/>; the rest of <see cref="FlatParameters.Gradients"/> is undefined then. Collective.</summary>
+    /// <param name="ranks">The ranks.</param>
+    public BatchLoss DivideGradient(IRankGroup ranks) => _gradients[0].DivideGradient(ranks);
 
     /// <summary>Sets sums, counts and gradients to zero, for the next batch.</summary>
     public void Reset() => _gradients.ForEach(gradient => gradient.Reset());
@@ -69,6 +94,15 @@ internal sealed class BatchGradient : IDisposable
     {
         EndThreads();
         _gradients.ForEach(gradient => gradient.Dispose());
+    }
+
+    // Starts the workers for some micro-batches and gives each its part of them.
+    private int[][] Start(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, int workers)
+    {
+        int used = Math.Max(1, Math.Min(workers, microBatches.Count));
+        if (used > 1)
+            StartWorkers(used);
+        return Assign(microBatches, used);
     }
 
     private void StartWorkers(int workers)

@@ -1,4 +1,5 @@
 using MLNetExtension.Losses;
+using MLNetExtension.Training.Ranks;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Training.Accumulation;
@@ -9,7 +10,7 @@ namespace MLNetExtension.Training.Accumulation;
 /// </summary>
 /// <remarks>
 /// What accumulates: the gradients, by the backward passes; the loss sums and counts, by <see cref="Add"/>. What resets them: <see cref="Reset"/>.
-/// A batch is: <see cref="Scale"/>, backward and <see cref="Add"/> for each micro-batch that has targets; <see cref="DivideGradient"/>; step; <see cref="Reset"/>.
+/// A batch is: <see cref="Scale"/>, backward and <see cref="Add"/> for each micro-batch that has targets; <see cref="DivideGradient()"/>; step; <see cref="Reset"/>.
 /// </remarks>
 public sealed class GradientAccumulator : IDisposable
 {
@@ -75,16 +76,25 @@ public sealed class GradientAccumulator : IDisposable
 
     /// <summary>Divides the accumulated gradient, once, and reads the batch's figures: the one host synchronization of a step.</summary>
     /// <returns>The figures. Without targets nothing is divided, and the gradient is zero as it was.</returns>
-    public BatchLoss DivideGradient()
+    public BatchLoss DivideGradient() => DivideGradient(SingleRank.Instance);
+
+    /// <summary>Adds up what all ranks have summed of a batch, and divides the gradient, once, each rank its <see cref="Shard"/>; the rest of <see cref="FlatParameters.Gradients"/> is undefined then. Collective.</summary>
+    /// <param name="ranks">The ranks.</param>
+    /// <returns>The figures of the whole batch, on every rank.</returns>
+    internal BatchLoss DivideGradient(IRankGroup ranks)
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
+        SumOver(ranks);
+        Shard shard = Shard.Of(_parameters.Length, ranks.Rank, ranks.Size);
+        Tensor gradient = _parameters.Gradients.narrow(0, shard.Start, shard.Length);
         double divisor = Divisor();
         if (divisor != 1)
-            _parameters.Gradients.div_(divisor);
+            gradient.div_(divisor);
 
-        Tensor norm = LongVector.SumSquares(_parameters.Gradients).sqrt_();
-        double[] figures = cat([_sums, norm.reshape(1)]).cpu().data<double>().ToArray();
+        Tensor squares = LongVector.SumSquares(gradient);
+        ranks.Sum(squares);
+        double[] figures = cat([_sums, squares.sqrt_().reshape(1)]).cpu().data<double>().ToArray();
         return new BatchLoss(figures[0], _targetCount, _microBatches, figures[1] / divisor, figures[2], figures[3]);
     }
 
@@ -100,6 +110,16 @@ public sealed class GradientAccumulator : IDisposable
 
     /// <summary>Frees the loss sums; the parameters stay.</summary>
     public void Dispose() => _sums.Dispose();
+
+    private void SumOver(IRankGroup ranks)
+    {
+        if (ranks.Size == 1)
+            return;
+        ranks.Sum(_sums);
+        double[] counts = ranks.SumNumbers(_targetCount, _microBatches);
+        (_targetCount, _microBatches) = (counts[0], (int)counts[1]);
+        ranks.SumShards(_parameters.Gradients);
+    }
 
     private double Divisor() => _microBatches == 0 ? 1 : _normalization switch
     {

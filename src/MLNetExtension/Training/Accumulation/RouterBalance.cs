@@ -1,6 +1,7 @@
 using MLNetExtension.Data;
 using MLNetExtension.Losses;
 using MLNetExtension.Models;
+using MLNetExtension.Training.Ranks;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Training.Accumulation;
@@ -46,14 +47,16 @@ internal sealed class RouterBalance(double coefficient, RouterBalanceScope scope
         _targets += microBatch.TargetCount;
     }
 
-    /// <summary>Adds up what workers have counted, each its part of a batch, and gives each the sums.</summary>
-    /// <param name="workers">All of them.</param>
-    public static void ShareCounts(IReadOnlyList<RouterBalance> workers)
+    /// <summary>Adds up what the workers of all ranks have counted, each its part of a batch, and gives each the sums. Collective.</summary>
+    /// <param name="workers">All workers of this rank.</param>
+    /// <param name="ranks">The ranks.</param>
+    public static void ShareCounts(IReadOnlyList<RouterBalance> workers, IRankGroup ranks)
     {
         using var _ = NewDisposeScope();
         RouterBalance first = workers[0];
         foreach (RouterBalance other in workers.Skip(1))
             first.Add(other);
+        first.SumOver(ranks);
         foreach (RouterBalance other in workers.Skip(1))
         {
             other.Reset();
@@ -91,6 +94,25 @@ internal sealed class RouterBalance(double coefficient, RouterBalanceScope scope
 
     private static Tensor CountChoices(Routing routing, MicroBatch microBatch) =>
         RouterBalanceLoss.Counts(routing.Selected.index_select(0, microBatch.TargetTokens), routing.Probabilities.shape[1]);
+
+    // A rank without rows has counted nothing, and learns from the others which blocks there are, and of how many experts.
+    private void SumOver(IRankGroup ranks)
+    {
+        if (ranks.Size == 1)
+            return;
+        int blocks = (int)ranks.Gather(_counts.Keys.DefaultIfEmpty(-1).Max() + 1).Max(count => count[0]);
+        double[][] experts = ranks.Gather([.. Enumerable.Range(0, blocks).Select(block => _counts.TryGetValue(block, out Tensor? counts) ? (double)counts.shape[0] : 0), _weights, _targets]);
+        (_weights, _targets) = (experts.Sum(of => of[blocks]), experts.Sum(of => of[blocks + 1]));
+        for (int block = 0; block < blocks; block++)
+        {
+            long size = (long)experts.Max(of => of[block]);
+            if (size == 0)
+                continue;
+            if (!_counts.TryGetValue(block, out Tensor? counts))
+                _counts[block] = counts = zeros(size, dtype: float64).DetachFromDisposeScope();
+            ranks.Sum(counts);
+        }
+    }
 
     private void Add(RouterBalance other)
     {

@@ -1,6 +1,7 @@
 using MLNetExtension.Data;
 using MLNetExtension.Losses;
 using MLNetExtension.Models;
+using MLNetExtension.Training.Ranks;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Training.Accumulation;
@@ -47,6 +48,9 @@ internal sealed class WorkerGradient : IDisposable
         return new WorkerGradient(replica, _settings, Parameters.Share(replica.named_parameters()), ownsModel: true);
     }
 
+    /// <summary>Sets the counts of routers to zero, for the next batch.</summary>
+    public void ResetRouting() => _balance.Reset();
+
     /// <summary>Counts what routers decide in some micro-batches of a batch.</summary>
     /// <param name="microBatches">All micro-batches of the batch.</param>
     /// <param name="part">The indices of this worker's micro-batches.</param>
@@ -54,7 +58,6 @@ internal sealed class WorkerGradient : IDisposable
     /// <param name="cancellationToken">Looked at before every micro-batch.</param>
     public void CountRouting(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, int[] part, long dropoutSeed, CancellationToken cancellationToken)
     {
-        _balance.Reset();
         foreach (int k in part)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -62,9 +65,10 @@ internal sealed class WorkerGradient : IDisposable
         }
     }
 
-    /// <summary>Adds up what workers have counted of a batch and gives each of them the sums.</summary>
-    /// <param name="workers">All workers of the batch.</param>
-    public static void ShareRouting(IReadOnlyList<WorkerGradient> workers) => RouterBalance.ShareCounts([.. workers.Select(worker => worker._balance)]);
+    /// <summary>Adds up what the workers of all ranks have counted of a batch and gives each of them the sums. Collective.</summary>
+    /// <param name="workers">All workers of this rank.</param>
+    /// <param name="ranks">The ranks.</param>
+    public static void ShareRouting(IReadOnlyList<WorkerGradient> workers, IRankGroup ranks) => RouterBalance.ShareCounts([.. workers.Select(worker => worker._balance)], ranks);
 
     /// <summary>Adds the gradients of some micro-batches of a batch.</summary>
     /// <param name="microBatches">All micro-batches of the batch.</param>
@@ -92,12 +96,13 @@ internal sealed class WorkerGradient : IDisposable
             _accumulator.AddAuxiliary(auxiliary, loss.TargetCount);
     });
 
-    /// <summary>Adds what another worker, or another rank, has summed of the same batch.</summary>
+    /// <summary>Adds what another worker has summed of the same batch.</summary>
     /// <param name="other">The other worker.</param>
     public void Merge(WorkerGradient other) => _accumulator.Merge(other._accumulator);
 
-    /// <summary>Divides the batch's gradient, once every part of it has been added.</summary>
-    public BatchLoss DivideGradient() => _accumulator.DivideGradient();
+    /// <summary>Divides the batch's gradient, once every part of it has been added; each rank divides its shard. Collective.</summary>
+    /// <param name="ranks">The ranks.</param>
+    public BatchLoss DivideGradient(IRankGroup ranks) => _accumulator.DivideGradient(ranks);
 
     /// <summary>Sets sums, counts and gradients to zero, for the next batch.</summary>
     public void Reset() => _accumulator.Reset();

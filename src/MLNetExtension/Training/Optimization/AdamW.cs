@@ -1,4 +1,5 @@
 using MLNetExtension.Training.Accumulation;
+using MLNetExtension.Training.Ranks;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Training.Optimization;
@@ -14,8 +15,10 @@ public sealed class AdamW : IDisposable
 
     private readonly FlatParameters _parameters;
     private readonly double _beta1, _beta2, _epsilon, _weightDecay;
-    private readonly Tensor _first, _second;    // [P]: running means of the gradient and of its square
-    private Tensor? _before;                    // [P]: the weights before the last step, where that step cannot be computed backwards
+    private readonly IRankGroup _ranks;         // those that each own and step a shard of the weights
+    private readonly Shard _shard;              // this rank's, S scalars: all P where it owns the weights alone
+    private readonly Tensor _first, _second;    // [S]: running means of the gradient and of its square
+    private Tensor? _before;                    // [S]: the weights before the last step, where that step cannot be computed backwards
     private double _lastRate;
 
     /// <summary>Creates an optimizer that has taken no step.</summary>
@@ -25,19 +28,30 @@ public sealed class AdamW : IDisposable
     /// <param name="epsilon">Added to the denominator.</param>
     /// <param name="weightDecay">Share of a weight, times the learning rate, that a step takes away.</param>
     public AdamW(FlatParameters parameters, double beta1 = 0.9, double beta2 = 0.95, double epsilon = 1e-8, double weightDecay = 0.1)
+        : this(parameters, new AdamWOptions { Beta1 = beta1, Beta2 = beta2, Epsilon = epsilon, WeightDecay = weightDecay }, SingleRank.Instance)
     {
-        (_parameters, _beta1, _beta2, _epsilon, _weightDecay) = (parameters, beta1, beta2, epsilon, weightDecay);
-        _first = zeros_like(parameters.Values).DetachFromDisposeScope();
-        _second = zeros_like(parameters.Values).DetachFromDisposeScope();
+    }
+
+    /// <summary>Creates an optimizer that has taken no step, and shares its work and its state with others.</summary>
+    /// <param name="parameters">What it steps.</param>
+    /// <param name="options">Its coefficients.</param>
+    /// <param name="ranks">Each of them owns, and steps, its <see cref="Shard"/> of the weights, and gets the others' stepped weights.</param>
+    internal AdamW(FlatParameters parameters, AdamWOptions options, IRankGroup ranks)
+    {
+        (_parameters, _ranks, _shard) = (parameters, ranks, Shard.Of(parameters.Length, ranks.Rank, ranks.Size));
+        (_beta1, _beta2, _epsilon) = (options.Beta1, options.Beta2 ?? AdamWOptions.DefaultBeta2, options.Epsilon);
+        _weightDecay = options.WeightDecay ?? AdamWOptions.DefaultWeightDecay;
+        _first = zeros(_shard.Length, dtype: parameters.Values.dtype, device: parameters.Values.device).DetachFromDisposeScope();
+        _second = zeros_like(_first).DetachFromDisposeScope();
     }
 
     /// <summary>Number of steps taken.</summary>
     public int Steps { get; private set; }
 
-    /// <summary>Running mean of the gradient, [P].</summary>
+    /// <summary>Running mean of the gradient, [P]; where the training's ranks share the state, of this rank's shard.</summary>
     public Tensor First => _first;
 
-    /// <summary>Running mean of the squared gradient, [P].</summary>
+    /// <summary>Running mean of the squared gradient, as long.</summary>
     public Tensor Second => _second;
 
     /// <summary>Copies the state of another optimizer.</summary>
@@ -51,6 +65,40 @@ public sealed class AdamW : IDisposable
         Steps = steps;
         _first.copy_(first);
         _second.copy_(second);
+    }
+
+    /// <summary>Gives the first rank the moments of all weights. Collective.</summary>
+    /// <returns>The running means of the gradient and of its square, [P]: where ranks share the state, copies that are whole on the first rank alone.</returns>
+    internal (Tensor First, Tensor Second) GatherMoments()
+    {
+        if (_ranks.Size == 1)
+            return (_first, _second);
+        (Tensor first, Tensor second) = CreateWhole();
+        _ranks.GatherToFirst(_first, first, _parameters.Length);
+        _ranks.GatherToFirst(_second, second, _parameters.Length);
+        return (first, second);
+    }
+
+    /// <summary>Makes tensors for the moments of all weights, to be read on the first rank and given to <see cref="RestoreMoments"/>.</summary>
+    /// <returns>[P] each, on the CPU where ranks share the state; empty on ranks that need none.</returns>
+    internal (Tensor First, Tensor Second) CreateWhole()
+    {
+        if (_ranks.Size == 1)
+            return (_first, _second);
+        long length = _ranks.Rank == 0 ? _parameters.Length : 0;
+        return (zeros(length, dtype: _first.dtype), zeros(length, dtype: _first.dtype));
+    }
+
+    /// <summary>Gives every rank its part of the state of an optimizer that the first rank has read. Collective.</summary>
+    /// <param name="steps">Steps that it took.</param>
+    /// <param name="whole">Its moments, as <see cref="CreateWhole"/> made them.</param>
+    internal void RestoreMoments(int steps, (Tensor First, Tensor Second) whole)
+    {
+        Steps = steps;
+        if (_ranks.Size == 1)
+            return;
+        _ranks.ScatterFromFirst(whole.First, _first, _parameters.Length);
+        _ranks.ScatterFromFirst(whole.Second, _second, _parameters.Length);
     }
 
     /// <summary>Whether the last step was so large that the weights before it have been kept.</summary>
@@ -79,8 +127,8 @@ public sealed class AdamW : IDisposable
         }
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        _parameters.Values.copy_(_before);
-        _parameters.PublishValues();
+        OwnValues().copy_(_before);
+        Publish();
     }
 
     // The numbers up to which an update and a decay are so small beside the weights that adding the one and dividing by the other gives them back. A second moment that is forgotten before the first, or
@@ -98,24 +146,32 @@ public sealed class AdamW : IDisposable
         }
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        _before ??= empty_like(_parameters.Values).DetachFromDisposeScope();
-        _before.copy_(_parameters.Values);
+        _before ??= empty_like(_first).DetachFromDisposeScope();
+        _before.copy_(OwnValues());
     }
 
     private void ForEachPiece(Action<Piece> act)
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        long length = _parameters.Length, decayed = _weightDecay == 0 ? 0 : _parameters.DecayedLength;
-        for (long start = 0; start < length;)
+        long end = _shard.Start + _shard.Length, decayed = _weightDecay == 0 ? 0 : Math.Min(_parameters.DecayedLength, end);
+        for (long start = _shard.Start; start < end;)
         {
             // No piece holds both what decays and what does not.
-            long size = Math.Min(PieceLength, (start < decayed ? decayed : length) - start);
+            long size = Math.Min(PieceLength, (start < decayed ? decayed : end) - start), own = start - _shard.Start;
             using var piece = NewDisposeScope();
             act(new Piece(
-                _parameters.Values.narrow(0, start, size), _parameters.Gradients.narrow(0, start, size), _first.narrow(0, start, size), _second.narrow(0, start, size), Decays: start < decayed));
+                _parameters.Values.narrow(0, start, size), _parameters.Gradients.narrow(0, start, size), _first.narrow(0, own, size), _second.narrow(0, own, size), Decays: start < decayed));
             start += size;
         }
+        Publish();
+    }
+
+    private Tensor OwnValues() => _parameters.Values.narrow(0, _shard.Start, _shard.Length);
+
+    private void Publish()
+    {
+        _ranks.GatherShards(_parameters.Values);
         _parameters.PublishValues();
     }
 

@@ -1,4 +1,5 @@
 using MLNetExtension.Training.Accumulation;
+using MLNetExtension.Training.Ranks;
 
 namespace MLNetExtension.Training.Optimization;
 
@@ -35,7 +36,7 @@ public sealed record AdamWOptions
     /// <summary>L2 norm that a longer gradient is clipped to. Default 1; from 0 to 1e30, and 0 switches clipping off.</summary>
     public double MaximumGradientNorm { get; init; } = 1;
 
-    internal AdamW CreateOptimizer(FlatParameters parameters) => new(parameters, Beta1, Beta2 ?? DefaultBeta2, Epsilon, WeightDecay ?? DefaultWeightDecay);
+    internal AdamW CreateOptimizer(FlatParameters parameters, IRankGroup? ranks = null) => new(parameters, this, ranks ?? SingleRank.Instance);
 
     internal void Validate(string group)
     {

@@ -5,7 +5,7 @@ namespace MLNetExtension.Training.Ranks;
 /// <summary>
 /// The processes, called ranks, that train one model together, and what travels between them: sums, never means. Every call but <see cref="Abort"/> is collective: all ranks make the same calls, in the same
 /// order, with tensors of the same length and type, and a call that differs is an
-/// <see cref="InvalidOperationException"/> on every rank. One thread of a process calls at a time.
+/// <see cref="UnequalCallsException"/> on every rank. One thread of a process calls at a time.
 /// </summary>
 internal interface IRankGroup
 {

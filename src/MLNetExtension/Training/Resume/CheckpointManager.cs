@@ -1,5 +1,6 @@
 using System.Text.Json;
 using MLNetExtension.Safetensors;
+using MLNetExtension.Training.Ranks;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Training.Resume;
@@ -12,26 +13,28 @@ internal sealed class CheckpointManager
     // Settings of earlier checkpoints that no longer count: a run that has reached a limit can be extended.
     private static readonly string[] Limits = ["MaximumSteps", "MaximumEpochs", "MaximumDuration"];
 
-    private readonly CheckpointFolder _folder;
+    private readonly CheckpointFolder? _folder;    // the first rank's alone
+    private readonly IRankGroup _ranks;
     private readonly int _interval;
     private readonly IReadOnlyDictionary<string, string> _settings;
     private readonly CheckpointMetadata? _latest;
     private int? _lastTried;
 
     /// <summary>Resumes from a folder of checkpoints, and writes to it.</summary>
-    /// <param name="folder">The folder, which the caller disposes of after the training.</param>
+    /// <param name="folder">The folder, which the caller disposes of after the training; counts on the first rank alone, which alone reads and writes.</param>
     /// <param name="interval">Optimizer steps between two checkpoints, at least 1.</param>
     /// <param name="settings">Settings and data, by name, that must be the same for a run to be resumed.</param>
+    /// <param name="ranks">The ranks that train together, each with a manager. Default: this process alone.</param>
     /// <exception cref="InvalidOperationException">The folder holds checkpoints of a run with other settings.</exception>
-    public CheckpointManager(CheckpointFolder folder, int interval, IReadOnlyDictionary<string, string> settings)
+    public CheckpointManager(CheckpointFolder? folder, int interval, IReadOnlyDictionary<string, string> settings, IRankGroup? ranks = null)
     {
-        ArgumentNullException.ThrowIfNull(folder);
         ArgumentOutOfRangeException.ThrowIfLessThan(interval, 1);
         ArgumentNullException.ThrowIfNull(settings);
-        (_folder, _interval, _settings, _latest) = (folder, interval, settings, folder.NewestState);
+        (_folder, _interval, _settings, _ranks) = (folder, interval, settings, ranks ?? SingleRank.Instance);
+        _latest = ShareState(folder?.NewestState);
         _lastTried = _latest?.Steps;
         if (_latest is not null && FindDifference(_latest) is { } difference)
-            throw new InvalidOperationException($"The checkpoint '{folder.Newest!.Path}' belongs to another training run: {difference}. "
+            throw new InvalidOperationException($"The checkpoint '{_ranks.Broadcast(folder?.Newest!.Path ?? "")}' belongs to another training run: {difference}. "
                 + "Use the same settings and data to resume, or another folder to start from the beginning.");
     }
 
@@ -49,10 +52,13 @@ internal sealed class CheckpointManager
         progress.Resume(_latest.Steps, _latest.Elapsed, _latest.TargetTokens);
         using var scope = NewDisposeScope();
         Tensor? bestWeights = _latest.Best?.Loss is null ? null : empty_like(step.Parameters.Values, device: CPU);
-        using (NamedTensors tensors = new(NameTensors(step, bestWeights)))
-            _folder.Newest!.Read(StoredCheckpoint.TensorsFile, (stream, length) => ModuleWeights.Load(tensors, stream, length));
+        (Tensor First, Tensor Second) moments = step.Optimizer.CreateWhole();
+        _ranks.RunTogether(() => Read(NameTensors(step, moments, bestWeights)));
+        _ranks.Broadcast(step.Parameters.Values);
         step.Parameters.PublishValues();
-        step.Optimizer.Restore(_latest.Updates, step.Optimizer.First, step.Optimizer.Second);
+        step.Optimizer.RestoreMoments(_latest.Updates, moments);
+        if (bestWeights is not null)
+            _ranks.Broadcast(bestWeights);
         if (_latest.Best is { } evaluation)
             best.Resume(evaluation.Loss ?? double.PositiveInfinity, evaluation.Step, evaluation.LastStep, evaluation.WithoutImprovement, bestWeights);
     }
@@ -60,7 +66,7 @@ internal sealed class CheckpointManager
     /// <summary>Whether a checkpoint is due after this many steps.</summary>
     public bool IsDue(int steps) => steps % _interval == 0;
 
-    /// <summary>Writes a checkpoint, unless this step has one. One that cannot be written is a warning: the next is tried when it is due, and training goes on.</summary>
+    /// <summary>Writes a checkpoint, unless this step has one; collective. One that cannot be written is a warning: the next is tried when it is due, and training goes on.</summary>
     /// <param name="step">Holds weights and optimizer state.</param>
     /// <param name="progress">Holds the counts.</param>
     /// <param name="elapsed">Time spent training.</param>
@@ -74,26 +80,52 @@ internal sealed class CheckpointManager
         CheckpointMetadata.BestEvaluation? evaluation = best.LastStep < 0 ? null
             : new CheckpointMetadata.BestEvaluation(best.Values is null ? null : best.Loss, best.Step, best.LastStep, best.WithoutImprovement);
         CheckpointMetadata metadata = new(CheckpointMetadata.CurrentVersion, _settings, steps, step.Optimizer.Steps, elapsed, progress.TargetTokens, evaluation);
+        using var scope = NewDisposeScope();
+        (Tensor First, Tensor Second) moments = step.Optimizer.GatherMoments();
+        _ranks.RunTogether(() => Write(metadata, [.. NameTensors(step, moments, best.Values)]));
+    }
+
+    private void Read(IEnumerable<(string Name, Tensor Tensor)> named)
+    {
+        if (_ranks.Rank != 0)
+            return;
+        using NamedTensors tensors = new(named);
+        _folder!.Newest!.Read(StoredCheckpoint.TensorsFile, (stream, length) => ModuleWeights.Load(tensors, stream, length));
+    }
+
+    private void Write(CheckpointMetadata metadata, IReadOnlyList<(string Name, Tensor Tensor)> named)
+    {
+        if (_ranks.Rank != 0)
+            return;
         try
         {
-            CheckpointTensors.RequireFinite(NameTensors(step, best.Values));
-            using NamedTensors tensors = new(NameTensors(step, best.Values));
-            _folder.Write(
-                steps,
+            CheckpointTensors.RequireFinite(named);
+            using NamedTensors tensors = new(named);
+            _folder!.Write(
+                metadata.Steps,
                 [(StoredCheckpoint.TensorsFile, stream => ModuleWeights.Save(tensors, stream)), (StoredCheckpoint.StateFile, stream => JsonSerializer.Serialize(stream, metadata))],
                 isOwn: other => FindDifference(other) is null);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or InvalidDataException)
         {
-            _folder.Warn($"The checkpoint after step {steps} cannot be written to '{_folder.Path}': {exception.Message.TrimEnd('.')}. Training goes on; the next is written when it is due.");
+            _folder!.Warn($"The checkpoint after step {metadata.Steps} cannot be written to '{_folder.Path}': {exception.Message.TrimEnd('.')}. Training goes on; the next is written when it is due.");
         }
     }
 
-    private static IEnumerable<(string Name, Tensor Tensor)> NameTensors(TrainingStep step, Tensor? bestWeights)
+    // The first rank's, on all.
+    private CheckpointMetadata? ShareState(CheckpointMetadata? state)
+    {
+        if (_ranks.Size == 1)
+            return state;
+        using JsonDocument shared = JsonDocument.Parse(_ranks.Broadcast(JsonSerializer.Serialize(state)));
+        return shared.RootElement.ValueKind == JsonValueKind.Null ? null : CheckpointMetadata.Parse(shared.RootElement, "the checkpoint of rank 0");
+    }
+
+    private static IEnumerable<(string Name, Tensor Tensor)> NameTensors(TrainingStep step, (Tensor First, Tensor Second) moments, Tensor? bestWeights)
     {
         yield return (CheckpointTensors.Weights, step.Parameters.Values);
-        yield return (CheckpointTensors.FirstMoment, step.Optimizer.First);
-        yield return (CheckpointTensors.SecondMoment, step.Optimizer.Second);
+        yield return (CheckpointTensors.FirstMoment, moments.First);
+        yield return (CheckpointTensors.SecondMoment, moments.Second);
         if (bestWeights is not null)
             yield return (CheckpointTensors.Best, bestWeights);
     }

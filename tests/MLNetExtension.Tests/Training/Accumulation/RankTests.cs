@@ -1,6 +1,7 @@
 using MLNetExtension.Data;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Training.Accumulation;
+using MLNetExtension.Training.Ranks;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Training.Accumulation;
@@ -26,7 +27,7 @@ public sealed class RankTests
         rankA.Add([one], 0);
         rankB.Add([many], 0);
         rankA.Merge(rankB);
-        BatchLoss loss = rankA.DivideGradient();
+        BatchLoss loss = rankA.DivideGradient(SingleRank.Instance);
 
         Assert.AreEqual(25, loss.TargetCount);
         Assert.AreEqual(2, loss.MicroBatches);

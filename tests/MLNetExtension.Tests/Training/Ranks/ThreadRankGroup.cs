@@ -193,7 +193,7 @@ internal sealed class ThreadRankGroup : IRankGroup, IDisposable
         private void Complete(Action<Tensor[]>? combine)
         {
             RankCall[] calls = [.. _here.Select(call => call!.Value)];
-            _failure = RankCall.Difference(calls) is { } difference ? () => new InvalidOperationException(difference) : null;
+            _failure = RankCall.Difference(calls) is { } difference ? () => new UnequalCallsException(difference) : null;
             if (_failure is null)
             {
                 _calls.Add(calls[0]);

@@ -39,7 +39,7 @@ public sealed class ThreadRankGroupTests
         string[] errors = ThreadRankGroup.Run(3, ranks =>
         {
             using Tensor tensor = zeros(ranks.Rank == 1 ? 100 : 200);
-            return Assert.ThrowsExactly<InvalidOperationException>(() =>
+            return Assert.ThrowsExactly<UnequalCallsException>(() =>
             {
                 if (ranks.Rank == 1)
                     ranks.Broadcast(tensor);
@@ -54,7 +54,7 @@ public sealed class ThreadRankGroupTests
     [TestMethod]
     public void Nobody_waits_for_a_rank_that_has_left()
     {
-        string[] errors = ThreadRankGroup.Run(3, ranks => ranks.Rank == 2 ? "" : Assert.ThrowsExactly<InvalidOperationException>(ranks.Barrier).Message);
+        string[] errors = ThreadRankGroup.Run(3, ranks => ranks.Rank == 2 ? "" : Assert.ThrowsExactly<UnequalCallsException>(ranks.Barrier).Message);
         CollectionAssert.AreEqual(new[] { 0, 0, -1 }, errors.Select(error => error.IndexOf("ranks 0 and 1 wait for all, while rank 2 ends", StringComparison.Ordinal)).ToArray());
     }
 

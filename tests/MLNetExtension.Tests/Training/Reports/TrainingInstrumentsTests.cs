@@ -27,7 +27,7 @@ public sealed class TrainingInstrumentsTests
         List<StepReport> steps = [];
         using Gpt2Model model = Ragged.Model();
         TrainingRun run = new(model, [.. Ragged.Examples(4), Ragged.WithoutTargets(3)], new TrainingOptions { BatchSize = 1, MaximumEpochs = 1 }, Seed: 1);
-        TrainingLoop.Run(run with { OnStep = steps.Add, Validation = new Validation(_ => 1.25, interval: 2) });
+        TrainingLoop.Run(run with { OnStep = steps.Add, Validation = new Validation(_ => (1.25, 1), interval: 2) });
         listener.Dispose();
 
         StepReport[] applied = [.. steps.Where(step => step.Outcome == StepOutcome.Applied)];

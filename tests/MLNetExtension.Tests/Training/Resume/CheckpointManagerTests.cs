@@ -220,7 +220,7 @@ public sealed class CheckpointManagerTests
                 steps = step.Step;
                 onStep?.Invoke(step);
             },
-            Validation = new Validation(_ => 1 + Math.Abs(5 - steps), interval: 2, patience: 4),
+            Validation = new Validation(_ => (1 + Math.Abs(5 - steps), 1), interval: 2, patience: 4),
             StopToken = stopToken,
             Checkpoints = checkpoints,
         });

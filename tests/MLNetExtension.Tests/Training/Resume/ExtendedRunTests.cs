@@ -42,7 +42,7 @@ public sealed class ExtendedRunTests
                 reports.Add(step);
             },
             // Every evaluation is better than the one before, and that after step 10 the best of all.
-            Validation = new Validation(_ => done == 9 ? 0 : 100 - done, interval: 4),
+            Validation = new Validation(_ => (done == 9 ? 0 : 100 - done, 1), interval: 4),
             // The limits are in the settings, as checkpoints of earlier versions have them.
             Checkpoints = opened is null ? null : new CheckpointManager(opened, 3, new Dictionary<string, string> { ["MaximumSteps"] = $"{steps}", ["BatchSize"] = "4" }),
         });
