@@ -63,9 +63,10 @@ internal static class BenchmarksApp
                 result.AddError($"--json {file} cannot be written: it is a folder, or its folder does not exist.");
         });
         Option<bool> steps = new("--steps-report") { Description = "Instead of comparing: what a step of ours costs beside the model (workload W2 unless another is named)." };
+        Option<bool> ranks = new("--ranks") { Description = "Instead of peers: ours in two threads, two workers and, by mpirun, two processes." };
         RootCommand root = new("Speed and memory of training, beside a plain TorchSharp loop on the same libtorch, rows and weights, and where asked for a PyTorch loop.")
         {
-            workload, rounds, threads, python, json, steps,
+            workload, rounds, threads, python, ranks, json, steps,
         };
         root.SetAction(async (parsed, cancellation) =>
         {
@@ -78,7 +79,8 @@ internal static class BenchmarksApp
                 console.WriteLine(await PyTorchPeer.Describe(children, cancellation));
             object figures = parsed.GetValue(steps)
                 ? await Steps(console, Workload.Named(named ?? "W2"), children, cancellation)
-                : await Compare(console, named is null ? Workload.All : [Workload.Named(named)], parsed.GetValue(rounds), children, cancellation);
+                : await Compare(
+                    console, named is null ? Workload.All : [Workload.Named(named)], parsed.GetValue(ranks) ? SystemNames.Ways : SystemNames.Compared(children.HasPython), parsed.GetValue(rounds), children, cancellation);
             if (parsed.GetValue(json) is { } file)
                 await File.WriteAllTextAsync(file, JsonSerializer.Serialize(figures, _indented) + "\n", cancellation);
         });
@@ -87,12 +89,12 @@ internal static class BenchmarksApp
         return root;
     }
 
-    private static async Task<object> Compare(IAnsiConsole console, IReadOnlyList<Workload> workloads, int rounds, ChildProcess children, CancellationToken cancellation)
+    private static async Task<object> Compare(IAnsiConsole console, IReadOnlyList<Workload> workloads, IReadOnlyList<string> systems, int rounds, ChildProcess children, CancellationToken cancellation)
     {
         List<SystemReport> all = [];
         foreach (Workload workload in workloads)
         {
-            IReadOnlyList<SystemReport> lines = SystemReport.From(workload, await new Comparison(workload, children, console.WriteLine).Run(rounds, cancellation));
+            IReadOnlyList<SystemReport> lines = SystemReport.From(workload, await new Comparison(workload, systems, children, console.WriteLine).Run(rounds, cancellation));
             SystemTable.Write(console, lines);
             all.AddRange(lines);
         }
@@ -126,7 +128,8 @@ internal static class BenchmarksApp
             command.SetAction(parsed =>
             {
                 torch.set_num_threads(parsed.GetValue(threads));
-                Console.WriteLine(JsonSerializer.Serialize(measure(parsed), JsonSerializerOptions.Web));
+                if (measure(parsed) is { } result)
+                    Console.WriteLine(JsonSerializer.Serialize(result, JsonSerializerOptions.Web));
             });
             return command;
         }

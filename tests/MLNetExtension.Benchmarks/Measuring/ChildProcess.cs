@@ -13,29 +13,42 @@ internal sealed class ChildProcess(int threads, string? python)
     // Read by libgomp, by OpenBLAS and by MKL when they are loaded.
     private static readonly string[] _threadVariables = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"];
 
+    // As root, and with more ranks than cores: in a container as anywhere. Another MPI does not read them.
+    private static readonly string[] _openMpiVariables = ["OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "OMPI_MCA_rmaps_base_oversubscribe"];
+
     public bool HasPython => python is not null;
 
     /// <summary>Runs this program again, with hidden arguments.</summary>
-    public Task<T> RunSelf<T>(string what, IEnumerable<string> arguments, CancellationToken cancellation)
-    {
-        string host = Environment.ProcessPath!;
-        // Under `dotnet file.dll` the process is dotnet itself.
-        bool hosted = Path.GetFileNameWithoutExtension(host).Equals("dotnet", StringComparison.OrdinalIgnoreCase);
-        string[] self = hosted ? [Path.Combine(AppContext.BaseDirectory, $"{typeof(ChildProcess).Assembly.GetName().Name}.dll")] : [];
-        return Run<T>(what, host, [.. self, .. arguments, .. ThreadsArgument], cancellation);
-    }
+    public Task<T> RunSelf<T>(string what, IEnumerable<string> arguments, CancellationToken cancellation) =>
+        Run<T>(what, [.. Self, .. arguments], threads, cancellation);
+
+    /// <summary>Runs this program as two ranks, each with half of the threads, by the launcher of the MPI that is installed; one of them gives the result.</summary>
+    public Task<T> RunSelfTwice<T>(string what, IEnumerable<string> arguments, CancellationToken cancellation) =>
+        Run<T>(what, ["mpirun", "-n", "2", .. Self, .. arguments], Math.Max(1, threads / 2), cancellation);
 
     /// <summary>Runs a script that lies beside this program.</summary>
     public Task<T> RunPython<T>(string what, string script, IEnumerable<string> arguments, CancellationToken cancellation) =>
-        Run<T>(what, python!, [Path.Combine(AppContext.BaseDirectory, script), .. arguments, .. ThreadsArgument], cancellation);
+        Run<T>(what, [python!, Path.Combine(AppContext.BaseDirectory, script), .. arguments], threads, cancellation);
 
-    private string[] ThreadsArgument => ["--threads", threads.ToString(CultureInfo.InvariantCulture)];
-
-    private async Task<T> Run<T>(string what, string program, IEnumerable<string> arguments, CancellationToken cancellation)
+    private static string[] Self
     {
-        ProcessStartInfo start = new(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        get
+        {
+            string host = Environment.ProcessPath!;
+            // Under `dotnet file.dll` the process is dotnet itself.
+            bool hosted = Path.GetFileNameWithoutExtension(host).Equals("dotnet", StringComparison.OrdinalIgnoreCase);
+            return hosted ? [host, Path.Combine(AppContext.BaseDirectory, $"{typeof(ChildProcess).Assembly.GetName().Name}.dll")] : [host];
+        }
+    }
+
+    private static async Task<T> Run<T>(string what, string[] command, int threads, CancellationToken cancellation)
+    {
+        string number = threads.ToString(CultureInfo.InvariantCulture);
+        ProcessStartInfo start = new(command[0], [.. command[1..], "--threads", number]) { RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (string variable in _threadVariables)
-            start.Environment[variable] = threads.ToString(CultureInfo.InvariantCulture);
+            start.Environment[variable] = number;
+        foreach (string variable in _openMpiVariables)
+            start.Environment[variable] = "1";
         using Process process = Start(what, start);
         try
         {

@@ -10,17 +10,16 @@ internal sealed record Measurement(SystemResult Result, double MatrixPeak);
 
 /// <summary>Runs all systems over a workload, each in a process of its own and never two at once: first whether they compute the same, then how fast.</summary>
 /// <param name="workload">The workload.</param>
+/// <param name="systems">The systems' names, in the order in which a round runs them; the first is ours.</param>
 /// <param name="children">Starts the processes.</param>
 /// <param name="log">Receives a line of text for everything that is done.</param>
-internal sealed class Comparison(Workload workload, ChildProcess children, Action<string> log)
+internal sealed class Comparison(Workload workload, IReadOnlyList<string> systems, ChildProcess children, Action<string> log)
 {
     // The same function in another order of summation, in float32.
     private const double FirstLossTolerance = 1e-5;
 
     // Updates of the same optimizer drift apart by rounding, those of another one by far more.
     private const double LastLossTolerance = 1e-3;
-
-    private readonly IReadOnlyList<string> _systems = SystemNames.Compared(children.HasPython);
 
     /// <summary>Runs it.</summary>
     /// <param name="rounds">How often every system has its turn.</param>
@@ -44,7 +43,7 @@ internal sealed class Comparison(Workload workload, ChildProcess children, Actio
     private async Task CheckFirstLosses(string folder, CancellationToken cancellation)
     {
         Dictionary<string, SystemResult> results = [];
-        foreach (string system in _systems)
+        foreach (string system in systems)
         {
             results[system] = await RunSystem(system, folder, check: true, cancellation);
             RequireAgreement("first", results, result => result.FirstLoss, FirstLossTolerance);
@@ -54,13 +53,13 @@ internal sealed class Comparison(Workload workload, ChildProcess children, Actio
 
     private async Task<IReadOnlyDictionary<string, List<Measurement>>> MeasureRounds(string folder, int rounds, CancellationToken cancellation)
     {
-        Dictionary<string, List<Measurement>> measurements = _systems.ToDictionary(system => system, _ => new List<Measurement>());
+        Dictionary<string, List<Measurement>> measurements = systems.ToDictionary(system => system, _ => new List<Measurement>());
         for (int round = 1; round <= rounds; round++)
         {
             double peak = await children.RunSelf<double>("The measurement of the matrix-multiply peak", [HiddenCommands.MatrixPeak], cancellation);
             log($"{workload.Name} round {round} of {rounds}: matrix-multiply peak {peak / 1e9:F0} GFLOP/s");
             Dictionary<string, SystemResult> results = [];
-            foreach (string system in _systems)
+            foreach (string system in systems)
             {
                 SystemResult result = results[system] = await RunSystem(system, folder, check: false, cancellation);
                 RequireAgreement("first", results, r => r.FirstLoss, FirstLossTolerance);
@@ -77,9 +76,13 @@ internal sealed class Comparison(Workload workload, ChildProcess children, Actio
     {
         string what = $"{system} on {workload.Name}";
         string[] flags = check ? ["--check"] : [];
-        return system == SystemNames.PyTorch
-            ? children.RunPython<SystemResult>(what, PyTorchPeer.Script, [folder, .. flags], cancellation)
-            : children.RunSelf<SystemResult>(what, [HiddenCommands.System, system, folder, .. flags], cancellation);
+        string[] self = [HiddenCommands.System, system, folder, .. flags];
+        return system switch
+        {
+            SystemNames.PyTorch => children.RunPython<SystemResult>(what, PyTorchPeer.Script, [folder, .. flags], cancellation),
+            SystemNames.TwoRanks => children.RunSelfTwice<SystemResult>(what, self, cancellation),
+            _ => children.RunSelf<SystemResult>(what, self, cancellation),
+        };
     }
 
     private void RequireAgreement(string which, Dictionary<string, SystemResult> results, Func<SystemResult, double> lossOf, double tolerance)

@@ -7,6 +7,7 @@ using MLNetExtension.Tokenization.Bytes;
 using MLNetExtension.Training;
 using MLNetExtension.Training.Accumulation;
 using MLNetExtension.Training.Optimization;
+using MLNetExtension.Training.Ranks;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Benchmarks.Steps;
@@ -79,7 +80,7 @@ internal sealed class StepParts : IDisposable
             Time(Bookkeeping, () => _spare.Add(nothing));
             _seconds[Model] -= _seconds[Batching] + _seconds[Bookkeeping] - before;
         }
-        BatchLoss loss = Time(Division, _gradient.DivideGradient);
+        BatchLoss loss = Time(Division, () => _gradient.DivideGradient(SingleRank.Instance));
         Time(Clipping, () => GradientClipping.Clip(_gradient.Parameters.Gradients, loss.GradientNorm, _options.Optimizer.MaximumGradientNorm));
         Time(Optimizer, () => _optimizer.Step(_options.LearningRate));
         Time(Zeroing, _gradient.Reset);

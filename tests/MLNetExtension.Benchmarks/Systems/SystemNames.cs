@@ -7,6 +7,13 @@ internal static class SystemNames
     public const string PyTorch = "pytorch";
     public const string TorchSharp = "torchsharp";
 
+    public const string TwoRanks = "2 ranks";
+    public const string TwoThreads = "2 threads";
+    public const string TwoWorkers = "2 workers";
+
+    /// <summary>Ours in two threads' worth of ways: as it chooses itself, one worker of two threads, two workers of one, two processes of one.</summary>
+    public static IReadOnlyList<string> Ways => [Ours, TwoThreads, TwoWorkers, TwoRanks];
+
     /// <param name="python">Whether there is a Python with torch to run the third.</param>
     public static IReadOnlyList<string> Compared(bool python) => python ? [Ours, TorchSharp, PyTorch] : [Ours, TorchSharp];
 }

@@ -19,7 +19,14 @@ internal static class SystemRun
     /// <param name="system">The system's name.</param>
     /// <param name="path">The workload's folder.</param>
     /// <param name="check">Whether only the first batch's loss is wanted.</param>
-    public static SystemResult Run(string system, string path, bool check)
+    /// <returns>Null in a process whose findings another reports.</returns>
+    public static SystemResult? Run(string system, string path, bool check)
+    {
+        SystemResult result = Measure(system, path, check);
+        return system == SystemNames.TwoRanks && !RankTraining.IsReporting ? null : result;
+    }
+
+    private static SystemResult Measure(string system, string path, bool check)
     {
         WorkloadFolder folder = WorkloadFolder.Open(path);
         using ITrainingSystem training = Create(system, folder, check);
@@ -39,6 +46,9 @@ internal static class SystemRun
     private static ITrainingSystem Create(string system, WorkloadFolder folder, bool check) => system switch
     {
         SystemNames.Ours => new OurTraining(folder, tune: !check),
+        SystemNames.TwoThreads => new OurTraining(folder, tune: !check, workers: 1),
+        SystemNames.TwoWorkers => new OurTraining(folder, tune: !check, workers: 2),
+        SystemNames.TwoRanks => new RankTraining(folder, tune: !check),
         SystemNames.TorchSharp => new TorchSharpLoop(folder),
         _ => throw new ArgumentOutOfRangeException(nameof(system), system, "Not a system of this program."),
     };

@@ -51,12 +51,20 @@ internal sealed partial class ChildProcess : IDisposable
     /// <summary>Starts a program.</summary>
     /// <param name="program">One of the names in <see cref="ChildPrograms"/>.</param>
     /// <param name="arguments">Its arguments.</param>
-    public static ChildProcess Start(string program, params IEnumerable<string> arguments)
+    public static ChildProcess Start(string program, params IEnumerable<string> arguments) => Start(program, [], arguments);
+
+    /// <summary>Starts a program.</summary>
+    /// <param name="program">One of the names in <see cref="ChildPrograms"/>.</param>
+    /// <param name="environment">What it finds in its environment beside what is here.</param>
+    /// <param name="arguments">Its arguments.</param>
+    public static ChildProcess Start(string program, Dictionary<string, string> environment, IEnumerable<string> arguments)
     {
         string[] command = CommandLine(program, arguments);
         ProcessStartInfo start = new(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true };
         // Kernels of several processes that share two cores: threads that wait by spinning slow each other more than tenfold.
         (start.Environment["OMP_NUM_THREADS"], start.Environment["OMP_WAIT_POLICY"]) = ("1", "PASSIVE");
+        foreach ((string name, string value) in environment)
+            start.Environment[name] = value;
         return new ChildProcess(start);
     }
 

@@ -1,8 +1,8 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Text;
-using System.Text.RegularExpressions;
 using MLNetExtension.Tests.Hostile;
+using MLNetExtension.Tests.Samples;
+using MLNetExtension.Training.Ranks;
 
 namespace MLNetExtension.Tests.Training.Ranks;
 
@@ -19,13 +19,16 @@ public enum Mpi
 /// <summary>Starts ranks of this assembly's child programs by an MPI's launcher, on this machine alone.</summary>
 /// <param name="mpi">Whose launcher.</param>
 /// <param name="size">How many ranks, at most 4.</param>
-internal sealed partial class MpiRun(Mpi mpi, int size)
+internal sealed class MpiRun(Mpi mpi, int size)
 {
+    // Launchers pass output on in pieces of their own, so a rank keeps what it says in a file of its own as well.
+    private const string FolderVariable = "TEST_RANKS_FOLDER";
+
     private static readonly TimeSpan MaximumTime = TimeSpan.FromMinutes(2);
 
     private static readonly Dictionary<Mpi, string?> Launchers = new()
     {
-        [Mpi.OpenMpi] = FindLauncher("Open MPI", "mpirun.openmpi", "mpirun"),
+        [Mpi.OpenMpi] = FindLauncher("open-mpi.org", "mpirun.openmpi", "mpirun"),
         [Mpi.Mpich] = FindLauncher("HYDRA", "mpirun.mpich", "mpirun"),
     };
 
@@ -51,6 +54,8 @@ internal sealed partial class MpiRun(Mpi mpi, int size)
         ProcessStartInfo start = new(Launchers[mpi]!, [.. Options, .. ChildProcess.CommandLine(program, arguments)]) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
         foreach ((string name, string? value) in Environment)
             start.Environment[name] = value;
+        using TemporaryFolder folder = new();
+        start.Environment[FolderVariable] = folder[""];
         StringBuilder output = new();
         long began = Stopwatch.GetTimestamp();
         using Process process = new() { StartInfo = start };
@@ -66,14 +71,25 @@ internal sealed partial class MpiRun(Mpi mpi, int size)
             Assert.Fail($"The ranks hang; they wrote:\n{output}");
         }
         process.WaitForExit();    // for the rest of the output
-        return new MpiResult(process.ExitCode, Stopwatch.GetElapsedTime(began), output.ToString());
+        return new MpiResult(process.ExitCode, Stopwatch.GetElapsedTime(began), output.ToString())
+        {
+            Said = [.. Enumerable.Range(0, size).Select(rank => File.Exists(folder[$"{rank}"]) ? File.ReadAllText(folder[$"{rank}"]) : "")],
+        };
+    }
+
+    /// <summary>Says something, as a rank: for the test that reads <see cref="MpiResult.Said"/>, and on the output.</summary>
+    public static void Say(IRankGroup ranks, string line)
+    {
+        if (System.Environment.GetEnvironmentVariable(FolderVariable) is { } folder)
+            File.AppendAllText(Path.Combine(folder, $"{ranks.Rank}"), line + "\n");
+        Console.WriteLine(line);
     }
 
     private string[] Options => mpi switch
     {
-        // Shared memory and nothing else, more ranks than processors, each line with its rank.
-        Mpi.OpenMpi => ["--allow-run-as-root", "--oversubscribe", "--bind-to", Binding, "--mca", "btl", "self,vader", "--tag-output", "-n", $"{size}"],
-        _ => ["-launcher", "fork", "-bind-to", Binding, "-prepend-rank", "-n", $"{size}"],
+        // Shared memory and nothing else, and more ranks than processors.
+        Mpi.OpenMpi => ["--allow-run-as-root", "--oversubscribe", "--bind-to", Binding, "--mca", "btl", "self,vader", "-n", $"{size}"],
+        _ => ["-launcher", "fork", "-bind-to", Binding, "-n", $"{size}"],
     };
 
     private static void Add(StringBuilder output, string? line)
@@ -103,15 +119,9 @@ internal sealed partial class MpiRun(Mpi mpi, int size)
     /// <param name="ExitCode">Of the launcher.</param>
     /// <param name="Time">From start to end.</param>
     /// <param name="Output">What launcher and ranks wrote, outputs and error outputs.</param>
-    internal sealed partial record MpiResult(int ExitCode, TimeSpan Time, string Output)
+    internal sealed record MpiResult(int ExitCode, TimeSpan Time, string Output)
     {
-        /// <summary>Gets what one rank wrote.</summary>
-        public string Of(int rank) => string.Join('\n', Tag().Matches(Output)
-            .Where(line => int.Parse(line.Groups["rank"].Value, CultureInfo.InvariantCulture) == rank)
-            .Select(line => line.Groups["text"].Value));
-
-        // Open MPI: "[1,0]<stdout>:text"; MPICH: "[0] text".
-        [GeneratedRegex(@"^\[(?:1,)?(?<rank>\d+)\](?:<\w+>:| )(?<text>.*)$", RegexOptions.Multiline)]
-        private static partial Regex Tag();
+        /// <summary>What each rank said.</summary>
+        public required IReadOnlyList<string> Said { get; init; }
     }
 }

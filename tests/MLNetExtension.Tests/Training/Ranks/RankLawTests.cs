@@ -7,7 +7,6 @@ using MLNetExtension.Training.Accumulation;
 using MLNetExtension.Training.Optimization;
 using MLNetExtension.Training.Ranks;
 using MLNetExtension.Training.Reports;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Training.Ranks;

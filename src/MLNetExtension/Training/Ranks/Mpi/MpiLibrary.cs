@@ -24,25 +24,33 @@ internal static class MpiLibrary
         // UCX, which Open MPI and MPICH may bring, takes over SIGSEGV otherwise; .NET needs it to make a NullReferenceException.
         if (!OperatingSystem.IsWindows())
             NativeMpi.SetEnvironment("UCX_ERROR_SIGNALS", "", 0);
-        string? given = Environment.GetEnvironmentVariable(Variable);
-        string[] names = string.IsNullOrEmpty(given) ? Candidates() : [given];
-        foreach (string name in names)
-        {
-            if (!NativeLibrary.TryLoad(name, out nint library))
-                continue;
-            MpiHandles handles = MpiHandles.Of(library, name);
-            NativeLibrary.SetDllImportResolver(typeof(NativeMpi).Assembly, (string wanted, Assembly _, DllImportSearchPath? _) => wanted == NativeMpi.Name ? library : 0);
-            return (name, handles);
-        }
-        throw new InvalidOperationException(string.IsNullOrEmpty(given)
-            ? $"There is no MPI on this machine, or it cannot be loaded: none of {string.Join(", ", names)}. Install Open MPI (Debian, Ubuntu: apt-get install openmpi-bin) or MPICH, or name the library in {Variable}."
-            : $"The MPI library '{given}', which {Variable} names, cannot be loaded.");
+        (string name, nint library) = Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } given
+            ? Find([given], $"The MPI library '{given}', which {Variable} names, cannot be loaded.")
+            : Find(Candidates(), NotFound(Candidates()));
+        MpiHandles handles = MpiHandles.Of(library, name);
+        NativeLibrary.SetDllImportResolver(typeof(NativeMpi).Assembly, (string wanted, Assembly _, DllImportSearchPath? _) => wanted == NativeMpi.Name ? library : 0);
+        return (name, handles);
     }
 
-    // First the one whose launcher has started this process.
-    private static IEnumerable<string[]> InOrder() => ReadNumber("OMPI_COMM_WORLD_SIZE") is null && ReadNumber("PMI_SIZE") is not null ? [Mpich, Standard, OpenMpi] : [OpenMpi, Mpich, Standard];
+    /// <summary>Loads the first of some libraries that is there.</summary>
+    /// <exception cref="InvalidOperationException">None is there.</exception>
+    internal static (string Name, nint Library) Find(IReadOnlyList<string> names, string error)
+    {
+        foreach (string name in names)
+        {
+            if (NativeLibrary.TryLoad(name, out nint library))
+                return (name, library);
+        }
+        throw new InvalidOperationException(error);
+    }
 
-    private static string[] Candidates() => [.. InOrder().SelectMany(names => names)];
+    /// <summary>Says that there is no MPI, and what to do.</summary>
+    internal static string NotFound(IEnumerable<string> names) =>
+        $"There is no MPI on this machine, or it cannot be loaded: none of {string.Join(", ", names)}. Install Open MPI (Debian, Ubuntu: apt-get install openmpi-bin) or MPICH, or name the library in {Variable}.";
+
+    // First the one whose launcher has started this process.
+    private static string[] Candidates() =>
+        ReadNumber("OMPI_COMM_WORLD_SIZE") is null && ReadNumber("PMI_SIZE") is not null ? [.. Mpich, .. Standard, .. OpenMpi] : [.. OpenMpi, .. Mpich, .. Standard];
 
     private static int? ReadNumber(string variable) => int.TryParse(Environment.GetEnvironmentVariable(variable), CultureInfo.InvariantCulture, out int number) ? number : null;
 }

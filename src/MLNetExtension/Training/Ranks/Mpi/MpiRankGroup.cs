@@ -10,6 +10,9 @@ internal sealed class MpiRankGroup : IRankGroup
     // Counts are ints, and one piece of 10 million elements takes longer than ten of one million.
     private const int PieceElements = 1 << 20, PieceBytes = 1 << 22;
 
+    // A launcher that is told to end drops what it has not yet read of a rank's output.
+    private static readonly TimeSpan TimeToSpeak = TimeSpan.FromMilliseconds(100);
+
     private static readonly Lazy<MpiRankGroup> Opened = new(() => new MpiRankGroup());
 
     private readonly object _gate = new();
@@ -108,11 +111,17 @@ internal sealed class MpiRankGroup : IRankGroup
             Meet(new RankCall(RankOperation.Barrier));
     }
 
-    public void Abort(string message)
+    public void Abort(string message) => Abort(message, exitCode: 1);
+
+    /// <summary>Ends all processes at once, with an exit code.</summary>
+    /// <param name="message">Why; written to the standard error output.</param>
+    /// <param name="exitCode">What the launcher is told; not 0.</param>
+    public void Abort(string message, int exitCode)
     {
         Console.Error.WriteLine($"Rank {Rank}: {message}");
         Console.Error.Flush();
-        NativeMpi.Abort(_mpi.World, 1);
+        Thread.Sleep(TimeToSpeak);
+        NativeMpi.Abort(_mpi.World, exitCode);
         Environment.FailFast(message);
     }
 
@@ -145,7 +154,7 @@ internal sealed class MpiRankGroup : IRankGroup
     private void Meet(RankCall call)
     {
         if (RankCall.Difference(CompareCalls(call)) is { } difference)
-            throw new InvalidOperationException(difference);
+            throw new UnequalCallsException(difference);
     }
 
     private RankCall[] CompareCalls(RankCall call) => [.. _calls.Run(call.Code).Select(RankCall.Parse)];
