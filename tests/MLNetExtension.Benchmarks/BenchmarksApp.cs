@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using MLNetExtension.Benchmarks.Measuring;
 using MLNetExtension.Benchmarks.Reporting;
+using MLNetExtension.Benchmarks.Rows;
 using MLNetExtension.Benchmarks.Steps;
 using MLNetExtension.Benchmarks.Systems;
 using MLNetExtension.Benchmarks.Workloads;
@@ -64,9 +65,12 @@ internal static class BenchmarksApp
         });
         Option<bool> steps = new("--steps-report") { Description = "Instead of comparing: what a step of ours costs beside the model (workload W2 unless another is named)." };
         Option<bool> ranks = new("--ranks") { Description = "Instead of peers: ours in two threads, two workers and, by mpirun, two processes." };
+        Option<bool> data = new("--data") { Description = "Instead of comparing: how long it takes to the first step over many short rows, and how much memory." };
+        Option<int> rows = AtLeastOne("--rows", 1_000_000, "Rows of --data, 210 bytes each; their file is written into the temporary folder.");
+        Option<string> tokenizer = new("--tokenizer") { Description = "Folder of a tokenizer for --data; default bytes.", HelpName = "DIR", DefaultValueFactory = _ => "" };
         RootCommand root = new("Speed and memory of training, beside a plain TorchSharp loop on the same libtorch, rows and weights, and where asked for a PyTorch loop.")
         {
-            workload, rounds, threads, python, ranks, json, steps,
+            workload, rounds, threads, python, ranks, json, steps, data, rows, tokenizer,
         };
         root.SetAction(async (parsed, cancellation) =>
         {
@@ -77,7 +81,9 @@ internal static class BenchmarksApp
             console.WriteLine($"{Environment.ProcessorCount} cores, {parsed.GetValue(threads)} threads for every system, libtorch {torch.__version__}");
             if (pythonFile is not null)
                 console.WriteLine(await PyTorchPeer.Describe(children, cancellation));
-            object figures = parsed.GetValue(steps)
+            object figures = parsed.GetValue(data)
+                ? await Rows(console, parsed.GetValue(rows), parsed.GetValue(tokenizer)!, children, cancellation)
+                : parsed.GetValue(steps)
                 ? await Steps(console, Workload.Named(named ?? "W2"), children, cancellation)
                 : await Compare(
                     console, named is null ? Workload.All : [Workload.Named(named)], parsed.GetValue(ranks) ? SystemNames.Ways : SystemNames.Compared(children.HasPython), parsed.GetValue(rounds), children, cancellation);
@@ -108,15 +114,25 @@ internal static class BenchmarksApp
         return report;
     }
 
+    private static async Task<object> Rows(IAnsiConsole console, int rows, string tokenizerFolder, ChildProcess children, CancellationToken cancellation)
+    {
+        RowsReport report = await RowsReport.Measure(rows, tokenizerFolder, children, console.WriteLine, cancellation);
+        report.Write(console);
+        return report;
+    }
+
     // Each prints its result as one line of JSON, which ChildProcess reads.
     private static IEnumerable<Command> CreateHidden(Option<int> threads)
     {
-        Argument<string> system = new("system"), folder = new("folder"), workload = new("workload");
+        Argument<string> system = new("system"), folder = new("folder"), workload = new("workload"), run = new("run"), file = new("file"), tokenizer = new("tokenizer");
         Option<bool> check = new("--check");
         yield return Hidden(HiddenCommands.System, [system, folder], [check], parsed => SystemRun.Run(parsed.GetRequiredValue(system), parsed.GetRequiredValue(folder), parsed.GetValue(check)));
         yield return Hidden(HiddenCommands.MatrixPeak, [], [], _ => MatrixPeak.Measure());
         yield return Hidden(HiddenCommands.StepParts, [workload], [], parsed => StepParts.Measure(Workload.Named(parsed.GetRequiredValue(workload))));
         yield return Hidden(HiddenCommands.StepScale, [workload], [], parsed => StepScale.Measure(Workload.Named(parsed.GetRequiredValue(workload))));
+        yield return Hidden(
+            HiddenCommands.Rows, [run, file, tokenizer], [],
+            parsed => RowsRun.Run(parsed.GetRequiredValue(run), parsed.GetRequiredValue(file), parsed.GetRequiredValue(tokenizer), parsed.GetValue(threads)));
 
         Command Hidden<T>(string name, Argument[] arguments, Option[] options, Func<ParseResult, T> measure)
         {

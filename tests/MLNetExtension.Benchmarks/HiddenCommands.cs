@@ -7,4 +7,5 @@ internal static class HiddenCommands
     public const string MatrixPeak = "measure-matrix-peak";
     public const string StepParts = "measure-step-parts";
     public const string StepScale = "measure-step-scale";
+    public const string Rows = "measure-rows";
 }

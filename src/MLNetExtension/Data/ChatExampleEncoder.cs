@@ -55,4 +55,12 @@ internal sealed class ChatExampleEncoder(ChatTemplate template, ILanguageTokeniz
 
         return new TokenExample(ids, targets, bytes, position, wasTruncated: length < whole, weight);
     }
+
+    /// <summary>Adds the tokens of a whole chat to a row that may be split.</summary>
+    public void AddTo(TokenSplitter pieces, IReadOnlyList<ChatMessage> messages)
+    {
+        ChatTokens chat = template.Encode(messages);
+        for (int i = 0; i < chat.Ids.Count; i++)
+            pieces.Add(chat.Ids[i], chat.IsTarget[i]);
+    }
 }

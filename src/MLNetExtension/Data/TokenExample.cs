@@ -1,10 +1,18 @@
+using MLNetExtension.Data.Store;
+
 namespace MLNetExtension.Data;
 
 /// <summary>A row as token ids with its targets, shifted here once and nowhere else: the model reads <c>Ids[t]</c> and is asked for <c>Targets[t]</c>.</summary>
+/// <remarks>An example of a <see cref="TokenStore"/> knows its <see cref="Length"/> and <see cref="TargetCount"/> from the start; the rest is read from the store when first asked for, and kept. Any number of
+/// threads may ask.</remarks>
 internal sealed class TokenExample
 {
     /// <summary>The target of a position that no loss counts.</summary>
     public const int IgnoredTarget = -100;
+
+    private readonly TokenStore? _store;    // null where the content is given
+    private readonly int _row;
+    private volatile ExampleContent? _content;
 
     /// <summary>Makes an example of ids and their targets.</summary>
     /// <param name="ids">Token ids, [T].</param>
@@ -23,39 +31,49 @@ internal sealed class TokenExample
         if (ids.Length != targets.Length)
             throw new ArgumentException($"An example needs a target for each id: row {position} has {ids.Length} ids and {targets.Length} targets.", nameof(targets));
 
-        Ids = ids;
-        Targets = targets;
-        TargetBytes = targetBytes;
-        Position = position;
-        WasTruncated = wasTruncated;
-        Weight = weight;
+        _content = new ExampleContent(ids, targets, targetBytes, position, wasTruncated, weight);
+        Length = ids.Length;
         TargetCount = targets.Length - targets.AsSpan().Count(IgnoredTarget);
+        HasTargets = TargetCount > 0 && weight > 0;
     }
 
+    /// <summary>Makes an example whose content is read from a store, which holds only examples that have targets.</summary>
+    internal TokenExample(TokenStore store, int row, int length, int targetCount) =>
+        (_store, _row, Length, TargetCount, HasTargets) = (store, row, length, targetCount, true);
+
     /// <summary>Token ids, [T].</summary>
-    public int[] Ids { get; }
+    public int[] Ids => Content.Ids;
 
     /// <summary>Target ids, [T]; <see cref="IgnoredTarget"/> where no loss is counted.</summary>
-    public int[] Targets { get; }
+    public int[] Targets => Content.Targets;
 
     /// <summary>T, the number of positions.</summary>
-    public int Length => Ids.Length;
+    public int Length { get; }
 
     /// <summary>Number of targets that are counted.</summary>
     public int TargetCount { get; }
 
     /// <summary>UTF-8 bytes of the text that the counted targets spell; end-of-text spells none.</summary>
-    public int TargetBytes { get; }
+    public int TargetBytes => Content.TargetBytes;
 
     /// <summary>Row of the data that this example came from, from 0.</summary>
-    public long Position { get; }
+    public long Position => Content.Position;
 
     /// <summary>Whether the row was longer than the context, so that its end is missing here.</summary>
-    public bool WasTruncated { get; }
+    public bool WasTruncated => Content.WasTruncated;
 
     /// <summary>What the example's summed loss and its number of targets are multiplied by.</summary>
-    public double Weight { get; }
+    public double Weight => Content.Weight;
 
     /// <summary>Whether a training can use the example: it has a target, and a weight above 0.</summary>
-    public bool HasTargets => TargetCount > 0 && Weight > 0;
+    public bool HasTargets { get; }
+
+    private ExampleContent Content => _content ??= _store!.Read(_row);
+
+    /// <summary>Reads the content from the store now, where that has not been done.</summary>
+    /// <exception cref="IOException">The store's file cannot be read.</exception>
+    public void Load() => _ = Content;
 }
+
+/// <summary>What an example holds beside its lengths.</summary>
+internal sealed record ExampleContent(int[] Ids, int[] Targets, int TargetBytes, long Position, bool WasTruncated, double Weight);

@@ -10,8 +10,9 @@ namespace MLNetExtension.Data;
 /// teaches the model where a text ends. A tokenizer without a beginning-of-text has the end of the text before it there. Prompt tokens are read and never asked for.
 /// </summary>
 /// <param name="tokenizer">Encodes prompt and completion, each by itself, so that the boundary between them is a token boundary.</param>
-/// <param name="contextLength">Maximum length of an example in tokens; what goes past it is left out and <see cref="TokenExample.WasTruncated"/> says so.</param>
-internal sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int contextLength)
+/// <param name="contextLength">Maximum length of an example in tokens.</param>
+/// <param name="longRows">What becomes of a row that is longer, where all of it is encoded. Default: it is truncated.</param>
+internal sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int contextLength, LongRows longRows = LongRows.Truncate)
 {
     // Made when the first chat comes: most tokenizers know none.
     private readonly Lazy<ChatExampleEncoder> _chats = new(() => tokenizer is IChatTokenizer chatTokenizer
@@ -21,11 +22,58 @@ internal sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int cont
     /// <summary>Id of the token that a text begins with.</summary>
     public int BeginningId => tokenizer.BeginningOfTextId ?? tokenizer.EndOfTextId;
 
+    /// <summary>Encodes rows' texts.</summary>
+    public ILanguageTokenizer Tokenizer => tokenizer;
+
+    /// <summary>Maximum length of an example in tokens.</summary>
+    public int ContextLength => contextLength;
+
+    /// <summary>What becomes of a row that is longer.</summary>
+    public LongRows LongRows => longRows;
+
     /// <summary>Lays out chats.</summary>
     /// <exception cref="NotSupportedException">The tokenizer has no chat template, or one that is not known.</exception>
     internal ChatExampleEncoder Chats => _chats.Value;
 
-    /// <summary>Encodes one row.</summary>
+    /// <summary>Encodes all of a row: one example, or several where it is longer than the context and long rows are split.</summary>
+    /// <param name="row">The row.</param>
+    /// <param name="position">Its position in the data, from 0.</param>
+    /// <param name="add">Receives the examples in order: at least one, and of several each has a target.</param>
+    public void EncodeAll(RowContent row, long position, Action<TokenExample> add)
+    {
+        if (longRows == LongRows.Truncate)
+        {
+            add(Encode(row, position));
+            return;
+        }
+        int? wholeBytes = row switch
+        {
+            RowContent.Text text => Encoding.UTF8.GetByteCount(text.Value),
+            RowContent.PromptCompletion pair => Encoding.UTF8.GetByteCount(pair.Completion),
+            _ => null,
+        };
+        TokenSplitter pieces = new(contextLength, position, row.Weight, tokenizer.ByteCount, wholeBytes, add);
+        switch (row)
+        {
+            case RowContent.Text text:
+                AddText(pieces, "", text.Value);
+                break;
+            case RowContent.PromptCompletion pair:
+                AddText(pieces, pair.Prompt, pair.Completion);
+                break;
+            case RowContent.Chat chat:
+                Chats.AddTo(pieces, ChatMessages.Parse(chat.Messages, position));
+                break;
+            case RowContent.TokenIds ids:
+                AddIds(pieces, ids, position);
+                break;
+            default:
+                throw new UnreachableException();
+        }
+        pieces.Complete(BeginningId);
+    }
+
+    /// <summary>Encodes one row, as far as it fits the context: what goes past it is left out and <see cref="TokenExample.WasTruncated"/> says so.</summary>
     /// <param name="row">The row.</param>
     /// <param name="position">Its position in the data, from 0.</param>
     /// <param name="weight">Its weight. Default 1; finite, at least 0.</param>
@@ -49,12 +97,7 @@ internal sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int cont
     /// <exception cref="InvalidOperationException">An id is outside the vocabulary; the message names row, id and range.</exception>
     public TokenExample Encode(RowContent.TokenIds row, long position)
     {
-        for (int i = 0; i < row.Ids.Length; i++)
-        {
-            if (row.Ids[i] < 0 || row.Ids[i] >= tokenizer.VocabularySize)
-                throw new InvalidOperationException(FormattableString.Invariant(
-                    $"Row {position} has the token id {row.Ids[i]} at index {i}; the vocabulary has the ids from 0 to {tokenizer.VocabularySize - 1}."));
-        }
+        CheckIds(row, position);
         List<int> tokens = row.AddBeginning ? [BeginningId] : [];
         tokens.AddRange(row.Ids);
         if (row.AddEnd)
@@ -73,6 +116,35 @@ internal sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int cont
         RowContent.TokenIds tokens => Encode(tokens, position),
         _ => throw new UnreachableException(),
     };
+
+    private void AddText(TokenSplitter pieces, string prompt, string completion)
+    {
+        pieces.Add(BeginningId, isTarget: false);
+        if (prompt.Length > 0)
+            tokenizer.EncodeParts(prompt, part => pieces.Add(part, areTargets: false));
+        tokenizer.EncodeParts(completion, part => pieces.Add(part, areTargets: true));
+        pieces.Add(tokenizer.EndOfTextId, isTarget: true);
+    }
+
+    private void AddIds(TokenSplitter pieces, RowContent.TokenIds row, long position)
+    {
+        CheckIds(row, position);
+        if (row.AddBeginning)
+            pieces.Add(BeginningId, isTarget: false);
+        pieces.Add(row.Ids, areTargets: true);
+        if (row.AddEnd)
+            pieces.Add(tokenizer.EndOfTextId, isTarget: true);
+    }
+
+    private void CheckIds(RowContent.TokenIds row, long position)
+    {
+        for (int i = 0; i < row.Ids.Length; i++)
+        {
+            if (row.Ids[i] < 0 || row.Ids[i] >= tokenizer.VocabularySize)
+                throw new InvalidOperationException(FormattableString.Invariant(
+                    $"Row {position} has the token id {row.Ids[i]} at index {i}; the vocabulary has the ids from 0 to {tokenizer.VocabularySize - 1}."));
+        }
+    }
 
     // The model reads every token but the last, and is asked for every one from the first target on.
     private TokenExample Example(List<int> tokens, int firstTarget, long position, double weight, int? wholeBytes)

@@ -31,6 +31,11 @@ public interface ILanguageTokenizer
         return ids.Count <= maximumCount ? ids : [.. ids.Take(maximumCount)];
     }
 
+    /// <summary>Encodes a text part by part, so that a long one need not be in memory as a whole several times over: the ids of <see cref="EncodeText"/> in order.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="read">Receives each part, which is valid until it returns.</param>
+    internal void EncodeParts(string text, Action<IReadOnlyList<int>> read) => read(EncodeText(text));
+
     /// <summary>Decodes ids to their text; special tokens give no characters.</summary>
     /// <param name="ids">Ids of this tokenizer.</param>
     /// <returns>The text; bytes that are not valid UTF-8 give U+FFFD.</returns>

@@ -164,7 +164,7 @@ public sealed class TrainingCasesTests
             var options = MLNet.Tiny.Options();
             options.Columns = columns;
             var data = mlContext.Data.LoadFromEnumerable([new { Prompt = "Is it so?", Completion = "yes indeed", Messages = """[{"role":"user","content":"Is it so?"},{"role":"assistant","content":"yes indeed"}]""" }]);
-            TokenExample row = TrainingRows.Read(data, options, new TokenExampleEncoder(tokenizer, 128), CancellationToken.None).Rows.Examples.Single();
+            TokenExample row = TrainingRows.Read(data, options, new TokenExampleEncoder(tokenizer, 128), new(), CancellationToken.None).Rows.Examples.Single();
             int[] targets = [.. row.Targets.Where(id => id != TokenExample.IgnoredTarget)];
 
             CollectionAssert.AreEqual(tokenizer.EncodeText(expected).ToArray(), targets[..^1], $"{columns}");

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using MLNetExtension.Data;
+using MLNetExtension.Data.Store;
 
 namespace MLNetExtension.MLNet.Schema;
 
@@ -33,32 +34,27 @@ internal sealed class RowReader
         return _content(ExampleWeight.Check(weight, _weightColumn!, position));
     }
 
-    /// <summary>Reads and encodes every row of the data once, in order.</summary>
-    /// <param name="data">Has the columns, with the types that their roles ask for.</param>
-    /// <param name="columns">Which columns to read.</param>
-    /// <param name="encoder">Turns a row into ids and targets.</param>
-    /// <param name="cancellationToken">Looked at before every row.</param>
-    public static RowReaderResult ReadAll(IDataView data, InputColumns columns, TokenExampleEncoder encoder, CancellationToken cancellationToken) =>
-        ReadSplit(data, columns, encoder, _ => false, cancellationToken).Kept;
-
     /// <summary>Reads and encodes every row of the data once, in order, and parts the rows by their positions.</summary>
     /// <param name="data">Has the columns, with the types that their roles ask for.</param>
     /// <param name="columns">Which columns to read.</param>
     /// <param name="encoder">Turns a row into ids and targets.</param>
-    /// <param name="isHeldOut">Whether the row of a position, from 0, is held out.</param>
+    /// <param name="settings">Where the rows go, and which of them are held out.</param>
     /// <param name="cancellationToken">Looked at before every row.</param>
+    /// <exception cref="IOException">The rows need a file, and it cannot be written.</exception>
     public static (RowReaderResult Kept, RowReaderResult HeldOut) ReadSplit(
-        IDataView data, InputColumns columns, TokenExampleEncoder encoder, Func<long, bool> isHeldOut, CancellationToken cancellationToken)
+        IDataView data, InputColumns columns, TokenExampleEncoder encoder, StoreSettings settings, CancellationToken cancellationToken)
     {
-        RowReaderResult kept = new(), heldOut = new();
+        using RowEncoding encoding = new(encoder, settings, cancellationToken);
+        encoding.Run(Rows(data, columns));
+        return (new RowReaderResult(encoding.Kept.Complete(), encoding.Kept.Counts), new RowReaderResult(encoding.HeldOut.Complete(), encoding.HeldOut.Counts));
+    }
+
+    private static IEnumerable<RowContent> Rows(IDataView data, InputColumns columns)
+    {
         using var cursor = data.GetRowCursor(columns.FindIn(data.Schema));
         var reader = new RowReader(cursor, columns);
         for (long position = 0; cursor.MoveNext(); position++)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            (isHeldOut(position) ? heldOut : kept).Add(encoder.Encode(reader.Read(position), position));
-        }
-        return (kept, heldOut);
+            yield return reader.Read(position);
     }
 
     // Given a row's weight, reads what the row holds.
@@ -109,35 +105,16 @@ internal sealed class RowReader
 }
 
 /// <summary>The rows of a data set as examples, and what became of those that are not whole.</summary>
-internal sealed class RowReaderResult
+/// <param name="store">The rows that have at least one target token and a weight above 0, in their order.</param>
+/// <param name="counts">What became of all rows.</param>
+internal sealed class RowReaderResult(TokenStore store, RowCounts counts) : IDisposable
 {
-    private readonly List<TokenExample> _examples = [];
+    /// <summary>The rows that have at least one target token and a weight above 0; of a row that was split, its pieces.</summary>
+    public IReadOnlyList<TokenExample> Examples => store;
 
-    /// <summary>The rows that have at least one target token and a weight above 0.</summary>
-    public IReadOnlyList<TokenExample> Examples => _examples;
+    /// <summary>What became of all rows.</summary>
+    public RowCounts Counts => counts;
 
-    /// <summary>How many rows were read.</summary>
-    public long Rows { get; private set; }
-
-    /// <summary>Rows left out because their weight is 0: they count nothing, as if they were not there.</summary>
-    public long WithoutWeight { get; private set; }
-
-    /// <summary>Rows left out because they have no target token: the prompt alone fills the context.</summary>
-    public long WithoutTargets => Rows - Examples.Count - WithoutWeight;
-
-    /// <summary>Examples that did not fit the context and lost their end.</summary>
-    public long Truncated => Examples.Count(example => example.WasTruncated);
-
-    /// <summary>Target tokens of the examples.</summary>
-    public long TargetTokens => Examples.Sum(example => (long)example.TargetCount);
-
-    /// <summary>Adds a row.</summary>
-    public void Add(TokenExample row)
-    {
-        Rows++;
-        if (row.HasTargets)
-            _examples.Add(row);
-        else if (row.TargetCount > 0)
-            WithoutWeight++;
-    }
+    /// <summary>Lets go of the examples.</summary>
+    public void Dispose() => store.Dispose();
 }

@@ -53,6 +53,12 @@ public sealed partial class CausalLanguageModelTrainer
         /// <summary>In which order an epoch visits the rows. Default: shuffled.</summary>
         public RowOrder RowOrder = RowOrder.Shuffled;
 
+        /// <summary>
+        /// What becomes of a row that is longer than the model's context. Default: null; rows of text or of token ids are split, so that every token is trained on, and prompts with completions and chats are
+        /// truncated, with a warning. The trained model scores the beginning of a long row alone, whatever is said here.
+        /// </summary>
+        public LongRows? LongRows;
+
         /// <summary>The optimizer: AdamW's coefficients, weight decay and gradient clipping.</summary>
         public AdamWOptions Optimizer = new();
 
@@ -137,6 +143,8 @@ public sealed partial class CausalLanguageModelTrainer
             Validation?.Validate(nameof(Validation));
             Checkpoints?.Validate(nameof(Checkpoints));
             Outputs.Validate(nameof(Outputs));
+            if (LongRows is { } longRows)
+                Require.Defined(longRows, option: nameof(LongRows));
             Require.That(ReportInterval >= 1, ReportInterval, "at least 1");
         }
     }

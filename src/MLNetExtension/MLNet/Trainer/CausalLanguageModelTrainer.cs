@@ -1,6 +1,7 @@
 using Microsoft.ML;
 using Microsoft.ML.Runtime;
 using MLNetExtension.Data;
+using MLNetExtension.Data.Store;
 using MLNetExtension.MLNet.Archive;
 using MLNetExtension.MLNet.Schema;
 using MLNetExtension.MLNet.Scoring;
@@ -37,11 +38,11 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
     }
 
     /// <summary>Trains a model.</summary>
-    /// <param name="input">Read once, in order; its rows are kept in memory as token ids.</param>
+    /// <param name="input">Read once, in order; its rows are kept as token ids, in memory or, where they are many, in a temporary file.</param>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
     /// <exception cref="InvalidOperationException">No row has a target token and a weight; or a row has a weight or a token id that is not allowed; or the GPU asked for is not there and <see cref="MLContext.FallbackToCpu"/>
     /// is false; or torch's native library is missing; or <see cref="Options.Checkpoints"/> names a folder with another training.</exception>
-    /// <exception cref="IOException">The folder of <see cref="Options.Checkpoints"/> cannot be used, or another training is using it.</exception>
+    /// <exception cref="IOException">The folder of <see cref="Options.Checkpoints"/> cannot be used, or another training is using it; or the rows need a file, and it cannot be written.</exception>
     /// <exception cref="InvalidDataException">There are checkpoints, but none of them is whole; or a file of a folder that <see cref="Options.Model"/> names is damaged.</exception>
     /// <exception cref="NotSupportedException">The pretrained model is of a kind that is not supported; the message names it.</exception>
     /// <exception cref="OperationCanceledException"><see cref="Options.CancellationToken"/> asked for it.</exception>
@@ -73,17 +74,19 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
         using var folder = _options.Checkpoints is { } places ? CheckpointFolder.Open(places.Folder, places.RestartIfDamaged, report.Warn) : null;
         var device = TorchDevice.Select(_mlContext, channel);
         var start = StartingModel.Open(_options);
-        var encoder = new TokenExampleEncoder(start.Tokenizer, start.ContextLength);
+        var encoder = new TokenExampleEncoder(start.Tokenizer, start.ContextLength, _options.LongRows!.Value);
+        var settings = new StoreSettings { OnProgress = report.Read };
         using var requests = new EndRequests(_options.CancellationToken, _options.StopToken);
         TrainingRows? read = null;
-        if (!requests.TryRun(token => read = TrainingRows.Read(input, _options, encoder, token)))
+        if (!requests.TryRun(token => read = TrainingRows.Read(input, _options, encoder, settings, token)))
         {
             report.StopWhileReading();
             return new CausalLanguageModelTransformer(start.Create(device, _seed), _options.CopyForModel(), new TrainingProgress().Summarize(StopReason.Requested, new BestWeights(), weightsStep: 0));
         }
-        var (rows, validation) = read!;
+        using TrainingRows trainingRows = read!;
+        var (rows, validation) = trainingRows;
 
-        var checkpoints = folder is null ? null : new CheckpointManager(folder, _options.Checkpoints!.Interval, ResumeSettings.Collect(_options, rows, validation?.Rows));
+        var checkpoints = folder is null ? null : new CheckpointManager(folder, _options.Checkpoints!.Interval, ResumeSettings.Collect(_options, rows, validation?.Rows), hints: ResumeSettings.Hints(rows));
 
         var model = start.Create(device, _seed);
         try

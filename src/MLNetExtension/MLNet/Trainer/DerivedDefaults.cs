@@ -1,3 +1,4 @@
+using MLNetExtension.Data;
 using MLNetExtension.Training;
 using MLNetExtension.Training.Optimization;
 
@@ -14,12 +15,13 @@ internal readonly record struct DerivedDefaults(double LearningRate, double Beta
 
     /// <summary>Fills in what the options leave open.</summary>
     /// <param name="options">The options; they stay as they are.</param>
-    /// <returns>A copy in which learning rate, weight decay and the second beta are given.</returns>
+    /// <returns>A copy in which learning rate, weight decay, the second beta and what becomes of long rows are given.</returns>
     public static CausalLanguageModelTrainer.Options FillIn(CausalLanguageModelTrainer.Options options)
     {
         var defaults = For(options);
         var filled = options.Copy();
         filled.LearningRate ??= defaults.LearningRate;
+        filled.LongRows ??= LongRowsOf(options.Columns);
         filled.Optimizer = options.Optimizer with
         {
             Beta2 = options.Optimizer.Beta2 ?? defaults.Beta2,
@@ -27,6 +29,9 @@ internal readonly record struct DerivedDefaults(double LearningRate, double Beta
         };
         return filled;
     }
+
+    // A piece of a text is text; a piece of an answer is an answer to nothing.
+    private static LongRows LongRowsOf(InputColumns columns) => columns is InputColumns.TextColumn or InputColumns.TokenIdsColumn ? LongRows.Split : LongRows.Truncate;
 
     private static DerivedDefaults For(CausalLanguageModelTrainer.Options options) => options switch
     {

@@ -13,6 +13,8 @@ namespace MLNetExtension.MLNet.Trainer;
 /// <summary>What must be the same for a training to resume from the checkpoints of another.</summary>
 internal static class ResumeSettings
 {
+    private const string TrainingData = "the training data";
+
     /// <summary>
     /// Gives the options that count, by the names under which checkpoints store them, and hashes of the training and the validation data. The names and the text of the values never change: a checkpoint
     /// of an earlier version is compared with them. Column names, reports, the memory limit and the limits of steps, epochs and time do not count.
@@ -23,10 +25,17 @@ internal static class ResumeSettings
         var values = new Dictionary<string, object?>(Values(options).Concat(LaterValues(options)));
         foreach (var setting in JsonSerializer.SerializeToElement(values, ArchiveJson.Options).EnumerateObject())
             settings[setting.Name] = setting.Value.GetRawText();
-        settings["the training data"] = Hash(rows.Examples);
+        settings[TrainingData] = Hash(rows.Examples);
         settings["the validation data"] = validation is null ? "none" : Hash(validation.Examples);
         return settings;
     }
+
+    /// <summary>Gives, by the name of a setting, what to say where a checkpoint has another: long rows of text were truncated before they were split.</summary>
+    public static IReadOnlyDictionary<string, string> Hints(RowReaderResult rows) => rows.Counts.Split == 0 ? new Dictionary<string, string>() : new()
+    {
+        [TrainingData] = FormattableString.Invariant(
+            $"Here {rows.Counts.Split} rows that are longer than the context are split; earlier versions truncated them, as LongRows = LongRows.Truncate does (--long-rows truncate)."),
+    };
 
     private static Dictionary<string, object?> Values(CausalLanguageModelTrainer.Options options)
     {

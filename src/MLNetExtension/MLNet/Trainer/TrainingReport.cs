@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.ML;
 using Microsoft.ML.Runtime;
+using MLNetExtension.Data.Store;
 using MLNetExtension.MLNet.Schema;
 using MLNetExtension.Models;
 using MLNetExtension.Training;
@@ -26,15 +27,15 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
         string precision = options.Batching.Precision == ComputePrecision.Float32 ? "float32" : $"{options.Batching.Precision.ToString().ToLowerInvariant()} with weights in float32";
         Info(string.Create(Invariant, $"Training on {device} in {precision}: {parameters:N0} parameters{(trained == parameters ? "" : $", {trained:N0} of them trained")} "
             + $"({Describe(network)}, context of {contextLength} tokens); "
-            + $"{rows.Rows:N0} rows, {rows.TargetTokens:N0} target tokens."));
+            + $"{rows.Counts.Rows:N0} rows, {rows.Counts.TargetTokens:N0} target tokens."));
         Info(string.Create(Invariant, $"Learning rate {options.LearningRate:G3} after the warm-up; AdamW with weight decay {options.Optimizer.WeightDecay:G3} and betas {options.Optimizer.Beta1:G4} and {options.Optimizer.Beta2:G4}."));
-        WarnOfIncomplete(rows, contextLength, "rows");
+        WarnOfIncomplete(rows.Counts, contextLength, "rows");
         if (validation is not null)
         {
             string heldOut = options.Validation!.Fraction is { } fraction ? string.Create(Invariant, $" held out of the training data (Validation.Fraction is {fraction})") : "";
-            Info(string.Create(Invariant, $"Validating every {options.Validation.Interval} steps on {validation.Rows:N0} rows{heldOut}, {validation.TargetTokens:N0} target tokens; ")
+            Info(string.Create(Invariant, $"Validating every {options.Validation.Interval} steps on {validation.Counts.Rows:N0} rows{heldOut}, {validation.Counts.TargetTokens:N0} target tokens; ")
                 + (options.Validation.Patience is > 0 and var patience ? $"training stops after {patience} evaluations without a lower loss." : "the best weights are kept."));
-            WarnOfIncomplete(validation, contextLength, "validation rows");
+            WarnOfIncomplete(validation.Counts, contextLength, "validation rows");
         }
         Info($"Packages: MLNetExtension {VersionOf<TrainingReport>()}, Microsoft.ML {VersionOf<MLContext>()}, TorchSharp {TorchSetup.TorchSharpVersion} on libtorch {__version__}.");
     }
@@ -45,6 +46,10 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
         foreach (string note in notes)
             Info(note);
     }
+
+    /// <summary>Says how far reading the rows has come.</summary>
+    public void Read(long rows, TimeSpan elapsed) =>
+        Info(string.Create(Invariant, $"{rows:N0} rows are read, {rows / elapsed.TotalSeconds:N0} a second."));
 
     /// <summary>Says from where training resumes.</summary>
     public void Resume(int step) => Info(string.Create(Invariant, $"Training resumes after step {step}, from the checkpoint in '{options.Checkpoints!.Folder}'."));
@@ -116,9 +121,9 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
     {
         string columns = string.Join(" and ", options.Columns.Content.Select(column => $"'{column.Name}'"));
         string weighted = options.Columns.Weight is null ? "" : " and a weight above 0";
-        return rows.Rows == 0
+        return rows.Counts.Rows == 0
             ? $"{what} has no rows (columns {columns})."
-            : string.Create(Invariant, $"{what} cannot be used: none of the {rows.Rows} rows of columns {columns} has a target token within {options.Model.ContextLength} tokens{weighted}.");
+            : string.Create(Invariant, $"{what} cannot be used: none of the {rows.Counts.Rows} rows of columns {columns} has a target token within {options.Model.ContextLength} tokens{weighted}.");
     }
 
     private static string Describe(CausalLanguageModel network) =>
@@ -131,10 +136,12 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
         _bestLoss = Math.Min(_bestLoss, double.IsNaN(loss) ? double.PositiveInfinity : loss);
     }
 
-    private void WarnOfIncomplete(RowReaderResult rows, int contextLength, string what)
+    private void WarnOfIncomplete(RowCounts rows, int contextLength, string what)
     {
         if (rows.Truncated > 0)
             Warning(string.Create(Invariant, $"{rows.Truncated:N0} of {rows.Rows:N0} {what} are truncated to {contextLength} tokens (option Model.ContextLength)."));
+        if (rows.Split > 0)
+            Info(string.Create(Invariant, $"{rows.Split:N0} of {rows.Rows:N0} {what} are longer than {contextLength} tokens and are split into {rows.Pieces:N0} (option LongRows)."));
         string reason = options.Columns switch
         {
             InputColumns.ChatColumn => "the assistant says nothing in them within the context",

@@ -1,5 +1,6 @@
 using Microsoft.ML;
 using MLNetExtension.Data;
+using MLNetExtension.Data.Store;
 using MLNetExtension.MLNet.Schema;
 
 namespace MLNetExtension.MLNet.Trainer;
@@ -7,30 +8,52 @@ namespace MLNetExtension.MLNet.Trainer;
 /// <summary>The rows that a model is trained on, and those that it is evaluated on meanwhile.</summary>
 /// <param name="Rows">The rows to train on, at least one of which has a target token and a weight.</param>
 /// <param name="Validation">The rows to evaluate on; null where the options ask for none.</param>
-internal sealed record TrainingRows(RowReaderResult Rows, ValidationRows? Validation)
+internal sealed record TrainingRows(RowReaderResult Rows, ValidationRows? Validation) : IDisposable
 {
     /// <summary>Reads both with the same columns and the same encoding.</summary>
     /// <param name="input">The data given to the trainer, read once.</param>
     /// <param name="options">The trainer's options, with a seed.</param>
     /// <param name="encoder">Turns a row into ids and targets.</param>
+    /// <param name="settings">Where the rows go; which are held out is for the options to say.</param>
     /// <param name="cancellationToken">Looked at before every row.</param>
     /// <exception cref="ArgumentOutOfRangeException">A column of the validation rows is missing or of another type.</exception>
     /// <exception cref="InvalidOperationException">There is no row to train on, or none to evaluate on.</exception>
-    public static TrainingRows Read(IDataView input, CausalLanguageModelTrainer.Options options, TokenExampleEncoder encoder, CancellationToken cancellationToken)
+    /// <exception cref="IOException">The rows need a file, and it cannot be written.</exception>
+    public static TrainingRows Read(
+        IDataView input, CausalLanguageModelTrainer.Options options, TokenExampleEncoder encoder, StoreSettings settings, CancellationToken cancellationToken)
     {
-        var (rows, heldOut) = RowReader.ReadSplit(input, options.Columns, encoder, position => IsHeldOut(position, options), cancellationToken);
-        string held = FormattableString.Invariant($"out of the {rows.Rows + heldOut.Rows} rows of the training data by Validation.Fraction ({options.Validation?.Fraction})");
-        RequireTargets(rows, heldOut.Rows == 0 ? "The training data" : $"What is not held {held}", options);
-        if (options.Validation is null)
-            return new TrainingRows(rows, null);
-
-        if (options.Validation.Rows is { } data)
-        {
+        if (options.Validation?.Rows is { } data)
             InputSchema.Check(data.Schema, options.Columns, "Validation.Rows");
-            heldOut = RowReader.ReadAll(data, options.Columns, encoder, cancellationToken);
+        StoreSettings parted = settings with { IsHeldOut = position => IsHeldOut(position, options) };
+        var (rows, heldOut) = RowReader.ReadSplit(input, options.Columns, encoder, parted, cancellationToken);
+        try
+        {
+            string held = FormattableString.Invariant(
+                $"out of the {rows.Counts.Rows + heldOut.Counts.Rows} rows of the training data by Validation.Fraction ({options.Validation?.Fraction})");
+            RequireTargets(rows, heldOut.Counts.Rows == 0 ? "The training data" : $"What is not held {held}", options);
+            if (options.Validation?.Rows is { } others)
+            {
+                heldOut.Dispose();
+                (heldOut, var none) = RowReader.ReadSplit(others, options.Columns, encoder, settings, cancellationToken);
+                none.Dispose();
+            }
+            if (options.Validation is not null)
+                RequireTargets(heldOut, options.Validation.Fraction is null ? "Validation.Rows" : $"What is held {held}", options);
+            return new TrainingRows(rows, options.Validation is null ? null : new ValidationRows(options, heldOut));
         }
-        RequireTargets(heldOut, options.Validation.Fraction is null ? "Validation.Rows" : $"What is held {held}", options);
-        return new TrainingRows(rows, new ValidationRows(options, heldOut));
+        catch
+        {
+            rows.Dispose();
+            heldOut.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Lets go of the rows, and of the files that hold them.</summary>
+    public void Dispose()
+    {
+        Rows.Dispose();
+        Validation?.Rows.Dispose();
     }
 
     // A pure function of seed and position, the same on every platform.

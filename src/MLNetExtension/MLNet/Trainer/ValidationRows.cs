@@ -12,6 +12,9 @@ namespace MLNetExtension.MLNet.Trainer;
 /// <param name="rows">The rows, at least one of which has a target token and a weight.</param>
 internal sealed class ValidationRows(CausalLanguageModelTrainer.Options options, RowReaderResult rows)
 {
+    // Rows of like length go through the model together; more than these are not read into memory at a time.
+    private const int RowsTogether = 1 << 13;
+
     /// <summary>The rows as examples.</summary>
     public RowReaderResult Rows => rows;
 
@@ -20,16 +23,20 @@ internal sealed class ValidationRows(CausalLanguageModelTrainer.Options options,
     /// <param name="ranks">Each measures its share of the rows.</param>
     public Validation Measure(CausalLanguageModel model, IRankGroup ranks)
     {
-        IReadOnlyList<TokenExample> own = ranks.Size == 1 ? rows.Examples : [.. rows.Examples.Where((_, i) => i % ranks.Size == ranks.Rank)];
+        // Made anew for every evaluation: examples keep the ids that they have read.
+        IEnumerable<TokenExample> own = rows.Examples.Where((_, i) => i % ranks.Size == ranks.Rank);
         var scorer = new RowScorer(model, options.Batching.MaximumTokensPerMicroBatch ?? CausalLanguageModelTransformer.DefaultScoringTokens);
         return new Validation(cancellationToken => Sum(scorer, own, cancellationToken), options.Validation!.Interval, options.Validation.Patience);
     }
 
-    private static (double Sum, double TargetCount) Sum(RowScorer scorer, IReadOnlyList<TokenExample> examples, CancellationToken cancellationToken)
+    private static (double Sum, double TargetCount) Sum(RowScorer scorer, IEnumerable<TokenExample> examples, CancellationToken cancellationToken)
     {
         var sums = new MetricsAccumulator();
-        foreach (var (score, example) in scorer.Score(examples, cancellationToken).Zip(examples))
-            sums.Add(score, example.Weight);
+        foreach (TokenExample[] group in examples.Chunk(RowsTogether))
+        {
+            foreach (var (score, example) in scorer.Score(group, cancellationToken).Zip(group))
+                sums.Add(score, example.Weight);
+        }
         return (sums.Sums.Loss, sums.Sums.TokenWeight);
     }
 }

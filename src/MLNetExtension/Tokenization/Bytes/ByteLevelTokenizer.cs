@@ -20,6 +20,8 @@ internal sealed class ByteLevelTokenizer : ByteTokenizer, ILanguageTokenizer
     /// <summary>The usual way to write the end-of-text token, for people to read. The tokenizer does not look for it in texts.</summary>
     public const string EndOfText = "<|endoftext|>";
 
+    private const int CharsOfPart = 1 << 16;
+
     private static readonly byte[] AllBytes = [.. Enumerable.Range(0, EndOfTextId).Select(value => (byte)value)];
 
     // What others read: byte-level byte pairs without a merge.
@@ -54,6 +56,20 @@ internal sealed class ByteLevelTokenizer : ByteTokenizer, ILanguageTokenizer
         // A char is at least one byte; one more, since the last may be half of a pair.
         IReadOnlyList<int> ids = EncodeToIds(text.AsSpan(0, (int)Math.Min(text.Length, maximumCount + 1L)));
         return ids.Count <= maximumCount ? ids : [.. ids.Take(maximumCount)];
+    }
+
+    /// <inheritdoc/>
+    public void EncodeParts(string text, Action<IReadOnlyList<int>> read)
+    {
+        for (int start = 0; start < text.Length;)
+        {
+            int end = Math.Min(text.Length, start + CharsOfPart);
+            // Both halves of a pair are one character.
+            if (end < text.Length && char.IsHighSurrogate(text[end - 1]))
+                end++;
+            read(EncodeToIds(text.AsSpan(start, end - start)));
+            start = end;
+        }
     }
 
     /// <inheritdoc/>

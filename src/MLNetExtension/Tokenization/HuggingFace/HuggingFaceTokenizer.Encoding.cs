@@ -4,6 +4,8 @@ namespace MLNetExtension.Tokenization.HuggingFace;
 
 internal sealed partial class HuggingFaceTokenizer
 {
+    private const int IdsOfPart = 1 << 16;
+
     /// <inheritdoc/>
     /// <exception cref="ArgumentNullException"><paramref name="text"/> is null.</exception>
     public IReadOnlyList<int> EncodeText(string text)
@@ -14,6 +16,31 @@ internal sealed partial class HuggingFaceTokenizer
 
     /// <inheritdoc/>
     public IReadOnlyList<int> EncodeStart(string text, int maximumCount) => EncodeIds(_contentTokens.Prepare(text, considerNormalization: true), considerPreTokenization: true, maximumCount);
+
+    /// <inheritdoc/>
+    public void EncodeParts(string text, Action<IReadOnlyList<int>> read)
+    {
+        PreparedText prepared = _contentTokens.Prepare(text, considerNormalization: true);
+        List<int> ids = [];
+        Split(prepared, considerPreTokenization: true, part =>
+        {
+            if (part.Id == TextPart.Plain)
+                _words.Encode(prepared.Text.AsSpan(part.Start, part.Length), ids);
+            else
+                ids.Add(part.Id);
+
+            if (ids.Count >= IdsOfPart)
+                Flush();
+            return true;
+        });
+        Flush();
+
+        void Flush()
+        {
+            read(ids);
+            ids.Clear();
+        }
+    }
 
     /// <inheritdoc/>
     protected override EncodeResults<int> EncodeToIds(string? text, ReadOnlySpan<char> textSpan, EncodeSettings settings)

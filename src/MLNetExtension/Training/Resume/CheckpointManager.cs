@@ -25,8 +25,10 @@ internal sealed class CheckpointManager
     /// <param name="interval">Optimizer steps between two checkpoints, at least 1.</param>
     /// <param name="settings">Settings and data, by name, that must be the same for a run to be resumed.</param>
     /// <param name="ranks">The ranks that train together, each with a manager. Default: this process alone.</param>
+    /// <param name="hints">For settings, by name, a sentence to say where they differ. Default: none.</param>
     /// <exception cref="InvalidOperationException">The folder holds checkpoints of a run with other settings.</exception>
-    public CheckpointManager(CheckpointFolder? folder, int interval, IReadOnlyDictionary<string, string> settings, IRankGroup? ranks = null)
+    public CheckpointManager(
+        CheckpointFolder? folder, int interval, IReadOnlyDictionary<string, string> settings, IRankGroup? ranks = null, IReadOnlyDictionary<string, string>? hints = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(interval, 1);
         ArgumentNullException.ThrowIfNull(settings);
@@ -34,8 +36,8 @@ internal sealed class CheckpointManager
         _latest = ShareState(folder?.NewestState);
         _lastTried = _latest?.Steps;
         if (_latest is not null && FindDifference(_latest) is { } difference)
-            throw new InvalidOperationException($"The checkpoint '{_ranks.Broadcast(folder?.Newest!.Path ?? "")}' belongs to another training run: {difference}. "
-                + "Use the same settings and data to resume, or another folder to start from the beginning.");
+            throw new InvalidOperationException($"The checkpoint '{_ranks.Broadcast(folder?.Newest!.Path ?? "")}' belongs to another training run: {difference.Description}. "
+                + (hints?.GetValueOrDefault(difference.Name) is { } hint ? $"{hint} " : "") + "Use the same settings and data to resume, or another folder to start from the beginning.");
     }
 
     /// <summary>Optimizer steps taken at the newest whole checkpoint of the folder; null where there is none and training starts from the beginning.</summary>
@@ -131,13 +133,13 @@ internal sealed class CheckpointManager
     }
 
     // Null where there is none.
-    private string? FindDifference(CheckpointMetadata other)
+    private (string Name, string Description)? FindDifference(CheckpointMetadata other)
     {
         foreach (string name in _settings.Keys.Union(other.Settings.Keys).Except(Limits).Order(StringComparer.Ordinal))
         {
             string before = other.Settings.GetValueOrDefault(name, "not set"), now = _settings.GetValueOrDefault(name, "not set");
             if (before != now)
-                return $"{name} is {before} there and {now} here";
+                return (name, $"{name} is {before} there and {now} here");
         }
         return null;
     }

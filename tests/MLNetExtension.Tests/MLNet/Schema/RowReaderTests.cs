@@ -27,9 +27,9 @@ public sealed class RowReaderTests
         ]);
         TokenExampleEncoder encoder = new(new ByteLevelTokenizer(), contextLength: 10);
 
-        RowReaderResult result = RowReader.ReadAll(data, InputColumns.PromptCompletion("Prompt", "Completion"), encoder, CancellationToken.None);
+        using RowReaderResult result = RowReader.ReadSplit(data, InputColumns.PromptCompletion("Prompt", "Completion"), encoder, new(), CancellationToken.None).Kept;
 
         CollectionAssert.AreEqual(new long[] { 0, 2 }, result.Examples.Select(e => e.Position).ToArray());
-        Assert.AreEqual((3L, 1L, 1L, 6L + 10), (result.Rows, result.WithoutTargets, result.Truncated, result.TargetTokens));
+        Assert.AreEqual((3L, 1L, 1L, 6L + 10), (result.Counts.Rows, result.Counts.WithoutTargets, result.Counts.Truncated, result.Counts.TargetTokens));
     }
 }

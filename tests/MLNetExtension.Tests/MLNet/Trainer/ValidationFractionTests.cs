@@ -131,7 +131,7 @@ public sealed class ValidationFractionTests
     {
         var options = Tiny.Options();
         (options.Seed, options.Validation) = (seed, new() { Fraction = fraction });
-        var read = TrainingRows.Read(Rows(new MLContext(seed: 1), Enumerable.Repeat("x", rows)), options, new TokenExampleEncoder(new ByteLevelTokenizer(), 8), CancellationToken.None);
+        using TrainingRows read = TrainingRows.Read(Rows(new MLContext(seed: 1), Enumerable.Repeat("x", rows)), options, new TokenExampleEncoder(new ByteLevelTokenizer(), 8), new(), CancellationToken.None);
         return ([.. read.Rows.Examples.Select(row => row.Position)], [.. read.Validation!.Rows.Examples.Select(row => row.Position)]);
     }
 
