@@ -35,6 +35,23 @@ internal sealed class MetricsAccumulator
     /// <summary>The sums of all rows so far.</summary>
     public MetricsSums Sums => new(_lossSum + _lostDigits, _tokenWeight, _byteWeight, _correct, _tokens, _bytes, _rows);
 
+    /// <summary>Makes the sums of rows that others have added up.</summary>
+    /// <param name="numbers">What <see cref="ToNumbers"/> gives, of one or added up over several.</param>
+    public static MetricsAccumulator FromNumbers(double[] numbers) => new()
+    {
+        _lossSum = numbers[0],
+        _tokenWeight = numbers[1],
+        _byteWeight = numbers[2],
+        _correct = numbers[3],
+        _tokens = (long)numbers[4],
+        _bytes = (long)numbers[5],
+        _rows = (long)numbers[6],
+        _rowsWithTargets = (long)numbers[7],
+    };
+
+    /// <summary>The sums as numbers that can be added to those of other rows. Counts are exact up to 2^53.</summary>
+    public double[] ToNumbers() => [_lossSum + _lostDigits, _tokenWeight, _byteWeight, _correct, _tokens, _bytes, _rows, _rowsWithTargets];
+
     /// <summary>The metrics of all rows so far.</summary>
     /// <exception cref="InvalidOperationException">There is no row, or no row has a target token and a weight: a mean over nothing has no value.</exception>
     public CausalLanguageModelMetrics ToMetrics()

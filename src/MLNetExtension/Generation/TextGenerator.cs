@@ -58,11 +58,18 @@ internal sealed class TextGenerator
     /// <returns>The continuations, in the order of the prompts.</returns>
     public IReadOnlyList<string> Generate(IReadOnlyList<IReadOnlyList<int>> prompts, GenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
-        using var use = _model.Lifetime.Use();
-        StringBuilder[] texts = [.. prompts.Select(_ => new StringBuilder())];
-        foreach ((int text, string piece) in GeneratePieces(prompts, Validate(options), cancellationToken))
-            texts[text].Append(piece);
-        return [.. texts.Select(text => text.ToString())];
+        GenerationOptions valid = Validate(options);
+        return GenerateEach([.. prompts.Select((ids, i) => (ids, valid with { Seed = unchecked(valid.Seed + i) }))], cancellationToken);
+    }
+
+    /// <summary>Continues several prompts together, each as it would be continued alone with the same options and seed.</summary>
+    /// <param name="prompts">The ids of each. All of them are in memory at once.</param>
+    /// <param name="options">How to generate.</param>
+    /// <returns>The continuations, in the order of the prompts.</returns>
+    public IReadOnlyList<string> GenerateAlike(IReadOnlyList<IReadOnlyList<int>> prompts, GenerationOptions options)
+    {
+        GenerationOptions valid = Validate(options);
+        return GenerateEach([.. prompts.Select(ids => (ids, valid))], CancellationToken.None);
     }
 
     /// <summary>Continues a prompt and gives the text as it comes.</summary>
@@ -99,7 +106,7 @@ internal sealed class TextGenerator
     // The model is in use while a piece is generated, and not between two pieces: the caller may take any time there, or never come back.
     private IEnumerable<string> StreamPieces(IReadOnlyList<int> prompt, GenerationOptions options, CancellationToken cancellationToken)
     {
-        using IEnumerator<(int, string Text)> pieces = GeneratePieces([prompt], options, cancellationToken).GetEnumerator();
+        using IEnumerator<(int, string Text)> pieces = GeneratePieces([(prompt, options)], cancellationToken).GetEnumerator();
         while (true)
         {
             using (_model.Lifetime.Use())
@@ -111,12 +118,19 @@ internal sealed class TextGenerator
         }
     }
 
-    // The caller's use of the model covers every step of the enumerator.
-
-    private IEnumerable<(int Prompt, string Text)> GeneratePieces(IReadOnlyList<IReadOnlyList<int>> prompts, GenerationOptions options, CancellationToken cancellationToken)
+    private string[] GenerateEach(IReadOnlyList<(IReadOnlyList<int> Ids, GenerationOptions Options)> prompts, CancellationToken cancellationToken)
     {
-        List<(int Prompt, TextContinuation Text)> live =
-            [.. prompts.Select((ids, i) => (i, new TextContinuation(ids, options with { Seed = unchecked(options.Seed + i) }, _tokenizer, _endIds)))];
+        using var use = _model.Lifetime.Use();
+        StringBuilder[] texts = [.. prompts.Select(_ => new StringBuilder())];
+        foreach ((int text, string piece) in GeneratePieces(prompts, cancellationToken))
+            texts[text].Append(piece);
+        return [.. texts.Select(text => text.ToString())];
+    }
+
+    // The caller's use of the model covers every step of the enumerator.
+    private IEnumerable<(int Prompt, string Text)> GeneratePieces(IReadOnlyList<(IReadOnlyList<int> Ids, GenerationOptions Options)> prompts, CancellationToken cancellationToken)
+    {
+        List<(int Prompt, TextContinuation Text)> live = [.. prompts.Select((prompt, i) => (i, new TextContinuation(prompt.Ids, prompt.Options, _tokenizer, _endIds)))];
         using NextTokenPredictor predictor = new(_model);
         while (live.Count > 0)
         {

@@ -141,11 +141,20 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     /// <param name="ids">Token ids, [B,T] int64.</param>
     public override Tensor forward(Tensor ids) => HeadWeight is { } head ? nn.functional.linear(ComputeHidden(ids), head) : ComputeHidden(ids);
 
-    private Tensor ComputeHidden(Tensor ids, SequenceLayout layout)
+    /// <summary>Computes the hidden states of rows in any layout, [B,T] int64 to [B,T,C]. Only for a model with separate parts.</summary>
+    /// <param name="ids">Token ids, [B,T] int64; or packed, [1,T].</param>
+    /// <param name="layout">How rows are arranged in them.</param>
+    internal Tensor ComputeHidden(Tensor ids, SequenceLayout layout)
     {
         Tensor hidden = Embed(ids, layout);
         foreach (TransformerBlock block in Blocks)
+        {
+            // Without gradients, what a block makes on the way is freed with it, not at the end of the pass.
+            using DisposeScope? scope = is_grad_enabled() ? null : NewDisposeScope();
             hidden = block.call(hidden, layout);
+            if (scope is not null)
+                hidden.MoveToOuterDisposeScope();
+        }
         return Normalize(hidden);
     }
 

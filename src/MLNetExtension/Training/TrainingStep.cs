@@ -114,7 +114,7 @@ internal sealed class TrainingStep : IDisposable
         long start = Stopwatch.GetTimestamp();
         using var scope = NewDisposeScope();    // in-place calls, too, give a new handle
         // Of the whole step: threads that kernels have just used spin for a while, and would take a core from the next batch's workers.
-        using KernelThreads? threads = KernelThreads.Limit(_plan);
+        using KernelThreads? threads = KernelThreads.Limit(_plan.Threads, _plan.Workers);
         double padding = Accumulate(TakeShare(batch), RankSeed(dropoutSeed), cancellationToken);
         BatchLoss loss = _gradient.DivideGradient(_ranks.Group);
         StepOutcome outcome = loss.TargetCount == 0 ? StepOutcome.NoTargets : loss.IsFinite ? StepOutcome.Applied : StepOutcome.NonFinite;
@@ -136,7 +136,7 @@ internal sealed class TrainingStep : IDisposable
     public double ComputeLoss(IReadOnlyList<TokenExample> batch)
     {
         using var scope = NewDisposeScope();
-        using KernelThreads? threads = KernelThreads.Limit(_plan);
+        using KernelThreads? threads = KernelThreads.Limit(_plan.Threads, _plan.Workers);
         double sum = 0;
         _ranks.Group.RunTogether(() =>
         {

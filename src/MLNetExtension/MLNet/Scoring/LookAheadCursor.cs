@@ -7,12 +7,12 @@ using MLNetExtension.MLNet.Schema;
 namespace MLNetExtension.MLNet.Scoring;
 
 /// <summary>Reads rows ahead, scores them together when the first of their losses is read, and returns them one by one, in order.</summary>
-/// <remarks>It buffers each row's example, its position, a copy of every column that is passed on and, where generated text is read, what it is generated from. Texts are generated one by one.</remarks>
+/// <remarks>It buffers each row's example, its position, a copy of every column that is passed on and, where generated text is read, what it is generated from. Texts are generated in smaller groups, see <see cref="GeneratedTexts"/>.</remarks>
 internal sealed class LookAheadCursor : DataViewRowCursor
 {
     // Few rows at first, for readers of a row or two; then twice as many each time, up to enough for full micro-batches of rows of similar length.
     private const int FirstRows = 8;
-    private const int MaximumRows = 256;
+    internal const int MaximumRows = 256;
     private const int MaximumTokens = 1 << 16;
 
     private readonly DataViewRowCursor _input;
@@ -24,7 +24,7 @@ internal sealed class LookAheadCursor : DataViewRowCursor
     private readonly ValueGetter<DataViewRowId> _inputId;
     private readonly List<TokenExample> _examples = [];
     private readonly List<(long Batch, DataViewRowId Id)> _places = [];
-    private readonly List<Lazy<string>>? _generated;
+    private readonly GeneratedTexts? _generated;
     private readonly RowValues _values;
     private IReadOnlyList<TokenScores>? _scores;
     private int _rowsAhead = FirstRows;
@@ -37,8 +37,8 @@ internal sealed class LookAheadCursor : DataViewRowCursor
         _reader = new RowReader(input, binding.Inputs);
         _buffered = [.. binding.InputSchema.Select(column => active[column.Index] ? BufferedColumn.Create(input, column) : null)];
         _inputId = input.GetIdGetter();
-        _generated = binding.IsActive(active, OutputKind.GeneratedText) ? [] : null;
-        _values = new RowValues(() => _examples[Current()], Scores, () => _generated![Current()].Value);
+        _generated = binding.IsActive(active, OutputKind.GeneratedText) ? new GeneratedTexts(scoring) : null;
+        _values = new RowValues(() => _examples[Current()], Scores, () => _generated!.Read(Current()));
     }
 
     public override DataViewSchema Schema => _binding.OutputSchema;
@@ -103,7 +103,7 @@ internal sealed class LookAheadCursor : DataViewRowCursor
         long position = _input.Position;
         var content = _reader.Read(position);
         _examples.Add(_scoring.Encode(content, position));
-        _generated?.Add(new Lazy<string>(() => _scoring.Continue(content, position), LazyThreadSafetyMode.None));
+        _generated?.Add(content, position);
         _places.Add((_input.Batch, id));
         foreach (var column in _buffered)
             column?.Add();

@@ -4,6 +4,7 @@ using MLNetExtension.Evaluation;
 using MLNetExtension.Generation;
 using MLNetExtension.MLNet.Archive;
 using MLNetExtension.Tokenization.Chat;
+using MLNetExtension.Training.Ranks;
 
 namespace MLNetExtension.MLNet.Scoring;
 
@@ -17,17 +18,25 @@ internal sealed class RowScoring
 
     /// <param name="model">Stays its owner's.</param>
     /// <param name="options">Those that the model was trained with.</param>
-    public RowScoring(TrainedLanguageModel model, CausalLanguageModelTrainer.Options options)
+    /// <param name="ranks">The ranks that evaluate together.</param>
+    public RowScoring(TrainedLanguageModel model, CausalLanguageModelTrainer.Options options, IRankGroup ranks)
     {
+        Ranks = ranks;
         _encoder = new TokenExampleEncoder(model.Tokenizer, model.Network.ContextLength);
-        _scorer = new RowScorer(model.Network, options.Batching.MaximumTokensPerMicroBatch ?? CausalLanguageModelTransformer.DefaultScoringTokens);
+        _scorer = new RowScorer(model.Network, options.Batching.MaximumTokensPerMicroBatch ?? RowScorer.DefaultTokens, options.Batching.PackRows, options.Batching.Threads ?? ranks.Threads);
         _hasChats = options.Columns is InputColumns.ChatColumn;
         Generator = new TextGenerator(model.Network, model.Tokenizer, !_hasChats ? model.EndIds : [.. model.EndIds, _encoder.Chats.EndOfTurnId]);
         _generation = options.Outputs.Generation;
     }
 
+    /// <summary>The ranks that evaluate together.</summary>
+    public IRankGroup Ranks { get; }
+
     /// <summary>Generates with the model.</summary>
     public TextGenerator Generator { get; }
+
+    /// <summary>Most tokens of a generated text.</summary>
+    public int MaximumNewTokens => _generation.MaximumNewTokens;
 
     /// <summary>Encodes a prompt; for a model that was trained on chats, as a chat of one message, the user's.</summary>
     public IReadOnlyList<int> EncodePrompt(string prompt) => _hasChats ? _encoder.Chats.Prompt([new ChatMessage("user", prompt)], 0) : Generator.Encode(prompt);
@@ -36,17 +45,17 @@ internal sealed class RowScoring
 
     public IReadOnlyList<TokenScores> Score(IReadOnlyList<TokenExample> examples) => _scorer.ScoreTokens(examples);
 
-    /// <summary>Generates what follows a row's prompt or, where rows have none, its text or token ids.</summary>
-    public string Continue(RowContent row, long position)
+    /// <summary>Encodes what a row's text is generated after: its prompt or, where rows have none, its text or token ids.</summary>
+    public IReadOnlyList<int> EncodePromptOf(RowContent row, long position) => row switch
     {
-        IReadOnlyList<int> prompt = row switch
-        {
-            RowContent.Text text => Generator.Encode(text.Value),
-            RowContent.PromptCompletion pair => Generator.Encode(pair.Prompt),
-            RowContent.Chat chat => _encoder.Chats.Prompt(ChatMessages.Parse(chat.Messages, position), position),
-            RowContent.TokenIds tokens => Generator.AddBeginning(tokens.Ids),
-            _ => throw new UnreachableException(),
-        };
-        return Generator.Generate(prompt, _generation);
-    }
+        RowContent.Text text => Generator.Encode(text.Value),
+        RowContent.PromptCompletion pair => Generator.Encode(pair.Prompt),
+        RowContent.Chat chat => _encoder.Chats.Prompt(ChatMessages.Parse(chat.Messages, position), position),
+        RowContent.TokenIds tokens => Generator.AddBeginning(tokens.Ids),
+        _ => throw new UnreachableException(),
+    };
+
+    /// <summary>Generates the texts of rows together, each as it would be generated alone.</summary>
+    /// <param name="prompts">What <see cref="EncodePromptOf"/> gives for each row.</param>
+    public IReadOnlyList<string> Continue(IReadOnlyList<IReadOnlyList<int>> prompts) => Generator.GenerateAlike(prompts, _generation);
 }

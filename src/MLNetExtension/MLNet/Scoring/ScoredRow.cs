@@ -75,6 +75,6 @@ internal sealed class ScoredRow : DataViewRow
     private string Generated()
     {
         Example();
-        return _generated ??= _scoring.Continue(_content!, Position);
+        return _generated ??= _scoring.Continue([_scoring.EncodePromptOf(_content!, Position)])[0];
     }
 }

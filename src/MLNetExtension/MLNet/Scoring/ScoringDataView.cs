@@ -1,5 +1,6 @@
 using Microsoft.ML;
 using MLNetExtension.MLNet.Schema;
+using MLNetExtension.Training.Ranks;
 
 namespace MLNetExtension.MLNet.Scoring;
 
@@ -7,6 +8,12 @@ namespace MLNetExtension.MLNet.Scoring;
 internal sealed class ScoringDataView(IDataView source, ColumnBinding binding, RowScoring scoring) : IDataView
 {
     public DataViewSchema Schema => binding.OutputSchema;
+
+    /// <summary>The ranks that evaluate together.</summary>
+    public IRankGroup Ranks => scoring.Ranks;
+
+    /// <summary>Of the rows, those that this rank scores in an evaluation: every rank has others.</summary>
+    public IDataView OwnShare => Ranks.Size == 1 ? this : new ScoringDataView(new RowShare(source, Ranks.Rank, Ranks.Size), binding, scoring);
 
     public bool CanShuffle => source.CanShuffle;
 

@@ -25,7 +25,7 @@ internal sealed class ValidationRows(CausalLanguageModelTrainer.Options options,
     {
         // Made anew for every evaluation: examples keep the ids that they have read.
         IEnumerable<TokenExample> own = rows.Examples.Where((_, i) => i % ranks.Size == ranks.Rank);
-        var scorer = new RowScorer(model, options.Batching.MaximumTokensPerMicroBatch ?? CausalLanguageModelTransformer.DefaultScoringTokens);
+        var scorer = new RowScorer(model, options.Batching.MaximumTokensPerMicroBatch ?? RowScorer.DefaultTokens, options.Batching.PackRows, options.Batching.Threads ?? ranks.Threads);
         return new Validation(cancellationToken => Sum(scorer, own, cancellationToken), options.Validation!.Interval, options.Validation.Patience);
     }
 

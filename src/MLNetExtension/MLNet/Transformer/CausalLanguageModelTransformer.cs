@@ -6,6 +6,7 @@ using MLNetExtension.MLNet.Schema;
 using MLNetExtension.MLNet.Scoring;
 using MLNetExtension.MLNet.Trainer;
 using MLNetExtension.MLNet.Transformer;
+using MLNetExtension.Training.Ranks;
 using MLNetExtension.Training.Reports;
 
 namespace MLNetExtension;
@@ -25,18 +26,15 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
 {
     private const string LoaderSignature = "CausalLanguageModel";
 
-    /// <summary>Most positions that are scored together, where the options say nothing.</summary>
-    internal const int DefaultScoringTokens = 4096;
-
     private readonly TrainedLanguageModel _model;
     private readonly CausalLanguageModelTrainer.Options _options;
     private readonly RowScoring _scoring;
 
-    // The model becomes this object's.
-    internal CausalLanguageModelTransformer(TrainedLanguageModel model, CausalLanguageModelTrainer.Options options, TrainingSummary? training)
+    // The model becomes this object's. The ranks that trained it evaluate it together, too.
+    internal CausalLanguageModelTransformer(TrainedLanguageModel model, CausalLanguageModelTrainer.Options options, TrainingSummary? training, IRankGroup? ranks = null)
     {
         (_model, _options, Training) = (model, options, training);
-        _scoring = new RowScoring(model, options);
+        _scoring = new RowScoring(model, options, ranks ?? SingleRank.Instance);
     }
 
     /// <summary>Steps, losses and the reason why training stopped; null for a model that was loaded.</summary>

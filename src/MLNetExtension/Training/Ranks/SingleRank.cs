@@ -1,4 +1,3 @@
-using MLNetExtension.Training.Accumulation;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Training.Ranks;

@@ -112,7 +112,7 @@ internal sealed class MicroBatchTuner
     private Trial? TryPlan(SplitPlan plan, double tooSlow)
     {
         IReadOnlyList<IReadOnlyList<TokenExample>> microBatches = plan.Split(_batch);
-        using KernelThreads? threads = KernelThreads.Limit(plan);
+        using KernelThreads? threads = KernelThreads.Limit(plan.Threads, plan.Workers);
         using MemoryWatch memory = new();
         double peakBefore = Math.Max(_peakMiB, memory.PeakMiB), seconds = double.PositiveInfinity;
         long begin = Stopwatch.GetTimestamp();

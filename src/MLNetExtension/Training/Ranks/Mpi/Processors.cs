@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using System.Text;
-using MLNetExtension.Training.Accumulation;
 
 namespace MLNetExtension.Training.Ranks.Mpi;
 

@@ -1,9 +1,8 @@
 using System.Runtime.InteropServices;
-using MLNetExtension.Training.Splitting;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace MLNetExtension.Training.Accumulation;
+namespace MLNetExtension;
 
 /// <summary>Sets how many threads libtorch computes with where the calling thread calls it, and puts the number back when disposed of.</summary>
 /// <remarks>
@@ -30,10 +29,11 @@ internal sealed class KernelThreads : IDisposable
     public static int Available { get; } =
         Environment.GetEnvironmentVariable("OMP_NUM_THREADS") is null && Environment.GetEnvironmentVariable("MKL_NUM_THREADS") is null ? Environment.ProcessorCount : get_num_threads();
 
-    /// <summary>Limits kernels to a worker's share of a plan's threads.</summary>
-    /// <param name="plan">The plan.</param>
-    /// <returns>Null where training is not on the CPU.</returns>
-    public static KernelThreads? Limit(SplitPlan plan) => plan.Threads is { } threads ? new KernelThreads(Math.Max(1, threads / plan.Workers)) : null;
+    /// <summary>Limits kernels to a worker's share of some threads.</summary>
+    /// <param name="threads">What the workers share; null where they do not compute on the CPU.</param>
+    /// <param name="workers">How many there are.</param>
+    /// <returns>Null where they do not compute on the CPU.</returns>
+    public static KernelThreads? Limit(int? threads, int workers) => threads is { } shared ? new KernelThreads(Math.Max(1, shared / workers)) : null;
 
     /// <summary>Puts the number back.</summary>
     public void Dispose() => Set(_before, _mklBefore);
