@@ -44,6 +44,8 @@ internal sealed class FinetuneRecipe : ITrainingRecipe
     public IEstimator<ITransformer> CreatePipeline(MLContext mlContext, CausalLanguageModelTrainer.Options options, RowKind kind) =>
         mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(options);
 
+    public IDataView Prepare(MLContext mlContext, IDataView rows, RowKind kind) => rows;
+
     public bool MayWrite(string fileName) => fileName is ModelFolder or AdapterFolder;
 
     public IReadOnlyList<string> WriteFiles(CausalLanguageModelTransformer model, TrainReport report, TrainingCurve curve, OutputFolder output)

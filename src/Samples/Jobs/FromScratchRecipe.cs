@@ -37,12 +37,18 @@ internal sealed class FromScratchRecipe : ITrainingRecipe
     {
         CausalLanguageModelTrainer trainer = mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(options);
         return kind == RowKind.Prompts
-            ? Normalize(RowDataView.Prompt).Append(Normalize(RowDataView.Completion)).Append(trainer)
-            : Normalize(RowDataView.Text).Append(trainer);
-
-        TextNormalizingEstimator Normalize(string column) => mlContext.Transforms.Text.NormalizeText(
-            column, caseMode: TextNormalizingEstimator.CaseMode.None, keepDiacritics: true, keepPunctuations: true, keepNumbers: true);
+            ? Normalize(mlContext, RowDataView.Prompt).Append(Normalize(mlContext, RowDataView.Completion)).Append(trainer)
+            : Normalize(mlContext, RowDataView.Text).Append(trainer);
     }
+
+    public IDataView Prepare(MLContext mlContext, IDataView rows, RowKind kind)
+    {
+        string[] columns = kind == RowKind.Prompts ? [RowDataView.Prompt, RowDataView.Completion] : [RowDataView.Text];
+        return columns.Aggregate(rows, (data, column) => Normalize(mlContext, column).Fit(data).Transform(data));
+    }
+
+    private static TextNormalizingEstimator Normalize(MLContext mlContext, string column) => mlContext.Transforms.Text.NormalizeText(
+        column, caseMode: TextNormalizingEstimator.CaseMode.None, keepDiacritics: true, keepPunctuations: true, keepNumbers: true);
 
     public bool MayWrite(string fileName) => fileName == CurveFile || fileName.StartsWith(TensorBoardEvents.FilePrefix, StringComparison.Ordinal);
 

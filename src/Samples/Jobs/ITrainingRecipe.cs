@@ -22,6 +22,9 @@ internal interface ITrainingRecipe
     /// <summary>The pipeline that is trained; it ends with the trainer.</summary>
     IEstimator<ITransformer> CreatePipeline(MLContext mlContext, CausalLanguageModelTrainer.Options options, RowKind kind);
 
+    /// <summary>Does to rows what the pipeline does to them before they reach the trainer.</summary>
+    IDataView Prepare(MLContext mlContext, IDataView rows, RowKind kind);
+
     /// <summary>Whether <see cref="WriteFiles"/> may write a file or folder of this name.</summary>
     bool MayWrite(string fileName);
 

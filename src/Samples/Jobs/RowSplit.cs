@@ -29,5 +29,8 @@ internal sealed record RowSplit(RowKind Kind, IDataView Train, IDataView Evaluat
         $"Rows: {Report.Rows:N0} from {Report.Source} ({Report.SkippedRows:N0} more are empty or duplicates); {Report.TrainingRows:N0} to train on, {Report.HeldOutRows:N0} held out");
 
     /// <summary>Evaluates a model on held-out rows.</summary>
-    public MetricsReport Evaluate(MLContext mlContext, TrainedModel model) => MetricsReport.From(mlContext.CausalLanguageModeling.Evaluate(model.Transformer.Transform(Evaluated)));
+    public MetricsReport Evaluate(MLContext mlContext, TrainedModel model) => Evaluate(mlContext, model.Transformer, Evaluated);
+
+    /// <summary>Evaluates a model on rows.</summary>
+    public static MetricsReport Evaluate(MLContext mlContext, ITransformer model, IDataView rows) => MetricsReport.From(mlContext.CausalLanguageModeling.Evaluate(model.Transform(rows)));
 }

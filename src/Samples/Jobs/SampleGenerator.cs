@@ -16,20 +16,16 @@ internal static class SampleGenerator
     /// <summary>Completes the first held-out rows: of prompts the prompt, of chats the first user message, of texts the first third.</summary>
     public static IReadOnlyList<SampleReport> Generate(MLContext mlContext, TrainedModel model, IReadOnlyList<Row> heldOut, int seed)
     {
-        PromptedTextGenerator generator = mlContext.CausalLanguageModeling.CreateTextGenerator(model.Transformer);
-        var samples = new List<SampleReport>();
-        foreach (Row row in heldOut.Take(Samples))
+        Row[] samples = [.. heldOut.Take(Samples).Select(row => model.Kind switch
         {
-            Row sample = model.Kind switch
-            {
-                RowKind.Prompts => row,
-                RowKind.Chats => FirstTurn(row.Completion),
-                _ => SplitText(row.Completion),
-            };
-            var options = new GenerationOptions { MaximumNewTokens = 160, Temperature = 0.5, TopP = 0.9, Seed = seed + samples.Count };
-            samples.Add(new SampleReport(sample.Prompt.TrimEnd('\n'), generator.Generate(sample.Prompt, options), sample.Completion));
-        }
-        return samples;
+            RowKind.Prompts => row,
+            RowKind.Chats => FirstTurn(row.Completion),
+            _ => SplitText(row.Completion),
+        })];
+        var options = new GenerationOptions { MaximumNewTokens = 160, Temperature = 0.5, TopP = 0.9, Seed = seed };
+        PromptedTextGenerator generator = mlContext.CausalLanguageModeling.CreateTextGenerator(model.Transformer);
+        IReadOnlyList<string> texts = generator.Generate([.. samples.Select(sample => sample.Prompt)], options);
+        return [.. samples.Zip(texts, (sample, text) => new SampleReport(sample.Prompt.TrimEnd('\n'), text, sample.Completion))];
     }
 
     private static Row FirstTurn(string messages)

@@ -33,10 +33,7 @@ internal sealed class TrainingJob(ITrainingRecipe recipe, IAnsiConsole console, 
         RowSplit split = RowSplit.Create(mlContext, rows, _settings);
         console.WriteLine(split.Describe());
 
-        MetricsReport before = EvaluateUntrained(mlContext, split);
-        console.WriteLine(FormattableString.Invariant($"Before: {before.BitsPerByte:0.000} bits per byte on {split.Report.EvaluatedRows:N0} held-out rows ({before.Tokens:N0} tokens)"));
-
-        (TrainedModel model, TrainingCurve curve) = Train(mlContext, split);
+        (TrainedModel model, TrainingCurve curve, MetricsReport? before) = Train(mlContext, split);
         TrainingSummary summary = model.LanguageModel.Training!;
         MetricsReport? after;
         using (model)
@@ -45,7 +42,7 @@ internal sealed class TrainingJob(ITrainingRecipe recipe, IAnsiConsole console, 
             Save(mlContext, model, split, output);
             after = Attempt("The model cannot be evaluated", () => split.Evaluate(mlContext, model));
         }
-        TrainReport report = Report(split, before, after, summary, curve, output);
+        TrainReport report = Report(split, before!, after, summary, curve, output);
         return !summary.StoppedByNonFiniteSteps ? report
             : throw new JobFailedException($"{Diverged(summary)}; {_settings.OutputFolder} has the model with the weights of step {summary.WeightsStep}. A lower --learning-rate may help.");
     }
@@ -134,16 +131,8 @@ internal sealed class TrainingJob(ITrainingRecipe recipe, IAnsiConsole console, 
 
     private void Warn(string warning) => console.MarkupLineInterpolated($"[yellow]Warning:[/] {warning}");
 
-    /// <summary>Evaluates the weights that training starts from: the same seed, no step, no adapters.</summary>
-    private MetricsReport EvaluateUntrained(MLContext mlContext, RowSplit split)
-    {
-        CausalLanguageModelTrainer.Options options = CreateOptions(split.Kind);
-        (options.MaximumSteps, options.Adapters, options.Validation, options.Checkpoints) = (0, null, null, null);
-        using TrainedModel untrained = Fit(mlContext, split, options);
-        return split.Evaluate(mlContext, untrained);
-    }
-
-    private (TrainedModel Model, TrainingCurve Curve) Train(MLContext mlContext, RowSplit split)
+    /// <summary>Evaluates the model that training starts from, and trains it. It is not evaluated where the job is stopped before it is made.</summary>
+    private (TrainedModel Model, TrainingCurve Curve, MetricsReport? Before) Train(MLContext mlContext, RowSplit split)
     {
         using CancellationTokenRegistration stopping = stopToken.Register(() =>
             console.WriteLine("Training stops after the current step; the model so far is saved and evaluated. Press Ctrl+C again to cancel."));
@@ -151,8 +140,14 @@ internal sealed class TrainingJob(ITrainingRecipe recipe, IAnsiConsole console, 
         {
             CausalLanguageModelTrainer.Options options = CreateOptions(split.Kind);
             TrainingCurve curve = new(show);
+            MetricsReport? before = null;
             (options.Progress, options.StopToken) = (curve, stopToken);
-            return (Fit(mlContext, split, options), curve);
+            options.OnStart = untrained =>
+            {
+                before = RowSplit.Evaluate(mlContext, untrained, recipe.Prepare(mlContext, split.Evaluated, split.Kind));
+                console.WriteLine(FormattableString.Invariant($"Before: {before.BitsPerByte:0.000} bits per byte on {split.Report.EvaluatedRows:N0} held-out rows ({before.Tokens:N0} tokens)"));
+            };
+            return (Fit(mlContext, split, options), curve, before);
         });
     }
 

@@ -136,6 +136,8 @@ public sealed class AfterTheModelIsSavedTests
             return _gone.CanBeCanceled ? mlContext.Transforms.CustomMapping<Completed, Completed>(ThrowIfGone, "ThrowIfGone").Append(pipeline) : pipeline;
         }
 
+        public IDataView Prepare(MLContext mlContext, IDataView rows, RowKind kind) => _inner.Prepare(mlContext, rows, kind);
+
         public bool MayWrite(string fileName) => _inner.MayWrite(fileName);
 
         public IReadOnlyList<string> WriteFiles(CausalLanguageModelTransformer model, TrainReport report, TrainingCurve curve, OutputFolder output)

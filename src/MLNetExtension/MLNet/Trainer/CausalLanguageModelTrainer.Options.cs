@@ -88,6 +88,14 @@ public sealed partial class CausalLanguageModelTrainer
         /// <summary>Training stops after this many steps in a row whose loss, gradient or new weights are not finite; none of them is applied. Default: 10; at least 1.</summary>
         public int MaximumNonFiniteSteps = TrainingOptions.DefaultMaximumNonFiniteSteps;
 
+        /// <summary>
+        /// Receives the model that training starts from, once, before its first step: a new network as it was initialized, or the published one, with adapters that do not change it yet. Measured here, its metrics
+        /// are those before training, and it need not be made or read a second time for them. A training that resumes calls it, too, with the same model. The time that it takes is not training time.
+        /// Default: null. The model is only lent: it is the trainer's, which trains it afterwards, and must not be disposed. Not saved with the model.
+        /// </summary>
+        [JsonIgnore]
+        public Action<CausalLanguageModelTransformer>? OnStart;
+
         /// <summary>Receives a report of every optimizer step. Default: null. Not saved with the model.</summary>
         [JsonIgnore]
         public IProgress<StepReport>? Progress;
@@ -110,7 +118,7 @@ public sealed partial class CausalLanguageModelTrainer
         internal Options CopyForModel()
         {
             var options = Copy();
-            (options.Validation, options.Checkpoints, options.Progress) = (null, null, null);
+            (options.Validation, options.Checkpoints, options.OnStart, options.Progress) = (null, null, null, null);
             (options.CancellationToken, options.StopToken) = (default, default);
             options.Loss = Loss with { TokenLoss = null };
             return options;

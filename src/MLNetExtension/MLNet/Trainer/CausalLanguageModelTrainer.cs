@@ -96,6 +96,8 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
             report.Start(device, network, start.ContextLength, rows, validation?.Rows);
             if (checkpoints?.LatestStep is { } step)
                 report.Resume(step);
+            _options.OnStart?.Invoke(new CausalLanguageModelTransformer(model, _options.CopyForModel(), training: null));
+            model.ThrowIfDisposed();
             var summary = TrainingLoop.Run(new TrainingRun(network, rows.Examples, _options.ToTrainingOptions(), _seed)
             {
                 PublishedNames = model.PublishedNames,
