@@ -24,7 +24,7 @@ public sealed class CompareAccumulationTests
         foreach (JsonElement run in runs)
         {
             CollectionAssert.AreEqual(
-                new[] { "normalization", "cut", "gradientRelativeError", "gradientNormError", "loss", "weightDistance" }, run.EnumerateObject().Select(property => property.Name).ToArray());
+                new[] { "normalization", "cut", "ranks", "gradientRelativeError", "gradientNormError", "loss", "weightDistance" }, run.EnumerateObject().Select(property => property.Name).ToArray());
             Assert.AreEqual(Math.Log(257), run.GetProperty("loss").GetDouble(), 0.3, "a hardly trained model");
         }
         Assert.IsLessThan(1e-12, runs[2].GetProperty("gradientRelativeError").GetDouble());

@@ -79,6 +79,13 @@ public sealed partial class CausalLanguageModelTrainer
         [JsonIgnore]
         public CheckpointOptions? Checkpoints;
 
+        /// <summary>
+        /// The processes that train together, as in <c>RankOptions.Mpi()</c>. Default: null, this process alone. <see cref="BatchSize"/> is that of all of them; the trained model is the same for any number,
+        /// and only the first rank logs, reports and writes checkpoints. Not saved with the model.
+        /// </summary>
+        [JsonIgnore]
+        public RankOptions? Ranks;
+
         /// <summary>The columns that the trained model adds.</summary>
         public OutputOptions Outputs = new();
 
@@ -118,7 +125,7 @@ public sealed partial class CausalLanguageModelTrainer
         internal Options CopyForModel()
         {
             var options = Copy();
-            (options.Validation, options.Checkpoints, options.OnStart, options.Progress) = (null, null, null, null);
+            (options.Validation, options.Checkpoints, options.OnStart, options.Progress, options.Ranks) = (null, null, null, null, null);
             (options.CancellationToken, options.StopToken) = (default, default);
             options.Loss = Loss with { TokenLoss = null };
             return options;

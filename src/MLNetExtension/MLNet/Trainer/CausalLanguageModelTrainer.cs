@@ -7,8 +7,11 @@ using MLNetExtension.MLNet.Schema;
 using MLNetExtension.MLNet.Scoring;
 using MLNetExtension.MLNet.Trainer;
 using MLNetExtension.Training;
+using MLNetExtension.Training.Ranks;
 using MLNetExtension.Training.Reports;
 using MLNetExtension.Training.Resume;
+using TorchSharp;
+using static TorchSharp.torch;
 
 namespace MLNetExtension;
 
@@ -24,7 +27,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
     private readonly MLContext _mlContext;
     private readonly IHost _host;
     private readonly Options _options;
-    private readonly int _seed;
+    private readonly bool _drawsSeed;
 
     internal CausalLanguageModelTrainer(MLContext mlContext, Options options)
     {
@@ -34,14 +37,15 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
         _host = ((IHostEnvironment)mlContext).Register(nameof(CausalLanguageModelTrainer));
         _options = DerivedDefaults.FillIn(options);
         // Drawn once, so that fitting twice gives the same model twice, and kept with the options, so that a saved model tells it.
-        _options.Seed = _seed = options.Seed ?? _host.Rand.Next();
+        _drawsSeed = options.Seed is null;
+        _options.Seed ??= _host.Rand.Next();
     }
 
-    /// <summary>Trains a model.</summary>
+    /// <summary>Trains a model. Where <see cref="Options.Ranks"/> is set, every rank makes this call, with the same options and data, and gets the same model.</summary>
     /// <param name="input">Read once, in order; its rows are kept as token ids, in memory or, where they are many, in a temporary file.</param>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
     /// <exception cref="InvalidOperationException">No row has a target token and a weight; or a row has a weight or a token id that is not allowed; or the GPU asked for is not there and <see cref="MLContext.FallbackToCpu"/>
-    /// is false; or torch's native library is missing; or <see cref="Options.Checkpoints"/> names a folder with another training.</exception>
+    /// is false; or torch's native library is missing; or <see cref="Options.Checkpoints"/> names a folder with another training; or MPI is missing, the ranks differ in options or data, or another rank has failed.</exception>
     /// <exception cref="IOException">The folder of <see cref="Options.Checkpoints"/> cannot be used, or another training is using it; or the rows need a file, and it cannot be written.</exception>
     /// <exception cref="InvalidDataException">There are checkpoints, but none of them is whole; or a file of a folder that <see cref="Options.Model"/> names is damaged.</exception>
     /// <exception cref="NotSupportedException">The pretrained model is of a kind that is not supported; the message names it.</exception>
@@ -50,7 +54,13 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
     {
         ArgumentNullException.ThrowIfNull(input);
         InputSchema.Check(input.Schema, _options.Columns);
-        return TorchSetup.Run(() => Train(input));
+        return TorchSetup.Run(() =>
+        {
+            RankSetup ranks = _options.Ranks is { } options ? new(options.Open(), options.ShardOptimizer) : RankSetup.Alone;
+            CausalLanguageModelTransformer? model = null;
+            ranks.Group.RunTogether(() => model = Train(input, ranks));
+            return model!;
+        });
     }
 
     /// <summary>Gives the columns of the trained model's output.</summary>
@@ -66,56 +76,94 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
         return new SchemaShape(columns.Values);
     }
 
-    private CausalLanguageModelTransformer Train(IDataView input)
+    private CausalLanguageModelTransformer Train(IDataView input, RankSetup ranks)
     {
+        IRankGroup group = ranks.Group;
         using var channel = _host.Start("Training");
-        var report = new TrainingReport(channel, _options);
-        // Held until the training ends, and tried out before anything takes time.
-        using var folder = _options.Checkpoints is { } places ? CheckpointFolder.Open(places.Folder, places.RestartIfDamaged, report.Warn) : null;
-        var device = TorchDevice.Select(_mlContext, channel);
-        var start = StartingModel.Open(_options);
-        var encoder = new TokenExampleEncoder(start.Tokenizer, start.ContextLength, _options.LongRows!.Value);
+        var options = AgreeOnSeed(group);
+        var report = new TrainingReport(channel, options, isSilent: group.Rank != 0);
+        using var folder = OpenCheckpoints(options, group, report);
+        var (device, start) = (CPU, default(StartingModel)!);
+        group.RunTogether(() => (device, start) = (TorchDevice.Select(_mlContext, channel), StartingModel.Open(options)));
+        var encoder = new TokenExampleEncoder(start.Tokenizer, start.ContextLength, options.LongRows!.Value);
         var settings = new StoreSettings { OnProgress = report.Read };
-        using var requests = new EndRequests(_options.CancellationToken, _options.StopToken);
-        TrainingRows? read = null;
-        if (!requests.TryRun(token => read = TrainingRows.Read(input, _options, encoder, settings, token)))
-        {
-            report.StopWhileReading();
-            return new CausalLanguageModelTransformer(start.Create(device, _seed), _options.CopyForModel(), new TrainingProgress().Summarize(StopReason.Requested, new BestWeights(), weightsStep: 0));
-        }
-        using TrainingRows trainingRows = read!;
-        var (rows, validation) = trainingRows;
-
-        var checkpoints = folder is null ? null : new CheckpointManager(folder, _options.Checkpoints!.Interval, ResumeSettings.Collect(_options, rows, validation?.Rows), hints: ResumeSettings.Hints(rows));
-
-        var model = start.Create(device, _seed);
+        using var requests = new EndRequests(options.CancellationToken, options.StopToken, group);
+        TrainingRows? rows = null;
         try
         {
-            var network = model.Network;
+            if (requests.TryRun(token => rows = TrainingRows.Read(input, options, encoder, settings, token)))
+                return TrainOn(rows!, new Fitting(options, ranks, report, folder, device, start));
+            report.StopWhileReading();
+            return new CausalLanguageModelTransformer(
+                start.Create(device, options.Seed!.Value), options.CopyForModel(), new TrainingProgress().Summarize(StopReason.Requested, new BestWeights(), weightsStep: 0));
+        }
+        finally
+        {
+            rows?.Dispose();
+        }
+    }
+
+    private static CausalLanguageModelTransformer TrainOn(TrainingRows trainingRows, Fitting fitting)
+    {
+        var (rows, validation) = trainingRows;
+        var (options, ranks, report, folder, device, start) = fitting;
+        IRankGroup group = ranks.Group;
+        TrainedLanguageModel? model = null;
+        try
+        {
+            group.RunTogether(() => model = start.Create(device, options.Seed!.Value));
+            var network = model!.Network;
+            var settings = options.Checkpoints is null && group.Size == 1 ? null : ResumeSettings.Collect(options, rows, validation?.Rows);
+            if (group.Size > 1)
+                RankSettings.RequireSame(group, options, settings!, network);
+            var checkpoints = options.Checkpoints is null ? null
+                : new CheckpointManager(folder, options.Checkpoints.Interval, settings!, group, ResumeSettings.Hints(rows));
+
             report.Describe(start.Notes);
             report.Start(device, network, start.ContextLength, rows, validation?.Rows);
+            report.Describe(ranks, onGpu: device.type != DeviceType.CPU);
             if (checkpoints?.LatestStep is { } step)
                 report.Resume(step);
-            _options.OnStart?.Invoke(new CausalLanguageModelTransformer(model, _options.CopyForModel(), training: null));
+            options.OnStart?.Invoke(new CausalLanguageModelTransformer(model, options.CopyForModel(), training: null, group));
             model.ThrowIfDisposed();
-            var summary = TrainingLoop.Run(new TrainingRun(network, rows.Examples, _options.ToTrainingOptions(), _seed)
+            var summary = TrainingLoop.Run(new TrainingRun(network, rows.Examples, options.ToTrainingOptions(), options.Seed!.Value)
             {
                 PublishedNames = model.PublishedNames,
+                Ranks = ranks,
                 OnStep = report.Step,
                 OnOutOfMemory = report.OutOfMemory,
-                Validation = validation?.Measure(network, MLNetExtension.Training.Ranks.SingleRank.Instance),
+                Validation = validation?.Measure(network, group),
                 Checkpoints = checkpoints,
-                StopToken = _options.StopToken,
-                CancellationToken = _options.CancellationToken,
+                StopToken = options.StopToken,
+                CancellationToken = options.CancellationToken,
             });
             report.End(summary);
-            return new CausalLanguageModelTransformer(model, _options.CopyForModel(), summary);
+            return new CausalLanguageModelTransformer(model, options.CopyForModel(), summary, group);
         }
         catch
         {
-            model.Dispose();
+            model?.Dispose();
             throw;
         }
+    }
+
+    // A seed that was drawn differs from rank to rank: the first one's counts.
+    private Options AgreeOnSeed(IRankGroup ranks)
+    {
+        if (!_drawsSeed || ranks.Size == 1)
+            return _options;
+        var options = _options.Copy();
+        options.Seed = (int)ranks.Gather(_options.Seed!.Value)[0][0];
+        return options;
+    }
+
+    // Held until the training ends, and tried out before anything takes time; by the first rank alone, which alone writes.
+    private static CheckpointFolder? OpenCheckpoints(Options options, IRankGroup ranks, TrainingReport report)
+    {
+        CheckpointFolder? folder = null;
+        if (options.Checkpoints is { } places)
+            ranks.RunTogether(() => folder = ranks.Rank == 0 ? CheckpointFolder.Open(places.Folder, places.RestartIfDamaged, report.Warn) : null);
+        return folder;
     }
 
     // Without a seed no later training is the same, and the first attempt to resume would be the one to find out.
@@ -125,4 +173,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
             throw new ArgumentException($"Checkpoints.Folder is '{options.Checkpoints.Folder}', but there is no seed, so no later training could resume from it: "
                 + "set the option Seed, or create the context by new MLContext(seed: 1).", nameof(options));
     }
+
+    // What a training needs beside its rows; the folder is its first rank's, where there are checkpoints.
+    private sealed record Fitting(Options Options, RankSetup Ranks, TrainingReport Report, CheckpointFolder? Folder, Device Device, StartingModel Start);
 }

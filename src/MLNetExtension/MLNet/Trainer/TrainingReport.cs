@@ -5,6 +5,7 @@ using MLNetExtension.Data.Store;
 using MLNetExtension.MLNet.Schema;
 using MLNetExtension.Models;
 using MLNetExtension.Training;
+using MLNetExtension.Training.Ranks;
 using MLNetExtension.Training.Reports;
 using MLNetExtension.Training.Splitting;
 using static TorchSharp.torch;
@@ -12,7 +13,10 @@ using static TorchSharp.torch;
 namespace MLNetExtension.MLNet.Trainer;
 
 /// <summary>Writes what users read about a training in <c>MLContext.Log</c>.</summary>
-internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTrainer.Options options)
+/// <param name="channel">Receives it.</param>
+/// <param name="options">The trainer's options.</param>
+/// <param name="isSilent">Whether nothing is written: the first rank speaks for all.</param>
+internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTrainer.Options options, bool isSilent = false)
 {
     private static readonly CultureInfo Invariant = CultureInfo.InvariantCulture;
     private bool _hasReportedSplit;
@@ -70,6 +74,21 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
                 + $"gradient norm {step.GradientNorm:G3}, {step.TokensPerSecond:N0} target tokens per second, {Left(step)}."));
         if (step.ValidationLoss is { } loss)
             ReportValidation(step.Step, loss);
+    }
+
+    /// <summary>Says how many ranks train together.</summary>
+    /// <param name="ranks">The ranks; nothing is said of one alone.</param>
+    /// <param name="onGpu">Whether the model is in a GPU's memory.</param>
+    public void Describe(RankSetup ranks, bool onGpu)
+    {
+        IRankGroup group = ranks.Group;
+        if (group.Size == 1)
+            return;
+        string machine = group.LocalSize == group.Size ? "all on this machine" : $"{group.LocalSize} on this machine";
+        string optimizer = ranks.ShardsOptimizer ? "each has its share of the optimizer's state" : "each has the whole state of the optimizer";
+        Info($"{group.Size} ranks ({machine}) compute each batch together, {group.Threads} {(group.Threads == 1 ? "thread" : "threads")} in this one; {optimizer}.");
+        if (onGpu && group.CopiesThroughHost)
+            Info("Gradients and weights go through the host's memory on their way between ranks.");
     }
 
     /// <summary>Warns that a batch did not fit into memory, and says what was changed so that it did.</summary>
@@ -159,7 +178,15 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
     private static string Left(StepReport step) =>
         step.Remaining is { } left ? string.Create(Invariant, $"{left.TotalSeconds:F0} seconds left") : "time left unknown";
 
-    private void Info(string line) => channel.Info(MessageSensitivity.None, line);
+    private void Info(string line)
+    {
+        if (!isSilent)
+            channel.Info(MessageSensitivity.None, line);
+    }
 
-    private void Warning(string line) => channel.Warning(MessageSensitivity.None, line);
+    private void Warning(string line)
+    {
+        if (!isSilent)
+            channel.Warning(MessageSensitivity.None, line);
+    }
 }
