@@ -30,6 +30,7 @@ internal static class CompareAccumulationCommand
             { OptionFactory.Integer("--vocabulary", defaults.Vocabulary, ComparisonSettings.BytesVocabulary, "Rows of the embedding; tokens are bytes, whatever their number."), (settings, vocabulary) => settings.Vocabulary = vocabulary },
             { OptionFactory.Integer("--context", defaults.Network.ContextLength, 2, "Maximum tokens of a row; longer rows are truncated."), (settings, context) => settings.Network = settings.Network with { ContextLength = context } },
             { OptionFactory.Integer("--seed", defaults.Seed, 0, "Seed of the weights and of the order of rows."), (settings, seed) => settings.Seed = seed },
+            { OptionFactory.Ranks("also train together, and are compared with one alone"), (settings, ranks) => settings.Ranks = ranks },
             { OptionFactory.OutputFolder(defaults.OutputFolder, "Folder for accumulation.html."), (settings, folder) => settings.OutputFolder = folder },
         };
         Func<ParseResult, RowColumns> columns = ColumnOptions.AddTo(command);
@@ -37,7 +38,8 @@ internal static class CompareAccumulationCommand
         command.SetReportingAction(parsed =>
         {
             using var signals = new EndSignals();
-            return new CompareAccumulationJob(command.Read(parsed), ConsoleFactory.Create(parsed), signals.CancellationToken).Run();
+            ComparisonSettings settings = command.Read(parsed);
+            return new CompareAccumulationJob(settings, ConsoleFactory.Create(parsed, settings.Ranks), signals.CancellationToken).Run();
         });
         return command;
     }

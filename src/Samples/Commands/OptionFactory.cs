@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using MLNetExtension.Training;
 using Samples.Jobs;
 
 namespace Samples.Commands;
@@ -46,6 +47,22 @@ internal static class OptionFactory
         option.AcceptOnlyFromAmong(StringComparer.OrdinalIgnoreCase, names);
         return option;
     }
+
+    /// <summary>The processes that <c>mpirun</c> has started, or null for this one alone.</summary>
+    /// <param name="description">What they do together.</param>
+    public static Option<RankOptions?> Ranks(string description) => new("--ranks")
+    {
+        Description = $"mpi: the processes that mpirun has started {description}. Default: this process alone.",
+        HelpName = "mpi",
+        CustomParser = result =>
+        {
+            string text = result.Tokens[0].Value;
+            if (text == "mpi")
+                return RankOptions.Mpi();
+            result.AddError($"--ranks is '{text}'; allowed is mpi.");
+            return null;
+        },
+    };
 
     /// <summary>The time that a training may take, in minutes, or null.</summary>
     public static Option<TimeSpan?> Minutes(string description) => new("--minutes")

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using MLNetExtension.Data;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Training.Accumulation;
+using MLNetExtension.Training.Ranks;
 using static TorchSharp.torch;
 
 namespace Samples.Comparison;
@@ -39,8 +40,8 @@ internal static class AccumulationComparison
         List<ComparedTraining> runs = [];
         try
         {
-            foreach ((LossNormalization normalization, BatchSplit split, ScalarType dtype) in ListRuns(settings))
-                runs.Add(new ComparedTraining(configuration, settings, normalization, split, dtype));
+            foreach (ComparedRun run in ListRuns(settings))
+                runs.Add(new ComparedTraining(configuration, settings, run));
             ComparedTraining fullBatch = runs[0];
             int step = 0;
             foreach (TokenExample[] batch in Batches(rows, settings).Take(settings.Steps))
@@ -63,12 +64,18 @@ internal static class AccumulationComparison
         }
     }
 
-    private static IEnumerable<(LossNormalization Normalization, BatchSplit Split, ScalarType Dtype)> ListRuns(ComparisonSettings settings)
+    private static IEnumerable<ComparedRun> ListRuns(ComparisonSettings settings)
     {
         ScalarType reference = settings.Precision == ComparisonPrecision.Float32 ? ScalarType.Float32 : ScalarType.Float64;
         ScalarType compared = settings.Precision == ComparisonPrecision.Float64 ? ScalarType.Float64 : ScalarType.Float32;
-        (LossNormalization, BatchSplit, ScalarType) fullBatch = (LossNormalization.Token, new BatchSplit(1, settings.BatchSize), reference);
-        var others = settings.Normalizations.SelectMany(normalization => settings.Splits.Select(split => (normalization, split, compared)));
+        IRankGroup alone = SingleRank.Instance;
+        IRankGroup[] groups = settings.Ranks?.Open() is { Size: > 1 } together ? [alone, together] : [alone];
+        ComparedRun fullBatch = new(LossNormalization.Token, new BatchSplit(1, settings.BatchSize), alone, reference);
+        var others =
+            from normalization in settings.Normalizations
+            from split in settings.Splits
+            from ranks in groups
+            select new ComparedRun(normalization, split, ranks, compared);
         return others.Prepend(fullBatch).Distinct();
     }
 

@@ -41,9 +41,11 @@ internal static class AccumulationPage
             if (run == fullBatch)
                 return new ChartLine("full batch", "muted", shown.Select(value)) { Width = 6, Opacity = 0.4 };
             int split = runs.Select(each => each.Split).Distinct().ToList().IndexOf(run.Split);
-            return new ChartLine($"{run.Normalization} {run.Split}", Color(run.Normalization), shown.Select(value)) { Dash = _dashes[split % _dashes.Length] };
+            return new ChartLine(Name(run), Color(run.Normalization), shown.Select(value)) { Dash = _dashes[split % _dashes.Length] };
         }
     }
+
+    private static string Name(AccumulationRun run) => run.Ranks == 1 ? $"{run.Normalization} {run.Split}" : $"{run.Normalization} {run.Split}, {run.Ranks} ranks";
 
     private static string Color(LossNormalization normalization) => normalization switch
     {
@@ -55,7 +57,7 @@ internal static class AccumulationPage
     private static string Details(IReadOnlyList<AccumulationRun> runs) =>
         $"""
         <table class="table">
-        <thead><tr><th>normalization</th><th>split</th><th>gradient error</th><th>norm error</th><th>loss</th><th>weight distance</th></tr></thead>
+        <thead><tr><th>normalization</th><th>split</th><th>ranks</th><th>gradient error</th><th>norm error</th><th>loss</th><th>weight distance</th></tr></thead>
         <tbody>
         {string.Join("\n", runs.Select(run => Row(run, run == runs[0])))}
         </tbody>
@@ -67,6 +69,6 @@ internal static class AccumulationPage
     private static string Row(AccumulationRun run, bool isFullBatch)
     {
         string split = isFullBatch ? $"{run.Split} (full batch)" : run.Split.ToString(), loss = run.Loss.ToString("0.0000", CultureInfo.InvariantCulture);
-        return $"<tr><td>{run.Normalization}</td><td>{split}</td><td>{AccumulationTable.Figure(run.GradientRelativeError)}</td><td>{AccumulationTable.Figure(run.GradientNormError)}</td><td>{loss}</td><td>{AccumulationTable.Figure(run.WeightDistance)}</td></tr>";
+        return $"<tr><td>{run.Normalization}</td><td>{split}</td><td>{run.Ranks}</td><td>{AccumulationTable.Figure(run.GradientRelativeError)}</td><td>{AccumulationTable.Figure(run.GradientNormError)}</td><td>{loss}</td><td>{AccumulationTable.Figure(run.WeightDistance)}</td></tr>";
     }
 }

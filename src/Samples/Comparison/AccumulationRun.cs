@@ -15,6 +15,9 @@ internal sealed record AccumulationRun
     /// <summary>How each batch was split.</summary>
     public required BatchSplit Split { get; init; }
 
+    /// <summary>The number of processes among which the micro-batches were divided.</summary>
+    public required int Ranks { get; init; }
+
     /// <summary>
     /// L2 distance of the first batch's gradient from that of the full batch, both at the initial weights, relative to the latter's norm.
     /// Under <see cref="LossNormalization.Sum"/> it is N - 1, where N is the number of the batch's target tokens: that gradient is N times the full batch's.

@@ -9,13 +9,13 @@ internal static class AccumulationTable
 {
     public static void Write(IAnsiConsole console, IReadOnlyList<AccumulationRun> runs)
     {
-        Table table = new Table().Border(TableBorder.Rounded).AddColumns("normalization", "split");
+        Table table = new Table().Border(TableBorder.Rounded).AddColumns("normalization", "split").AddColumn(new TableColumn("ranks").RightAligned());
         foreach (string header in (string[])["gradient error", "norm error", "loss", "weight distance"])
             table.AddColumn(new TableColumn(header).RightAligned());
         foreach (AccumulationRun run in runs)
         {
             string split = run == runs[0] ? $"{run.Split} (full batch)" : run.Split.ToString();
-            table.AddRow(run.Normalization.ToString(), split, Figure(run.GradientRelativeError), Figure(run.GradientNormError), run.Loss.ToString("0.0000", CultureInfo.InvariantCulture), Figure(run.WeightDistance));
+            table.AddRow(run.Normalization.ToString(), split, run.Ranks.ToString(CultureInfo.InvariantCulture), Figure(run.GradientRelativeError), Figure(run.GradientNormError), run.Loss.ToString("0.0000", CultureInfo.InvariantCulture), Figure(run.WeightDistance));
         }
         console.Write(table);
         foreach (string line in Notes(runs))

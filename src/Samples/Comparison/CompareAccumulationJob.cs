@@ -17,10 +17,12 @@ internal sealed class CompareAccumulationJob(ComparisonSettings settings, IAnsiC
     /// <exception cref="UserErrorException">The settings or the rows cannot be used.</exception>
     /// <exception cref="JobFailedException">Loss or weights of a run are no longer finite.</exception>
     /// <exception cref="OperationCanceledException">The job was cancelled.</exception>
-    public IReadOnlyList<AccumulationReport> Run()
+    /// <returns>Null on a rank other than the first, which alone writes.</returns>
+    public IReadOnlyList<AccumulationReport>? Run()
     {
         Gpt2Configuration model = settings.CreateModelConfiguration();
-        using var output = new OutputFolder(settings.OutputFolder, name => name == PageFile);
+        bool isFirst = settings.Ranks is null or { Rank: 0 };
+        using OutputFolder? output = isFirst ? new OutputFolder(settings.OutputFolder, name => name == PageFile) : null;
         RowSet rows = RowFile.ReadOrDocumentation(settings.DataFile, settings.Columns);
         TokenExample[] examples = Encode(rows, model.ContextLength);
         if (examples.Length < settings.BatchSize)
@@ -35,6 +37,8 @@ internal sealed class CompareAccumulationJob(ComparisonSettings settings, IAnsiC
         if (runs.FirstOrDefault(run => !double.IsFinite(run.Loss + run.WeightDistance)) is { } failed)
             throw new JobFailedException($"Loss or weights of {failed.Normalization} {failed.Split} are no longer finite; nothing was written. A lower --learning-rate may help.");
 
+        if (output is null)
+            return null;
         File.WriteAllText(output[PageFile], AccumulationPage.Render(rows.Source, description, runs));
         output.Commit();
         AccumulationTable.Write(console, runs);

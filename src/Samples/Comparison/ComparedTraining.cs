@@ -2,6 +2,7 @@ using MLNetExtension.Data;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Training.Accumulation;
 using MLNetExtension.Training.Optimization;
+using MLNetExtension.Training.Ranks;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -12,6 +13,7 @@ internal sealed class ComparedTraining : IDisposable
 {
     private readonly LossNormalization _normalization;
     private readonly BatchSplit _split;
+    private readonly IRankGroup _ranks;
     private readonly Gpt2Model _model;
     private readonly BatchGradient _gradient;
     private readonly AdamW _optimizer;
@@ -20,24 +22,27 @@ internal sealed class ComparedTraining : IDisposable
     private readonly double _maximumGradientNorm;
     private double _gradientRelativeError, _gradientNormError;
 
-    public ComparedTraining(Gpt2Configuration configuration, ComparisonSettings settings, LossNormalization normalization, BatchSplit split, ScalarType dtype)
+    public ComparedTraining(Gpt2Configuration configuration, ComparisonSettings settings, ComparedRun run)
     {
-        (_normalization, _split, _maximumGradientNorm) = (normalization, split, settings.MaximumGradientNorm);
+        (_normalization, _split, _ranks, _maximumGradientNorm) = (run.Normalization, run.Split, run.Ranks, settings.MaximumGradientNorm);
         _model = new Gpt2Model(configuration, settings.Seed);
-        _model.to(dtype);
-        _gradient = new BatchGradient(_model, new GradientSettings { Normalization = normalization });
+        _model.to(run.Dtype);
+        _gradient = new BatchGradient(_model, new GradientSettings { Normalization = run.Normalization });
         _optimizer = new AdamW(_gradient.Parameters);
     }
 
     /// <summary>Loss of the latest batch in nats per target token.</summary>
     public double LastLoss => _batches[^1].Mean;
 
-    /// <summary>Accumulates the gradient of a batch and clips it, and compares the first one with the full batch's.</summary>
+    /// <summary>Accumulates the gradient of a batch, of which each rank computes its micro-batches, and clips it, and compares the first one with the full batch's.</summary>
     public void Accumulate(TokenExample[] batch, ComparedTraining fullBatch)
     {
         using var scope = NewDisposeScope();
-        _batches.Add(_gradient.Accumulate([.. batch.Chunk(_split.RowsPerMicroBatch)]));
+        IEnumerable<TokenExample[]> own = batch.Chunk(_split.RowsPerMicroBatch).Where((_, k) => k % _ranks.Size == _ranks.Rank);
+        _gradient.Add([.. own], workers: 1, dropoutSeed: 0, CancellationToken.None);
+        _batches.Add(_gradient.DivideGradient(_ranks));
         Tensor gradient = _gradient.Parameters.Gradients;
+        _ranks.GatherShards(gradient);
         GradientClipping.Clip(gradient, _batches[^1].GradientNorm, _maximumGradientNorm);
         if (_batches.Count > 1)
             return;
@@ -59,6 +64,7 @@ internal sealed class ComparedTraining : IDisposable
     {
         Normalization = _normalization,
         Split = _split,
+        Ranks = _ranks.Size,
         GradientRelativeError = _gradientRelativeError,
         GradientNormError = _gradientNormError,
         Batches = _batches,

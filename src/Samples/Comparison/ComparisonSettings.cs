@@ -1,6 +1,7 @@
 using MLNetExtension;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Tokenization.Bytes;
+using MLNetExtension.Training;
 using MLNetExtension.Training.Accumulation;
 using Samples.Errors;
 using Samples.Text;
@@ -71,6 +72,9 @@ internal sealed record ComparisonSettings
 
     /// <summary>Learning rate of every step. Default 1e-3, above 0.</summary>
     public double LearningRate { get; set; } = 1e-3;
+
+    /// <summary>Processes among which the micro-batches of a batch are divided in a run of its own for each normalization and split. Default: null, there are no such runs.</summary>
+    public RankOptions? Ranks { get; set; }
 
     /// <summary>Seed of the weights and of the order of rows. Default 1.</summary>
     public int Seed { get; set; } = 1;
