@@ -45,6 +45,7 @@ internal static class TrainingOptions
         Option<int> checkpointInterval = OptionFactory.Integer("--checkpoint-interval", new CheckpointOptions { Folder = "" }.Interval, 1, "Optimizer steps between two checkpoints.");
         command.Add(checkpoint);
         command.Add(checkpointInterval);
+        command.Add(OptionFactory.Ranks("train together; the result is the same for any number of them"), (recipe, ranks) => recipe.Settings.Options.Ranks = ranks);
         command.Add(OptionFactory.Device(), (recipe, device) => recipe.Settings.Device = device);
         command.Add(OptionFactory.Seed("the split, the weights, the order of rows and the samples"), (recipe, seed) => recipe.Settings.Options.Seed = seed);
         command.Add(OptionFactory.Integer("--evaluation-rows", settings.EvaluationRows, 1, "Maximum number of held-out rows to evaluate on."), (recipe, rows) => recipe.Settings.EvaluationRows = rows);
@@ -61,7 +62,8 @@ internal static class TrainingOptions
         command.SetReportingAction(parsed =>
         {
             using var signals = new EndSignals(canStop: true);
-            return new TrainingJob(command.Read(parsed), ConsoleFactory.Create(parsed), signals.CancellationToken, signals.StopToken).Run();
+            T recipe = command.Read(parsed);
+            return new TrainingJob(recipe, ConsoleFactory.Create(parsed, recipe.Settings.Options.Ranks), signals.CancellationToken, signals.StopToken).Run();
         });
     }
 }

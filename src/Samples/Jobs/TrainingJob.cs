@@ -12,7 +12,8 @@ namespace Samples.Jobs;
 
 /// <summary>
 /// Reads and splits rows, evaluates, trains, saves the model, evaluates again, loads the model back, generates samples and writes reports. Once the model is saved, it stays: what fails
-/// afterwards is a warning. Cancelled before that, the job writes nothing; stopped, it ends the training early and continues with the model so far.
+/// afterwards is a warning. Cancelled before that, the job writes nothing; stopped, it ends the training early and continues with the model so far. Several processes evaluate and train together, and the first
+/// does the rest.
 /// </summary>
 internal sealed class TrainingJob(ITrainingRecipe recipe, IAnsiConsole console, CancellationToken cancellationToken, CancellationToken stopToken = default)
 {
@@ -21,14 +22,17 @@ internal sealed class TrainingJob(ITrainingRecipe recipe, IAnsiConsole console, 
     private readonly HashSet<string> _warnings = [];
 
     /// <summary>Runs the job.</summary>
+    /// <returns>The report; null on a rank other than the first.</returns>
     /// <exception cref="UserErrorException">The settings, the published model or the rows cannot be used.</exception>
     /// <exception cref="JobFailedException">The training failed, or the saved model gives other metrics.</exception>
     /// <exception cref="OperationCanceledException">The job was cancelled, or stopped before its first step.</exception>
-    public TrainReport Run()
+    public TrainReport? Run()
     {
         RowSet rows = recipe.ReadRows();
         MLContext mlContext = CreateContext();
-        using var output = new OutputFolder(_settings.OutputFolder, name => name is ModelFile or MetricsFile || recipe.MayWrite(name));
+        using OutputFolder? output = _settings.Options.Ranks is null or { Rank: 0 }
+            ? new OutputFolder(_settings.OutputFolder, name => name is ModelFile or MetricsFile || recipe.MayWrite(name))
+            : null;
         console.WriteLine($"Packages: {PackageVersions.Line()}");
         RowSplit split = RowSplit.Create(mlContext, rows, _settings);
         console.WriteLine(split.Describe());
@@ -39,9 +43,12 @@ internal sealed class TrainingJob(ITrainingRecipe recipe, IAnsiConsole console, 
         using (model)
         {
             ThrowIfUnusable(summary);
-            Save(mlContext, model, split, output);
+            if (output is not null)
+                Save(mlContext, model, split, output);
             after = Attempt("The model cannot be evaluated", () => split.Evaluate(mlContext, model));
         }
+        if (output is null)
+            return null;
         TrainReport report = Report(split, before!, after, summary, curve, output);
         return !summary.StoppedByNonFiniteSteps ? report
             : throw new JobFailedException($"{Diverged(summary)}; {_settings.OutputFolder} has the model with the weights of step {summary.WeightsStep}. A lower --learning-rate may help.");

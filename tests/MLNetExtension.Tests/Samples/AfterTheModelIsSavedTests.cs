@@ -39,7 +39,7 @@ public sealed class AfterTheModelIsSavedTests
         using StoppingWriter output = new("100%", trained);
         FailingRecipe recipe = new(folder, trained.Token);
 
-        TrainReport report = new TrainingJob(recipe, ConsoleOn(output), CancellationToken.None).Run();
+        TrainReport report = new TrainingJob(recipe, ConsoleOn(output), CancellationToken.None).Run()!;
 
         Assert.AreEqual((2, null, null), (report.Steps, report.After, report.Reloaded));
         StringAssert.Contains(output.ToString(), "Warning: The model cannot be evaluated: the disk of the rows is gone");

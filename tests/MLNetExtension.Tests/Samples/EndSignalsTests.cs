@@ -30,7 +30,7 @@ public sealed class EndSignalsTests
         using StoppingWriter output = new("step 1 ", stop);
         IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output) });
 
-        TrainReport report = CreateJob(folder, console, CancellationToken.None, stop.Token).Run();
+        TrainReport report = CreateJob(folder, console, CancellationToken.None, stop.Token).Run()!;
 
         Assert.AreEqual(1, report.Steps);
         CollectionAssert.AreEqual(new[] { "out", "rows.jsonl" }, folder.Names);

@@ -108,7 +108,7 @@ public sealed class FinetuneCommandTests
         _folder.WritePrompts("pairs.jsonl");
         using CancellationTokenSource stop = new(), cancel = new();
         IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(new StoppingWriter("step 1 ", stop)) });
-        Assert.AreEqual(1, CreateJob(_folder["stopped"], console, CancellationToken.None, stop.Token).Run().Steps);
+        Assert.AreEqual(1, CreateJob(_folder["stopped"], console, CancellationToken.None, stop.Token).Run()!.Steps);
         Assert.IsTrue(File.Exists(Path.Combine(_folder["stopped"], "model.zip")));
 
         cancel.Cancel();

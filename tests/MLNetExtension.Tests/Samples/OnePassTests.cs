@@ -65,7 +65,7 @@ public sealed class OnePassTests
         recipe.Settings.Options.Batching = new() { MaximumTokensPerMicroBatch = 256 };
         Counting counting = new(recipe);
         IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(TextWriter.Null) });
-        return (new TrainingJob(counting, console, CancellationToken.None).Run(), counting.Pipelines);
+        return (new TrainingJob(counting, console, CancellationToken.None).Run()!, counting.Pipelines);
     }
 
     private sealed class Counting(ITrainingRecipe recipe) : ITrainingRecipe

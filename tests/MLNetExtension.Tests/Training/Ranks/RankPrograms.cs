@@ -17,6 +17,9 @@ internal static class RankPrograms
     /// <summary>Says where this rank stands.</summary>
     public const string Place = "place";
 
+    /// <summary><see cref="RankedTraining.Run"/>.</summary>
+    public const string Training = "training";
+
     // Odd, fewer than ranks, and of more than one piece.
     private static readonly long[] Lengths = [0, 1, 3, 1001, (1 << 20) + 7];
 
@@ -27,6 +30,7 @@ internal static class RankPrograms
         Exchanges => CheckExchanges(MpiRankGroup.Open()),
         End => EndSecond(MpiRankGroup.Open(), arguments[0]),
         Place => SayPlace(MpiRankGroup.Open()),
+        Training => RankedTraining.Run(arguments),
         _ => throw new ArgumentException($"There is no program '{program}' for ranks.", nameof(program)),
     };
 
