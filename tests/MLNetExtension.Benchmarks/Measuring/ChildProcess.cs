@@ -49,6 +49,8 @@ internal sealed class ChildProcess(int threads, string? python)
             start.Environment[variable] = number;
         foreach (string variable in _openMpiVariables)
             start.Environment[variable] = "1";
+        // Open MPI gives its ranks a terminal, to which .NET would write control characters first.
+        start.Environment["TERM"] = "dumb";
         using Process process = Start(what, start);
         try
         {

@@ -1,4 +1,6 @@
+using MLNetExtension.Tests.Hostile;
 using MLNetExtension.Tests.Samples;
+using MLNetExtension.Tests.Training.Ranks;
 
 namespace MLNetExtension.Tests.Documentation;
 
@@ -6,6 +8,7 @@ namespace MLNetExtension.Tests.Documentation;
 [TestClass]
 public sealed class DocumentedProgramTests
 {
+    private const string RanksPage = "docs/several-processes.md";
     private const string Rows = "src/Samples/SupportReplies/SupportReplies.tsv";
 
     // What a program is given, and what it then says. TEXT is a file of lines, PAIRS one of prompts and completions, MODEL a published model, FILE a file to write.
@@ -22,6 +25,7 @@ public sealed class DocumentedProgramTests
         ["docs/read-the-metrics.md"] = (["PAIRS", "2"], ["By hand: ", "Fold 1: "]),
         ["docs/reliability.md"] = (["TEXT", "FILE", "4"], ["Interrupted after step 2.", "Training resumes after step 2", "The other 2 steps were taken now."]),
         ["docs/save-load-and-serve.md"] = (["TEXT", "FILE", "2"], ["one model in memory", "Perplexity of the first: "]),
+        [RanksPage] = (["TEXT", "FILE", "2"], ["2 ranks: ", "nats/token"]),
         ["docs/train-on-my-own-text.md"] = (["TEXT", "FILE", "2"], ["Training on ", "held out of the training data", "Held out: loss ", "The model writes: "]),
         ["docs/use-a-gpu.md"] = (["TEXT", "2"], ["Training on ", "target tokens per second"]),
     };
@@ -40,21 +44,25 @@ public sealed class DocumentedProgramTests
     {
         using var folder = new TemporaryFolder();
         Assert.IsTrue(_programs.TryGetValue(path, out var run), $"{path} has a program, and this test does not know its arguments.");
-        string program = MarkdownPage.Of(path).Programs.Single();
-        string output = ProgramRun.Run(ProgramCompiler.Compile(path, program), [.. run.Arguments.Select(argument => argument switch
+        string[] arguments = [.. run.Arguments.Select(argument => argument switch
         {
             "TEXT" => folder.Write("text.txt", string.Concat(Enumerable.Range(0, 40).Select(i => $"Line {i} of a text{new string('.', i % 7)}\n"))),
             "PAIRS" => Path.Combine(Repository.SourceTree.Root, Rows),
             "MODEL" => PublishedModel.Write(folder["published"]),
             "FILE" => folder["model.mlnet"],
             _ => argument,
-        })]);
+        })];
+        string output = path == RanksPage ? RunOnTwoRanks(path, arguments) : RunHere(path, arguments);
         TestContext.WriteLine(output);
         foreach (string text in run.Says)
             StringAssert.Contains(output, text);
         if (run.Arguments.Contains("FILE"))
             Assert.IsTrue(File.Exists(folder["model.mlnet"]), output);
     }
+
+    /// <summary>Compiles and runs the program of a page in this process.</summary>
+    /// <returns>What it wrote.</returns>
+    internal static string RunHere(string path, string[] arguments) => ProgramRun.Run(ProgramCompiler.Compile(path, MarkdownPage.Of(path).Programs.Single()), arguments);
 
     [TestMethod]
     [DynamicData(nameof(Tasks))]
@@ -63,6 +71,14 @@ public sealed class DocumentedProgramTests
         string path = $"docs/{task}.md";
         Assert.HasCount(1, MarkdownPage.Of(path).Programs);
         Assert.Contains(path, MarkdownPage.Of("README.md").Links);
+    }
+
+    private static string RunOnTwoRanks(string path, string[] arguments)
+    {
+        MpiRun.MpiResult result = new MpiRun(Mpi.OpenMpi, 2).Run(ChildPrograms.Ranks, [RankPrograms.Documented, path, .. arguments]);
+        Assert.AreEqual(0, result.ExitCode, result.Output);
+        Assert.AreEqual("", result.Said[1].Trim());
+        return result.Said[0];
     }
 
     // The page promises it: the split shows in the micro-batches and nowhere else. Seen to fail with: MicroBatchMean in one of its four ways (3e-4 apart after three steps).

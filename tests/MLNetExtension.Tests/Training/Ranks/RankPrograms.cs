@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using MLNetExtension.Tests.Documentation;
 using MLNetExtension.Training.Ranks;
 using MLNetExtension.Training.Ranks.Mpi;
 using static TorchSharp.torch;
@@ -13,6 +14,9 @@ internal static class RankPrograms
 
     /// <summary>Ends the second rank in the way that the argument says, while the others wait for it.</summary>
     public const string End = "end";
+
+    /// <summary>Runs the program of a documentation page, the first argument.</summary>
+    public const string Documented = "documented";
 
     /// <summary>Says where this rank stands.</summary>
     public const string Place = "place";
@@ -29,6 +33,7 @@ internal static class RankPrograms
     {
         Exchanges => CheckExchanges(MpiRankGroup.Open()),
         End => EndSecond(MpiRankGroup.Open(), arguments[0]),
+        Documented => RunDocumented(arguments[0], arguments[1..]),
         Place => SayPlace(MpiRankGroup.Open()),
         Training => RankedTraining.Run(arguments),
         _ => throw new ArgumentException($"There is no program '{program}' for ranks.", nameof(program)),
@@ -173,6 +178,12 @@ internal static class RankPrograms
     private static int Abort(IRankGroup ranks)
     {
         ranks.Abort("given up");
+        return 0;
+    }
+
+    private static int RunDocumented(string page, string[] arguments)
+    {
+        MpiRun.Say(MpiRankGroup.Open(), DocumentedProgramTests.RunHere(page, arguments));
         return 0;
     }
 
