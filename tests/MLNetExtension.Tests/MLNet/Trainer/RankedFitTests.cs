@@ -56,7 +56,7 @@ public sealed class RankedFitTests
     [TestMethod]
     public void A_seed_that_was_drawn_is_the_first_ranks()
     {
-        Outcome[] outcomes = FitOnRanks(2, (_, options) => options.Seed = null, () => new MLContext());
+        Outcome[] outcomes = FitOnRanks(2, (_, options) => (options.Seed, options.Validation) = (null, null), () => new MLContext());
         CollectionAssert.AreEqual(outcomes[0].Losses, outcomes[1].Losses);
         Assert.AreEqual(outcomes[0].Seed, outcomes[1].Seed);
     }
