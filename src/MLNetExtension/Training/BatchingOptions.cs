@@ -20,7 +20,7 @@ public sealed record BatchingOptions
     public int? MemoryLimitMiB { get; init; }
 
     /// <summary>
-    /// CPU threads that training uses. Default null: as many as <c>OMP_NUM_THREADS</c> or <c>MKL_NUM_THREADS</c> allows, else one for each processor. From 1 to 1,024; more than there are processors are as
+    /// CPU threads that training uses, and scoring with the trained model. Default null: as many as <c>OMP_NUM_THREADS</c> or <c>MKL_NUM_THREADS</c> allows, else one for each processor. From 1 to 1,024; more than there are processors are as
     /// many as there are.
     /// The number that libtorch uses outside of training is left alone.
     /// </summary>

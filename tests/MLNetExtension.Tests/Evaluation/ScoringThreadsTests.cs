@@ -14,7 +14,7 @@ public sealed class ScoringThreadsTests
 
     private static TimeSpan Patience => TimeSpan.FromSeconds(30);
 
-    // Seen to fail with: rows padded, [6,23] and the like; 414 positions instead of 276.
+    // Seen to fail with: rows padded.
     [TestMethod]
     public void No_padding_passes_through_the_model()
     {
@@ -53,7 +53,7 @@ public sealed class ScoringThreadsTests
         }
     }
 
-    // Seen to fail with: one micro-batch after another, where the second never comes while the first waits for it.
+    // Seen to fail with: one worker, for whom the other never comes.
     [TestMethod]
     public void Micro_batches_are_computed_side_by_side()
     {
@@ -64,7 +64,7 @@ public sealed class ScoringThreadsTests
         HashSet<int> threads = [];
         model.Blocks[0].register_forward_pre_hook((_, hidden, layout) =>
         {
-            met &= both.SignalAndWait(Patience);
+            met = met && both.SignalAndWait(Patience);
             lock (threads)
                 threads.Add(Environment.CurrentManagedThreadId);
             return (hidden, layout);

@@ -27,7 +27,7 @@ public sealed class OnePassTests
         Assert.AreNotEqual(report.After!.Loss, report.Before.Loss, "the control");
     }
 
-    // Seen to fail with: samples generated one after another with seeds of their own (3 calls); it cannot be seen from the texts, which are the same.
+    // Seen to fail with: another seed.
     [TestMethod]
     public void Samples_are_the_texts_that_each_prompt_gets_alone()
     {

@@ -17,7 +17,7 @@ public sealed class EvaluateOnRanksTests
 
     private static readonly MLContext Context = new(seed: 1);
 
-    // Seen to fail with: every rank scoring all rows; the sums of one rank taken for those of all.
+    // Seen to fail with: the sums of one rank taken for those of all.
     [TestMethod]
     [DataRow(2, false)]
     [DataRow(3, true)]

@@ -8,7 +8,7 @@ public sealed class OnStartTests
 {
     private static readonly MLContext Context = new(seed: 1);
 
-    // Seen to fail with: called after the first step; called after a checkpoint was restored.
+    // Seen to fail with: called after the training, into which a checkpoint is restored.
     [TestMethod]
     public void It_gets_the_model_that_training_starts_from_even_where_training_resumes()
     {
