@@ -21,9 +21,42 @@ internal sealed class BatchSequence(IReadOnlyList<TokenExample> examples, int ba
     /// <param name="batchSize">Examples of a batch, at least 1.</param>
     public static int StepsPerEpoch(int examples, int batchSize) => (examples - 1) / batchSize + 1;
 
-    /// <summary>Lists the batches from a step on.</summary>
+    /// <summary>Lists the batches from a step on. While one is in use, the next is made and loaded on another thread; what fails there is thrown when that batch is asked for.</summary>
     /// <param name="firstStep">The step, from 0.</param>
-    public IEnumerable<Batch> StartAt(int firstStep)
+    /// <param name="load">Reads what will be needed of a batch. Default: all of its examples.</param>
+    public IEnumerable<Batch> StartAt(int firstStep, Action<Batch>? load = null)
+    {
+        using IEnumerator<Batch> batches = List(firstStep).GetEnumerator();
+        Task<Batch> next = Task.Run(MakeNext);
+        try
+        {
+            while (true)
+            {
+                Batch batch = next.GetAwaiter().GetResult();
+                next = Task.Run(MakeNext);
+                yield return batch;
+            }
+        }
+        finally
+        {
+            Task.WhenAny(next).Wait();    // nothing runs on, and a batch that nobody asked for may fail
+        }
+
+        Batch MakeNext()
+        {
+            batches.MoveNext();    // there is always another
+            (load ?? LoadAll)(batches.Current);
+            return batches.Current;
+        }
+    }
+
+    private static void LoadAll(Batch batch)
+    {
+        foreach (TokenExample example in batch.Examples)
+            example.Load();
+    }
+
+    private IEnumerable<Batch> List(int firstStep)
     {
         int stepsPerEpoch = StepsPerEpoch(examples.Count, batchSize);
         int step = firstStep;

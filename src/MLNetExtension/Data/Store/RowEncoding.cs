@@ -24,13 +24,15 @@ internal sealed class RowEncoding : IDisposable
     /// <param name="encoder">Turns a row into ids and targets.</param>
     /// <param name="settings">Where the rows go.</param>
     /// <param name="cancellationToken">Looked at before every row is encoded.</param>
-    public RowEncoding(TokenExampleEncoder encoder, StoreSettings settings, CancellationToken cancellationToken)
+    /// <param name="kept">Where the rows go that are not held out. Default: into memory, and into a temporary file where they are many.</param>
+    /// <param name="heldOut">Where the others go. Default: likewise.</param>
+    public RowEncoding(TokenExampleEncoder encoder, StoreSettings settings, CancellationToken cancellationToken, IStoredBytes? kept = null, IStoredBytes? heldOut = null)
     {
         (_encoder, _settings, _cancellationToken) = (encoder, settings, cancellationToken);
         _bytesPerId = StoredRow.BytesPerId(encoder.Tokenizer.VocabularySize);
         _groupsAhead = AllowsThreads(encoder.Tokenizer) && Environment.ProcessorCount > 1 ? 2 * Environment.ProcessorCount : 0;
-        Kept = NewBuilder();
-        HeldOut = NewBuilder();
+        Kept = NewBuilder(kept);
+        HeldOut = NewBuilder(heldOut);
     }
 
     /// <summary>The rows that are not held out.</summary>
@@ -79,7 +81,8 @@ internal sealed class RowEncoding : IDisposable
 
     private static bool AllowsThreads(ILanguageTokenizer tokenizer) => tokenizer is ByteTokenizer or TokenIdsOnly;
 
-    private TokenStoreBuilder NewBuilder() => new(new MemoryBytes(), _bytesPerId, _settings.MemoryLimit, _settings.TemporaryFolder);
+    private TokenStoreBuilder NewBuilder(IStoredBytes? bytes) =>
+        new(bytes ?? new MemoryBytes(), _bytesPerId, _settings.MemoryLimit, _settings.CacheFolder ?? _settings.TemporaryFolder);
 
     private bool MoveNext(IEnumerator<RowContent> rows, Group group)
     {
@@ -154,7 +157,7 @@ internal sealed class RowEncoding : IDisposable
         if (_settings.OnProgress is null || elapsed - _lastReport < _settings.ProgressInterval)
             return;
         _lastReport = elapsed;
-        _settings.OnProgress(Kept.Counts.Rows + HeldOut.Counts.Rows, elapsed);
+        _settings.OnProgress(Kept.Rows + HeldOut.Rows, elapsed);
     }
 
     private sealed class Group(long firstPosition)

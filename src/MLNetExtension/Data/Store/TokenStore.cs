@@ -7,14 +7,19 @@ namespace MLNetExtension.Data.Store;
 /// <param name="bytes">What <see cref="StoredRow"/> wrote, one after another.</param>
 /// <param name="index">Where each begins.</param>
 /// <param name="bytesPerId">Bytes of an id, 2 or 4.</param>
-internal sealed class TokenStore(IStoredBytes bytes, RowIndex index, int bytesPerId) : IReadOnlyList<TokenExample>, IDisposable
+/// <param name="end">Where the last row ends.</param>
+internal sealed class TokenStore(IStoredBytes bytes, RowIndex index, int bytesPerId, long end) : IReadOnlyList<TokenExample>, IDisposable
 {
     private const int SmallRow = 1 << 12;
 
-    private readonly long _end = bytes.Length;
-
     /// <summary>How many examples there are.</summary>
     public int Count => index.Count;
+
+    /// <summary>Where each begins.</summary>
+    public RowIndex Index => index;
+
+    /// <summary>Bytes of an id, 2 or 4.</summary>
+    public int BytesPerId => bytesPerId;
 
     /// <summary>Makes an example; each call makes another.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no such example.</exception>
@@ -42,7 +47,7 @@ internal sealed class TokenStore(IStoredBytes bytes, RowIndex index, int bytesPe
     public ExampleContent Read(int row)
     {
         RowEntry entry = index[row];
-        int size = (int)((row + 1 < Count ? index[row + 1].Offset : _end) - entry.Offset);
+        int size = (int)((row + 1 < Count ? index[row + 1].Offset : end) - entry.Offset);
         byte[]? rented = size > SmallRow ? ArrayPool<byte>.Shared.Rent(size) : null;
         Span<byte> stored = rented is null ? stackalloc byte[size] : rented.AsSpan(0, size);
         try

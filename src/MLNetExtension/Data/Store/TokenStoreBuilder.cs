@@ -11,8 +11,8 @@ internal sealed class TokenStoreBuilder(IStoredBytes bytes, int bytesPerId, long
     private IStoredBytes? _bytes = bytes;    // null once they are the store's
     private RowCounts _counts;
 
-    /// <summary>What became of the rows so far.</summary>
-    public RowCounts Counts => _counts;
+    /// <summary>How many rows were appended.</summary>
+    public long Rows => _counts.Rows;
 
     /// <summary>Appends rows.</summary>
     /// <exception cref="IOException">The file cannot be written.</exception>
@@ -30,11 +30,11 @@ internal sealed class TokenStoreBuilder(IStoredBytes bytes, int bytesPerId, long
     }
 
     /// <summary>Makes the store, which owns what was collected.</summary>
-    public TokenStore Complete()
+    public StoredRows Complete()
     {
-        TokenStore store = new(_bytes!, _index, bytesPerId);
+        TokenStore store = new(_bytes!, _index, bytesPerId, _bytes!.Length);
         _bytes = null;
-        return store;
+        return new StoredRows(store, _counts);
     }
 
     /// <summary>Lets go of what was collected, unless a store owns it.</summary>

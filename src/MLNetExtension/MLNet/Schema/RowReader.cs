@@ -44,9 +44,43 @@ internal sealed class RowReader
     public static (RowReaderResult Kept, RowReaderResult HeldOut) ReadSplit(
         IDataView data, InputColumns columns, TokenExampleEncoder encoder, StoreSettings settings, CancellationToken cancellationToken)
     {
-        using RowEncoding encoding = new(encoder, settings, cancellationToken);
-        encoding.Run(Rows(data, columns));
-        return (new RowReaderResult(encoding.Kept.Complete(), encoding.Kept.Counts), new RowReaderResult(encoding.HeldOut.Complete(), encoding.HeldOut.Counts));
+        IEnumerable<RowContent> rows = Rows(data, columns);
+        (StoredRows kept, StoredRows heldOut) = TokenCache.Open(settings, encoder) is { } cache
+            ? ReadWithCache(rows, cache, encoder, settings, cancellationToken)
+            : Encode(rows, new RowEncoding(encoder, settings, cancellationToken));
+        return (new RowReaderResult(kept), new RowReaderResult(heldOut));
+    }
+
+    // Data has no name by which it could be recognized, so it is read in any case; what is saved is its encoding.
+    private static (StoredRows Kept, StoredRows HeldOut) ReadWithCache(
+        IEnumerable<RowContent> rows, TokenCache cache, TokenExampleEncoder encoder, StoreSettings settings, CancellationToken cancellationToken)
+    {
+        if (cache.MayHaveRows && cache.TryOpen(RowsHash.Of(rows, cancellationToken), cancellationToken) is { } found)
+            return found;
+        using RowsHash hash = new();
+        CacheFile kept = cache.Create();
+        CacheFile heldOut;
+        try
+        {
+            heldOut = cache.Create();
+        }
+        catch
+        {
+            kept.Dispose();
+            throw;
+        }
+        var encoded = Encode(hash.Watch(rows), new RowEncoding(encoder, settings, cancellationToken, kept, heldOut));
+        cache.Keep(hash.Complete(), (encoded.Kept, kept), (encoded.HeldOut, heldOut));
+        return encoded;
+    }
+
+    private static (StoredRows Kept, StoredRows HeldOut) Encode(IEnumerable<RowContent> rows, RowEncoding encoding)
+    {
+        using (encoding)
+        {
+            encoding.Run(rows);
+            return (encoding.Kept.Complete(), encoding.HeldOut.Complete());
+        }
     }
 
     private static IEnumerable<RowContent> Rows(IDataView data, InputColumns columns)
@@ -105,16 +139,15 @@ internal sealed class RowReader
 }
 
 /// <summary>The rows of a data set as examples, and what became of those that are not whole.</summary>
-/// <param name="store">The rows that have at least one target token and a weight above 0, in their order.</param>
-/// <param name="counts">What became of all rows.</param>
-internal sealed class RowReaderResult(TokenStore store, RowCounts counts) : IDisposable
+/// <param name="rows">The rows.</param>
+internal sealed class RowReaderResult(StoredRows rows) : IDisposable
 {
     /// <summary>The rows that have at least one target token and a weight above 0; of a row that was split, its pieces.</summary>
-    public IReadOnlyList<TokenExample> Examples => store;
+    public IReadOnlyList<TokenExample> Examples => rows.Store;
 
     /// <summary>What became of all rows.</summary>
-    public RowCounts Counts => counts;
+    public RowCounts Counts => rows.Counts;
 
     /// <summary>Lets go of the examples.</summary>
-    public void Dispose() => store.Dispose();
+    public void Dispose() => rows.Store.Dispose();
 }

@@ -59,6 +59,14 @@ public sealed partial class CausalLanguageModelTrainer
         /// </summary>
         public LongRows? LongRows;
 
+        /// <summary>
+        /// A folder in which the rows are kept as token ids, so that a later <c>Fit</c> on the same rows with the same tokenizer, context and <see cref="LongRows"/> reads them once, to recognize them, and encodes
+        /// none. Any number of trainings may use one folder, which is created if it is missing; files in it can be deleted at any time. A tokenizer of your own class is encoded with every time. Default: null; the
+        /// rows are in memory, and in a file of the temporary folder where they take more than 256 MiB. Not saved with the model.
+        /// </summary>
+        [JsonIgnore]
+        public string? TokenCacheFolder;
+
         /// <summary>The optimizer: AdamW's coefficients, weight decay and gradient clipping.</summary>
         public AdamWOptions Optimizer = new();
 
@@ -125,7 +133,7 @@ public sealed partial class CausalLanguageModelTrainer
         internal Options CopyForModel()
         {
             var options = Copy();
-            (options.Validation, options.Checkpoints, options.OnStart, options.Progress, options.Ranks) = (null, null, null, null, null);
+            (options.Validation, options.Checkpoints, options.OnStart, options.Progress, options.Ranks, options.TokenCacheFolder) = (null, null, null, null, null, null);
             (options.CancellationToken, options.StopToken) = (default, default);
             options.Loss = Loss with { TokenLoss = null };
             return options;
@@ -158,6 +166,7 @@ public sealed partial class CausalLanguageModelTrainer
             Validation?.Validate(nameof(Validation));
             Checkpoints?.Validate(nameof(Checkpoints));
             Outputs.Validate(nameof(Outputs));
+            Require.OptionalName(TokenCacheFolder);
             if (LongRows is { } longRows)
                 Require.Defined(longRows, option: nameof(LongRows));
             Require.That(ReportInterval >= 1, ReportInterval, "at least 1");

@@ -86,7 +86,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
         var (device, start) = (CPU, default(StartingModel)!);
         group.RunTogether(() => (device, start) = (TorchDevice.Select(_mlContext, channel), StartingModel.Open(options)));
         var encoder = new TokenExampleEncoder(start.Tokenizer, start.ContextLength, options.LongRows!.Value);
-        var settings = new StoreSettings { OnProgress = report.Read };
+        var settings = new StoreSettings { CacheFolder = options.TokenCacheFolder, OnProgress = report.Read, OnWarning = report.Warn };
         using var requests = new EndRequests(options.CancellationToken, options.StopToken, group);
         TrainingRows? rows = null;
         try

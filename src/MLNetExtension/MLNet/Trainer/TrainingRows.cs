@@ -24,7 +24,11 @@ internal sealed record TrainingRows(RowReaderResult Rows, ValidationRows? Valida
     {
         if (options.Validation?.Rows is { } data)
             InputSchema.Check(data.Schema, options.Columns, "Validation.Rows");
-        StoreSettings parted = settings with { IsHeldOut = position => IsHeldOut(position, options) };
+        StoreSettings parted = settings with
+        {
+            IsHeldOut = position => IsHeldOut(position, options),
+            HeldOutBy = options.Validation?.Fraction is { } fraction ? FormattableString.Invariant($"{fraction:R} {options.Seed}") : "",
+        };
         var (rows, heldOut) = RowReader.ReadSplit(input, options.Columns, encoder, parted, cancellationToken);
         try
         {

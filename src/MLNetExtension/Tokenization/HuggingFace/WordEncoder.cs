@@ -100,30 +100,53 @@ internal sealed class WordEncoder
         if (_wholeWords is not null && word.Length <= _longestToken && _wholeWords.TryGetValue(ByteAlphabet.Encode(word), out int id))
             ids.Add(id);
         else
-            _merges.Encode(ToBytes(word), ids);
+            EncodeBytes(ToBytes(word), ids);
+    }
+
+    // A very long word goes part by part: behind a boundary that is certain, the rest is encoded as a word of its own.
+    private void EncodeBytes(byte[] word, List<int> ids)
+    {
+        int start = 0;
+        for (int length = LongWord; word.Length - start > 2L * length;)
+        {
+            int certain = CountCertain(word.AsMemory(start, length), out List<int> found, out List<int> ends);
+            if (certain == 0)
+            {
+                length *= 4;
+                continue;
+            }
+            ids.AddRange(CollectionsMarshal.AsSpan(found)[..certain]);
+            start += ends[certain - 1];
+            length = LongWord;
+        }
+
+        _merges.Encode(word.AsSpan(start), ids);
     }
 
     // False where the beginning is too short to be certain of the ids.
     private bool TryEncodeStart(ReadOnlySpan<char> start, List<int> ids, int needed)
     {
         byte[] bytes = ToBytes(char.IsHighSurrogate(start[^1]) ? start[..^1] : start);
-        List<int> found = [];
-        _merges.Encode(bytes, found);
-        if (found.Count <= needed)
-            return false;
-
-        List<int> ends = EndsOf(found, 0);
-        int[] cuts = [.. Enumerable.Range(bytes.Length - _longestToken + 1, _longestToken).Where(cut => cut > 0)];
-        if (CertainPieces.Count(ends, cuts, _longestToken, Split) < needed)
+        if (CountCertain(bytes, out List<int> found, out _) < needed)
             return false;
 
         ids.AddRange(CollectionsMarshal.AsSpan(found)[..needed]);
         return true;
+    }
+
+    // Of the tokens of the beginning of a word, how many stay as they are whatever follows.
+    private int CountCertain(ReadOnlyMemory<byte> bytes, out List<int> found, out List<int> ends)
+    {
+        found = [];
+        _merges.Encode(bytes.Span, found);
+        ends = EndsOf(found, 0);
+        int[] cuts = [.. Enumerable.Range(bytes.Length - _longestToken + 1, _longestToken).Where(cut => cut > 0)];
+        return CertainPieces.Count(ends, cuts, _longestToken, Split);
 
         IReadOnlyList<int> Split(int from, int to)
         {
             var between = new List<int>();
-            _merges.Encode(bytes.AsSpan(from, to - from), between);
+            _merges.Encode(bytes.Span[from..to], between);
             return EndsOf(between, from);
         }
     }

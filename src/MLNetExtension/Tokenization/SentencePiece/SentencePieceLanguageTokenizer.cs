@@ -22,6 +22,8 @@ internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageT
     // How much text is split at first where only the first tokens are needed: most pieces have fewer characters.
     private const int FirstChars = 1024, FirstCharsPerToken = 8;
 
+    private const int CharsOfPart = 1 << 16;
+
     private readonly SentencePieceModel _model;
     private readonly PieceTable _pieces;
     private readonly IPieceSplitter _splitter;
@@ -92,6 +94,30 @@ internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageT
     }
 
     /// <inheritdoc/>
+    public void EncodeParts(string text, Action<IReadOnlyList<int>> read)
+    {
+        string normalized = Normalizer.Normalize(text);
+        int start = 0, length = CharsOfPart;
+        // The best way through a whole text is the sum of its scores from the beginning on: unigrams have no parts.
+        while (_splitter is BytePairSplitter && normalized.Length - start > 2L * length)
+        {
+            List<(int Id, int Start, int End)> tokens = EncodeCertain(normalized.Substring(start, length));
+            if (tokens.Count == 0)
+            {
+                length *= 4;
+                continue;
+            }
+
+            read([.. tokens.Select(token => token.Id)]);
+            start += tokens[^1].End;
+            length = CharsOfPart;
+        }
+
+        string rest = normalized[start..];
+        read([.. Encode(rest, _splitter.Split(rest)).Select(token => token.Id)]);
+    }
+
+    /// <inheritdoc/>
     public override bool TryGetBytes(int id, out ReadOnlySpan<byte> bytes)
     {
         bool found = (uint)id < (uint)_bytes.Length;
@@ -147,6 +173,16 @@ internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageT
     private List<int> SplitStart(string normalized) => _pieces.SpacesBeginPieces && PieceTable.FindWord(normalized) is var end and > 0
         ? _splitter.Split(normalized[..end])
         : _splitter.SplitStart(normalized);
+
+    // The tokens of a part that stay as they are whatever follows: unknown characters at its end may be one token with those that do.
+    private List<(int Id, int Start, int End)> EncodeCertain(string part)
+    {
+        List<(int Id, int Start, int End)> tokens = Encode(part, _splitter.SplitStart(part));
+        while (tokens.Count > 0 && tokens[^1].Id == _unknownId)
+            tokens.RemoveAt(tokens.Count - 1);
+
+        return tokens;
+    }
 
     private List<(int Id, int Start, int End)> Encode(string normalized, List<int> ends)
     {

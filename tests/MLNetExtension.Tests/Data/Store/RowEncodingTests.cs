@@ -25,11 +25,12 @@ public sealed class RowEncodingTests
 
         using RowEncoding encoding = new(encoder, new() { IsHeldOut = IsHeldOut }, CancellationToken.None);
         encoding.Run(rows);
-        using TokenStore kept = encoding.Kept.Complete(), heldOut = encoding.HeldOut.Complete();
+        (TokenStore kept, RowCounts keptCounts) = encoding.Kept.Complete();
+        (TokenStore heldOut, RowCounts heldOutCounts) = encoding.HeldOut.Complete();
 
         AssertEqual(expected.Where(example => !IsHeldOut(example.Position)), kept);
         AssertEqual(expected.Where(example => IsHeldOut(example.Position)), heldOut);
-        RowCounts all = encoding.Kept.Counts + encoding.HeldOut.Counts;
+        RowCounts all = keptCounts + heldOutCounts;
         Assert.AreEqual((5000L, 715L, 0L), (all.Rows, all.WithoutWeight, all.WithoutTargets));
         Assert.AreEqual(expected.Count(example => example.WasTruncated), all.Truncated);
         Assert.AreEqual(expected.Sum(example => (long)example.TargetCount), all.TargetTokens);

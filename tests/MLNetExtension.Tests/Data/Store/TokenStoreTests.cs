@@ -117,7 +117,7 @@ public sealed class TokenStoreTests
                 encoded.Add(row);
             builder.Append(encoded);
         }
-        return builder.Complete();
+        return builder.Complete().Store;
     }
 
     private static TokenExample[] DrawRows(int count, int vocabulary)

@@ -19,7 +19,7 @@ public sealed class ResumeSettingsTests
         "Checkpoints", "Checkpoints.Folder", "Checkpoints.Interval", "Checkpoints.RestartIfDamaged",
         "Outputs.LossSum", "Outputs.TokenCount", "Outputs.ByteCount", "Outputs.CorrectCount", "Outputs.Perplexity", "Outputs.TokenLogProbabilities", "Outputs.GeneratedText", "Outputs.Generation",
         // Their rows are hashed.
-        "Validation", "Validation.Rows", "Validation.Fraction", "LongRows",
+        "Validation", "Validation.Rows", "Validation.Fraction", "LongRows", "TokenCacheFolder",
     ];
 
     private static readonly Dictionary<string, object> Others = new()
@@ -53,8 +53,8 @@ public sealed class ResumeSettingsTests
     public void Only_options_that_there_are_are_named_as_not_counting() =>
         CollectionAssert.IsSubsetOf(NotCounting, Leaves().Select(leaf => leaf.Name).ToArray());
 
-    private static IReadOnlyDictionary<string, string> Collect(CausalLanguageModelTrainer.Options options) => 
-        ResumeSettings.Collect(options, new RowReaderResult(new TokenStore(new MemoryBytes(), new RowIndex(), bytesPerId: 2), default), null);
+    private static IReadOnlyDictionary<string, string> Collect(CausalLanguageModelTrainer.Options options) =>
+        ResumeSettings.Collect(options, new RowReaderResult(new StoredRows(new TokenStore(new MemoryBytes(), new RowIndex(), bytesPerId: 2, end: 0), default)), null);
 
     // The options at the top, and those of every group of the library's own records; a type with cases is one option, and so is an optional group.
     private static IEnumerable<(string Name, MemberInfo? Group, MemberInfo Option)> Leaves()
