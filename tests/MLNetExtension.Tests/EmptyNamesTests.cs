@@ -57,7 +57,7 @@ public sealed class EmptyNamesTests
     }
 
     // Null leaves these out.
-    private static string[] Optional => ["Columns.weight", "Model.TokenizerFolder", "exampleWeightColumnName", "samplingKeyColumnName"];
+    private static string[] Optional => ["Columns.weight", "Model.TokenizerFolder", "TokenCacheFolder", "exampleWeightColumnName", "samplingKeyColumnName"];
 
     public static IEnumerable<object[]> Names =>
     [
@@ -70,6 +70,7 @@ public sealed class EmptyNamesTests
         Trainer("Model.Folder", name => new() { Model = LanguageModel.Pretrained(name) }),
         Trainer("Model.TokenizerFolder", name => new() { Model = LanguageModel.Gpt2(tokenizerFolder: name) }),
         Trainer("Model.Name", name => new() { Model = LanguageModel.Custom(name, () => throw new InvalidOperationException()) }),
+        Trainer("TokenCacheFolder", name => new() { TokenCacheFolder = name }),
         Trainer("Checkpoints.Folder", name => new() { Checkpoints = new() { Folder = name } }),
         Trainer("Optimizer.DecayExclusions[1]", name => new() { Optimizer = new() { DecayExclusions = ["*bias*", name] } }),
         Trainer("Adapters.TargetModules[0]", name => new() { Adapters = new() { TargetModules = [name, "q_proj"] } }),

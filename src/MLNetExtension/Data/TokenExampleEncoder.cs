@@ -52,7 +52,7 @@ internal sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int cont
             RowContent.PromptCompletion pair => Encoding.UTF8.GetByteCount(pair.Completion),
             _ => null,
         };
-        TokenSplitter pieces = new(contextLength, position, row.Weight, tokenizer.ByteCount, wholeBytes, add);
+        TokenSplitter pieces = new(contextLength, new SplitRow(position, row.Weight, wholeBytes), tokenizer.ByteCount, add);
         switch (row)
         {
             case RowContent.Text text:

@@ -75,7 +75,7 @@ internal sealed class TrainingLoop : IDisposable
             // Where a stop gave an evaluation up, the training that resumes from there makes it.
             _validation.Measure(_progress.Steps, isLast: false);
             _stopReason = FindStopReason(elapsed);
-            foreach (Batch batch in batches.StartAt(_progress.Steps))
+            foreach (Batch batch in batches.StartAt(_progress.Steps, next => _trainingStep.Load(next.Examples)))
             {
                 elapsed = _requests.Agree(_progress.Elapsed);
                 if (_stopReason is null && (_requests.StopIsRequested || !_trainingStep.TryTune(batch.Examples, _requests)))

@@ -103,6 +103,15 @@ internal sealed class TrainingStep : IDisposable
         return true;
     }
 
+    /// <summary>Reads the ids of this rank's rows of a batch, so that the step need not wait for them; on any thread.</summary>
+    /// <param name="batch">The examples of a later step.</param>
+    /// <exception cref="IOException">They cannot be read.</exception>
+    public void Load(IReadOnlyList<TokenExample> batch)
+    {
+        foreach (TokenExample example in TakeShare(batch))
+            example.Load();
+    }
+
     /// <summary>Trains on a batch, of which each rank computes its share.</summary>
     /// <param name="batch">The examples of this step.</param>
     /// <param name="learningRate">Learning rate of this step.</param>

@@ -64,6 +64,15 @@ internal static class OptionFactory
         },
     };
 
+    /// <summary>One of the names of an enum, ignoring case, or null if the option is not given.</summary>
+    public static Option<T?> OptionalChoice<T>(string name, string description) where T : struct, Enum
+    {
+        string[] names = Enum.GetNames<T>();
+        Option<T?> option = new(name) { Description = description, HelpName = string.Join('|', names) };
+        option.AcceptOnlyFromAmong(StringComparer.OrdinalIgnoreCase, names);
+        return option;
+    }
+
     /// <summary>The time that a training may take, in minutes, or null.</summary>
     public static Option<TimeSpan?> Minutes(string description) => new("--minutes")
     {

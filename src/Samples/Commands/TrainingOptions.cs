@@ -1,5 +1,6 @@
 using System.CommandLine;
 using MLNetExtension;
+using MLNetExtension.Data;
 using Samples.Jobs;
 using Samples.Text;
 
@@ -20,8 +21,11 @@ internal static class TrainingOptions
             OptionFactory.OptionalInteger("--micro-batch-tokens", 1, "Maximum tokens of a micro-batch, padding included; the result does not depend on it. Default: the fastest size, found in the first steps."),
             (recipe, tokens) => recipe.Settings.Options.Batching = recipe.Settings.Options.Batching with { MaximumTokensPerMicroBatch = tokens });
         command.Add(
-            OptionFactory.Integer("--context", defaults.Model.ContextLength, 2, $"Maximum tokens of a row{(isNew ? "" : ", at most the model's own limit")}; longer rows are truncated."),
+            OptionFactory.Integer("--context", defaults.Model.ContextLength, 2, $"Maximum tokens of a row{(isNew ? "" : ", at most the model's own limit")}."),
             (recipe, tokens) => recipe.Settings.Options.Model = recipe.Settings.Options.Model with { ContextLength = tokens });
+        command.Add(
+            OptionFactory.OptionalChoice<LongRows>("--long-rows", "What becomes of rows that are longer than the context. Default: texts are split, so that every token is trained on; prompts with completions and chats are truncated."),
+            (recipe, longRows) => recipe.Settings.Options.LongRows = longRows);
         command.Add(
             OptionFactory.OptionalNumber("--learning-rate", $"Learning rate after the warm-up; it falls to a tenth. Default: {(isNew ? "3e-3, less for a width above 128" : "5e-5, with --rank 2e-4")}."),
             (recipe, rate) => recipe.Settings.Options.LearningRate = rate);

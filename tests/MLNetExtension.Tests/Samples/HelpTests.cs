@@ -26,7 +26,7 @@ public sealed class HelpTests
     public void Help_tells_the_options_of_a_training_and_its_defaults(string command, string learningRate)
     {
         string help = CommandLine.Run(command, "--help").Output;
-        foreach (string option in (string[])["--learning-rate <X>", learningRate, "--weight-decay <X>", "--validation-fraction <X>", "--patience <N>"])
+        foreach (string option in (string[])["--learning-rate <X>", learningRate, "--weight-decay <X>", "--validation-fraction <X>", "--patience <N>", "--long-rows <Truncate|Split>"])
             Assert.Contains(option, help);
     }
 

@@ -24,6 +24,19 @@ public sealed class TrainCommandTests
     }
 
     [TestMethod]
+    public void Long_texts_are_split_unless_they_are_to_be_truncated()
+    {
+        using TemporaryFolder folder = new();
+        string data = folder.Write("rows.txt", string.Concat(Enumerable.Range(0, 40).Select(i => $"Line {i} of a text that is much longer than the context of the model that is trained on it\n")));
+        (int exitCode, string split, string error) = CommandLine.TrainTiny(data, folder["split"]);
+        Assert.AreEqual((0, ""), (exitCode, error));
+        string truncated = CommandLine.TrainTiny(data, folder["truncated"], "--long-rows", "truncate").Output;
+
+        Assert.DoesNotContain("are truncated to 48 tokens", split);
+        StringAssert.Contains(truncated, "are truncated to 48 tokens");
+    }
+
+    [TestMethod]
     public void The_metrics_file_holds_the_metrics_and_the_package_versions()
     {
         using TemporaryFolder folder = new();

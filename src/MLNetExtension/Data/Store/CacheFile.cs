@@ -40,7 +40,7 @@ internal sealed class CacheFile : IStoredBytes
         footer.Bytes = Length;
         foreach (ReadOnlyMemory<RowEntry> chunk in index.Chunks)
             Append(MemoryMarshal.AsBytes(chunk.Span));
-        footer.Content = CacheFooter.Digest.Of(_hash.GetHashAndReset());
+        footer.Content = footer.HashAfter(_hash);
         _file.Append(MemoryMarshal.AsBytes(MemoryMarshal.CreateReadOnlySpan(ref footer, 1)));
         _file.Flush();
         File.Move(_path, path, overwrite: true);

@@ -1,8 +1,10 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 
 namespace MLNetExtension.Data.Store;
 
-/// <summary>What ends a file of the cache: whose rows it has, how many bytes they take, and the hash of all before it.</summary>
+/// <summary>What ends a file of the cache: whose rows it has, how many bytes they take, and the hash of everything.</summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 internal struct CacheFooter
 {
@@ -17,8 +19,16 @@ internal struct CacheFooter
     public Digest Rows;
     public Digest Content;
 
+    /// <summary>Gives the hash of what was hashed before and of this footer, but for its own hash.</summary>
+    public readonly Digest HashAfter(IncrementalHash hash)
+    {
+        CacheFooter others = this with { Content = default };
+        hash.AppendData(MemoryMarshal.AsBytes(MemoryMarshal.CreateReadOnlySpan(ref others, 1)));
+        return Digest.Of(hash.GetHashAndReset());
+    }
+
     /// <summary>A SHA-256.</summary>
-    [System.Runtime.CompilerServices.InlineArray(32)]
+    [InlineArray(32)]
     public struct Digest
     {
         private byte _first;

@@ -125,11 +125,11 @@ internal static class StoredRow
         }
         else
         {
-            foreach (int id in example.Ids)
-            {
-                BinaryPrimitives.WriteUInt16LittleEndian(bytes[at..], (ushort)id);
-                at += sizeof(ushort);
-            }
+            Span<ushort> narrow = MemoryMarshal.Cast<byte, ushort>(bytes.Slice(at, example.Length * sizeof(ushort)));
+            ReadOnlySpan<int> ids = example.Ids;
+            for (int t = 0; t < narrow.Length; t++)
+                narrow[t] = (ushort)ids[t];
+            at += example.Length * sizeof(ushort);
             BinaryPrimitives.WriteUInt16LittleEndian(bytes[at..], (ushort)last);
         }
         at += bytesPerId;
@@ -143,8 +143,9 @@ internal static class StoredRow
             bytes.CopyTo(MemoryMarshal.AsBytes(ids.AsSpan()));
             return ids;
         }
+        ReadOnlySpan<ushort> narrow = MemoryMarshal.Cast<byte, ushort>(bytes);
         for (int i = 0; i < ids.Length; i++)
-            ids[i] = BinaryPrimitives.ReadUInt16LittleEndian(bytes[(i * sizeof(ushort))..]);
+            ids[i] = narrow[i];
         return ids;
     }
 

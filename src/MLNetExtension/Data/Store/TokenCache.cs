@@ -165,7 +165,8 @@ internal sealed class TokenCache
             }
             at += piece.Length;
         }
-        return ((ReadOnlySpan<byte>)footer.Content).SequenceEqual(hash.GetHashAndReset())
+        CacheFooter.Digest found = footer.HashAfter(hash);
+        return ((ReadOnlySpan<byte>)footer.Content).SequenceEqual(found)
             ? new StoredRows(new TokenStore(file, index, footer.BytesPerId, footer.Bytes), footer.Counts)
             : null;
     }

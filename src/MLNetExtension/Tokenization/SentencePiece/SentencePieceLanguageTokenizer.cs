@@ -22,7 +22,8 @@ internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageT
     // How much text is split at first where only the first tokens are needed: most pieces have fewer characters.
     private const int FirstChars = 1024, FirstCharsPerToken = 8;
 
-    private const int CharsOfPart = 1 << 16;
+    // So few that the symbols of a part are no large objects, which only a full collection frees.
+    private const int CharsOfPart = 1 << 12;
 
     private readonly SentencePieceModel _model;
     private readonly PieceTable _pieces;
