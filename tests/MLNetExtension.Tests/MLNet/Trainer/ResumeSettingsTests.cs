@@ -20,6 +20,8 @@ public sealed class ResumeSettingsTests
         "Outputs.LossSum", "Outputs.TokenCount", "Outputs.ByteCount", "Outputs.CorrectCount", "Outputs.Perplexity", "Outputs.TokenLogProbabilities", "Outputs.GeneratedText", "Outputs.Generation",
         // Their rows are hashed.
         "Validation", "Validation.Rows", "Validation.Fraction", "LongRows", "TokenCacheFolder",
+        // A run is resumed by any number of processes.
+        "Ranks", "Ranks.ShardOptimizer", "OnStart",
     ];
 
     private static readonly Dictionary<string, object> Others = new()
