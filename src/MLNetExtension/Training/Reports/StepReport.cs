@@ -46,10 +46,10 @@ public sealed record StepReport
     /// <summary>Rows of the batch.</summary>
     public required int Rows { get; init; }
 
-    /// <summary>Micro-batches that the batch was split into.</summary>
+    /// <summary>Micro-batches that the batch was split into, those of all ranks.</summary>
     public required int MicroBatches { get; init; }
 
-    /// <summary>Share of the positions computed that were padding, 0 to 1.</summary>
+    /// <summary>Share of the positions computed that were padding, 0 to 1; where several ranks train, of those of the first.</summary>
     public required double PaddingShare { get; init; }
 
     /// <summary>Most positions that pass through the model together, padding included. It falls when memory runs out.</summary>
