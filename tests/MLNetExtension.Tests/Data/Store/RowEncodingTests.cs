@@ -66,13 +66,27 @@ public sealed class RowEncodingTests
     [TestMethod]
     public void A_tokenizer_of_a_users_own_is_used_by_the_calling_thread() => CollectionAssert.AreEqual(new[] { Environment.CurrentManagedThreadId }, ThreadsOf(new Own(), 5000));
 
-    // The control of the two above.
+    // The control of the two above: the first rows of two groups wait for each other.
     [TestMethod]
     public void Many_rows_are_encoded_by_several_threads()
     {
         if (Environment.ProcessorCount == 1)
             return;
-        Assert.IsGreaterThan(1, ThreadsOf(new ByteLevelTokenizer(), 20_000).Length);
+        using CountdownEvent both = new(2);
+        StoreSettings settings = new()
+        {
+            IsHeldOut = position =>
+            {
+                if (position is 0 or 1024)
+                {
+                    both.Signal();
+                    Assert.IsTrue(both.Wait(TimeSpan.FromSeconds(30)), "another group is encoded at the same time");
+                }
+                return false;
+            },
+        };
+        using RowEncoding encoding = new(new(new ByteLevelTokenizer(), Context), settings, CancellationToken.None);
+        encoding.Run(Texts(5000));
     }
 
     [TestMethod]
