@@ -4,6 +4,7 @@ using MLNetExtension.Losses;
 using MLNetExtension.MLNet.Schema;
 using MLNetExtension.MLNet.Trainer;
 using MLNetExtension.Models.Lora;
+using MLNetExtension.Training;
 
 namespace MLNetExtension.Tests.MLNet.Trainer;
 
@@ -42,6 +43,7 @@ public sealed class ResumeSettingsTests
         var options = Tiny.Options();
         options.Validation = new() { Fraction = 0.5 };
         options.Checkpoints = new() { Folder = "here" };
+        options.Ranks = RankOptions.Mpi();
         var before = Collect(options);
         object owner = group is null ? options : Get(group, options)!;
         Set(option, owner, Others.GetValueOrDefault(name) ?? Another(TypeOf(option), Get(option, owner), name));
