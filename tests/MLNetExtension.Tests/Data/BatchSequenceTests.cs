@@ -7,7 +7,6 @@ public sealed class BatchSequenceTests
 {
     private static readonly TokenExample[] Rows = Ragged.Examples(10);
 
-    // Seen to fail with: batches made when they are asked for.
     [TestMethod]
     public void While_a_batch_is_in_use_the_next_is_loaded_and_no_other()
     {
@@ -45,7 +44,6 @@ public sealed class BatchSequenceTests
         Assert.IsTrue(batches.MoveNext());
     }
 
-    // Seen to fail with: a batch skipped or given twice at the border of an epoch.
     [TestMethod]
     [DataRow(0)]
     [DataRow(2)]

@@ -16,7 +16,6 @@ public sealed class LongRowsTests
 
     public static IEnumerable<string> Tokenizers => TestTokenizers.Names;
 
-    // Seen to fail with: pieces that overlap by a token more or by none; the end-of-text in every piece; a last piece of one token without a target; the whole text's bytes in each piece.
     [TestMethod]
     public void For_any_prompt_completion_and_context_every_token_of_the_completion_is_a_target_once() => Prop.ForAll(
         (from prompt in ArbMap.Default.GeneratorFor<string>().Select(text => text ?? "")

@@ -14,7 +14,6 @@ public sealed class RowEncodingTests
 
     public static IEnumerable<string> Tokenizers => TestTokenizers.Names;
 
-    // Seen to fail with: groups appended as they end; positions counted within a group.
     [TestMethod]
     [DynamicData(nameof(Tokenizers))]
     public void Rows_encoded_on_all_processors_are_those_encoded_one_by_one_in_order(string tokenizer)
@@ -102,7 +101,6 @@ public sealed class RowEncodingTests
         Assert.IsGreaterThan(3, told.Count);
     }
 
-    // Seen to fail with: no token looked at while rows are read.
     [TestMethod]
     public void Reading_ends_with_the_row_where_it_is_cancelled_and_leaves_nothing_running()
     {
@@ -119,7 +117,6 @@ public sealed class RowEncodingTests
         Assert.AreEqual(10_000, read);
     }
 
-    // Seen to fail with: no bound; the whole data would be in the queue.
     [TestMethod]
     public void What_is_read_ahead_is_bounded()
     {

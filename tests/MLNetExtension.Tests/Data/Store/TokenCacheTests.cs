@@ -46,7 +46,7 @@ public sealed class TokenCacheTests
         ["weights", (Func<TokenCacheTests, string?, Read>)((test, folder) => test.ReadRows(folder, columns: InputColumns.Text(weight: "Number")))],
     ];
 
-    // Wrong rows would be the worst that a cache can give. Seen to fail with: lengths that are not hashed; the context left out of the settings.
+    // Wrong rows would be the worst that a cache can give.
     [TestMethod]
     [DynamicData(nameof(Differences))]
     public void Whatever_differs_is_encoded_anew(string what, object read)
@@ -62,7 +62,6 @@ public sealed class TokenCacheTests
         Assert.AreEqual(0, readOther(this, folder.Path).Encoded, "and kept too");
     }
 
-    // Seen to fail with: the hash of the content not compared.
     [TestMethod]
     [DataRow("a byte")]
     [DataRow("a byte of the index")]

@@ -8,7 +8,6 @@ namespace MLNetExtension.Tests.Data.Store;
 [TestClass]
 public sealed class TokenStoreTests
 {
-    // Seen to fail with: spans written by their ends; the last target, which is no id of the row, left out; ids above 32,767 read as negative; a weight of 1 kept from the row before.
     [TestMethod]
     [DataRow(65_536, 1L << 30)]
     [DataRow(65_536, 0L)]
