@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Text.Json.Nodes;
 using Microsoft.ML;
+using MLNetExtension.Data;
 using MLNetExtension.MLNet.Archive;
 using MLNetExtension.Models.Lora;
 using MLNetExtension.Tests.Repository;
@@ -108,6 +109,7 @@ public sealed class EarlierFormatTests
         options.Model = LanguageModel.Gpt2(layers: 1, heads: 2, width: 4, contextLength: 16);
         options.Adapters = new LoraOptions { Rank = 2 };
         options.LearningRate = 2e-3;
+        options.LongRows = LongRows.Truncate;    // which was all that there was
         // The defaults of the version that wrote it, whatever was trained.
         options.Optimizer = new() { Beta2 = 0.95, WeightDecay = 0.1 };
         options.Schedule = new() { WarmupSteps = 1, MinimumLearningRateRatio = 3e-4 / 2e-3 };

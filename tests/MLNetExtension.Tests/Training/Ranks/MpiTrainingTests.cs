@@ -47,7 +47,6 @@ public sealed class MpiTrainingTests
         AssertIsAlone(resumed.Said[0]);
     }
 
-    // Seen to fail with: every rank writing to the console.
     [TestMethod]
     public void The_command_trains_on_ranks_and_writes_once_what_one_process_writes()
     {

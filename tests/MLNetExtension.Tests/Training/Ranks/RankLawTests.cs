@@ -35,7 +35,7 @@ public sealed class RankLawTests
         new("two workers a rank") { Options = new() { BatchSize = 6, LearningRate = 1e-3, Batching = new() { Workers = 2, Threads = 2, MaximumTokensPerMicroBatch = 30 } } },
     ];
 
-    // Seen to fail with: each rank dividing by its own targets; a rank's rows computed by all; the routers' counts of one rank; the clipped norm of one shard; a shard's moments that begin at the wrong element.
+    // Seen to fail with: each rank dividing by its own targets; the routers' counts of one rank; the clipped norm of one shard; shards that are stepped and not gathered.
     [TestMethod]
     [DynamicData(nameof(Names))]
     public void Any_number_of_ranks_gives_the_weights_of_one(string name)
@@ -67,7 +67,7 @@ public sealed class RankLawTests
         Assert.IsGreaterThan(1e-4, Ragged.RelativeError(Train(means, 3, ScalarType.Float64).Weights, Train(means, 1, ScalarType.Float64).Weights));
     }
 
-    // Seen to fail with: gradients summed on each rank in an order of its own.
+    // Seen to fail with: shards that are stepped and not gathered.
     [TestMethod]
     public void All_ranks_end_with_the_same_bits()
     {
@@ -83,7 +83,18 @@ public sealed class RankLawTests
         CollectionAssert.AreEqual(weights[0], weights[2]);
     }
 
-    // Rank 1 begins with other weights, as if its file were another; seen to fail without the broadcast: "The trained weights differ between rank 0 and rank 1".
+    // A row that every rank computed would change no weight: sums and counts grow alike. Seen to fail with: three times the micro-batches.
+    [TestMethod]
+    public void Each_row_is_computed_by_one_rank()
+    {
+        Case what = new("rows") { Options = new() { BatchSize = 6, LearningRate = 1e-3, Batching = new() { MaximumTokensPerMicroBatch = 1 } } };
+        using var scope = NewDisposeScope();
+        (_, List<StepReport> steps) = Train(what, 3, ScalarType.Float32);
+        foreach (StepReport step in steps)
+            Assert.AreEqual(step.Rows, step.MicroBatches);
+    }
+
+    // Rank 1 begins with other weights, as if its file were another. Seen to fail without the broadcast.
     [TestMethod]
     public void Every_rank_begins_with_the_weights_of_the_first()
     {
