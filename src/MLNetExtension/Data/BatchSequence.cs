@@ -40,6 +40,7 @@ internal sealed class BatchSequence(IReadOnlyList<TokenExample> examples, int ba
         finally
         {
             Task.WhenAny(next).Wait();    // nothing runs on, and a batch that nobody asked for may fail
+            load = null;    // a thread of the pool may hold its last task for long, and by it a whole training
         }
 
         Batch MakeNext()
