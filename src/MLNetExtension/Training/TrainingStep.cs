@@ -129,7 +129,7 @@ internal sealed class TrainingStep : IDisposable
         StepOutcome outcome = loss.TargetCount == 0 ? StepOutcome.NoTargets : loss.IsFinite ? StepOutcome.Applied : StepOutcome.NonFinite;
         if (outcome == StepOutcome.Applied)
         {
-            GradientClipping.Clip(OwnGradient(), loss.GradientNorm, _maximumGradientNorm);
+            GradientClipping.Clip(_ranks.Group.OwnShard(Parameters.Gradients), loss.GradientNorm, _maximumGradientNorm);
             if (!_ranks.ShardsOptimizer)
                 _ranks.Group.GatherShards(Parameters.Gradients);
             Optimizer.Step(learningRate);
@@ -234,12 +234,6 @@ internal sealed class TrainingStep : IDisposable
     // The random numbers of ranks differ, as those of micro-batches do.
     private long RankSeed(long dropoutSeed) =>
         _ranks.Group.Rank == 0 ? dropoutSeed : (long)(SplitMix64.Mix(unchecked((ulong)dropoutSeed + (uint)_ranks.Group.Rank)) >> 1);
-
-    private Tensor OwnGradient()
-    {
-        Shard shard = Shard.Of(Parameters.Length, _ranks.Group.Rank, _ranks.Group.Size);
-        return Parameters.Gradients.narrow(0, shard.Start, shard.Length);
-    }
 
     private void TakePlan(double tokens, double workers) => _plan = _plan with { Tokens = (int)tokens, Workers = (int)workers };
 

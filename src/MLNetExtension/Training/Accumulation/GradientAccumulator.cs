@@ -86,8 +86,7 @@ public sealed class GradientAccumulator : IDisposable
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         SumOver(ranks);
-        Shard shard = Shard.Of(_parameters.Length, ranks.Rank, ranks.Size);
-        Tensor gradient = _parameters.Gradients.narrow(0, shard.Start, shard.Length);
+        Tensor gradient = ranks.OwnShard(_parameters.Gradients);
         double divisor = Divisor();
         if (divisor != 1)
             gradient.div_(divisor);

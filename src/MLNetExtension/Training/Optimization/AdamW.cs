@@ -127,7 +127,7 @@ public sealed class AdamW : IDisposable
         }
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        OwnValues().copy_(_before);
+        _ranks.OwnShard(_parameters.Values).copy_(_before);
         Publish();
     }
 
@@ -147,7 +147,7 @@ public sealed class AdamW : IDisposable
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         _before ??= empty_like(_first).DetachFromDisposeScope();
-        _before.copy_(OwnValues());
+        _before.copy_(_ranks.OwnShard(_parameters.Values));
     }
 
     private void ForEachPiece(Action<Piece> act)
@@ -166,8 +166,6 @@ public sealed class AdamW : IDisposable
         }
         Publish();
     }
-
-    private Tensor OwnValues() => _parameters.Values.narrow(0, _shard.Start, _shard.Length);
 
     private void Publish()
     {

@@ -50,6 +50,16 @@ internal static class RankGroupExtensions
         return Encoding.UTF8.GetString(content.data<byte>().ToArray());
     }
 
+    /// <summary>Finds this rank's own <see cref="Shard"/> of a vector.</summary>
+    /// <param name="ranks">The ranks.</param>
+    /// <param name="vector">One dimension.</param>
+    /// <returns>A view of the vector.</returns>
+    public static Tensor OwnShard(this IRankGroup ranks, Tensor vector)
+    {
+        Shard shard = Shard.Of(vector.numel(), ranks.Rank, ranks.Size);
+        return vector.narrow(0, shard.Start, shard.Length);
+    }
+
     /// <summary>Gives the first rank the whole of a vector of which each rank has its own <see cref="Shard"/>.</summary>
     /// <param name="ranks">The ranks.</param>
     /// <param name="shard">This rank's shard.</param>

@@ -63,7 +63,7 @@ public sealed class RowEncodingTests
 
     // A tokenizer of a user's own need not allow several threads.
     [TestMethod]
-    public void A_tokenizer_of_a_users_own_is_used_by_the_calling_thread() => CollectionAssert.AreEqual(new[] { Environment.CurrentManagedThreadId }, ThreadsOf(new Own(), 5000));
+    public void A_tokenizer_of_a_users_own_is_used_by_the_calling_thread() => CollectionAssert.AreEqual(new[] { Environment.CurrentManagedThreadId }, ThreadsOf(new OwnTokenizer(), 5000));
 
     // The control of the two above: the first rows of two groups wait for each other.
     [TestMethod]
@@ -163,24 +163,5 @@ public sealed class RowEncodingTests
             CollectionAssert.AreEqual(row.Targets, stored.Targets);
             Assert.AreEqual((row.Position, row.Weight, row.TargetBytes, row.WasTruncated), (stored.Position, stored.Weight, stored.TargetBytes, stored.WasTruncated));
         }
-    }
-
-    private sealed class Own : ILanguageTokenizer
-    {
-        private readonly ByteLevelTokenizer _bytes = new();
-
-        public int VocabularySize => 257;
-
-        public int EndOfTextId => 256;
-
-        public int? BeginningOfTextId => null;
-
-        public IReadOnlyList<TokenizerFile> Files => [];
-
-        public IReadOnlyList<int> EncodeText(string text) => _bytes.EncodeText(text);
-
-        public string Decode(IEnumerable<int> ids) => _bytes.Decode(ids);
-
-        public int ByteCount(int id) => _bytes.ByteCount(id);
     }
 }
