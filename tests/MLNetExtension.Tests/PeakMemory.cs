@@ -17,21 +17,32 @@ internal static class PeakMemory
         return Read(process => process.PeakWorkingSet64) - before;
     }
 
-    /// <summary>Measures what the process holds, once finalizers have run and the C library has given back what is free.</summary>
+    /// <summary>Measures what is allocated outside of the managed heap, once finalizers have run. What the C library keeps for the next allocation does not count: how much that is depends on the machine.</summary>
     public static long Held()
     {
         GC.Collect();
         GC.WaitForPendingFinalizers();
-        _ = TrimHeap(0);
-        return Read(process => process.WorkingSet64);
+        AllocatedMemory memory = GetAllocatedMemory();
+        return (long)(memory.InBlocks + memory.Mapped);
     }
 
-    [DllImport("libc", EntryPoint = "malloc_trim")]
-    private static extern int TrimHeap(nint padding);
+    [DllImport("libc", EntryPoint = "mallinfo2")]
+    private static extern AllocatedMemory GetAllocatedMemory();
 
     private static long Read(Func<Process, long> figure)
     {
         using Process process = Process.GetCurrentProcess();
         return figure(process);
+    }
+
+    // The C library's struct mallinfo2: ten counts, of which uordblks and hblkhd are read.
+    [StructLayout(LayoutKind.Explicit, Size = 10 * sizeof(ulong))]
+    private readonly struct AllocatedMemory
+    {
+        [FieldOffset(4 * sizeof(ulong))]
+        public readonly ulong Mapped;
+
+        [FieldOffset(7 * sizeof(ulong))]
+        public readonly ulong InBlocks;
     }
 }

@@ -50,11 +50,11 @@ public sealed class GradientMemoryTests
 
         long before = PeakMemory.Held();
         Train(model, precision);
-        Assert.IsLessThan(gradients / 2, PeakMemory.Held() - before);
+        Assert.IsLessThan(gradients / 10, PeakMemory.Held() - before);
 
         using BatchGradient gradient = new(model);
         gradient.Accumulate([Ragged.Examples(1)]);
-        Assert.IsGreaterThan(gradients / 2, PeakMemory.Held() - before);
+        Assert.IsGreaterThan(gradients * 9 / 10, PeakMemory.Held() - before);
     }
 
     private static void Train(Gpt2Model model, ComputePrecision precision) =>
