@@ -8,14 +8,15 @@ public sealed record BatchingOptions
 
     /// <summary>
     /// Most positions that pass through the model together, padding included; a longer row passes alone.
-    /// Default null: a training of 200 steps or more tries several numbers on its first batch and keeps the fastest that fits <see cref="MemoryLimitMiB"/>. A number, at least 1, makes runs equal bit for bit.
+    /// Default null: a training of 200 steps or more tries several numbers on its own steps and keeps the fastest that is worth its memory: up to a quarter more than the least is free, and what needs more
+    /// has to be faster by a tenth. A shorter one, and one whose loss depends on the split, takes 512. A number, at least 1, makes runs equal bit for bit.
     /// </summary>
     public int? MaximumTokensPerMicroBatch { get; init; }
 
     /// <summary>
-    /// Most memory, in MiB, that the process may hold during a trial while the number of tokens per micro-batch is searched, whatever it held before. Where not even a row at a time fits, that is what
-    /// is kept. On a GPU it is the memory of the process outside of the GPU, because TorchSharp does not tell how much a device has left: there the search ends where the device's memory runs out.
-    /// Default null, no limit; above 0.
+    /// Most memory, in MiB, that may be in use while numbers of tokens per micro-batch are tried and after: by the process on the CPU, on a GPU by all processes on that device. What a number needs is predicted
+    /// from what smaller ones took, and what would pass the limit is not tried; where not even the smallest fits, that is what is kept. What the process once held and has given back does not count.
+    /// Default null: what the machine or its container has, or the device where NVIDIA's driver tells; otherwise trials on a GPU end where its memory runs out. Above 0.
     /// </summary>
     public int? MemoryLimitMiB { get; init; }
 
@@ -28,7 +29,7 @@ public sealed record BatchingOptions
 
     /// <summary>
     /// How many micro-batches are computed side by side on the CPU, each on its own thread with its own gradient buffer (4 bytes a parameter). They share <see cref="Threads"/>.
-    /// Default null: searched together with the number of tokens per micro-batch, and 1 where that is given. From 1 to 256, and 1 on a GPU; a batch of fewer micro-batches starts no more than it has.
+    /// Default null: tried together with the number of tokens per micro-batch, and 1 where that is given or nothing is tried. From 1 to 256, and 1 on a GPU; a batch of fewer micro-batches starts no more than it has.
     /// </summary>
     public int? Workers { get; init; }
 

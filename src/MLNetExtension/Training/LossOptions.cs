@@ -34,6 +34,9 @@ public sealed record LossOptions
     /// <summary>Over which tokens the routers' loads are balanced. Default <see cref="RouterBalanceScope.Batch"/>.</summary>
     public RouterBalanceScope RouterBalanceScope { get; init; } = RouterBalanceScope.Batch;
 
+    /// <summary>Whether another split of a batch gives another gradient.</summary>
+    internal bool DependsOnSplit => Normalization == LossNormalization.MicroBatchMean || RouterBalanceScope == RouterBalanceScope.MicroBatch;
+
     internal void Validate(string group)
     {
         Require.Defined(Normalization, group);

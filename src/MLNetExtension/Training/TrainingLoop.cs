@@ -10,7 +10,7 @@ namespace MLNetExtension.Training;
 /// <summary>Trains a model, batch by batch and epoch by epoch, until a limit is reached.</summary>
 internal sealed class TrainingLoop : IDisposable
 {
-    // The search for the fastest split costs about a dozen steps.
+    // Trials of splits take some dozens of steps, and about three of them longer.
     private const int StepsWorthTuning = 200;
 
     private readonly TrainingRun _run;
@@ -37,6 +37,7 @@ internal sealed class TrainingLoop : IDisposable
             run.Model, options, tune: _limits.Steps is null or >= StepsWorthTuning, DecayedParameters.Create(run.Model, options.Optimizer, run.PublishedNames), run.Ranks)
         {
             OnOutOfMemory = (before, after) => run.OnOutOfMemory?.Invoke(_progress.Steps + 1, before, after),
+            OnSplitChosen = run.OnSplitChosen,
         };
         _validation = new ValidationRun(run.Validation, run.Model, _trainingStep.Parameters, _best, _requests, _ranks);
         _weights = new GoodWeights(_trainingStep);
@@ -68,6 +69,8 @@ internal sealed class TrainingLoop : IDisposable
         _run.Checkpoints?.Restore(_trainingStep, _progress, _best);
         _weights.Resume(_progress.Steps);
         BatchSequence batches = new(_run.Examples, _run.Options.BatchSize, new EpochSampler(_run.Examples.Count, _run.Seed, _run.Options.RowOrder));
+        if (!_trainingStep.IsSearching && _ranks.Rank == 0)
+            _run.OnSplitChosen?.Invoke(_trainingStep.Plan, null);
         _run.Model.train();
         try
         {
@@ -78,7 +81,7 @@ internal sealed class TrainingLoop : IDisposable
             foreach (Batch batch in batches.StartAt(_progress.Steps, next => _trainingStep.Load(next.Examples)))
             {
                 elapsed = _requests.Agree(_progress.Elapsed);
-                if (_stopReason is null && (_requests.StopIsRequested || !_trainingStep.TryTune(batch.Examples, _requests)))
+                if (_stopReason is null && _requests.StopIsRequested)
                     _stopReason = StopReason.Requested;
                 if (_stopReason is not null)
                     break;
@@ -167,8 +170,8 @@ internal sealed class TrainingLoop : IDisposable
             MicroBatches = loss.MicroBatches,
             Accuracy = loss.Accuracy,
             PaddingShare = result.PaddingShare,
-            TokensPerMicroBatch = _trainingStep.TokensPerMicroBatch,
-            Workers = _trainingStep.Workers,
+            TokensPerMicroBatch = _trainingStep.Plan.Tokens,
+            Workers = _trainingStep.Plan.Workers,
             StepTime = result.Duration,
             Elapsed = elapsed,
             TotalTargetTokens = _progress.TargetTokens,

@@ -27,13 +27,16 @@ internal sealed record TrainingRun(CausalLanguageModel Model, IReadOnlyList<Toke
     /// <summary>Called, on the first rank, when a batch did not fit into the memory of a rank: with its step, from 1, the plan that it began with and the one by which it was computed.</summary>
     public Action<int, SplitPlan, SplitPlan>? OnOutOfMemory { get; init; }
 
+    /// <summary>Called, on the first rank, with the plan of the steps to come: before the first step with null, where no others are tried; else with what trials have found, when they end.</summary>
+    public Action<SplitPlan, SplitChoice?>? OnSplitChosen { get; init; }
+
     /// <summary>How to evaluate the model while it is trained; it ends with the best weights that were evaluated. The time counts as time of training. Default: not at all.</summary>
     public Validation? Validation { get; init; }
 
     /// <summary>Checkpoints to resume from and to write; where there are, each rank has them. Default: none.</summary>
     public CheckpointManager? Checkpoints { get; init; }
 
-    /// <summary>Ends training after the current step, or at once where the fastest split is searched or the model evaluated; the model keeps what it was trained to so far. Default: never.</summary>
+    /// <summary>Ends training after the current step, or at once where the model is evaluated; the model keeps what it was trained to so far. Default: never.</summary>
     public CancellationToken StopToken { get; init; }
 
     /// <summary>Ends training before the next micro-batch with an <see cref="OperationCanceledException"/>. Default: never.</summary>

@@ -29,13 +29,14 @@ internal sealed class TrainingStep : IDisposable
     private readonly BatchGradient _gradient;
     private readonly double _maximumGradientNorm;
     private readonly RankSetup _ranks;
+    private readonly MemoryWatch _memory;
+    private readonly MicroBatchTuner? _tuner;    // null where every step has the same plan
     private SplitPlan _plan;
-    private SearchSpace? _search;    // null where no plan is to be searched, or no longer
 
     /// <summary>Makes a step over a model.</summary>
     /// <param name="model">The model.</param>
     /// <param name="options">How it is trained.</param>
-    /// <param name="tune">Whether the training is long enough to search for the fastest split, where none is given.</param>
+    /// <param name="tune">Whether the training is long enough to try several splits, where none is given.</param>
     /// <param name="decays">Whether weight decay acts on a parameter. Default: on those of two and more dimensions.</param>
     /// <param name="ranks">The ranks that take the step together. Default: this process alone.</param>
     /// <exception cref="ArgumentOutOfRangeException">Several workers are asked for, and the device or the model allows one.</exception>
@@ -44,6 +45,7 @@ internal sealed class TrainingStep : IDisposable
         _ranks = ranks ?? RankSetup.Alone;
         bool onCpu = model.Device.type == DeviceType.CPU, pack = options.Batching.PackRows ?? onCpu;
         RequireWorkers(options.Batching.Workers, model, onCpu);
+        _memory = new MemoryWatch(model.Device, options.Batching.MemoryLimitMiB);
         _maximumGradientNorm = options.Optimizer.MaximumGradientNorm;
         _precision = new PrecisionScope(model, options.Batching.Precision);
         _gradient = new BatchGradient(model, new GradientSettings
@@ -60,17 +62,17 @@ internal sealed class TrainingStep : IDisposable
         Optimizer = options.Optimizer.CreateOptimizer(Parameters, _ranks.OptimizerGroup);
 
         int? threads = onCpu ? Math.Min(options.Batching.Threads ?? _ranks.Group.Threads, Environment.ProcessorCount) : null;
-        _plan = new SplitPlan(options.Batching.MaximumTokensPerMicroBatch ?? MicroBatchTuner.DefaultTokens, options.Batching.Workers ?? 1, threads, pack);
-        if (!tune || options.Batching.MaximumTokensPerMicroBatch is not null)
-            return;
-        IReadOnlyList<int> workersToTry = options.Batching.Workers is { } workers ? [workers]
-            : threads is { } all && model.CanReplicate ? MicroBatchTuner.ListWorkers(all)
-            : [1];
-        _search = new SearchSpace(_plan, workersToTry, options.Batching.MemoryLimitMiB);
+        int? fixedTokens = options.Batching.MaximumTokensPerMicroBatch, fixedWorkers = options.Batching.Workers;
+        _plan = new SplitPlan(fixedTokens ?? MicroBatchTuner.TokensWithoutTrials, fixedWorkers ?? 1, threads, pack);
+        if (tune && fixedTokens is null && !options.Loss.DependsOnSplit)
+            _tuner = new MicroBatchTuner(_plan, fixedWorkers ?? CountWorkersToTry(model.CanReplicate ? threads : 1), SizeOfBuffer);
     }
 
     /// <summary>Called when a batch did not fit into memory, with the plan that it began with and the one by which it was computed.</summary>
     public Action<SplitPlan, SplitPlan>? OnOutOfMemory { get; init; }
+
+    /// <summary>Called, on the first rank, when trials have ended and the plan of the next steps is chosen.</summary>
+    public Action<SplitPlan, SplitChoice?>? OnSplitChosen { get; init; }
 
     /// <summary>The weights that are trained, and their gradients.</summary>
     public FlatParameters Parameters => _gradient.Parameters;
@@ -78,30 +80,11 @@ internal sealed class TrainingStep : IDisposable
     /// <summary>The optimizer.</summary>
     public AdamW Optimizer { get; }
 
-    /// <summary>Most positions of a micro-batch, as of now.</summary>
-    public int TokensPerMicroBatch => _plan.Tokens;
+    /// <summary>Whether steps try splits, or will.</summary>
+    public bool IsSearching => _tuner?.IsSearching == true;
 
-    /// <summary>How many micro-batches are computed at the same time, as of now.</summary>
-    public int Workers => _plan.Workers;
-
-    /// <summary>Searches for the fastest split, where none is given, on the first batch that has targets; changes no weight. Every rank tries its own rows, and all take the first's choice.</summary>
-    /// <param name="batch">The examples of the next step.</param>
-    /// <param name="requests">End the search before the next micro-batch.</param>
-    /// <returns>False where the search was given up, because the training is to stop.</returns>
-    /// <exception cref="OperationCanceledException">The training is to be cancelled.</exception>
-    public bool TryTune(IReadOnlyList<TokenExample> batch, EndRequests requests)
-    {
-        if (_search is null || !batch.Any(e => e.HasTargets))
-            return true;
-        using var scope = NewDisposeScope();
-        IReadOnlyList<TokenExample> own = TakeShare(batch);
-        if (!requests.TryRun(token => _plan = own.Any(e => e.HasTargets) ? MicroBatchTuner.FindFastestPlan(_gradient, own, _search, token) : _plan))
-            return false;
-        double[] chosen = _ranks.Group.Gather(_plan.Tokens, _plan.Workers)[0];
-        TakePlan(chosen[0], chosen[1]);
-        _search = null;
-        return true;
-    }
+    /// <summary>The plan of the last step, or of the first.</summary>
+    public SplitPlan Plan => _plan;
 
     /// <summary>Reads the ids of this rank's rows of a batch, so that the step need not wait for them; on any thread.</summary>
     /// <param name="batch">The examples of a later step.</param>
@@ -122,6 +105,7 @@ internal sealed class TrainingStep : IDisposable
     {
         long start = Stopwatch.GetTimestamp();
         using var scope = NewDisposeScope();    // in-place calls, too, give a new handle
+        SplitPlan plan = ChoosePlan(batch);
         // Of the whole step: threads that kernels have just used spin for a while, and would take a core from the next batch's workers.
         using KernelThreads? threads = KernelThreads.Limit(_plan.Threads, _plan.Workers);
         double padding = Accumulate(TakeShare(batch), RankSeed(dropoutSeed), cancellationToken);
@@ -136,7 +120,10 @@ internal sealed class TrainingStep : IDisposable
             outcome = HasLostWeights() ? StepOutcome.NonFinite : StepOutcome.Applied;
         }
         _gradient.Reset();
-        return new StepResult(loss, outcome, padding, learningRate, Stopwatch.GetElapsedTime(start));
+        TimeSpan duration = Stopwatch.GetElapsedTime(start);
+        if (_plan == plan && outcome == StepOutcome.Applied)
+            RecordCost(batch, duration);
+        return new StepResult(loss, outcome, padding, learningRate, duration);
     }
 
     /// <summary>Computes the loss of the first rank's first micro-batch of a batch with the present weights, which stay as they are.</summary>
@@ -170,6 +157,7 @@ internal sealed class TrainingStep : IDisposable
         _precision.Dispose();
         Optimizer.Dispose();
         _gradient.Dispose();
+        _memory.Dispose();
     }
 
     // Only a huge step leaves what float32 holds: such a step alone is looked at, and taken back.
@@ -201,8 +189,12 @@ internal sealed class TrainingStep : IDisposable
             double[][] plans = _ranks.Group.Gather(_plan.Tokens, _plan.Workers);
             TakePlan(plans.Min(plan => plan[0]), plans.Min(plan => plan[1]));
         }
-        if (_plan != first && _ranks.Group.Rank == 0)
-            OnOutOfMemory?.Invoke(first, _plan);
+        if (_plan != first)
+        {
+            _tuner?.Reduce(_plan);
+            if (_ranks.Group.Rank == 0)
+                OnOutOfMemory?.Invoke(first, _plan);
+        }
         return padding;
     }
 
@@ -234,6 +226,44 @@ internal sealed class TrainingStep : IDisposable
     // The random numbers of ranks differ, as those of micro-batches do.
     private long RankSeed(long dropoutSeed) =>
         _ranks.Group.Rank == 0 ? dropoutSeed : (long)(SplitMix64.Mix(unchecked((ulong)dropoutSeed + (uint)_ranks.Group.Rank)) >> 1);
+
+    // By the whole batch, so that all ranks choose the same.
+    private SplitPlan ChoosePlan(IReadOnlyList<TokenExample> batch)
+    {
+        if (_tuner is null || !batch.Any(e => e.HasTargets))
+            return _plan;
+        (long whole, int longest) = _plan.CountPositions(batch);
+        _plan = _tuner.ChoosePlan((whole / _ranks.Group.Size, longest));
+        if (_tuner.IsSearching)
+            _memory.Start();
+        else
+            _gradient.Shrink(_plan.Workers);
+        return _plan;
+    }
+
+    private void RecordCost(IReadOnlyList<TokenExample> batch, TimeSpan duration)
+    {
+        if (_tuner is null)
+            return;
+        (double footprint, double limit) = _memory.Stop();
+        double[][] costs = _ranks.Group.Gather(duration.TotalSeconds, footprint, limit);
+        long positions = batch.Where(e => e.HasTargets).Sum(e => (long)e.Length);
+        SplitChoice? before = _tuner.Choice;
+        _tuner.Record(new StepCost(positions, costs.Max(cost => cost[0]), costs.Max(cost => cost[1]), costs.Min(cost => cost[2])));
+        if (_tuner.Choice is { } choice && choice.Chosen.Plan != before?.Chosen.Plan && _ranks.Group.Rank == 0)
+            OnSplitChosen?.Invoke(choice.Chosen.Plan, choice);
+    }
+
+    // More workers are worth a try while their gradient buffers are small: the kernels of larger models are long enough to be shared, so there is nothing to gain
+    // (GPT-2 124M on two cores: 253 tokens a second by two workers, 251 by one). Ranks try the same.
+    private int CountWorkersToTry(int? threads)
+    {
+        const double LargestBuffersMiB = 256;
+        double workers = Math.Clamp(1 + Math.Floor(LargestBuffersMiB / SizeOfBuffer), 1, threads ?? 1);
+        return (int)_ranks.Group.Gather(workers).Min(own => own[0]);
+    }
+
+    private double SizeOfBuffer => Parameters.Length * Parameters.Gradients.element_size() / (double)(1 << 20);
 
     private void TakePlan(double tokens, double workers) => _plan = _plan with { Tokens = (int)tokens, Workers = (int)workers };
 

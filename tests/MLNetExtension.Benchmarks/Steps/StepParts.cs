@@ -44,7 +44,7 @@ internal sealed class StepParts : IDisposable
         using Gpt2Model whole = new(workload.Configuration, seed: 1), parted = new(workload.Configuration, seed: 1);
         whole.train();
         parted.train();
-        using TrainingStep step = new(whole, OneWorker(), tune: true);
+        using TrainingStep step = new(whole, OneWorker(), tune: false);
         using StepParts parts = new(parted);
 
         double wholeSeconds = 0;
@@ -58,7 +58,7 @@ internal sealed class StepParts : IDisposable
             long start = Stopwatch.GetTimestamp();
             step.Run(batches[k], parts._options.LearningRate, dropoutSeed: k);
             wholeSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
-            parts.Step(batches[k], step.TokensPerMicroBatch);
+            parts.Step(batches[k], step.Plan.Tokens);
         }
         return new StepPartsResult(
             wholeSeconds / workload.TimedSteps,

@@ -6,18 +6,17 @@ using MLNetExtension.Training.Ranks;
 
 namespace MLNetExtension.Benchmarks.Systems;
 
-/// <summary>The library as users get it: its defaults, the size of a micro-batch found in the first steps.</summary>
+/// <summary>The library as users get it: its defaults, the split of a batch found in trials.</summary>
 internal sealed class OurTraining : ITrainingSystem
 {
     private readonly Gpt2Model _model;
     private readonly TokenExample[][] _batches;
     private readonly TrainingOptions _options;
     private readonly TrainingStep _step;
-    private readonly EndRequests _requests = new(CancellationToken.None, CancellationToken.None);
 
     /// <param name="folder">The workload.</param>
-    /// <param name="tune">Whether the size of a micro-batch is searched for.</param>
-    /// <param name="workers">How many micro-batches are computed at the same time; null where it is searched for as well.</param>
+    /// <param name="tune">Whether splits are tried, before the first step.</param>
+    /// <param name="workers">How many micro-batches are computed at the same time; null where several are tried.</param>
     /// <param name="ranks">The processes that train together; null: one alone.</param>
     public OurTraining(WorkloadFolder folder, bool tune, int? workers = null, IRankGroup? ranks = null)
     {
@@ -27,18 +26,27 @@ internal sealed class OurTraining : ITrainingSystem
         _step = new TrainingStep(_model, _options, tune, ranks: ranks is null ? null : new RankSetup(ranks));
     }
 
-    public string? Remark => $"{_step.TokensPerMicroBatch} tokens per micro-batch, {_step.Workers} {(_step.Workers == 1 ? "worker" : "workers")}";
+    public string? Remark => $"{_step.Plan.Tokens} tokens per micro-batch, {_step.Plan.Workers} {(_step.Plan.Workers == 1 ? "worker" : "workers")}";
 
     public double Step(int batch)
     {
-        _step.TryTune(_batches[batch], _requests);
+        TrySplits();
         return _step.Run(_batches[batch], _options.LearningRate, dropoutSeed: batch).Loss.Mean;
     }
 
     public void Dispose()
     {
         _step.Dispose();
-        _requests.Dispose();
         _model.Dispose();
+    }
+
+    // A training has hundreds of steps in which to try; a workload has a few, and begins with the weights that its peers begin with.
+    private void TrySplits()
+    {
+        if (!_step.IsSearching)
+            return;
+        for (int k = 0; _step.IsSearching; k++)
+            _step.Run(_batches[k % _batches.Length], learningRate: 0, dropoutSeed: k);
+        _step.Optimizer.Restore(0, _step.Optimizer.First.zero_(), _step.Optimizer.Second.zero_());
     }
 }

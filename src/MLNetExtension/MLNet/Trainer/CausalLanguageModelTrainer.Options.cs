@@ -120,8 +120,8 @@ public sealed partial class CausalLanguageModelTrainer
         public CancellationToken CancellationToken;
 
         /// <summary>
-        /// Ends the training in order: the current step is finished, and <c>Fit</c> returns the model trained so far, as if a limit had been reached. An evaluation under way is given up, as is the
-        /// search for the fastest split; while rows are read, <c>Fit</c> returns the model as it was initialized, and neither resumes from a checkpoint nor writes one. Default: never. Not saved with the model.
+        /// Ends the training in order: the current step is finished, and <c>Fit</c> returns the model trained so far, as if a limit had been reached. An evaluation under way is
+        /// given up; while rows are read, <c>Fit</c> returns the model as it was initialized, and neither resumes from a checkpoint nor writes one. Default: never. Not saved with the model.
         /// </summary>
         [JsonIgnore]
         public CancellationToken StopToken;

@@ -132,6 +132,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
                 Ranks = ranks,
                 OnStep = report.Step,
                 OnOutOfMemory = report.OutOfMemory,
+                OnSplitChosen = report.Split,
                 Validation = validation?.Measure(network, group),
                 Checkpoints = checkpoints,
                 StopToken = options.StopToken,

@@ -19,7 +19,6 @@ namespace MLNetExtension.MLNet.Trainer;
 internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTrainer.Options options, bool isSilent = false)
 {
     private static readonly CultureInfo Invariant = CultureInfo.InvariantCulture;
-    private bool _hasReportedSplit;
     private double _bestLoss = double.PositiveInfinity;
     private int _lastApplied;
 
@@ -66,14 +65,30 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
             _lastApplied = step.Step;
         if (step.Outcome == StepOutcome.NonFinite)
             Warning(string.Create(Invariant, $"Step {step.Step}: loss, gradient or new weights are not finite; the step is not applied. Its rows: {string.Join(", ", step.ExamplePositions)}."));
-        if (!_hasReportedSplit)
-            Info(string.Create(Invariant, $"Micro-batches hold at most {step.TokensPerMicroBatch:N0} tokens{(step.Workers == 1 ? "" : $"; {step.Workers} of them are computed side by side")}."));
-        _hasReportedSplit = true;
         if (step.Step % options.ReportInterval == 0)
             Info(string.Create(Invariant, $"Step {step.Step} of epoch {step.Epoch}, {step.Progress:P0} done: loss {step.Loss:F4} nats per token, learning rate {step.LearningRate:G3}, "
                 + $"gradient norm {step.GradientNorm:G3}, {step.TokensPerSecond:N0} target tokens per second, {Left(step)}."));
         if (step.ValidationLoss is { } loss)
             ReportValidation(step.Step, loss);
+    }
+
+    /// <summary>Says how batches are split, and why.</summary>
+    /// <param name="plan">The plan.</param>
+    /// <param name="choice">What trials found; null where there were none.</param>
+    public void Split(SplitPlan plan, SplitChoice? choice)
+    {
+        string how = string.Create(Invariant, $"Micro-batches hold at most {plan.Tokens:N0} tokens{(plan.Workers == 1 ? "" : $"; {plan.Workers} of them are computed side by side")}");
+        if (choice is null)
+        {
+            Info($"{how}.");
+            return;
+        }
+        (MeasuredPlan chosen, MeasuredPlan fastest) = (choice.Chosen, choice.Fastest);
+        string why = string.Create(Invariant, $"of {choice.Tried} splits tried in {choice.Steps} steps, ") + (fastest == chosen
+            ? "the fastest"
+            : string.Create(Invariant, $"the fastest that is worth its memory ({fastest.Plan.Tokens:N0} tokens by {fastest.Plan.Workers} side by side would be {chosen.SecondsPerPosition / fastest.SecondsPerPosition - 1:P0} faster ")
+                + string.Create(Invariant, $"and take {fastest.FootprintMiB - chosen.FootprintMiB:N0} MiB more)"));
+        Info(string.Create(Invariant, $"{how}: {why}; {1 / chosen.SecondsPerPosition:N0} tokens per second, {chosen.FootprintMiB:N0} MiB for the training."));
     }
 
     /// <summary>Says how many ranks train together.</summary>

@@ -52,13 +52,13 @@ public sealed record StepReport
     /// <summary>Share of the positions computed that were padding, 0 to 1; where several ranks train, of those of the first.</summary>
     public required double PaddingShare { get; init; }
 
-    /// <summary>Most positions that pass through the model together, padding included. It falls when memory runs out.</summary>
+    /// <summary>Most positions that passed through the model together in this step, padding included. It changes while splits are tried, and falls when memory runs out.</summary>
     public required int TokensPerMicroBatch { get; init; }
 
-    /// <summary>Number of micro-batches that are computed side by side. It falls to 1 when memory runs out.</summary>
+    /// <summary>Number of micro-batches that were computed side by side in this step. It changes while splits are tried, and falls to 1 when memory runs out.</summary>
     public required int Workers { get; init; }
 
-    /// <summary>Duration of the step, without evaluation and without the search for the fastest split.</summary>
+    /// <summary>Duration of the step, without evaluation.</summary>
     public required TimeSpan StepTime { get; init; }
 
     /// <summary>Time since training began.</summary>
@@ -76,7 +76,7 @@ public sealed record StepReport
     /// <summary>Estimated time to the end, at the rate so far, at most <see cref="TimeSpan.MaxValue"/>; null before the first step.</summary>
     public TimeSpan? Remaining => Progress > 0 ? Scale(Elapsed, (1 - Progress) / Progress) : null;
 
-    /// <summary>Target tokens per second: <see cref="TotalTargetTokens"/> divided by <see cref="Elapsed"/>, evaluations and searches included.</summary>
+    /// <summary>Target tokens per second: <see cref="TotalTargetTokens"/> divided by <see cref="Elapsed"/>, evaluations included.</summary>
     public double TokensPerSecond => Elapsed > TimeSpan.Zero ? TotalTargetTokens / Elapsed.TotalSeconds : 0;
 
     // The limits of a training may be further away than a TimeSpan holds.

@@ -1,156 +1,183 @@
-using System.Diagnostics;
-using MLNetExtension.Data;
-using MLNetExtension.Training.Accumulation;
-
 namespace MLNetExtension.Training.Splitting;
 
-/// <summary>The plans among which the fastest is searched.</summary>
-/// <param name="Start">Whether rows are packed, and how many threads there are.</param>
-/// <param name="Workers">Numbers of workers to try, in ascending order.</param>
-/// <param name="MemoryLimitMiB">Most memory that the process may hold; null for no limit.</param>
-internal sealed record SearchSpace(SplitPlan Start, IReadOnlyList<int> Workers, int? MemoryLimitMiB);
-
 /// <summary>
-/// Finds the fastest split on the machine at hand by trying: every split gives the same gradient, and which one is fastest depends on caches. Small micro-batches are tried first,
-/// so that memory grows step by step and the search can stop at a limit.
+/// Finds the split that is worth its memory by trying splits on the steps of the training itself: any split gives the same gradient. It is asked for the plan of every step and told what the step cost;
+/// it measures nothing itself.
 /// </summary>
-internal sealed class MicroBatchTuner
+/// <remarks>
+/// The positions in flight, those of the micro-batches of all workers, are doubled as long as that makes steps faster. In a round each plan that is not clearly slower than the best has one step, so that
+/// a machine that drifts does so for all of them. What plans took tells what larger ones would take, before they are tried. In the end the medians of the last rounds decide. Now and then it all starts again.
+/// </remarks>
+/// <param name="start">Whether rows are packed, and the fewest workers.</param>
+/// <param name="mostWorkers">The most workers.</param>
+/// <param name="bufferMiB">Memory of a gradient buffer: each worker has one, the optimizer two.</param>
+internal sealed class MicroBatchTuner(SplitPlan start, int mostWorkers, double bufferMiB)
 {
-    /// <summary>The tokens of a micro-batch where a training is too short to be worth a search.</summary>
-    public const int DefaultTokens = 2048;
+    /// <summary>The tokens of a micro-batch where a training is too short for trials.</summary>
+    public const int TokensWithoutTrials = 512;
 
-    // Once a budget is slower than the best by this, micro-batches no longer fit into the caches: larger ones would cost memory for nothing.
-    private const double PastTheBest = 1.1;
+    // What is tried first, unless a row is longer: products run at full speed from 72 rows on; a GPU wants many more.
+    private const int FewestTokens = 128, FewestTokensOnGpu = 1024;
 
-    // A plan that needs more memory wins over one that needs less only where it is faster by this. The first larger budget that is not, or the second where memory hardly grew, ends the search.
-    private const double WorthTheMemory = 1.05;
-    private const double MuchMemoryMiB = 64;
+    // Memory up to this multiple of the least is free; a plan that needs more has to be faster by a tenth.
+    private const double FreeMemory = 1.25, WorthTheMemory = 1.1;
 
-    // More workers are tried only while their gradient buffers take no more than this: the kernels of larger models are long enough to be shared, so there is nothing to gain
-    // (GPT-2 124M on two cores: 253 tokens a second by two workers, 251 by one).
-    private const long LargestBuffers = 256L << 20;
+    // Speed saturates: where a doubling gained less than this, the next gains less still.
+    private const double WorthDoubling = 1.05;
 
-    // Machines are noisy: the fastest of a few runs tells what a plan can do. The first also pays for the memory of a new shape. Long runs vary less, and two of them are enough.
-    private const int Runs = 4;
-    private static readonly TimeSpan _longEnough = TimeSpan.FromSeconds(2);
+    // So much slower than the best: in the first use, which also pays for new memory, and the first trial; or in the median of a few trials.
+    private const double Bad = 1.4, Worse = 1.15;
+    private const int FewTrials = 3, EnoughTrials = 7;
 
-    private readonly BatchGradient _gradient;
-    private readonly IReadOnlyList<TokenExample> _batch;
-    private readonly SearchSpace _space;
-    private readonly CancellationToken _cancellationToken;
-    private readonly long _whole;
-    private readonly int _longest;
-    private Trial? _best;
-    private double _peakMiB;
+    // The most steps between two searches, and the fewest, where the time of a position has changed by this.
+    private const int MostSteps = 500, FewestSteps = 100;
+    private const double Changed = 1.3;
 
-    private MicroBatchTuner(BatchGradient gradient, IReadOnlyList<TokenExample> batch, SearchSpace space, CancellationToken cancellationToken)
+    // Less than a doubling where the limit forbids one.
+    private static readonly double[] _growths = [2, 1.5, 1.25];
+
+    private readonly List<Candidate> _candidates = [];
+    private readonly Queue<Candidate> _round = [];
+    private readonly HashSet<SplitPlan> _tried = [];
+    private readonly FootprintLine _footprint = new(bufferMiB);
+    private SplitPlan? _smallest, _largest;    // the largest: where memory has run out
+    private Candidate? _current, _chosen;      // the present step's, null where its cost does not count; that of all steps since the last search
+    private (long Whole, int Longest) _batch, _largestBatch;
+    private double _limitMiB;
+    private int _steps;
+
+    /// <summary>Whether plans are being tried.</summary>
+    public bool IsSearching => _chosen is null;
+
+    /// <summary>What the last search found; null before.</summary>
+    public SplitChoice? Choice { get; private set; }
+
+    /// <summary>Gives the plan of the next step.</summary>
+    /// <param name="batch">Positions of the step's batch in a single micro-batch, and of its longest row.</param>
+    public SplitPlan ChoosePlan((long Whole, int Longest) batch)
     {
-        (_gradient, _batch, _space, _cancellationToken) = (gradient, batch, space, cancellationToken);
-        (_whole, _longest) = space.Start.CountPositions(batch);
-    }
-
-    /// <summary>Tries plans on a batch, without changing any weight.</summary>
-    /// <param name="gradient">Computes the batch's gradient; left zeroed, with the workers of the plan found.</param>
-    /// <param name="batch">The batch that training starts with.</param>
-    /// <param name="space">The plans to try.</param>
-    /// <param name="cancellationToken">Ends the search before the next micro-batch.</param>
-    /// <exception cref="OperationCanceledException">The token asked for it.</exception>
-    public static SplitPlan FindFastestPlan(BatchGradient gradient, IReadOnlyList<TokenExample> batch, SearchSpace space, CancellationToken cancellationToken = default)
-    {
-        SplitPlan fastest = new MicroBatchTuner(gradient, batch, space, cancellationToken).Search();
-        gradient.Shrink(fastest.Workers);
-        return fastest;
-    }
-
-    /// <summary>Lists the numbers of workers that are worth a try on the CPU: 1, 2, 4 and so on, and all threads that libtorch uses.</summary>
-    /// <param name="threads">The threads that libtorch uses in a kernel.</param>
-    public static IReadOnlyList<int> ListWorkers(int threads)
-    {
-        List<int> workers = [];
-        for (int count = 1; count < threads; count *= 2)
-            workers.Add(count);
-        return [.. workers, threads];
-    }
-
-    private SplitPlan Search()
-    {
-        int fewest = _space.Workers[0];
-        foreach (int workers in _space.Workers)
+        (_batch, _largestBatch) = (batch, (Math.Max(_largestBatch.Whole, batch.Whole), Math.Max(_largestBatch.Longest, batch.Longest)));
+        if (_smallest is not { } smallest)
         {
-            if (workers > fewest && SizeOfBuffers(workers) > LargestBuffers)
-                break;
-            double fastest = FindFastest(workers);
-            if (fastest > PastTheBest * _best?.Seconds)
-                break;
+            StartSearch(start with { Tokens = Math.Max(start.Threads is null ? FewestTokensOnGpu : FewestTokens, batch.Longest) });
+            return _smallest!.Value;    // does not count: it also pays for the optimizer's state, for threads and for what libtorch loads
         }
-        return _best?.Plan ?? _space.Start with { Tokens = _longest, Workers = fewest };
+        Candidate next = _chosen ?? _round.Peek();
+        bool fits = next.Plan == smallest || _footprint.Predict(next.Plan, batch) <= _limitMiB;
+        if (!fits && _chosen is null)
+            GiveUp(next);
+        // A short last batch spends more of its time beside the model.
+        _current = fits && batch.Whole >= _largestBatch.Whole / 2 ? next : null;
+        return fits ? next.Plan : smallest;
     }
 
-    // Tries ever larger micro-batches with a number of workers, and gives the seconds of the fastest that fits.
-    private double FindFastest(int workers)
+    /// <summary>Takes in what the step cost whose plan was given last.</summary>
+    /// <param name="cost">Its cost.</param>
+    public void Record(StepCost cost)
     {
-        double fastest = double.PositiveInfinity;
-        int notWorthIt = 0;
-        for (long tokens = _longest; tokens == _longest || tokens < Math.Min(2 * _whole / workers, int.MaxValue); tokens *= 2)
+        _limitMiB = cost.LimitMiB;
+        if (_current is not { } current)
+            return;
+        _steps++;
+        current.Record(cost.Seconds / cost.Positions);
+        if (_chosen is null)
         {
-            double tooSlow = PastTheBest * fastest;
-            if (TryPlan(_space.Start with { Tokens = (int)tokens, Workers = workers }, tooSlow) is not { } trial || trial.Seconds > tooSlow)
-                break;
-            if (_best is null || (trial.Fits && IsWorthIt(trial, _best.Seconds)))
-                _best = trial;
-            if (!trial.Fits)
-                break;
-            notWorthIt = IsWorthIt(trial, fastest) ? 0 : notWorthIt + (trial.MemoryGrowthMiB > MuchMemoryMiB ? 2 : 1);
-            fastest = Math.Min(fastest, trial.Seconds);
-            if (notWorthIt >= 2)
-                break;
+            _footprint.Learn(current.Plan, _batch, cost.FootprintMiB);
+            if (current.Trials > 0 && _round.Dequeue() == current && _round.Count == 0)
+                EndRound();
         }
-        return fastest;
+        else if (_steps >= MostSteps || (_steps >= FewestSteps && current.Time / Choice!.Chosen.SecondsPerPosition is > Changed or < 1 / Changed))
+            StartSearch(_smallest!.Value);
     }
 
-    // Null where memory runs out.
-    private Trial? TryPlan(SplitPlan plan, double tooSlow)
+    /// <summary>Takes in that memory ran out: the search starts again, among plans no larger than the one by which the batch could be computed.</summary>
+    /// <param name="plan">That plan.</param>
+    public void Reduce(SplitPlan plan)
     {
-        IReadOnlyList<IReadOnlyList<TokenExample>> microBatches = plan.Split(_batch);
-        using KernelThreads? threads = KernelThreads.Limit(plan.Threads, plan.Workers);
-        using MemoryWatch memory = new();
-        double peakBefore = Math.Max(_peakMiB, memory.PeakMiB), seconds = double.PositiveInfinity;
-        long begin = Stopwatch.GetTimestamp();
-        for (int run = 0; run < Runs && (run < 2 || Stopwatch.GetElapsedTime(begin) < _longEnough); run++)
-        {
-            if (Time(microBatches, plan.Workers) is not { } time)
-                return null;
-            seconds = Math.Min(seconds, time);
-            if (seconds > 2 * tooSlow)
-                break;
-        }
-        double peak = memory.PeakMiB;
-        _peakMiB = Math.Max(peakBefore, peak);
-        return new Trial(plan, seconds, _peakMiB - peakBefore, Fits: !(peak > _space.MemoryLimitMiB));
+        _largest = plan;
+        StartSearch(start with { Tokens = Math.Min(plan.Tokens, _smallest!.Value.Tokens), Workers = Math.Min(plan.Workers, start.Workers) });
     }
 
-    // Seconds of a run; null where memory runs out.
-    private double? Time(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, int workers)
+    private void StartSearch(SplitPlan smallest)
     {
-        long start = Stopwatch.GetTimestamp();
-        try
-        {
-            _gradient.Accumulate(microBatches, workers, cancellationToken: _cancellationToken);
-        }
-        catch (Exception exception) when (OutOfMemory.Caused(exception))
-        {
-            return null;
-        }
-        finally
-        {
-            _gradient.Reset();
-        }
-        return Stopwatch.GetElapsedTime(start).TotalSeconds;
+        (_smallest, _chosen, _current, _steps) = (smallest, null, null, 0);
+        _candidates.Clear();
+        _round.Clear();
+        _tried.Clear();
+        Try([smallest], generation: 0);
+        _round.Enqueue(_candidates[0]);
     }
 
-    private long SizeOfBuffers(int workers) => (workers - 1) * _gradient.Parameters.Length * _gradient.Parameters.Gradients.element_size();
+    private void Try(IEnumerable<SplitPlan> plans, int generation)
+    {
+        foreach (SplitPlan plan in plans)
+        {
+            if (_tried.Add(plan))
+                _candidates.Add(new Candidate(plan, generation));
+        }
+    }
 
-    private static bool IsWorthIt(Trial trial, double seconds) => trial.Seconds * WorthTheMemory < seconds;
+    // What steps took since a plan was added says that it passes the limit.
+    private void GiveUp(Candidate candidate)
+    {
+        _candidates.Remove(candidate);
+        _round.Dequeue();
+        if (_candidates.Count == 0)
+            StartSearch(_smallest!.Value);
+        else if (_round.Count == 0)
+            EndRound();
+    }
 
-    private sealed record Trial(SplitPlan Plan, double Seconds, double MemoryGrowthMiB, bool Fits);
+    private void EndRound()
+    {
+        double best = _candidates.Min(candidate => candidate.Time);
+        _candidates.RemoveAll(candidate => candidate.Fastest > Bad * best || (candidate.Trials >= FewTrials && candidate.Time > Worse * best));
+        int before = _candidates.Count;
+        TryLarger();
+        if (_candidates.Count == before && _candidates.All(candidate => candidate.Trials >= EnoughTrials))
+            Choose();
+        else
+            _candidates.ForEach(_round.Enqueue);
+    }
+
+    // As long as the last plans added were worth it, or memory is free.
+    private void TryLarger()
+    {
+        int last = _candidates.Max(candidate => candidate.Generation);
+        ILookup<bool, Candidate> byAge = _candidates.ToLookup(candidate => candidate.Generation == last);
+        double gain = byAge[false].Select(candidate => candidate.Time).DefaultIfEmpty(double.PositiveInfinity).Min() / byAge[true].Min(candidate => candidate.Time);
+        if (gain < Bad && byAge[true].Any(candidate => candidate.Trials < FewTrials))
+            return;
+        double free = Math.Min(_limitMiB, FreeMemory * Predict(_smallest!.Value));
+        Try([.. _candidates.SelectMany(candidate => Double(candidate.Plan, gain >= WorthDoubling || candidate.Generation == 0 ? _limitMiB : free))], last + 1);
+    }
+
+    private IEnumerable<SplitPlan> Double(SplitPlan plan, double mostMiB)
+    {
+        if ((double)plan.Tokens * plan.Workers >= _largestBatch.Whole)
+            yield break;
+        SplitPlan larger = _growths.Select(growth => plan with { Tokens = (int)Math.Min(growth * plan.Tokens, _largest?.Tokens ?? int.MaxValue) }).FirstOrDefault(grown => Predict(grown) <= _limitMiB);
+        if (larger.Tokens > plan.Tokens && Predict(larger) <= mostMiB)
+            yield return larger;
+        SplitPlan shared = plan with { Workers = Math.Min(plan.Workers * 2, _largest?.Workers ?? mostWorkers) };
+        if (Predict(shared) <= mostMiB)
+            yield return shared;
+    }
+
+    // The fastest of those that need hardly more than the least memory; then likewise of those that are faster still by a tenth, until there are none.
+    private void Choose()
+    {
+        double least = Predict(_smallest!.Value);
+        for (List<Candidate> left = _candidates; left.Count > 0; least = left.Select(candidate => Predict(candidate.Plan)).DefaultIfEmpty().Min())
+        {
+            _chosen = left.Where(candidate => Predict(candidate.Plan) <= FreeMemory * least).MinBy(candidate => candidate.Time) ?? _chosen;
+            left = [.. left.Where(candidate => !(candidate.Time * WorthTheMemory > _chosen?.Time))];
+        }
+        Choice = new SplitChoice(Describe(_chosen!), Describe(_candidates.MinBy(candidate => candidate.Time)!), _tried.Count, _steps);
+        _steps = 0;
+    }
+
+    private MeasuredPlan Describe(Candidate candidate) => new(candidate.Plan, candidate.Time, Predict(candidate.Plan));
+
+    private double Predict(SplitPlan plan) => _footprint.Predict(plan, _largestBatch);
 }

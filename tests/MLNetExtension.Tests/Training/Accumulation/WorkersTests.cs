@@ -222,12 +222,6 @@ public sealed class WorkersTests
         StringAssert.StartsWith(error.Message, "Batching.Workers is 2, but must be 1 for a ScriptedModel, which cannot be replicated.");
     }
 
-    [TestMethod]
-    [DataRow(1, new[] { 1 })]
-    [DataRow(2, new[] { 1, 2 })]
-    [DataRow(12, new[] { 1, 2, 4, 8, 12 })]
-    public void Numbers_of_workers_to_try_double_up_to_all_threads(int threads, int[] workers) => CollectionAssert.AreEqual(workers, MicroBatchTuner.ListWorkers(threads).ToArray());
-
     private static int OnNewThread(Func<int> read)
     {
         int result = 0;
