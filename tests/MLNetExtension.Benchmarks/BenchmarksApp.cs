@@ -14,8 +14,6 @@ namespace MLNetExtension.Benchmarks;
 /// <summary>The command line of the benchmarks, and the hidden commands with which the program starts itself.</summary>
 internal static class BenchmarksApp
 {
-    private static readonly JsonSerializerOptions _indented = new(JsonSerializerDefaults.Web) { WriteIndented = true };
-
     /// <summary>Runs a command.</summary>
     /// <param name="args">Its options.</param>
     /// <returns>The exit code: 0 for success, 1 if the benchmark failed, 2 if an option is invalid.</returns>
@@ -45,7 +43,7 @@ internal static class BenchmarksApp
 
     private static RootCommand CreateRoot()
     {
-        Option<string?> workload = new("--workload") { Description = "One workload; default all three.", HelpName = "W1|W2|W3" };
+        Option<string?> workload = new("--workload") { Description = "One workload; default all five.", HelpName = "W1|W2|W3|W4|W5" };
         workload.AcceptOnlyFromAmong(StringComparer.OrdinalIgnoreCase, [.. Workload.All.Select(each => each.Name)]);
         Option<int> rounds = AtLeastOne("--rounds", 3, "How often every system has its turn.");
         Option<int> threads = AtLeastOne("--threads", Environment.ProcessorCount, "Threads of every system; default one for each core.");
@@ -55,14 +53,8 @@ internal static class BenchmarksApp
             HelpName = "FILE",
             Arity = ArgumentArity.ZeroOrOne,
         };
-        Option<string?> json = new("--json") { Description = "Also write the figures to this file.", HelpName = "FILE" };
-        // Checked before an hour of measuring, not after it.
-        json.Validators.Add(result =>
-        {
-            string file = Path.GetFullPath(result.GetValueOrDefault<string?>() ?? "");
-            if (Directory.Exists(file) || !Directory.Exists(Path.GetDirectoryName(file)))
-                result.AddError($"--json {file} cannot be written: it is a folder, or its folder does not exist.");
-        });
+        Option<string?> json = OutputFile("--json", "Also write the figures to this file."), plot = OutputFile("--plot", "Also draw the figures, as PNG, to this file.");
+        Option<string[]> results = new("--results") { Description = "Instead of measuring: take the figures from files that --json has written, of one workload or several each.", HelpName = "FILE", AllowMultipleArgumentsPerToken = true };
         Option<bool> steps = new("--steps-report") { Description = "Instead of comparing: what a step of ours costs beside the model (workload W2 unless another is named)." };
         Option<bool> ranks = new("--ranks") { Description = "Instead of peers: ours in two threads, two workers and, by mpirun, two processes." };
         Option<bool> data = new("--data") { Description = "Instead of comparing: how long it takes to the first step over many short rows, and how much memory." };
@@ -70,40 +62,67 @@ internal static class BenchmarksApp
         Option<string> tokenizer = new("--tokenizer") { Description = "Folder of a tokenizer for --data; default bytes.", HelpName = "DIR", DefaultValueFactory = _ => "" };
         RootCommand root = new("Speed and memory of training, beside a plain TorchSharp loop on the same libtorch, rows and weights, and where asked for a PyTorch loop.")
         {
-            workload, rounds, threads, python, ranks, json, steps, data, rows, tokenizer,
+            workload, rounds, threads, python, ranks, json, plot, results, steps, data, rows, tokenizer,
         };
+        root.Validators.Add(result =>
+        {
+            if (result.GetValue(plot) is not null && (result.GetValue(ranks) || result.GetValue(steps) || result.GetValue(data)))
+                result.AddError("--plot draws a comparison with peers; --ranks, --steps-report and --data measure something else.");
+            if (result.GetValue(ranks) && result.GetValue(workload) is { } scored && !Workload.Named(scored).IsTrained)
+                result.AddError($"--ranks compares trainings, and {scored} is not one.");
+        });
         root.SetAction(async (parsed, cancellation) =>
         {
             IAnsiConsole console = CreateConsole();
             string? pythonFile = parsed.GetResult(python) is null ? null : parsed.GetValue(python) ?? "/usr/bin/python3";
             ChildProcess children = new(parsed.GetValue(threads), pythonFile);
             string? named = parsed.GetValue(workload);
-            console.WriteLine($"{Environment.ProcessorCount} cores, {parsed.GetValue(threads)} threads for every system, libtorch {torch.__version__}");
-            if (pythonFile is not null)
-                console.WriteLine(await PyTorchPeer.Describe(children, cancellation));
-            object figures = parsed.GetValue(data)
+            bool areRanks = parsed.GetValue(ranks);
+            IEnumerable<Workload> workloads = named is null ? Workload.All.Where(each => each.IsTrained || !areRanks) : [Workload.Named(named)];
+            if (parsed.GetValue(results) is not { Length: > 0 })
+                await Describe(console, children, parsed.GetValue(threads), cancellation);
+            object figures = parsed.GetValue(results) is { Length: > 0 } files
+                ? Show(console, files)
+                : parsed.GetValue(data)
                 ? await Rows(console, parsed.GetValue(rows), parsed.GetValue(tokenizer)!, children, cancellation)
                 : parsed.GetValue(steps)
                 ? await Steps(console, Workload.Named(named ?? "W2"), children, cancellation)
-                : await Compare(
-                    console, named is null ? Workload.All : [Workload.Named(named)], parsed.GetValue(ranks) ? SystemNames.Ways : SystemNames.Compared(children.HasPython), parsed.GetValue(rounds), children, cancellation);
+                : await Compare(console, workloads, areRanks, parsed.GetValue(rounds), children, cancellation);
             if (parsed.GetValue(json) is { } file)
-                await File.WriteAllTextAsync(file, JsonSerializer.Serialize(figures, _indented) + "\n", cancellation);
+                ReportFile.Write(file, figures);
+            if (parsed.GetValue(plot) is { } picture)
+                SystemPlot.Write(picture, (IReadOnlyList<SystemReport>)figures);
         });
         foreach (Command hidden in CreateHidden(threads))
             root.Add(hidden);
         return root;
     }
 
-    private static async Task<object> Compare(IAnsiConsole console, IReadOnlyList<Workload> workloads, IReadOnlyList<string> systems, int rounds, ChildProcess children, CancellationToken cancellation)
+    private static async Task Describe(IAnsiConsole console, ChildProcess children, int threads, CancellationToken cancellation)
+    {
+        console.WriteLine($"{Environment.ProcessorCount} cores, {threads} threads for every system, libtorch {torch.__version__}");
+        if (children.HasPython)
+            console.WriteLine(await PyTorchPeer.Describe(children, cancellation));
+    }
+
+    private static async Task<object> Compare(IAnsiConsole console, IEnumerable<Workload> workloads, bool ranks, int rounds, ChildProcess children, CancellationToken cancellation)
     {
         List<SystemReport> all = [];
         foreach (Workload workload in workloads)
         {
+            IReadOnlyList<string> systems = ranks ? SystemNames.Ways : SystemNames.Compared(workload, children.HasPython);
             IReadOnlyList<SystemReport> lines = SystemReport.From(workload, await new Comparison(workload, systems, children, console.WriteLine).Run(rounds, cancellation));
             SystemTable.Write(console, lines);
             all.AddRange(lines);
         }
+        return all;
+    }
+
+    private static List<SystemReport> Show(IAnsiConsole console, string[] files)
+    {
+        List<SystemReport> all = [.. files.SelectMany(ReportFile.Read)];
+        foreach (IGrouping<string, SystemReport> lines in all.GroupBy(line => line.Workload))
+            SystemTable.Write(console, [.. lines]);
         return all;
     }
 
@@ -149,6 +168,19 @@ internal static class BenchmarksApp
             });
             return command;
         }
+    }
+
+    private static Option<string?> OutputFile(string name, string description)
+    {
+        Option<string?> option = new(name) { Description = description, HelpName = "FILE" };
+        // Checked before an hour of measuring, not after it.
+        option.Validators.Add(result =>
+        {
+            string file = Path.GetFullPath(result.GetValueOrDefault<string?>() ?? "");
+            if (Directory.Exists(file) || !Directory.Exists(Path.GetDirectoryName(file)))
+                result.AddError($"{name} {file} cannot be written: it is a folder, or its folder does not exist.");
+        });
+        return option;
     }
 
     private static Option<int> AtLeastOne(string name, int defaultValue, string description)

@@ -5,7 +5,7 @@ using MLNetExtension.Benchmarks.Workloads;
 namespace MLNetExtension.Benchmarks.Reporting;
 
 /// <summary>One line of the report.</summary>
-/// <param name="Workload">W1, W2 or W3.</param>
+/// <param name="Workload">W1 to W5.</param>
 /// <param name="System">Who.</param>
 /// <param name="TargetTokensPerSecond">Target tokens per second, padding not counted.</param>
 /// <param name="PeakMemoryMiB">Peak memory of the process.</param>

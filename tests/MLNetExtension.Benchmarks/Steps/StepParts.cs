@@ -2,7 +2,7 @@ using System.Diagnostics;
 using MLNetExtension.Benchmarks.Workloads;
 using MLNetExtension.Data;
 using MLNetExtension.Losses;
-using MLNetExtension.Models.Gpt2;
+using MLNetExtension.Models;
 using MLNetExtension.Tokenization.Bytes;
 using MLNetExtension.Training;
 using MLNetExtension.Training.Accumulation;
@@ -29,7 +29,7 @@ internal sealed class StepParts : IDisposable
     private readonly AdamW _optimizer;
     private readonly Dictionary<string, double> _seconds = [];
 
-    private StepParts(Gpt2Model model)
+    private StepParts(CausalLanguageModel model)
     {
         _gradient = new WorkerGradient(model, new GradientSettings { Normalization = _options.Loss.Normalization, Pack = true });
         _spare = new GradientAccumulator(_gradient.Parameters, _options.Loss.Normalization);
@@ -40,8 +40,8 @@ internal sealed class StepParts : IDisposable
     /// <param name="workload">The workload.</param>
     public static StepPartsResult Measure(Workload workload)
     {
-        TokenExample[][] batches = [.. workload.DrawBatches().Select(Workload.Examples)];
-        using Gpt2Model whole = new(workload.Configuration, seed: 1), parted = new(workload.Configuration, seed: 1);
+        TokenExample[][] batches = [.. workload.DrawBatches().Select(workload.Examples)];
+        using CausalLanguageModel whole = workload.Network.Create(), parted = workload.Network.Create();
         whole.train();
         parted.train();
         using TrainingStep step = new(whole, OneWorker(), tune: false);

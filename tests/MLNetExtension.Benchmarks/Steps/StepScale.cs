@@ -2,7 +2,7 @@ using System.Diagnostics;
 using MLNetExtension.Benchmarks.Measuring;
 using MLNetExtension.Benchmarks.Workloads;
 using MLNetExtension.Data;
-using MLNetExtension.Models.Gpt2;
+using MLNetExtension.Models;
 using MLNetExtension.Training;
 
 namespace MLNetExtension.Benchmarks.Steps;
@@ -23,9 +23,9 @@ internal static class StepScale
     /// <param name="workload">The workload.</param>
     public static StepScaleResult[] Measure(Workload workload)
     {
-        int length = workload.Configuration.ContextLength / 2;
+        int length = workload.Network.ContextLength / 2;
         TrainingOptions options = WorkloadFolder.Options with { Batching = new() { MaximumTokensPerMicroBatch = RowsPerMicroBatch * length } };
-        using Gpt2Model model = new(workload.Configuration, seed: 1);
+        using CausalLanguageModel model = workload.Network.Create();
         model.train();
         using TrainingStep step = new(model, options, tune: false);
         TokenExample[] rows = workload.DrawRows(RowsPerMicroBatch * _counts[^1], length);

@@ -1,29 +1,29 @@
 using MLNetExtension.Benchmarks.Workloads;
 using MLNetExtension.Data;
-using MLNetExtension.Models.Gpt2;
+using MLNetExtension.Models;
 using MLNetExtension.Training;
 using MLNetExtension.Training.Ranks;
 
 namespace MLNetExtension.Benchmarks.Systems;
 
 /// <summary>The library as users get it: its defaults, the split of a batch found in trials.</summary>
-internal sealed class OurTraining : ITrainingSystem
+internal sealed class OurTraining : IMeasuredSystem
 {
-    private readonly Gpt2Model _model;
-    private readonly TokenExample[][] _batches;
+    private readonly CausalLanguageModel _model;
+    private readonly IReadOnlyList<TokenExample[]> _batches;
     private readonly TrainingOptions _options;
     private readonly TrainingStep _step;
 
     /// <param name="folder">The workload.</param>
-    /// <param name="tune">Whether splits are tried, before the first step.</param>
+    /// <param name="tune">Whether splits are tried, before the first step, where the workload has the time.</param>
     /// <param name="workers">How many micro-batches are computed at the same time; null where several are tried.</param>
     /// <param name="ranks">The processes that train together; null: one alone.</param>
     public OurTraining(WorkloadFolder folder, bool tune, int? workers = null, IRankGroup? ranks = null)
     {
         _options = WorkloadFolder.Options with { Batching = new() { Workers = workers } };
         _model = folder.LoadModel();
-        _batches = [.. folder.File.Batches.Select(Workload.Examples)];
-        _step = new TrainingStep(_model, _options, tune, ranks: ranks is null ? null : new RankSetup(ranks));
+        _batches = folder.Batches;
+        _step = new TrainingStep(_model, _options, tune && folder.Workload.TriesSplits, ranks: ranks is null ? null : new RankSetup(ranks));
     }
 
     public string? Remark => $"{_step.Plan.Tokens} tokens per micro-batch, {_step.Plan.Workers} {(_step.Plan.Workers == 1 ? "worker" : "workers")}";
@@ -46,7 +46,7 @@ internal sealed class OurTraining : ITrainingSystem
         if (!_step.IsSearching)
             return;
         for (int k = 0; _step.IsSearching; k++)
-            _step.Run(_batches[k % _batches.Length], learningRate: 0, dropoutSeed: k);
+            _step.Run(_batches[k % _batches.Count], learningRate: 0, dropoutSeed: k);
         _step.Optimizer.Restore(0, _step.Optimizer.First.zero_(), _step.Optimizer.Second.zero_());
     }
 }

@@ -1,3 +1,4 @@
+using MLNetExtension.Data;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Benchmarks.Systems;
@@ -6,11 +7,11 @@ namespace MLNetExtension.Benchmarks.Systems;
 internal sealed class PaddedBatch : IDisposable
 {
     /// <summary>The target of a padded position.</summary>
-    public const long Ignored = -100;
+    public const long Ignored = TokenExample.IgnoredTarget;
 
-    public PaddedBatch(int[][] rows, int rowsPerMicroBatch)
+    public PaddedBatch(TokenExample[] rows, int rowsPerMicroBatch)
     {
-        TargetCount = rows.Sum(ids => ids.Length - 1);
+        TargetCount = rows.Sum(row => row.TargetCount);
         MicroBatches = [.. rows.Chunk(rowsPerMicroBatch).Select(Pad)];
     }
 
@@ -28,15 +29,15 @@ internal sealed class PaddedBatch : IDisposable
         }
     }
 
-    private static (Tensor Ids, Tensor Targets) Pad(int[][] rows)
+    private static (Tensor Ids, Tensor Targets) Pad(TokenExample[] rows)
     {
-        int longest = rows.Max(ids => ids.Length - 1);
+        int longest = rows.Max(row => row.Length);
         long[] ids = new long[rows.Length * longest], targets = new long[rows.Length * longest];
         Array.Fill(targets, Ignored);
         for (int b = 0; b < rows.Length; b++)
         {
-            for (int t = 0; t + 1 < rows[b].Length; t++)
-                (ids[b * longest + t], targets[b * longest + t]) = (rows[b][t], rows[b][t + 1]);
+            for (int t = 0; t < rows[b].Length; t++)
+                (ids[b * longest + t], targets[b * longest + t]) = (rows[b].Ids[t], rows[b].Targets[t]);
         }
         return (tensor(ids, [rows.Length, longest]), tensor(targets, [rows.Length, longest]));
     }

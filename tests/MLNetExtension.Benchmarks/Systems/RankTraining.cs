@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Benchmarks.Systems;
 
 /// <summary>Ours in the processes that an MPI's launcher has started, and what their exchanges take.</summary>
-internal sealed class RankTraining : ITrainingSystem
+internal sealed class RankTraining : IMeasuredSystem
 {
     private readonly MeasuredRanks _ranks = new(MpiRankGroup.Open());
     private readonly OurTraining _training;

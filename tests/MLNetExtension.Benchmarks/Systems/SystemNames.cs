@@ -1,3 +1,5 @@
+using MLNetExtension.Benchmarks.Workloads;
+
 namespace MLNetExtension.Benchmarks.Systems;
 
 /// <summary>The names of the systems, in the order in which a round runs them.</summary>
@@ -14,6 +16,9 @@ internal static class SystemNames
     /// <summary>Ours in two threads' worth of ways: as it chooses itself, one worker of two threads, two workers of one, two processes of one.</summary>
     public static IReadOnlyList<string> Ways => [Ours, TwoThreads, TwoWorkers, TwoRanks];
 
-    /// <param name="python">Whether there is a Python with torch to run the third.</param>
-    public static IReadOnlyList<string> Compared(bool python) => python ? [Ours, TorchSharp, PyTorch] : [Ours, TorchSharp];
+    /// <summary>Lists the systems that can run a workload, ours first.</summary>
+    /// <param name="workload">The workload.</param>
+    /// <param name="python">Whether there is a Python with torch to run the third, which trains GPT-2 alone.</param>
+    public static IReadOnlyList<string> Compared(Workload workload, bool python) =>
+        python && workload is { IsTrained: true, Network: WorkloadNetwork.Gpt2 } ? [Ours, TorchSharp, PyTorch] : [Ours, TorchSharp];
 }

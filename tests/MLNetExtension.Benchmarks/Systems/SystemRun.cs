@@ -29,22 +29,24 @@ internal static class SystemRun
     private static SystemResult Measure(string system, string path, bool check)
     {
         WorkloadFolder folder = WorkloadFolder.Open(path);
-        using ITrainingSystem training = Create(system, folder, check);
-        double firstLoss = training.Step(0), lastLoss = firstLoss;
+        using IMeasuredSystem measured = Create(system, folder, check);
+        double firstLoss = measured.Step(0), lastLoss = firstLoss;
         if (check)
-            return new SystemResult(firstLoss, lastLoss, 0, ProcessMemory.PeakMiB(), training.Remark);
+            return new SystemResult(firstLoss, lastLoss, 0, ProcessMemory.PeakMiB(), measured.Remark);
 
-        for (int step = 1; step < folder.File.WarmupSteps; step++)
-            training.Step(step);
+        for (int step = 1; step < folder.Workload.WarmupSteps; step++)
+            measured.Step(step);
         long start = Stopwatch.GetTimestamp();
-        for (int step = folder.File.WarmupSteps; step < folder.File.Batches.Length; step++)
-            lastLoss = training.Step(step);
+        for (int step = folder.Workload.WarmupSteps; step < folder.Batches.Count; step++)
+            lastLoss = measured.Step(step);
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        return new SystemResult(firstLoss, lastLoss, seconds, ProcessMemory.PeakMiB(), training.Remark);
+        return new SystemResult(firstLoss, lastLoss, seconds, ProcessMemory.PeakMiB(), measured.Remark);
     }
 
-    private static ITrainingSystem Create(string system, WorkloadFolder folder, bool check) => system switch
+    private static IMeasuredSystem Create(string system, WorkloadFolder folder, bool check) => system switch
     {
+        SystemNames.Ours when !folder.Workload.IsTrained => new OurScoring(folder),
+        SystemNames.TorchSharp when !folder.Workload.IsTrained => new TorchSharpScoring(folder),
         SystemNames.Ours => new OurTraining(folder, tune: !check),
         SystemNames.TwoThreads => new OurTraining(folder, tune: !check, workers: 1),
         SystemNames.TwoWorkers => new OurTraining(folder, tune: !check, workers: 2),

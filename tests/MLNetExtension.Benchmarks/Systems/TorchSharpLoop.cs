@@ -1,33 +1,33 @@
 using MLNetExtension.Benchmarks.Workloads;
-using MLNetExtension.Models.Gpt2;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Benchmarks.Systems;
 
 /// <summary>
-/// A training loop in TorchSharp alone: the same model called as a module, padded micro-batches, whole logits, <c>torch.optim.AdamW</c>,
-/// <c>clip_grad_norm_</c>. B rows, T positions, V vocabulary.
+/// A training loop in TorchSharp alone: a module, padded micro-batches, whole logits, <c>torch.optim.AdamW</c>, <c>clip_grad_norm_</c>. The module is the same GPT-2 as ours or, where adapters
+/// are trained, a Llama with adapters as they are usually written. B rows, T positions, V vocabulary.
 /// </summary>
-internal sealed class TorchSharpLoop : ITrainingSystem
+internal sealed class TorchSharpLoop : IMeasuredSystem
 {
-    private readonly Gpt2Model _model;
+    private readonly nn.Module<Tensor, Tensor> _model;
+    private readonly Parameter[] _parameters;
     private readonly AdamW _optimizer;
     private readonly double _maximumNorm;
     private readonly PaddedBatch[] _batches;
 
     public TorchSharpLoop(WorkloadFolder folder)
     {
-        OptimizerSettings settings = folder.File.Optimizer;
+        OptimizerSettings settings = folder.Optimizer;
         _maximumNorm = settings.MaximumGradientNorm;
-        _model = folder.LoadModel();
-        Parameter[] parameters = [.. _model.parameters()];
+        _model = folder.Workload.Network is WorkloadNetwork.LlamaWithAdapters llama ? PlainLlama.Load(llama, folder.Path) : folder.LoadModel();
+        _parameters = [.. _model.parameters().Where(parameter => parameter.requires_grad)];
         _optimizer = optim.AdamW(
             [
-                new AdamW.ParamGroup([.. parameters.Where(p => p.dim() >= 2)], settings.LearningRate, settings.Beta1, settings.Beta2, settings.Epsilon, settings.WeightDecay),
-                new AdamW.ParamGroup([.. parameters.Where(p => p.dim() < 2)], settings.LearningRate, settings.Beta1, settings.Beta2, settings.Epsilon, weight_decay: 0),
+                new AdamW.ParamGroup([.. _parameters.Where(p => p.dim() >= 2)], settings.LearningRate, settings.Beta1, settings.Beta2, settings.Epsilon, settings.WeightDecay),
+                new AdamW.ParamGroup([.. _parameters.Where(p => p.dim() < 2)], settings.LearningRate, settings.Beta1, settings.Beta2, settings.Epsilon, weight_decay: 0),
             ]);
-        _batches = [.. folder.File.Batches.Select(rows => new PaddedBatch(rows, folder.File.RowsPerMicroBatch))];
+        _batches = [.. folder.Batches.Select(rows => new PaddedBatch(rows, folder.Workload.RowsPerMicroBatch))];
     }
 
     public string? Remark => null;
@@ -46,7 +46,7 @@ internal sealed class TorchSharpLoop : ITrainingSystem
             part.backward();
             loss += part.item<float>();
         }
-        nn.utils.clip_grad_norm_(_model.parameters(), _maximumNorm);
+        nn.utils.clip_grad_norm_(_parameters, _maximumNorm);
         _optimizer.step();
         return loss;
     }

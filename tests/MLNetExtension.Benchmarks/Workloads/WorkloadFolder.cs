@@ -1,67 +1,75 @@
 using System.Text.Json;
+using MLNetExtension.Data;
+using MLNetExtension.Models;
 using MLNetExtension.Models.Gpt2;
-using MLNetExtension.Safetensors;
 using MLNetExtension.Training;
 using MLNetExtension.Training.Optimization;
 
 namespace MLNetExtension.Benchmarks.Workloads;
 
 /// <summary>
-/// A workload as files, so that every system, whatever its language, starts from the same weights and reads the same rows: <c>workload.json</c> and <c>weights.safetensors</c>.
+/// A workload as files, so that every system, whatever its language, starts from the same weights and reads the same rows: <c>workload.json</c> and the network's weights.
 /// </summary>
 internal sealed class WorkloadFolder
 {
-    private readonly string _path;
+    private readonly WorkloadFile _file;
 
-    private WorkloadFolder(string path, WorkloadFile file) => (_path, File) = (path, file);
+    private WorkloadFolder(string path, WorkloadFile file)
+    {
+        (Path, _file, Workload) = (path, file, Workload.Named(file.Name));
+        Batches = [.. file.Batches.Select(Workload.Examples)];
+    }
 
-    public WorkloadFile File { get; }
+    /// <summary>Where it is.</summary>
+    public string Path { get; }
+
+    /// <summary>The workload.</summary>
+    public Workload Workload { get; }
+
+    /// <summary>The rows of every step.</summary>
+    public IReadOnlyList<TokenExample[]> Batches { get; }
+
+    /// <summary>AdamW and clipping.</summary>
+    public OptimizerSettings Optimizer => _file.Optimizer;
 
     /// <summary>Writes a workload.</summary>
     /// <param name="path">An existing folder.</param>
     /// <param name="workload">The workload.</param>
     public static void Write(string path, Workload workload)
     {
-        using (Gpt2Model model = new(workload.Configuration, seed: 1))
-        using (FileStream weights = System.IO.File.Create(WeightsOf(path)))
-            ModuleWeights.Save(model, weights);
-        WorkloadFile file = new(ModelSizes.From(workload.Configuration), OptimizerSettings.From(Options), workload.RowsPerMicroBatch, workload.WarmupSteps, workload.DrawBatches());
-        System.IO.File.WriteAllText(FileOf(path), JsonSerializer.Serialize(file, JsonSerializerOptions.Web));
+        workload.Network.Write(path);
+        ModelSizes? sizes = workload.Network is WorkloadNetwork.Gpt2 gpt2 ? ModelSizes.From(gpt2.Configuration) : null;
+        WorkloadFile file = new(workload.Name, sizes, OptimizerSettings.From(Options), workload.RowsPerMicroBatch, workload.WarmupSteps, workload.DrawBatches());
+        File.WriteAllText(FileOf(path), JsonSerializer.Serialize(file, JsonSerializerOptions.Web));
     }
 
     /// <summary>Opens what <see cref="Write"/> has written.</summary>
     /// <param name="path">The folder.</param>
     public static WorkloadFolder Open(string path) =>
-        new(path, JsonSerializer.Deserialize<WorkloadFile>(System.IO.File.ReadAllText(FileOf(path)), JsonSerializerOptions.Web)!);
+        new(path, JsonSerializer.Deserialize<WorkloadFile>(File.ReadAllText(FileOf(path)), JsonSerializerOptions.Web)!);
 
-    /// <summary>How ours trains: the defaults, which the peers take over, at a learning rate that suits all three sizes.</summary>
+    /// <summary>How ours trains: the defaults, which the peers take over, at a learning rate that suits all sizes.</summary>
     public static TrainingOptions Options => new() { LearningRate = 3e-4 };
 
-    /// <summary>Makes the model with its starting weights.</summary>
-    public Gpt2Model LoadModel()
+    /// <summary>Makes the model with its starting weights, in training or evaluation mode.</summary>
+    public CausalLanguageModel LoadModel()
     {
-        Gpt2Model model = Gpt2Model.CreateUninitialized(File.Model.ToConfiguration());
-        using FileStream weights = System.IO.File.OpenRead(WeightsOf(_path));
-        ModuleWeights.Load(model, weights, weights.Length);
-        model.train();
+        CausalLanguageModel model = Workload.Network.Load(Path);
+        model.train(Workload.IsTrained);
         return model;
     }
 
-    private static string FileOf(string path) => Path.Combine(path, "workload.json");
-
-    private static string WeightsOf(string path) => Path.Combine(path, "weights.safetensors");
+    private static string FileOf(string path) => System.IO.Path.Combine(path, "workload.json");
 }
 
-/// <summary>What <c>workload.json</c> holds.</summary>
-internal sealed record WorkloadFile(ModelSizes Model, OptimizerSettings Optimizer, int RowsPerMicroBatch, int WarmupSteps, int[][][] Batches);
+/// <summary>What <c>workload.json</c> holds; the script in another language, which trains GPT-2 alone, reads it too.</summary>
+internal sealed record WorkloadFile(string Name, ModelSizes? Model, OptimizerSettings Optimizer, int RowsPerMicroBatch, int WarmupSteps, int[][][] Batches);
 
-/// <summary>Sizes of the model, which is dense and without dropout in every system.</summary>
+/// <summary>Sizes of a GPT-2, which is dense and without dropout in every system.</summary>
 internal sealed record ModelSizes(int VocabularySize, int ContextLength, int Layers, int Heads, int Width)
 {
     public static ModelSizes From(Gpt2Configuration configuration) =>
         new(configuration.VocabularySize, configuration.ContextLength, configuration.Layers, configuration.Heads, configuration.Width);
-
-    public Gpt2Configuration ToConfiguration() => new(VocabularySize, ContextLength, Layers, Heads, Width);
 }
 
 /// <summary>AdamW and clipping, the same in every system.</summary>

@@ -1,9 +1,9 @@
 namespace MLNetExtension.Benchmarks.Systems;
 
-/// <summary>A training that takes the batches of a workload.</summary>
-internal interface ITrainingSystem : IDisposable
+/// <summary>A training or a scoring that takes the batches of a workload.</summary>
+internal interface IMeasuredSystem : IDisposable
 {
-    /// <summary>Takes one optimizer step.</summary>
+    /// <summary>Takes one optimizer step, or scores one batch.</summary>
     /// <param name="batch">Which of the workload's batches.</param>
     /// <returns>Loss of the batch in nats per target, before the update.</returns>
     double Step(int batch);
