@@ -1,3 +1,4 @@
+using MLNetExtension.Safetensors;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -37,7 +38,8 @@ internal static class FiniteWeights
         for (long start = 0; start < length; start += PieceLength)
         {
             using var piece = NewDisposeScope();
-            finite += flat.narrow(0, start, Math.Min(PieceLength, length - start)).isfinite().sum().ToInt64();
+            Tensor next = flat.narrow(0, start, Math.Min(PieceLength, length - start));
+            finite += FiniteBits.AreFinite(next) ? next.numel() : next.isfinite().sum().ToInt64();
         }
         return length - finite;
     }

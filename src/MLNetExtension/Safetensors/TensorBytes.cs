@@ -1,8 +1,9 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Safetensors;
 
-/// <summary>Writes and reads a tensor's elements a piece at a time, so that memory never holds a second copy of the tensor.</summary>
+/// <summary>Writes and reads a tensor's elements a piece at a time, straight from and to the tensor's own memory where they lie there as in the file, so that memory never holds a second copy.</summary>
 internal static class TensorBytes
 {
     // About a megabyte: enough to make the cost of a call negligible, little compared with a model.
@@ -19,8 +20,12 @@ internal static class TensorBytes
     /// <param name="type">The type of the elements in the stream.</param>
     /// <param name="stream">Positioned at the first element.</param>
     /// <exception cref="EndOfStreamException">The stream ends before the tensor is full.</exception>
-    public static void Read(Tensor tensor, ScalarType type, Stream stream) =>
-        ForEachPiece(tensor, piece => piece.copy_(ReadPiece(piece, type, stream)));
+    public static void Read(Tensor tensor, ScalarType type, Stream stream) => ForEachPiece(tensor, piece =>
+    {
+        Tensor next = Fill(Destination(piece, type), stream);
+        if (!ReferenceEquals(next, piece))
+            piece.copy_(next);
+    });
 
     /// <summary>Fills the tensor's elements as <see cref="Read"/> does, from a stranger's file: infinite elements and such that are no numbers are refused.</summary>
     /// <param name="tensor">Any shape, strides, floating-point type and device.</param>
@@ -31,12 +36,12 @@ internal static class TensorBytes
     /// <exception cref="EndOfStreamException">The stream ends before the tensor is full.</exception>
     public static void ReadFinite(Tensor tensor, SafetensorsEntry entry, Stream stream, string path) => ForEachPiece(tensor, piece =>
     {
+        Tensor next = Fill(Destination(piece, entry.Type), stream);
         // In the tensor's type, because a large float64 is infinite in float32.
-        Tensor next = ReadPiece(piece, entry.Type, stream).to(piece.dtype);
-        // One pass: the sum, in which no finite elements but those of float64 overflow, is finite where all of them are. Looking at each takes four times as long as reading them.
-        if (!double.IsFinite(next.sum(ScalarType.Float64).item<double>()) && !next.isfinite().all().item<bool>())
+        if (!FiniteBits.AreFinite(next.to(piece.dtype)))
             throw new InvalidDataException($"{path}: the tensor '{entry.Name}' holds an element that is NaN or infinite in {SafetensorsTypes.NameOf(piece.dtype)}, expected finite numbers.");
-        piece.copy_(next);
+        if (!ReferenceEquals(next, piece))
+            piece.copy_(next);
     });
 
     /// <summary>Whether the stream holds the tensor's elements, once converted to its type.</summary>
@@ -47,15 +52,18 @@ internal static class TensorBytes
     public static bool AreEqual(Tensor tensor, ScalarType type, Stream stream)
     {
         bool equal = true;
-        ForEachPiece(tensor, piece => equal &= ReadPiece(piece, type, stream).to(piece.dtype, piece.device).eq(piece).all().item<bool>());
+        ForEachPiece(tensor, piece => equal &= Fill(empty(piece.shape, dtype: type), stream).to(piece.dtype, piece.device).eq(piece).all().item<bool>());
         return equal;
     }
 
-    private static Tensor ReadPiece(Tensor piece, ScalarType type, Stream stream)
+    // What a piece is read into: itself, or a tensor of the stream's type, where the elements have to be converted or moved.
+    private static Tensor Destination(Tensor piece, ScalarType type) =>
+        piece.dtype == type && piece.device_type == DeviceType.CPU && piece.is_contiguous() ? piece : empty(piece.shape, dtype: type);
+
+    private static Tensor Fill(Tensor destination, Stream stream)
     {
-        Tensor next = empty(piece.shape, dtype: type);
-        stream.ReadExactly(next.bytes);
-        return next;
+        stream.ReadExactly(destination.bytes);
+        return destination;
     }
 
     // Pieces are runs of elements where the tensor is contiguous; otherwise, as for a transpose, runs of rows.

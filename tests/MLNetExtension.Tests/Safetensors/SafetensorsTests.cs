@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using System.Text;
 using MLNetExtension.Safetensors;
 using TorchSharp.Modules;
@@ -42,6 +43,27 @@ public sealed class SafetensorsTests
 
         Assert.AreEqual(700_999f, read.matrix[999, 700].item<float>());
         CollectionAssert.AreEqual(written.matrix.bytes.ToArray(), read.matrix.bytes.ToArray());
+    }
+
+    // The rows in the middle, as of a matrix that several tensors of a file fill, and a transposed one, whose elements have to be moved.
+    // Seen to fail with: every piece read into a tensor of its own first.
+    [TestMethod]
+    [DataRow(false, ScalarType.Float32, true)]
+    [DataRow(true, ScalarType.Float32, false)]
+    [DataRow(false, ScalarType.Float64, false)]
+    public unsafe void Elements_are_read_straight_into_the_tensor_where_they_lie_there_as_in_the_file(bool transposed, ScalarType fileType, bool straight)
+    {
+        using var scope = NewDisposeScope();
+        Tensor whole = zeros(900, 700), rows = transposed ? whole.t() : whole.narrow(0, 100, 700);
+        using AddressStream stream = new(arange(rows.numel(), dtype: fileType).bytes.ToArray());
+
+        TensorBytes.Read(rows, fileType, stream);
+
+        nint first = (nint)Unsafe.AsPointer(ref whole.bytes[0]), end = first + whole.bytes.Length;
+        Assert.IsGreaterThan(1, stream.Addresses.Count);
+        Assert.AreEqual(straight, stream.Addresses.All(address => address >= first && address < end));
+        Assert.IsTrue(rows.equal(arange(rows.numel(), dtype: float32).view(rows.shape)).all().item<bool>());
+        Assert.AreEqual(rows.numel() * (rows.numel() - 1) / 2.0, whole.sum(float64).item<double>(), "the other rows stay zero");
     }
 
     [TestMethod]
@@ -182,6 +204,17 @@ public sealed class SafetensorsTests
         {
             weight = tied;
             RegisterComponents();
+        }
+    }
+
+    private sealed class AddressStream(byte[] content) : MemoryStream(content)
+    {
+        public List<nint> Addresses { get; } = [];
+
+        public override unsafe int Read(Span<byte> buffer)
+        {
+            Addresses.Add((nint)Unsafe.AsPointer(ref buffer[0]));
+            return base.Read(buffer);
         }
     }
 }

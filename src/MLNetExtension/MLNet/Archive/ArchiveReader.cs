@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Text.Json;
 using MLNetExtension.Files;
 
@@ -17,7 +18,7 @@ internal sealed class ArchiveReader
     {
         _loadContext = loadContext;
         byte[] json = [];
-        Open(ArchiveManifest.Name, JsonFile.MaximumBytes, stream => json = ReadAll(stream, stream.Length));
+        Open(ArchiveManifest.Name, JsonFile.MaximumBytes, (stream, length) => json = ReadAll(stream, length));
         _manifest = Parse<ArchiveManifest>(ArchiveManifest.Name, json);
         if (_manifest.FormatVersion > ArchiveManifest.CurrentVersion)
             throw new NotSupportedException($"This saved model has format {_manifest.FormatVersion}, which a later version of MLNetExtension wrote; "
@@ -54,41 +55,35 @@ internal sealed class ArchiveReader
     {
         var expected = _manifest.Entries.FirstOrDefault(entry => entry.Name == name)
             ?? throw Bad(name, "is not listed in its manifest.");
-        Open(name, maximumBytes, inner =>
+        Open(name, maximumBytes, (inner, length) =>
         {
-            if (inner.Length != expected.Length)
-                throw new InvalidDataException(WrongLength(inner.Length, expected.Length));
             using var stream = new HashingStream(inner);
-            read(stream, expected.Length);
+            read(stream, length);
             stream.CopyTo(Stream.Null);
             if (stream.Hash != expected.Sha256)
                 throw new InvalidDataException("its bytes have been changed since they were written.");
         }, expected.Length);
     }
 
-    // ML.NET unpacks a whole entry to the system's temporary folder before it gives the stream, so the length in the archive's directory, beyond which nothing is unpacked, is checked before.
-    private void Open(string name, long maximumBytes, Action<Stream> read, long? expectedBytes = null)
+    // An entry is read as it is unpacked, and lengths are those in the archive's directory, beyond which nothing is: so they are checked before.
+    private void Open(string name, long maximumBytes, Action<Stream, long> read, long? expectedBytes = null)
     {
-        long? length = ModelArchiveBridge.FindEntryLength(_loadContext, name);
-        if (length is not null && expectedBytes is not null && length != expectedBytes)
-            throw Bad(name, $"cannot be read: {WrongLength(length.Value, expectedBytes.Value)}");
-        if (length > maximumBytes)
-            throw Bad(name, $"cannot be read: it has {length} bytes, expected at most {maximumBytes}.");
-        bool found;
+        ZipArchiveEntry entry = ModelArchiveBridge.FindEntry(_loadContext, name) ?? throw Bad(name, "is missing.");
+        if (expectedBytes is not null && entry.Length != expectedBytes)
+            throw Bad(name, $"cannot be read: it has {entry.Length} bytes, but {expectedBytes} were written.");
+        if (entry.Length > maximumBytes)
+            throw Bad(name, $"cannot be read: it has {entry.Length} bytes, expected at most {maximumBytes}.");
         try
         {
-            found = ModelArchiveBridge.TryReadEntry(_loadContext, name, reader => read(reader.BaseStream));
+            using Stream stream = entry.Open();
+            read(stream, entry.Length);
         }
         catch (Exception exception) when (exception is EndOfStreamException or JsonException or InvalidDataException)
         {
             // Without the inner exception: ML.NET wraps what a loader throws, and code that unwraps it should find the error that names the entry.
             throw Bad(name, $"cannot be read: {exception.Message}");
         }
-        if (!found)
-            throw Bad(name, "is missing.");
     }
-
-    private static string WrongLength(long length, long expected) => $"it has {length} bytes, but {expected} were written.";
 
     private static byte[] ReadAll(Stream stream, long length)
     {

@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Text.Json;
 using Microsoft.ML;
 using MLNetExtension.Files;
@@ -15,10 +16,10 @@ internal sealed class ArchiveWriter(ModelSaveContext context)
     /// <summary>Writes an entry.</summary>
     /// <param name="name">The entry's name.</param>
     /// <param name="write">Writes its content.</param>
-    public void Write(string name, Action<Stream> write) => ModelArchiveBridge.WriteEntry(context, name, writer =>
+    /// <param name="compression">How it is packed. Default: small.</param>
+    public void Write(string name, Action<Stream> write, CompressionLevel compression = CompressionLevel.Optimal) => ModelArchiveBridge.WriteEntry(context, name, compression, inner =>
     {
-        writer.Flush();
-        using var stream = new HashingStream(writer.BaseStream);
+        using var stream = new HashingStream(inner);
         write(stream);
         _written.Add(new ArchiveManifest.Entry(name, stream.Count, stream.Hash));
     });
@@ -27,6 +28,6 @@ internal sealed class ArchiveWriter(ModelSaveContext context)
     public string HashOfOthers(string name) => ArchiveManifest.HashOf(_written, name);
 
     /// <summary>Writes the manifest: an archive without one, which an interrupted save leaves, is refused when it is read.</summary>
-    public void Complete() => ModelArchiveBridge.WriteEntry(context, ArchiveManifest.Name, writer =>
-        JsonSerializer.Serialize(writer.BaseStream, new ArchiveManifest(ArchiveManifest.CurrentVersion, _written), ArchiveJson.Options));
+    public void Complete() => ModelArchiveBridge.WriteEntry(context, ArchiveManifest.Name, CompressionLevel.Optimal, stream =>
+        JsonSerializer.Serialize(stream, new ArchiveManifest(ArchiveManifest.CurrentVersion, _written), ArchiveJson.Options));
 }

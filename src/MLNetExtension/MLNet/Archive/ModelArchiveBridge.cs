@@ -23,9 +23,21 @@ internal static class ModelArchiveBridge
     [UnsafeAccessor(UnsafeAccessorKind.Constructor)]
     public static extern SchemaShape.Column Column(string name, SchemaShape.Column.VectorKind kind, DataViewType itemType, bool isKey, SchemaShape? annotations);
 
-    /// <summary>Writes an entry beside the component's own, in its folder of the archive.</summary>
-    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "SaveBinaryStream")]
-    public static extern void WriteEntry(ModelSaveContext context, string name, Action<BinaryWriter> write);
+    /// <summary>Writes an entry beside the component's own, in its folder of the archive, straight into the archive.</summary>
+    /// <remarks>ML.NET itself writes each entry to the system's temporary folder first, and always compresses it.</remarks>
+    /// <param name="context">The argument of <see cref="ICanSaveModel.Save"/>.</param>
+    /// <param name="name">The entry's name.</param>
+    /// <param name="compression">How it is packed; ML.NET reads entries of any kind.</param>
+    /// <param name="write">Writes its content.</param>
+    public static void WriteEntry(ModelSaveContext context, string name, CompressionLevel compression, Action<Stream> write)
+    {
+        (object repository, string folder) = FindPlace(context);
+        // An archive that is being written has one entry open at a time: first come those that ML.NET has finished and holds back.
+        FindMethod(repository.GetType(), "Flush").Invoke(repository, Instance, null, null, null);
+        var archive = (ZipArchive)FindField(repository.GetType(), "_archive").GetValue(repository)!;
+        using Stream stream = archive.CreateEntry(Path.Combine(folder, name).Replace('\\', '/'), compression).Open();
+        write(stream);
+    }
 
     /// <summary>Records in the archive which loader reads this component.</summary>
     /// <param name="context">The argument of <see cref="ICanSaveModel.Save"/>.</param>
@@ -60,30 +72,26 @@ internal static class ModelArchiveBridge
         }
     }
 
-    /// <summary>Reads an entry from the component's folder of the archive.</summary>
-    /// <param name="loadContext">The load context that ML.NET passes to the loader.</param>
-    /// <param name="name">The entry's name.</param>
-    /// <param name="read">Reads the entry.</param>
-    /// <returns>False where the archive has no such entry; nothing was read then.</returns>
-    public static bool TryReadEntry(object loadContext, string name, Action<BinaryReader> read) =>
-        FindMethod(loadContext.GetType(), "TryLoadBinaryStream").CreateDelegate<Func<string, Action<BinaryReader>, bool>>(loadContext)(name, read);
-
     /// <summary>Returns the seed that an environment was created with; null where it has none and draws at random.</summary>
     public static int? SeedOf(IHostEnvironment environment) =>
         (int?)FindMethod(FindType("Microsoft.ML.Runtime.IHostEnvironmentInternal"), "get_Seed").Invoke(environment, Instance, null, null, null);
 
-    /// <summary>Finds the unpacked length, in bytes, of an entry in the component's folder of the archive, without unpacking it.</summary>
+    /// <summary>Finds an entry in the component's folder of the archive, which can be read straight from there: ML.NET itself unpacks an entry to the system's temporary folder first.</summary>
     /// <param name="loadContext">The load context that ML.NET passes to the loader.</param>
     /// <param name="name">The entry's name.</param>
-    /// <returns>The length in the archive's directory; null where the archive has no such entry.</returns>
-    public static long? FindEntryLength(object loadContext, string name)
+    /// <returns>The entry, one of which can be open at a time; null where the archive has none of that name.</returns>
+    public static ZipArchiveEntry? FindEntry(object loadContext, string name)
     {
-        object repository = FindField(loadContext.GetType(), "Repository").GetValue(loadContext)!;
-        string path = Path.Combine((string?)FindField(loadContext.GetType(), "Directory").GetValue(loadContext) ?? "", name);
+        (object repository, string folder) = FindPlace(loadContext);
+        string path = Path.Combine(folder, name);
         var entries = (Dictionary<string, ZipArchiveEntry>)FindField(repository.GetType(), "_entries").GetValue(repository)!;
         // Archives have one separator or the other.
-        return entries.FirstOrDefault(entry => entry.Key.Replace('\\', '/') == path.Replace('\\', '/')).Value?.Length;
+        return entries.FirstOrDefault(entry => entry.Key.Replace('\\', '/') == path.Replace('\\', '/')).Value;
     }
+
+    // The archive and the component's folder in it, of a load or a save context.
+    private static (object Repository, string Folder) FindPlace(object context) =>
+        (FindField(context.GetType(), "Repository").GetValue(context)!, (string?)FindField(context.GetType(), "Directory").GetValue(context) ?? "");
 
     // A pipeline is a chain, whose own loader would wrap what ours throws. In a version of ML.NET where this is not found, it does: no more depends on it.
     private static void UnwrapChains(ComponentCatalog catalog)

@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using System.Reflection;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
@@ -29,18 +30,24 @@ public sealed class ModelArchiveBehaviorTests
 
     // MLNetExtension.MLNet.Archive.ArchiveReader tells a missing entry from an empty one.
     [TestMethod]
-    public void An_entry_that_is_not_there_is_not_read()
-    {
-        Assert.IsTrue(((Component)Load(new MLContext(), Save(new Component(3)))).LacksOtherEntry);
-    }
-
-    // MLNetExtension.MLNet.Archive.ArchiveReader refuses an entry of another length than was written before ML.NET unpacks it to a temporary file.
-    [TestMethod]
-    public void The_length_of_an_entry_is_known_before_it_is_unpacked()
+    public void An_entry_that_is_not_there_is_not_found()
     {
         var chain = (IEnumerable<ITransformer>)Load(new MLContext(), Save(new TransformerChain<ITransformer>(new Component(3), new Component(5))));
         foreach (Component component in chain.Cast<Component>())
             Assert.AreEqual(((long?)sizeof(int), (long?)null), (component.EntryLength, component.OtherEntryLength));
+    }
+
+    // Earlier versions of this library read entries by ML.NET's own reader, whatever their packing.
+    [TestMethod]
+    [DataRow(CompressionLevel.Optimal)]
+    [DataRow(CompressionLevel.NoCompression)]
+    public void An_entry_that_the_bridge_writes_into_the_archive_is_read_by_mlnet_as_one_of_its_own(CompressionLevel compression)
+    {
+        byte[] saved = Save(new TransformerChain<ITransformer>(new Component(3) { Compression = compression }, new Component(5) { Compression = compression }));
+
+        CollectionAssert.AreEqual(new[] { 3, 5 }, ((IEnumerable<ITransformer>)Load(new MLContext(), saved)).Select(component => ((Component)component).NumberReadByMLNet).ToArray());
+        using var archive = new ZipArchive(new MemoryStream(saved));
+        Assert.AreEqual(compression == CompressionLevel.NoCompression, archive.Entries.Where(entry => entry.Name == EntryName).All(entry => entry.CompressedLength == entry.Length));
     }
 
     // The length is the one in the archive's directory. Whatever the packed bytes hold, no more are unpacked.
@@ -123,9 +130,11 @@ public sealed class ModelArchiveBehaviorTests
     {
         public int Number => number;
 
-        public IHostEnvironment? Environment { get; private init; }
+        public CompressionLevel Compression { get; init; } = CompressionLevel.Optimal;
 
-        public bool LacksOtherEntry { get; private init; }
+        public int NumberReadByMLNet { get; private init; }
+
+        public IHostEnvironment? Environment { get; private init; }
 
         public long? EntryLength { get; private init; }
 
@@ -135,22 +144,21 @@ public sealed class ModelArchiveBehaviorTests
 
         public static ITransformer Load(IHostEnvironment environment, object loadContext)
         {
-            int number = 0;
-            Assert.IsTrue(ModelArchiveBridge.TryReadEntry(loadContext, EntryName, reader => number = reader.ReadInt32()));
-            bool found = ModelArchiveBridge.TryReadEntry(loadContext, "other", _ => Assert.Fail("There is no such entry."));
-            return new Component(number)
+            ZipArchiveEntry entry = ModelArchiveBridge.FindEntry(loadContext, EntryName)!;
+            using var reader = new BinaryReader(entry.Open());
+            return new Component(reader.ReadInt32())
             {
+                NumberReadByMLNet = ReadByMLNet(loadContext),
                 Environment = environment,
-                LacksOtherEntry = !found,
-                EntryLength = ModelArchiveBridge.FindEntryLength(loadContext, EntryName),
-                OtherEntryLength = ModelArchiveBridge.FindEntryLength(loadContext, "other"),
+                EntryLength = entry.Length,
+                OtherEntryLength = ModelArchiveBridge.FindEntry(loadContext, "other")?.Length,
             };
         }
 
         public void Save(ModelSaveContext ctx)
         {
             ModelArchiveBridge.SetLoader(ctx, LoaderSignature, version: 1);
-            ModelArchiveBridge.WriteEntry(ctx, EntryName, writer => writer.Write(number));
+            ModelArchiveBridge.WriteEntry(ctx, EntryName, Compression, stream => stream.Write(BitConverter.GetBytes(number)));
         }
 
         public DataViewSchema GetOutputSchema(DataViewSchema inputSchema) => inputSchema;
@@ -158,5 +166,14 @@ public sealed class ModelArchiveBehaviorTests
         public IDataView Transform(IDataView input) => input;
 
         public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) => throw new NotSupportedException();
+
+        private static int ReadByMLNet(object loadContext)
+        {
+            int number = 0;
+            Action<BinaryReader> read = reader => number = reader.ReadInt32();
+            MethodInfo method = loadContext.GetType().GetMethod("TryLoadBinaryStream", BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic)!;
+            Assert.IsTrue((bool)method.Invoke(loadContext, [EntryName, read])!);
+            return number;
+        }
     }
 }
