@@ -41,7 +41,7 @@ public sealed class LargeModelTests
     }
 
     // What is written to the archive and read from it goes through a stream that looks at ML.NET's temporary folder. The weights are stored, the description packed.
-    // Seen to fail with: ML.NET's own entries (67 MiB in a temporary file both times, packed into 0.1 MiB).
+    // Seen to fail with: ML.NET's own way of writing an entry (67 MiB in a temporary file).
     [TestMethod]
     public void Weights_go_straight_into_the_archive_and_from_it_and_are_not_compressed()
     {
