@@ -56,18 +56,20 @@ internal static class BenchmarksApp
         Option<string?> json = OutputFile("--json", "Also write the figures to this file."), plot = OutputFile("--plot", "Also draw the figures, as PNG, to this file.");
         Option<string[]> results = new("--results") { Description = "Instead of measuring: take the figures from files that --json has written, of one workload or several each.", HelpName = "FILE", AllowMultipleArgumentsPerToken = true };
         Option<bool> steps = new("--steps-report") { Description = "Instead of comparing: what a step of ours costs beside the model (workload W2 unless another is named)." };
+        Option<bool> tuner = new("--tuner-report") { Description = "Instead of comparing: which split trials find, start by start, beside all that are fixed (workload W2 unless another is named)." };
+        Option<int> starts = AtLeastOne("--starts", 20, "Starts of --tuner-report, each a process of its own.");
         Option<bool> ranks = new("--ranks") { Description = "Instead of peers: ours in two threads, two workers and, by mpirun, two processes." };
         Option<bool> data = new("--data") { Description = "Instead of comparing: how long it takes to the first step over many short rows, and how much memory." };
         Option<int> rows = AtLeastOne("--rows", 1_000_000, "Rows of --data, 210 bytes each; their file is written into the temporary folder.");
         Option<string> tokenizer = new("--tokenizer") { Description = "Folder of a tokenizer for --data; default bytes.", HelpName = "DIR", DefaultValueFactory = _ => "" };
         RootCommand root = new("Speed and memory of training, beside a plain TorchSharp loop on the same libtorch, rows and weights, and where asked for a PyTorch loop.")
         {
-            workload, rounds, threads, python, ranks, json, plot, results, steps, data, rows, tokenizer,
+            workload, rounds, threads, python, ranks, json, plot, results, steps, tuner, starts, data, rows, tokenizer,
         };
         root.Validators.Add(result =>
         {
-            if (result.GetValue(plot) is not null && (result.GetValue(ranks) || result.GetValue(steps) || result.GetValue(data)))
-                result.AddError("--plot draws a comparison with peers; --ranks, --steps-report and --data measure something else.");
+            if (result.GetValue(plot) is not null && (result.GetValue(ranks) || result.GetValue(steps) || result.GetValue(tuner) || result.GetValue(data)))
+                result.AddError("--plot draws a comparison with peers; --ranks, --steps-report, --tuner-report and --data measure something else.");
             if (result.GetValue(ranks) && result.GetValue(workload) is { } scored && !Workload.Named(scored).IsTrained)
                 result.AddError($"--ranks compares trainings, and {scored} is not one.");
         });
@@ -85,6 +87,8 @@ internal static class BenchmarksApp
                 ? Show(console, files)
                 : parsed.GetValue(data)
                 ? await Rows(console, parsed.GetValue(rows), parsed.GetValue(tokenizer)!, children, cancellation)
+                : parsed.GetValue(tuner)
+                ? await Tuner(console, Workload.Named(named ?? "W2"), parsed.GetValue(starts), children, cancellation)
                 : parsed.GetValue(steps)
                 ? await Steps(console, Workload.Named(named ?? "W2"), children, cancellation)
                 : await Compare(console, workloads, areRanks, parsed.GetValue(rounds), children, cancellation);
@@ -133,6 +137,13 @@ internal static class BenchmarksApp
         return report;
     }
 
+    private static async Task<object> Tuner(IAnsiConsole console, Workload workload, int starts, ChildProcess children, CancellationToken cancellation)
+    {
+        TunerReport report = await TunerReport.Measure(workload, starts, children, console.WriteLine, cancellation);
+        report.Write(console);
+        return report;
+    }
+
     private static async Task<object> Rows(IAnsiConsole console, int rows, string tokenizerFolder, ChildProcess children, CancellationToken cancellation)
     {
         RowsReport report = await RowsReport.Measure(rows, tokenizerFolder, children, console.WriteLine, cancellation);
@@ -144,11 +155,16 @@ internal static class BenchmarksApp
     private static IEnumerable<Command> CreateHidden(Option<int> threads)
     {
         Argument<string> system = new("system"), folder = new("folder"), workload = new("workload"), run = new("run"), file = new("file"), tokenizer = new("tokenizer");
+        Argument<int> tokens = new("tokens"), workers = new("workers");
         Option<bool> check = new("--check");
         yield return Hidden(HiddenCommands.System, [system, folder], [check], parsed => SystemRun.Run(parsed.GetRequiredValue(system), parsed.GetRequiredValue(folder), parsed.GetValue(check)));
         yield return Hidden(HiddenCommands.MatrixPeak, [], [], _ => MatrixPeak.Measure());
         yield return Hidden(HiddenCommands.StepParts, [workload], [], parsed => StepParts.Measure(Workload.Named(parsed.GetRequiredValue(workload))));
         yield return Hidden(HiddenCommands.StepScale, [workload], [], parsed => StepScale.Measure(Workload.Named(parsed.GetRequiredValue(workload))));
+        yield return Hidden(HiddenCommands.TunerStart, [workload], [], parsed => PlanRun.Start(Workload.Named(parsed.GetRequiredValue(workload))));
+        yield return Hidden(
+            HiddenCommands.FixedPlan, [workload, tokens, workers], [],
+            parsed => PlanRun.Measure(Workload.Named(parsed.GetRequiredValue(workload)), parsed.GetRequiredValue(tokens), parsed.GetRequiredValue(workers)));
         yield return Hidden(
             HiddenCommands.Rows, [run, file, tokenizer], [],
             parsed => RowsRun.Run(parsed.GetRequiredValue(run), parsed.GetRequiredValue(file), parsed.GetRequiredValue(tokenizer), parsed.GetValue(threads)));

@@ -7,5 +7,7 @@ internal static class HiddenCommands
     public const string MatrixPeak = "measure-matrix-peak";
     public const string StepParts = "measure-step-parts";
     public const string StepScale = "measure-step-scale";
+    public const string TunerStart = "measure-tuner-start";
+    public const string FixedPlan = "measure-fixed-plan";
     public const string Rows = "measure-rows";
 }

@@ -18,6 +18,8 @@ internal sealed class ChildProcess(int threads, string? python)
 
     public bool HasPython => python is not null;
 
+    public int Threads => threads;
+
     /// <summary>Runs this program again, with hidden arguments.</summary>
     public Task<T> RunSelf<T>(string what, IEnumerable<string> arguments, CancellationToken cancellation) =>
         Run<T>(what, [.. Self, .. arguments], threads, cancellation);
