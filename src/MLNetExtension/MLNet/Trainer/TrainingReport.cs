@@ -86,7 +86,7 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
         (MeasuredPlan chosen, MeasuredPlan fastest) = (choice.Chosen, choice.Fastest);
         string why = string.Create(Invariant, $"of {choice.Tried} splits tried in {choice.Steps} steps, ") + (fastest == chosen
             ? "the fastest"
-            : string.Create(Invariant, $"the fastest that is worth its memory ({fastest.Plan.Tokens:N0} tokens by {fastest.Plan.Workers} side by side would be {chosen.SecondsPerPosition / fastest.SecondsPerPosition - 1:P0} faster ")
+            : string.Create(Invariant, $"the fastest that is worth its memory ({fastest.Plan.Tokens:N0} tokens by {(fastest.Plan.Workers == 1 ? "one worker" : $"{fastest.Plan.Workers} workers")} would be {chosen.SecondsPerPosition / fastest.SecondsPerPosition - 1:P0} faster ")
                 + string.Create(Invariant, $"and take {fastest.FootprintMiB - chosen.FootprintMiB:N0} MiB more)"));
         Info(string.Create(Invariant, $"{how}: {why}; {1 / chosen.SecondsPerPosition:N0} tokens per second, {chosen.FootprintMiB:N0} MiB for the training."));
     }
