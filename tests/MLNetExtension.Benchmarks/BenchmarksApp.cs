@@ -72,6 +72,8 @@ internal static class BenchmarksApp
                 result.AddError("--plot draws a comparison with peers; --ranks, --steps-report, --tuner-report and --data measure something else.");
             if (result.GetValue(ranks) && result.GetValue(workload) is { } scored && !Workload.Named(scored).IsTrained)
                 result.AddError($"--ranks compares trainings, and {scored} is not one.");
+            if (result.GetValue(tuner) && result.GetValue(workload) is { } named && !Workload.Named(named).IsTrained)
+                result.AddError($"--tuner-report starts trainings, and {named} is not one.");
         });
         root.SetAction(async (parsed, cancellation) =>
         {

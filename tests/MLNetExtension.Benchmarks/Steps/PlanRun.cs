@@ -2,7 +2,7 @@ using System.Diagnostics;
 using MLNetExtension.Benchmarks.Measuring;
 using MLNetExtension.Benchmarks.Workloads;
 using MLNetExtension.Data;
-using MLNetExtension.Models.Gpt2;
+using MLNetExtension.Models;
 using MLNetExtension.Training;
 using MLNetExtension.Training.Splitting;
 
@@ -26,7 +26,7 @@ internal static class PlanRun
     public static PlanResult Start(Workload workload)
     {
         SplitChoice? choice = null;
-        using Gpt2Model model = new(workload.Configuration, seed: 1);
+        using CausalLanguageModel model = workload.Network.Create();
         using TrainingStep step = new(model, WorkloadFolder.Options, tune: true) { OnSplitChosen = (_, found) => choice = found };
         Run(step, model, workload, isDone: _ => choice is not null);
         MeasuredPlan chosen = choice!.Chosen;
@@ -39,16 +39,16 @@ internal static class PlanRun
     /// <param name="workers">How many micro-batches are computed side by side.</param>
     public static PlanResult Measure(Workload workload, int tokens, int workers)
     {
-        using Gpt2Model model = new(workload.Configuration, seed: 1);
+        using CausalLanguageModel model = workload.Network.Create();
         using TrainingStep step = new(model, WorkloadFolder.Options with { Batching = new() { MaximumTokensPerMicroBatch = tokens, Workers = workers } }, tune: false);
         List<double> times = Run(step, model, workload, isDone: steps => steps == TimedSteps + 1);
         return new PlanResult(tokens, workers, TimedSteps, Figure.Of(times.Skip(1)).Median, ProcessMemory.PeakMiB());
     }
 
     // Gives the seconds per position of each step.
-    private static List<double> Run(TrainingStep step, Gpt2Model model, Workload workload, Func<int, bool> isDone)
+    private static List<double> Run(TrainingStep step, CausalLanguageModel model, Workload workload, Func<int, bool> isDone)
     {
-        TokenExample[][] batches = [.. workload.DrawBatches().Select(Workload.Examples)];
+        TokenExample[][] batches = [.. workload.DrawBatches().Select(workload.Examples)];
         List<double> times = [];
         model.train();
         for (int k = 0; !isDone(k); k++)

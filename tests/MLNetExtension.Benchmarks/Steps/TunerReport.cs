@@ -7,7 +7,7 @@ namespace MLNetExtension.Benchmarks.Steps;
 
 /// <summary>What trials of splits find, start by start, beside every split that is fixed.</summary>
 /// <param name="Workload">The workload.</param>
-/// <param name="Fixed">The splits that are fixed, medians of the rounds.</param>
+/// <param name="Fixed">The splits that are fixed, each in its fastest round.</param>
 /// <param name="Starts">What each start found; its split's speed is that of the fixed one.</param>
 /// <param name="LargestLoss">How much slower than the fastest fixed split the worst start ends, 0 to 1.</param>
 internal sealed record TunerReport(string Workload, IReadOnlyList<PlanResult> Fixed, IReadOnlyList<PlanResult> Starts, double LargestLoss)
@@ -72,7 +72,7 @@ internal sealed record TunerReport(string Workload, IReadOnlyList<PlanResult> Fi
 
     private static PlanResult Sum(IEnumerable<PlanResult> rounds) => rounds.First() with
     {
-        SecondsPerPosition = Figure.Of(rounds.Select(round => round.SecondsPerPosition)).Median,
+        SecondsPerPosition = rounds.Min(round => round.SecondsPerPosition),    // what else the machine does makes a round slower, never faster
         PeakMemoryMiB = Figure.Of(rounds.Select(round => round.PeakMemoryMiB)).Median,
     };
 

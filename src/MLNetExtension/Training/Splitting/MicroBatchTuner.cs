@@ -19,8 +19,11 @@ internal sealed class MicroBatchTuner(SplitPlan start, int mostWorkers, double b
     // What is tried first, unless a row is longer: products run at full speed from 72 rows on; a GPU wants many more.
     private const int FewestTokens = 128, FewestTokensOnGpu = 1024;
 
-    // Memory up to this multiple of the least is free; a plan that needs more has to be faster by a tenth, and to be doubled as well: speed saturates, so that the next doubling gains less.
+    // Memory up to this multiple of the least is free; a plan that needs more has to be faster by a tenth.
     private const double FreeMemory = 1.25, WorthTheMemory = 1.1;
+
+    // Speed saturates: where the last doubling gained less than this, the next gains less still.
+    private const double WorthDoubling = 1.05;
 
     // So much slower than the best: in the first use, which also pays for new memory, and the first trial; or in the median of a few trials.
     private const double Bad = 1.4, Worse = 1.15;
@@ -146,7 +149,7 @@ internal sealed class MicroBatchTuner(SplitPlan start, int mostWorkers, double b
         if (gain < Bad && byAge[true].Any(candidate => candidate.Trials < FewTrials))
             return;
         double free = Math.Min(_limitMiB, FreeMemory * Predict(_smallest!.Value));
-        Try([.. _candidates.SelectMany(candidate => Double(candidate.Plan, gain >= WorthTheMemory || candidate.Generation == 0 ? _limitMiB : free))], last + 1);
+        Try([.. _candidates.SelectMany(candidate => Double(candidate.Plan, gain >= WorthDoubling || candidate.Generation == 0 ? _limitMiB : free))], last + 1);
     }
 
     private IEnumerable<SplitPlan> Double(SplitPlan plan, double mostMiB)
