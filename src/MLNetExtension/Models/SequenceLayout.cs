@@ -73,9 +73,23 @@ public sealed class SequenceLayout
         : _packed is null ? table.narrow(0, 0, length)
         : cat([.. _packed.Select(row => table.narrow(0, 0, row))], 0);
 
+    /// <summary>Looks up each position of every row in a table: for rows side by side, one row after another.</summary>
+    /// <param name="table">Entries of positions, [ContextLength,...].</param>
+    /// <param name="count">P, the positions of all rows.</param>
+    /// <returns>[P,...].</returns>
+    internal Tensor SelectEveryPosition(Tensor table, long count) => cat([.. RowLengths(count).Select(row => table.narrow(0, 0, row))], 0);
+
+    /// <summary>Groups rows that can be computed together.</summary>
+    /// <param name="count">P, the positions of all rows.</param>
+    internal IEnumerable<RowGroup> GroupRows(long count) => RowGroup.Join(RowLengths(count));
+
     /// <summary>Counts the positions of the longest row, those in a cache included.</summary>
     /// <param name="length">T, where rows are side by side.</param>
     internal long CountPositions(long length) => _packed?.Max() ?? length + (Cache?.Length ?? 0);
+
+    /// <summary>Lists the lengths of the rows, padding included.</summary>
+    /// <param name="count">P, the positions of all rows.</param>
+    internal IEnumerable<long> RowLengths(long count) => _packed ?? (_padded is null ? [count] : Enumerable.Repeat(count / _padded.Count, _padded.Count));
 
     /// <summary>Finds the real tokens, padding left out, in the flattened positions.</summary>
     /// <param name="device">Where the result is needed.</param>

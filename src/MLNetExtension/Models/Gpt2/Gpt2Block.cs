@@ -14,6 +14,7 @@ internal sealed class Gpt2Block : TransformerBlock
     private readonly FeedForward? mlp;
     private readonly MixtureOfExperts? moe;
     private readonly SeededDropout dropout, attentionDropout;
+    private readonly ResidualBranch[]? _branches;    // null where experts are routed
 
     public Gpt2Block(Gpt2Configuration configuration, WeightInitializer initializer)
         : base(nameof(Gpt2Block))
@@ -31,8 +32,18 @@ internal sealed class Gpt2Block : TransformerBlock
             mlp = CreateFeedForward(configuration, initializer);
         dropout = new SeededDropout(configuration.Dropout);
         attentionDropout = new SeededDropout(configuration.AttentionDropout);
+        if (mlp is not null)
+        {
+            _branches =
+            [
+                new ResidualBranch(ln_1.ToNorm(_normEpsilon), new Attention(c_attn, c_proj, new HeadCounts(_heads, _heads)), dropout),
+                new ResidualBranch(ln_2.ToNorm(_normEpsilon), mlp, dropout),
+            ];
+        }
         RegisterComponents();
     }
+
+    private protected override IReadOnlyList<ResidualBranch>? Branches => attentionDropout.IsActive ? null : _branches;
 
     internal override bool HasRouter => moe is not null;
 
@@ -66,6 +77,26 @@ internal sealed class Gpt2Block : TransformerBlock
             ? CausalAttention.Attend(heads, dropout: attentionDropout)
             : CausalAttention.AttendCached(heads, this, cache);                                                    // [B,H,T,C/H]
         return mixed.transpose(1, 2).reshape(rows, length, width);                                                 // [B,T,C]
+    }
+
+    // The block's attention as one layer, with a backward pass.
+    private sealed class Attention(AdaptableLinear c_attn, AdaptableLinear c_proj, HeadCounts counts) : IBackwardLayer
+    {
+        public Tensor Forward(Tensor input, Tape tape)
+        {
+            Tensor heads = c_attn.Forward(input, tape).view(input.shape[0], 3L * counts.Queries, -1);               // [P,3H,C/H]
+            Tensor mixed = TiledAttention.Forward(heads, counts, tape.Layout), result = c_proj.Forward(mixed, tape);
+            tape.Keep(mixed);
+            tape.Keep(heads);
+            return result;
+        }
+
+        public Tensor Backward(Tensor gradient, Tensor input, Tape tape)
+        {
+            using Tensor heads = tape.Take(), mixed = tape.Take();
+            Tensor headGradient = TiledAttention.Backward(c_proj.Backward(gradient, mixed, tape), mixed, heads, counts, tape.Layout);
+            return c_attn.Backward(headGradient.flatten(1), input, tape);
+        }
     }
 
     private static FeedForward CreateFeedForward(Gpt2Configuration configuration, WeightInitializer initializer) => new(

@@ -18,9 +18,16 @@ internal enum Activation
     Relu,
 }
 
+/// <summary>An activation that has been computed and can go back.</summary>
+/// <param name="Output">Its values.</param>
+/// <param name="Backward">Computes the gradient of its input from that of its output, whose memory it may use.</param>
+internal sealed record ActivationPass(Tensor Output, Func<Tensor, Tensor> Backward);
+
 /// <summary>Computes an <see cref="Activation"/>.</summary>
 internal static class Activations
 {
+    private static readonly double _geluTanhScale = 2 * Math.Sqrt(2 / Math.PI);
+
     /// <summary>Applies the function to each element.</summary>
     public static Tensor Apply(this Activation activation, Tensor input) => activation switch
     {
@@ -31,10 +38,40 @@ internal static class Activations
         _ => throw new ArgumentOutOfRangeException(nameof(activation), activation, "This is not an activation."),
     };
 
+    /// <summary>Applies the function to each element so that its backward pass can follow.</summary>
+    public static ActivationPass Run(this Activation activation, Tensor input)
+    {
+        if (activation == Activation.GeluTanh)
+            return RunGeluTanh(input);
+        using var _ = enable_grad();
+        Tensor leaf = input.detach().requires_grad_(), output = activation.Apply(leaf);
+        return new ActivationPass(output.detach(), gradient =>
+        {
+            output.backward([gradient]);
+            return leaf.grad!;
+        });
+    }
+
     // 0.5 (1 + tanh u) is the logistic function of 2u, so that x sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)) is the formula in fewer steps.
     private static Tensor GeluTanh(Tensor x)
     {
-        double scale = 2 * Math.Sqrt(2 / Math.PI);
-        return x * ((x.square() * (scale * 0.044715) + scale) * x).sigmoid();
+        Tensor exponent = GeluTanhExponent(x);
+        return is_grad_enabled() ? x * exponent.sigmoid() : exponent.sigmoid_().mul_(x);
     }
+
+    // With u = 2 sqrt(2/pi) (x + 0.044715 x^3) and s its logistic function, the derivative of x s is s + s (1 - s) x u', where x u' = 3 u - 4 sqrt(2/pi) x.
+    private static ActivationPass RunGeluTanh(Tensor x)
+    {
+        Tensor exponent = GeluTanhExponent(x), share = exponent.sigmoid();
+        return new ActivationPass(x * share, gradient =>
+        {
+            Tensor slope = exponent.mul_(3).add_(x, -2 * _geluTanhScale).mul_(share);     // s x u'
+            slope.addcmul_(slope, share, -1).add_(share);
+            return gradient.mul_(slope);
+        });
+    }
+
+    private static Tensor GeluTanhExponent(Tensor x) => is_grad_enabled()
+        ? (x.square() * (_geluTanhScale * 0.044715) + _geluTanhScale) * x
+        : x.square().mul_(_geluTanhScale * 0.044715).add_(_geluTanhScale).mul_(x);
 }

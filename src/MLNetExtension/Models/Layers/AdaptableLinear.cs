@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Models.Layers;
 
 /// <summary>A linear layer, x W' + b, that can have low-rank adapters, each on different rows of its weight. C inputs, R outputs.</summary>
-internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>, IAdaptableLayer
+internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>, IAdaptableLayer, IBackwardLayer
 {
     private readonly Parameter weight;
     private readonly Parameter? bias;
@@ -67,6 +67,26 @@ internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>, IAdaptableLay
         for (int i = 0; i < parts.Length; i++)
             parts[i] = _ranges[i].AddAdapter(input, parts[i]);
         return cat(parts, -1);
+    }
+
+    /// <inheritdoc/>
+    public Tensor Forward(Tensor input, Tape tape)
+    {
+        Tensor output = nn.functional.linear(input, weight, bias);                                  // [P,R]
+        foreach (LowRankAdapter adapter in _adapters)
+            adapter.AddTo(output, input, tape);
+        return output;
+    }
+
+    /// <inheritdoc/>
+    public Tensor Backward(Tensor gradient, Tensor input, Tape tape)
+    {
+        tape.AddProduct(weight, gradient, input);
+        tape.AddSum(bias, gradient);
+        Tensor inputGradient = gradient.mm(weight);                                                 // [P,C]
+        foreach (LowRankAdapter adapter in _adapters.AsEnumerable().Reverse())
+            adapter.Backward(gradient, input, inputGradient, tape);
+        return inputGradient;
     }
 
     private RowRange[] SplitRows()

@@ -13,4 +13,25 @@ internal static class LayerNorms
     /// <param name="epsilon">The layer's own.</param>
     public static Tensor Apply(this LayerNorm norm, Tensor input, double epsilon) => !input.dtype.IsHalf() ? norm.call(input)
         : nn.functional.layer_norm(input.Widen(), [input.shape[^1]], norm.weight.Widen(), norm.bias?.Widen(), epsilon).to(input.dtype);
+
+    /// <summary>Views the layer as a norm of a residual branch. Its backward pass is libtorch's own, in one kernel.</summary>
+    /// <param name="norm">The layer.</param>
+    /// <param name="epsilon">The layer's own.</param>
+    public static INorm ToNorm(this LayerNorm norm, double epsilon) => new Norm(norm, epsilon);
+
+    private sealed class Norm(LayerNorm norm, double epsilon) : INorm
+    {
+        public Tensor Apply(Tensor input) => norm.Apply(input, epsilon);
+
+        public NormPass Run(Tensor input)
+        {
+            using var _ = enable_grad();
+            Tensor leaf = input.detach().requires_grad_(), output = norm.Apply(leaf, epsilon);
+            return new NormPass(output.detach(), (gradient, _) =>
+            {
+                output.backward([gradient]);
+                return leaf.grad!;
+            });
+        }
+    }
 }

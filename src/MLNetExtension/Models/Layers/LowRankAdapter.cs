@@ -74,6 +74,41 @@ internal sealed class LowRankAdapter : nn.Module<Tensor, Tensor>
         return nn.functional.linear(narrow, B);
     }
 
+    /// <summary>Adds the adapter's product to its rows of the layer's result. The sum is taken in the wider of the two types and rounded once.</summary>
+    /// <param name="output">The layer's result, [P,all rows].</param>
+    /// <param name="input">The layer's input, [P,C].</param>
+    /// <param name="tape">Keeps what the backward pass needs.</param>
+    public void AddTo(Tensor output, Tensor input, Tape tape)
+    {
+        using var scope = NewDisposeScope();
+        Tensor wide = input.to(A.dtype), dropped = dropout.IsActive ? dropout.Forward(wide, tape) : wide;
+        Tensor narrow = dropped.mm(A.t()).mul_(_settings.Scale), rows = output.narrow(1, FirstRow, Rows);     // [P,r] and [P,R]
+        if (rows.dtype == A.dtype)
+            rows.addmm_(narrow, B.t());
+        else
+            rows.copy_(rows + narrow.mm(B.t()));
+    }
+
+    /// <summary>Adds the gradients of the adapter's matrices, and what goes back through them to the gradient of the layer's input.</summary>
+    /// <param name="gradient">Of the layer's result, [P,all rows].</param>
+    /// <param name="input">The layer's input, [P,C].</param>
+    /// <param name="inputGradient">Its gradient, [P,C], which is added to.</param>
+    /// <param name="tape">What the forward pass kept.</param>
+    public void Backward(Tensor gradient, Tensor input, Tensor inputGradient, Tape tape)
+    {
+        using var scope = NewDisposeScope();
+        using Tensor? kept = dropout.IsActive ? tape.Take() : null;
+        Tensor wide = input.to(A.dtype), dropped = kept is null ? wide : dropout.Apply(wide, kept);
+        Tensor rows = gradient.narrow(1, FirstRow, Rows).to(A.dtype);                                        // [P,R]
+        tape.AddProduct(B, rows, dropped.mm(A.t()).mul_(_settings.Scale));
+        Tensor narrow = rows.mm(B).mul_(_settings.Scale);                                                    // [P,r]
+        tape.AddProduct(A, narrow, dropped);
+        if (kept is null && inputGradient.dtype == A.dtype)
+            inputGradient.addmm_(narrow, A);
+        else
+            inputGradient.add_(kept is null ? narrow.mm(A) : dropout.Apply(narrow.mm(A), kept));
+    }
+
     /// <summary>Sizes and options of an adapter.</summary>
     internal sealed record Settings
     {

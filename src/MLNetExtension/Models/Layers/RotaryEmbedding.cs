@@ -42,6 +42,22 @@ internal sealed class RotaryEmbedding : IDisposable
         return (heads * cosines).addcmul(swapped, sines, 1);
     }
 
+    /// <summary>Rotates each head by its position, in place and without a gradient.</summary>
+    /// <param name="heads">[P,H,D], positions of all rows.</param>
+    /// <param name="layout">How rows are arranged in them.</param>
+    /// <param name="back">Whether what is rotated is the gradient of rotated heads, on its way back. Default false.</param>
+    public void RotateInPlace(Tensor heads, SequenceLayout layout, bool back = false)
+    {
+        using var scope = NewDisposeScope();
+        long count = heads.shape[0], half = heads.shape[2] / 2;
+        Table table = FindTable(layout.RowLengths(count).Max(), heads.dtype, heads.device);
+        Tensor cosines = layout.SelectEveryPosition(table.Cosines.narrow(1, 0, half), count).unsqueeze(1);           // [P,1,D/2]
+        Tensor sines = layout.SelectEveryPosition(table.Sines.narrow(1, half, half), count).unsqueeze(1);
+        Tensor first = heads.narrow(2, 0, half), second = heads.narrow(2, half, half), before = first.clone();
+        first.mul_(cosines).addcmul_(second, sines, back ? 1 : -1);
+        second.mul_(cosines).addcmul_(before, sines, back ? -1 : 1);
+    }
+
     private Table FindTable(long length, ScalarType dtype, Device device)
     {
         string name = device.ToString();

@@ -35,9 +35,35 @@ public sealed class SeededDropout : nn.Module<Tensor, Tensor>
     {
         if (!IsActive)
             return input;
-        using Tensor kept = empty_like(input, requires_grad: false).bernoulli_(1 - _probability, GeneratorFor(input.device));
+        using Tensor kept = DrawKept(input);
         return input * kept.mul_(1 / (1 - _probability));
     }
+
+    /// <summary>Applies active dropout in a forward pass without a gradient.</summary>
+    /// <param name="input">Any shape.</param>
+    /// <param name="tape">Keeps which inputs are kept, a byte each.</param>
+    internal Tensor Forward(Tensor input, Tape tape)
+    {
+        using Tensor kept = DrawKept(input);
+        tape.Keep(kept.to(ScalarType.Bool));
+        return input * kept.mul_(1 / (1 - _probability));
+    }
+
+    /// <summary>Applies to a gradient what the forward pass applied to its input.</summary>
+    /// <param name="gradient">Any shape.</param>
+    /// <param name="tape">What the forward pass kept.</param>
+    internal Tensor Backward(Tensor gradient, Tape tape)
+    {
+        using Tensor kept = tape.Take();
+        return Apply(gradient, kept);
+    }
+
+    /// <summary>Zeroes and scales as a forward pass did.</summary>
+    /// <param name="input">Any shape.</param>
+    /// <param name="kept">What that pass kept on the tape.</param>
+    internal Tensor Apply(Tensor input, Tensor kept) => input * kept.to(input.dtype).mul_(1 / (1 - _probability));
+
+    private Tensor DrawKept(Tensor input) => empty_like(input, requires_grad: false).bernoulli_(1 - _probability, GeneratorFor(input.device));
 
     private Generator GeneratorFor(Device device)
     {

@@ -6,7 +6,7 @@ namespace MLNetExtension.Models.Llama;
 /// <summary>
 /// Attention with rotary positions and heads that share keys and values. B rows, T positions, C width, H heads of queries, G of keys and of values, D width of a head.
 /// </summary>
-internal sealed class LlamaAttention : nn.Module<Tensor, SequenceLayout, Tensor>
+internal sealed class LlamaAttention : nn.Module<Tensor, SequenceLayout, Tensor>, IBackwardLayer
 {
     private readonly LlamaConfiguration _configuration;
     private readonly RotaryEmbedding? _rotary;
@@ -50,6 +50,58 @@ internal sealed class LlamaAttention : nn.Module<Tensor, SequenceLayout, Tensor>
             queriesAndKeys = _rotary.Rotate(queriesAndKeys, layout);
         Tensor mixed = layout.ApplyPerRow(queriesAndKeys, values, (qk, v) => Attend(qk, v, layout.Cache));           // [B,T,H D]
         return output.call(mixed);
+    }
+
+    /// <summary>Whether dropout zeroes attention probabilities now.</summary>
+    public bool DropsProbabilities => dropout.IsActive;
+
+    private HeadCounts Counts => new(_configuration.Heads, _configuration.KeyValueHeads, _window);
+
+    /// <inheritdoc/>
+    public Tensor Forward(Tensor input, Tape tape)
+    {
+        Tensor heads = qkv.Forward(input, tape).view(input.shape[0], _configuration.Heads + 2 * _configuration.KeyValueHeads, -1);  // [P,H+2G,D]
+        Tensor prepared = Prepare(heads, tape.Layout), mixed = TiledAttention.Forward(prepared, Counts, tape.Layout);
+        Tensor result = output.Forward(mixed, tape);
+        tape.Keep(mixed);
+        tape.Keep(heads);
+        return result;
+    }
+
+    /// <inheritdoc/>
+    public Tensor Backward(Tensor gradient, Tensor input, Tape tape)
+    {
+        using Tensor heads = tape.Take(), mixed = tape.Take();
+        Tensor prepared = q_norm is null ? heads : Prepare(heads, tape.Layout);
+        Tensor headGradient = TiledAttention.Backward(output.Backward(gradient, mixed, tape), mixed, prepared, Counts, tape.Layout);
+        Tensor queriesAndKeys = headGradient.narrow(1, 0, _configuration.Heads + _configuration.KeyValueHeads);
+        _rotary?.RotateInPlace(queriesAndKeys, tape.Layout, back: true);
+        if (q_norm is not null)
+        {
+            NormBackward(queriesAndKeys, heads, 0, _configuration.Heads, q_norm, tape);
+            NormBackward(queriesAndKeys, heads, _configuration.Heads, _configuration.KeyValueHeads, k_norm!, tape);
+        }
+        return qkv.Backward(headGradient.flatten(1), input, tape);
+    }
+
+    // Normalizes and rotates queries and keys, [P,H+2G,D]; in place where they are not normalized, since a rotation can be undone.
+    private Tensor Prepare(Tensor heads, SequenceLayout layout)
+    {
+        Tensor prepared = heads;
+        if (q_norm is not null)
+        {
+            prepared = heads.clone();
+            Tensor queriesAndKeys = heads.narrow(1, 0, _configuration.Heads + _configuration.KeyValueHeads);
+            prepared.narrow(1, 0, queriesAndKeys.shape[1]).copy_(RmsNorm.Normalize(queriesAndKeys, _configuration.NormEpsilon).mul_(JoinNormWeights()));
+        }
+        _rotary?.RotateInPlace(prepared.narrow(1, 0, _configuration.Heads + _configuration.KeyValueHeads), layout);
+        return prepared;
+    }
+
+    private static void NormBackward(Tensor gradient, Tensor heads, long first, long count, RmsNorm norm, Tape tape)
+    {
+        Tensor part = gradient.narrow(1, first, count), input = heads.narrow(1, first, count).flatten(0, 1);                    // [P H,D]
+        part.copy_(norm.Run(input).Backward(part.flatten(0, 1), tape).view(part.shape));
     }
 
     // [B,T,H+G,D] and [B,T,G,D] to [B,T,H D]

@@ -10,6 +10,7 @@ internal sealed class LlamaBlock : TransformerBlock
     private readonly LlamaAttention attention;
     private readonly GatedFeedForward? mlp;
     private readonly MixtureOfExperts? moe;
+    private readonly ResidualBranch[]? _branches;    // null where experts are routed
 
     public LlamaBlock(LlamaConfiguration configuration, int layer, RotaryEmbedding rotary, WeightInitializer initializer)
         : base(nameof(LlamaBlock))
@@ -21,8 +22,12 @@ internal sealed class LlamaBlock : TransformerBlock
             moe = CreateMixture(configuration, initializer);
         else
             mlp = CreateFeedForward(configuration, initializer);
+        if (mlp is not null)
+            _branches = [new ResidualBranch(attention_norm, attention), new ResidualBranch(feed_forward_norm, mlp)];
         RegisterComponents();
     }
+
+    private protected override IReadOnlyList<ResidualBranch>? Branches => attention.DropsProbabilities ? null : _branches;
 
     internal override bool HasRouter => moe is not null;
 

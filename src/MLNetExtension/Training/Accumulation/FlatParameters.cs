@@ -18,6 +18,7 @@ namespace MLNetExtension.Training.Accumulation;
 public sealed class FlatParameters : IDisposable
 {
     private readonly Slot[] _slots;
+    private readonly Dictionary<nint, Tensor> _gradients = [];    // by the parameter's handle
     private readonly Func<string, Parameter, bool> _decays;
     private readonly Tensor? _computedValues, _computedGradients;    // [P], where the model computes in half precision
 
@@ -72,6 +73,7 @@ public sealed class FlatParameters : IDisposable
                 value.copy_(slot.Parameter);
             slot.Parameter.set_(value);
             slot.Gradient = View(Gradients, offset, slot.Shape).DetachFromDisposeScope();
+            _gradients[slot.Parameter.Handle] = slot.Gradient;
             slot.Parameter.grad = _computedGradients is null ? slot.Gradient : View(_computedGradients, offset, slot.Shape);
             slot.Offset = offset;
             offset += slot.Parameter.numel();
@@ -110,14 +112,18 @@ public sealed class FlatParameters : IDisposable
 
     /// <summary>Whether a parameter is one of these, and so is trained.</summary>
     /// <param name="parameter">Any parameter of the model.</param>
-    public bool Trains(Tensor parameter) => _slots.Any(slot => slot.Parameter.Handle == parameter.Handle);
+    public bool Trains(Tensor parameter) => _gradients.ContainsKey(parameter.Handle);
 
     /// <summary>The accumulated gradient of a parameter: a view of its piece of <see cref="Gradients"/>, in the parameter's shape. What adds to it directly is never rounded to half precision.</summary>
     /// <param name="parameter">A trained parameter.</param>
     /// <exception cref="KeyNotFoundException">The parameter is not one of these.</exception>
     public Tensor GradientOf(Tensor parameter) =>
-        _slots.FirstOrDefault(slot => slot.Parameter.Handle == parameter.Handle)?.Gradient
-            ?? throw new KeyNotFoundException($"A parameter of shape [{string.Join(", ", parameter.shape)}] is not one of the flat parameters.");
+        FindGradient(parameter) ?? throw new KeyNotFoundException($"A parameter of shape [{string.Join(", ", parameter.shape)}] is not one of the flat parameters.");
+
+    /// <summary>Finds the accumulated gradient of a parameter, as <see cref="GradientOf"/> gives it.</summary>
+    /// <param name="parameter">Any parameter of the model.</param>
+    /// <returns>Null for one that is not trained.</returns>
+    internal Tensor? FindGradient(Tensor parameter) => _gradients.GetValueOrDefault(parameter.Handle);
 
     /// <summary>Sets the master copy of a parameter's value, in full precision. The model sees it once <see cref="PublishValues"/> has been called, after the last one.</summary>
     /// <param name="name">Name of the parameter.</param>

@@ -1,17 +1,36 @@
 using MLNetExtension.Data;
 using MLNetExtension.Losses;
 using MLNetExtension.Models;
+using MLNetExtension.Models.Layers;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Training.Accumulation;
 
 /// <summary>
 /// Forward and backward pass of one micro-batch. The head works on detached hidden states at the targets alone; their gradient then goes back through the
-/// body, in one piece, or block by block where activations are recomputed. Routers add their balance loss on the way.
+/// blocks, one by one, each of which frees what it kept, or is computed a second time where activations are recomputed. Routers add their balance loss on the way.
 /// B rows, T positions, N targets, C width, V vocabulary.
 /// </summary>
-internal sealed class MicroBatchGradient(CausalLanguageModel model, FlatParameters parameters, GradientSettings settings, RouterBalance balance)
+internal sealed class MicroBatchGradient
 {
+    private readonly CausalLanguageModel _model;
+    private readonly FlatParameters _parameters;
+    private readonly GradientSettings _settings;
+    private readonly RouterBalance _balance;
+    private readonly int _firstTrained;    // of the blocks; those before it need no backward pass unless the embedding does
+
+    /// <summary>Looks at what is trained.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="parameters">Its trained parameters.</param>
+    /// <param name="settings">How the gradient is computed.</param>
+    /// <param name="balance">The routers' balance loss.</param>
+    public MicroBatchGradient(CausalLanguageModel model, FlatParameters parameters, GradientSettings settings, RouterBalance balance)
+    {
+        (_model, _parameters, _settings, _balance) = (model, parameters, settings, balance);
+        _firstTrained = model.Blocks.TakeWhile(block => !block.parameters().Any(parameter => parameter.requires_grad)).Count();
+    }
+
     /// <summary>Adds the scaled gradient of a micro-batch's summed loss to <see cref="FlatParameters.Gradients"/>.</summary>
     /// <param name="microBatch">At least one target.</param>
     /// <param name="scale">What the gradient is multiplied by.</param>
@@ -19,14 +38,18 @@ internal sealed class MicroBatchGradient(CausalLanguageModel model, FlatParamete
     /// <returns>The unscaled sums: of the targets' loss, and of the routers' balance loss, null where there is none.</returns>
     public (LossSum Loss, Tensor? Auxiliary) Backward(MicroBatch microBatch, double scale, long dropoutSeed)
     {
-        Pass pass = new(microBatch, LayoutOf(microBatch), scale, dropoutSeed);
+        using Tape tape = new(LayoutOf(microBatch), _parameters.FindGradient);
+        Pass pass = new(microBatch, tape, scale, dropoutSeed);
         // A model without a head of its own gives logits, which go straight into the loss.
-        if (model.HeadWeight is null)
+        if (_model.HeadWeight is null)
         {
-            model.ReseedDropout(dropoutSeed);
-            return (BackwardHead(pass, pass.Layout.ApplyPerRow(microBatch.Ids, model.ComputeHidden), null), null);
+            _model.ReseedDropout(dropoutSeed);
+            Tensor logits = tape.Layout.ApplyPerRow(microBatch.Ids, _model.ComputeHidden);
+            (LossSum loss, Tensor states, Tensor statesGradient) = RunHead(pass, logits);
+            states.backward([statesGradient]);
+            return (loss, null);
         }
-        return settings.Recompute ? BackwardRecomputed(pass) : BackwardRecorded(pass);
+        return BackwardParts(pass);
     }
 
     /// <summary>Runs the body without a gradient and counts what its routers decide.</summary>
@@ -35,111 +58,104 @@ internal sealed class MicroBatchGradient(CausalLanguageModel model, FlatParamete
     public void CountRouting(MicroBatch microBatch, long dropoutSeed)
     {
         using var _ = no_grad();
-        Pass pass = new(microBatch, LayoutOf(microBatch), 1, dropoutSeed);
+        using Tape tape = new(LayoutOf(microBatch), _parameters.FindGradient, keeps: false);
+        Pass pass = new(microBatch, tape, 1, dropoutSeed);
         Tensor hidden = AddPositionsAndDropout(pass, EmbedTokens(pass));
-        for (int i = 0; i < model.Blocks.Count; i++)
+        for (int i = 0; i < _model.Blocks.Count; i++)
             hidden = RunBlock(i, hidden, pass);
-        balance.Count(model.Blocks, microBatch);
+        _balance.Count(_model.Blocks, microBatch);
     }
 
-    private (LossSum, Tensor?) BackwardRecorded(Pass pass)
+    private (LossSum, Tensor?) BackwardParts(Pass pass)
     {
-        Tensor tokens = EmbedTokens(pass);
-        Tensor hidden = AddPositionsAndDropout(pass, tokens);
-        Tensor? auxiliary = null;
-        for (int i = 0; i < model.Blocks.Count; i++)
+        Tensor tokens = EmbedTokens(pass), embedded = AddPositionsAndDropout(pass, tokens);
+        int first = embedded.requires_grad ? 0 : _firstTrained, count = _model.Blocks.Count;
+        Pass untracked = pass with { Tape = pass.Tape.CreateEmpty(keeps: false) };
+        Tensor?[] auxiliary = new Tensor?[count];
+        Tensor hidden = embedded.detach();
+        for (int i = 0; i < count; i++)
         {
-            hidden = RunBlock(i, hidden, pass);
-            auxiliary = Add(auxiliary, balance.ComputeSum(i, model.Blocks[i].Routing, pass.MicroBatch));
-        }
-        LossSum sum = BackwardHead(pass, hidden, auxiliary);
-        AddTokenGradient(pass, tokens);
-        return (sum, auxiliary?.detach());
-    }
-
-    // Only the inputs of blocks are kept. Each block is run a second time, from the same seed, when its gradient is due.
-    private (LossSum, Tensor?) BackwardRecomputed(Pass pass)
-    {
-        Tensor tokens = EmbedTokens(pass);
-        Tensor embedded = AddPositionsAndDropout(pass, tokens);
-        List<Tensor> inputs = [embedded.detach()];
-        using (no_grad())
-        {
-            for (int i = 0; i < model.Blocks.Count; i++)
-            {
-                using var block = NewDisposeScope();
-                inputs.Add(RunBlock(i, inputs[i], pass).MoveToOuterDisposeScope());
-            }
+            bool tracked = i >= first && !_settings.Recompute;
+            if (i >= first && _settings.Recompute)
+                pass.Tape.Keep(hidden);
+            hidden = Replace(hidden, RunBlock(i, hidden, tracked ? pass : untracked));
+            auxiliary[i] = tracked ? BalanceOf(i, pass) : null;
         }
 
-        Tensor? auxiliary = null;
-        LossSum sum = BackwardHead(pass, inputs[^1].requires_grad_(), null);
-        for (int i = model.Blocks.Count - 1; i >= 0; i--)
-        {
-            using var block = NewDisposeScope();
-            Tensor output = RunBlock(i, inputs[i].requires_grad_(), pass);
-            Tensor? blockBalance = balance.ComputeSum(i, model.Blocks[i].Routing, pass.MicroBatch);
-            Backward(output, inputs[i + 1].grad!, blockBalance, pass.Scale);
-            auxiliary = Add(auxiliary, blockBalance?.detach())?.MoveToOuterDisposeScope();
-            inputs[i + 1].Dispose();
-        }
+        Tensor leaf = hidden.requires_grad_(first < count);
+        (LossSum sum, Tensor states, Tensor statesGradient) = RunHead(pass, leaf);
+        if (states.requires_grad)
+            states.backward([statesGradient]);
+        Tensor gradient = first < count ? leaf.grad! : statesGradient;
+        for (int i = count - 1; i >= first; i--)
+            gradient = Replace(gradient, BackwardBlock(i, gradient, pass, ref auxiliary[i]));
         if (embedded.requires_grad)
-            embedded.backward([inputs[0].grad!]);
+            embedded.backward([gradient]);
         AddTokenGradient(pass, tokens);
-        return (sum, auxiliary);
+        return (sum, auxiliary.Aggregate((Tensor?)null, Add));
     }
 
-    private LossSum BackwardHead(Pass pass, Tensor hidden, Tensor? auxiliary)
+    // Gives the gradient of the block's input; of the block's balance loss only the value remains.
+    private Tensor BackwardBlock(int i, Tensor gradient, Pass pass, ref Tensor? auxiliary)
+    {
+        using var scope = NewDisposeScope();
+        using Tape again = pass.Tape.CreateEmpty(keeps: true);
+        Tape tape = pass.Tape;
+        if (_settings.Recompute)
+        {
+            using Tensor input = tape.Take();
+            RunBlock(i, input, pass with { Tape = tape = again });
+            auxiliary = BalanceOf(i, pass);
+        }
+        Tensor inputGradient = _model.Blocks[i].Backward(gradient, tape, auxiliary?.mul(pass.Scale));
+        auxiliary = auxiliary?.detach().MoveToOuterDisposeScope();
+        return inputGradient.MoveToOuterDisposeScope();
+    }
+
+    private Tensor? BalanceOf(int i, Pass pass) => _balance.ComputeSum(i, _model.Blocks[i].Routing, pass.MicroBatch);
+
+    // Loss, the states that the head reads, and the gradient by them; that of the head's weight has been added.
+    private (LossSum Loss, Tensor States, Tensor Gradient) RunHead(Pass pass, Tensor hidden)
     {
         MicroBatch microBatch = pass.MicroBatch;
         Tensor positions = hidden.flatten(0, 1);                                                                          // [B*T,C]
         bool everyPosition = microBatch.TargetCount == positions.shape[0];
-        Tensor states = model.Normalize(everyPosition ? positions : positions.index_select(0, microBatch.TargetPositions));   // [N,C]
+        Tensor states = _model.Normalize(everyPosition ? positions : positions.index_select(0, microBatch.TargetPositions));   // [N,C]
         Tensor detached = states.detach();
         Tensor gradient = zeros_like(detached);
-        Tensor? headGradient = model.HeadWeight is { } head && parameters.Trains(head) ? parameters.GradientOf(head) : null;
-        LossSum sum = settings.Loss.Backward(
-            new TokenTargets(detached, model.HeadWeight, microBatch.Targets, microBatch.TargetWeights, microBatch.TargetWeight),
+        Tensor? headGradient = _model.HeadWeight is { } head ? _parameters.FindGradient(head) : null;
+        LossSum sum = _settings.Loss.Backward(
+            new TokenTargets(detached, _model.HeadWeight, microBatch.Targets, microBatch.TargetWeights, microBatch.TargetWeight),
             new TokenGradients(gradient, headGradient, pass.Scale));
-        Backward(states, gradient, auxiliary, pass.Scale);
-        return sum;
-    }
-
-    // A balance loss shares the graph of the states: both go back in one pass, as a sum whose gradient by the states is the one given.
-    private static void Backward(Tensor states, Tensor gradient, Tensor? auxiliary, double scale)
-    {
-        if (auxiliary is null)
-            states.backward([gradient]);
-        else
-            ((states * gradient).to(float64).sum() + auxiliary * scale).backward();
+        return (sum, states, gradient);
     }
 
     // [B,T,C], a leaf of the graph: autograd would make a whole [V,C] for every micro-batch, AddTokenGradient adds to the rows that occur.
     private Tensor EmbedTokens(Pass pass)
     {
-        Tensor ids = pass.MicroBatch.Ids, embedding = model.TokenEmbedding;
+        Tensor ids = pass.MicroBatch.Ids, embedding = _model.TokenEmbedding;
         Tensor tokens = embedding.detach().index_select(0, ids.flatten()).view(ids.shape[0], ids.shape[1], -1);
-        return parameters.Trains(embedding) ? tokens.requires_grad_() : tokens;
+        return _parameters.FindGradient(embedding) is not null ? tokens.requires_grad_() : tokens;
     }
 
     private void AddTokenGradient(Pass pass, Tensor tokens)
     {
         if (!tokens.requires_grad)
             return;
-        Tensor sum = parameters.GradientOf(model.TokenEmbedding);
+        Tensor sum = _parameters.FindGradient(_model.TokenEmbedding)!;
         sum.index_add_(0, pass.MicroBatch.Ids.flatten(), tokens.grad!.flatten(0, 1).to(sum.dtype), 1);
     }
 
     private Tensor AddPositionsAndDropout(Pass pass, Tensor tokens)
     {
-        model.ReseedDropout(pass.DropoutSeed);
-        return model.AddPositions(tokens, pass.Layout);
+        _model.ReseedDropout(pass.DropoutSeed);
+        return _model.AddPositions(tokens, pass.Tape.Layout);
     }
 
     private Tensor RunBlock(int i, Tensor input, Pass pass)
     {
-        model.Blocks[i].ReseedDropout(unchecked(pass.DropoutSeed + (i + 1) * 0x5851F42D4C957F2D));
-        return model.Blocks[i].call(input, pass.Layout);
+        _model.Blocks[i].ReseedDropout(unchecked(pass.DropoutSeed + (i + 1) * 0x5851F42D4C957F2D));
+        return _model.Blocks[i].Forward(input, pass.Tape);
     }
 
     private static SequenceLayout LayoutOf(MicroBatch microBatch) =>
@@ -147,5 +163,11 @@ internal sealed class MicroBatchGradient(CausalLanguageModel model, FlatParamete
 
     private static Tensor? Add(Tensor? sum, Tensor? next) => sum is null ? next : next is null ? sum : sum + next;
 
-    private sealed record Pass(MicroBatch MicroBatch, SequenceLayout Layout, double Scale, long DropoutSeed);
+    private static Tensor Replace(Tensor previous, Tensor next)
+    {
+        previous.Dispose();
+        return next;
+    }
+
+    private sealed record Pass(MicroBatch MicroBatch, Tape Tape, double Scale, long DropoutSeed);
 }

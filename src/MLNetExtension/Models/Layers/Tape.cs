@@ -1,0 +1,69 @@
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Models.Layers;
+
+/// <summary>
+/// What the forward pass of a micro-batch keeps for its backward pass: a stack, since the layer that ran last goes back first and frees what it takes.
+/// </summary>
+/// <param name="layout">How the micro-batch's rows are arranged.</param>
+/// <param name="gradientOf">Gives the sum to which the gradient of a parameter is added, in the parameter's shape; null for one that is not trained.</param>
+/// <param name="keeps">False for a forward pass without a backward pass: then nothing is kept. Default true.</param>
+internal sealed class Tape(SequenceLayout layout, Func<Tensor, Tensor?> gradientOf, bool keeps = true) : IDisposable
+{
+    private readonly Stack<Tensor> _kept = [];
+
+    /// <summary>How the micro-batch's rows are arranged.</summary>
+    public SequenceLayout Layout => layout;
+
+    /// <summary>Whether a backward pass follows.</summary>
+    public bool Keeps => keeps;
+
+    /// <summary>Starts an empty one for the same micro-batch.</summary>
+    /// <param name="keeps">Whether a backward pass follows.</param>
+    public Tape CreateEmpty(bool keeps) => new(layout, gradientOf, keeps);
+
+    /// <summary>Keeps a tensor's memory, whatever happens to its scope.</summary>
+    /// <param name="tensor">Not changed before it is taken.</param>
+    public void Keep(Tensor tensor)
+    {
+        if (keeps)
+            _kept.Push(tensor.alias().DetachFromDisposeScope());
+    }
+
+    /// <summary>Takes what was kept last; the caller disposes it.</summary>
+    public Tensor Take() => _kept.Pop();
+
+    /// <summary>Gives the sum to which a parameter's gradient is added; null for one that is not trained.</summary>
+    /// <param name="parameter">A parameter, or null where a layer has none.</param>
+    public Tensor? GradientOf(Tensor? parameter) => parameter is null ? null : gradientOf(parameter);
+
+    /// <summary>Adds a product over all positions to the gradient of a matrix: right in the sum, so that nothing of the matrix's size is made.</summary>
+    /// <param name="parameter">[R,C].</param>
+    /// <param name="left">[P,R].</param>
+    /// <param name="right">[P,C].</param>
+    public void AddProduct(Tensor parameter, Tensor left, Tensor right)
+    {
+        if (GradientOf(parameter) is not { } sum)
+            return;
+        if (sum.dtype == left.dtype)
+            sum.addmm_(left.t(), right);
+        else
+            sum.add_(left.t().mm(right));    // in half precision, where the product is rounded once and no sum is
+    }
+
+    /// <summary>Adds a sum over all positions to the gradient of a vector.</summary>
+    /// <param name="parameter">[C], or null where a layer has none.</param>
+    /// <param name="values">[P,C].</param>
+    public void AddSum(Tensor? parameter, Tensor values)
+    {
+        if (GradientOf(parameter) is { } sum)
+            sum.add_(values.sum(0, type: sum.dtype));
+    }
+
+    /// <summary>Frees what has not been taken.</summary>
+    public void Dispose()
+    {
+        while (_kept.TryPop(out Tensor? kept))
+            kept.Dispose();
+    }
+}
