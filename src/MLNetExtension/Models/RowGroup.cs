@@ -38,14 +38,14 @@ internal sealed record RowGroup(long Start, IReadOnlyList<long> Lengths)
             yield return new RowGroup(start, [.. joined]);
     }
 
-    /// <summary>Lays the rows side by side, [P,...] to [n,L,...], in float32 or better: a view where nothing has to change, else padded with zeros.</summary>
+    /// <summary>Lays the rows side by side, [P,...] to [n,L,...]: a view where nothing has to change, else padded with zeros.</summary>
     /// <param name="positions">Positions of all rows.</param>
     public Tensor Gather(Tensor positions)
     {
         long[] inner = positions.shape[1..];
         if (!IsRagged)
-            return positions.narrow(0, Start, Lengths.Count * Length).view([Lengths.Count, Length, .. inner]).Widen();
-        Tensor rows = zeros([Lengths.Count, Length, .. inner], dtype: positions.dtype.Widen(), device: positions.device);
+            return positions.narrow(0, Start, Lengths.Count * Length).view([Lengths.Count, Length, .. inner]);
+        Tensor rows = zeros([Lengths.Count, Length, .. inner], dtype: positions.dtype, device: positions.device);
         ForEachRow(positions, rows, (from, to) => to.copy_(from));
         return rows;
     }

@@ -85,16 +85,16 @@ internal sealed class Gpt2Block : TransformerBlock
         public Tensor Forward(Tensor input, Tape tape)
         {
             Tensor heads = c_attn.Forward(input, tape).view(input.shape[0], 3L * counts.Queries, -1);               // [P,3H,C/H]
-            Tensor mixed = TiledAttention.Forward(heads, counts, tape.Layout), result = c_proj.Forward(mixed, tape);
-            tape.Keep(mixed);
-            tape.Keep(heads);
+            RowAttention attention = RowAttention.Attend(heads, counts, tape);
+            Tensor result = c_proj.Forward(attention.JoinResults(), tape);
+            attention.Keep(tape);
             return result;
         }
 
         public Tensor Backward(Tensor gradient, Tensor input, Tape tape)
         {
-            using Tensor heads = tape.Take(), mixed = tape.Take();
-            Tensor headGradient = TiledAttention.Backward(c_proj.Backward(gradient, mixed, tape), mixed, heads, counts, tape.Layout);
+            using RowAttention attention = RowAttention.Take(counts, input.shape[0], tape);
+            Tensor headGradient = attention.Backward(c_proj.Backward(gradient, attention.JoinResults(), tape));
             return c_attn.Backward(headGradient.flatten(1), input, tape);
         }
     }

@@ -72,7 +72,11 @@ internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>, IAdaptableLay
     /// <inheritdoc/>
     public Tensor Forward(Tensor input, Tape tape)
     {
-        Tensor output = nn.functional.linear(input, weight, bias);                                  // [P,R]
+        Tensor output = tape.Allocate(input, input.shape[0], Outputs);                              // [P,R]
+        if (bias is null)
+            output.addmm_(input, weight.t(), beta: 0);
+        else
+            output.copy_(bias).addmm_(input, weight.t());
         foreach (LowRankAdapter adapter in _adapters)
             adapter.AddTo(output, input, tape);
         return output;

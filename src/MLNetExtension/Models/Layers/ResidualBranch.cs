@@ -18,6 +18,7 @@ internal sealed record ResidualBranch(INorm Norm, IBackwardLayer Layer, SeededDr
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
+        tape.Begin();
         Tensor output = Layer.Forward(Norm.Apply(input), tape);
         if (Dropout is { IsActive: true })
             output = Dropout.Forward(output, tape);
@@ -36,6 +37,8 @@ internal sealed record ResidualBranch(INorm Norm, IBackwardLayer Layer, SeededDr
         Tensor outputGradient = Dropout is { IsActive: true } ? Dropout.Backward(gradient, tape) : gradient;
         NormPass norm = Norm.Run(input);
         Tensor normGradient = Layer.Backward(outputGradient, norm.Output, tape);
-        return gradient.add_(norm.Backward(normGradient, tape)).MoveToOuterDisposeScope();
+        gradient.add_(norm.Backward(normGradient, tape));
+        tape.End();
+        return gradient.alias().MoveToOuterDisposeScope();
     }
 }

@@ -6,11 +6,13 @@ namespace MLNetExtension.Models.Layers;
 /// What the forward pass of a micro-batch keeps for its backward pass: a stack, since the layer that ran last goes back first and frees what it takes.
 /// </summary>
 /// <param name="layout">How the micro-batch's rows are arranged.</param>
+/// <param name="memory">Where layers put what they keep.</param>
 /// <param name="gradientOf">Gives the sum to which the gradient of a parameter is added, in the parameter's shape; null for one that is not trained.</param>
 /// <param name="keeps">False for a forward pass without a backward pass: then nothing is kept. Default true.</param>
-internal sealed class Tape(SequenceLayout layout, Func<Tensor, Tensor?> gradientOf, bool keeps = true) : IDisposable
+internal sealed class Tape(SequenceLayout layout, ActivationMemory memory, Func<Tensor, Tensor?> gradientOf, bool keeps = true) : IDisposable
 {
     private readonly Stack<Tensor> _kept = [];
+    private readonly Stack<ActivationMemory.Mark> _marks = [];
 
     /// <summary>How the micro-batch's rows are arranged.</summary>
     public SequenceLayout Layout => layout;
@@ -20,7 +22,19 @@ internal sealed class Tape(SequenceLayout layout, Func<Tensor, Tensor?> gradient
 
     /// <summary>Starts an empty one for the same micro-batch.</summary>
     /// <param name="keeps">Whether a backward pass follows.</param>
-    public Tape CreateEmpty(bool keeps) => new(layout, gradientOf, keeps);
+    public Tape CreateEmpty(bool keeps) => new(layout, memory, gradientOf, keeps);
+
+    /// <summary>Makes a matrix for a result that the backward pass will need, not initialized.</summary>
+    /// <param name="like">A tensor of its type and device.</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="columns">Number of columns.</param>
+    public Tensor Allocate(Tensor like, long rows, long columns) => keeps ? memory.Allocate(like, rows, columns) : empty(rows, columns, dtype: like.dtype, device: like.device);
+
+    /// <summary>Begins a part of the forward pass.</summary>
+    public void Begin() => _marks.Push(memory.Position);
+
+    /// <summary>Ends the backward pass of the part that was begun last: what it allocated is free again.</summary>
+    public void End() => memory.Release(_marks.Pop());
 
     /// <summary>Keeps a tensor's memory, whatever happens to its scope.</summary>
     /// <param name="tensor">Not changed before it is taken.</param>

@@ -61,24 +61,25 @@ internal sealed class LlamaAttention : nn.Module<Tensor, SequenceLayout, Tensor>
     public Tensor Forward(Tensor input, Tape tape)
     {
         Tensor heads = qkv.Forward(input, tape).view(input.shape[0], _configuration.Heads + 2 * _configuration.KeyValueHeads, -1);  // [P,H+2G,D]
-        Tensor prepared = Prepare(heads, tape.Layout), mixed = TiledAttention.Forward(prepared, Counts, tape.Layout);
-        Tensor result = output.Forward(mixed, tape);
-        tape.Keep(mixed);
-        tape.Keep(heads);
+        RowAttention attention = RowAttention.Attend(Prepare(heads, tape.Layout), Counts, tape);
+        Tensor result = output.Forward(attention.JoinResults(), tape);
+        attention.Keep(tape);
+        if (q_norm is not null)
+            tape.Keep(heads);
         return result;
     }
 
     /// <inheritdoc/>
     public Tensor Backward(Tensor gradient, Tensor input, Tape tape)
     {
-        using Tensor heads = tape.Take(), mixed = tape.Take();
-        Tensor prepared = q_norm is null ? heads : Prepare(heads, tape.Layout);
-        Tensor headGradient = TiledAttention.Backward(output.Backward(gradient, mixed, tape), mixed, prepared, Counts, tape.Layout);
+        using Tensor? heads = q_norm is null ? null : tape.Take();
+        using RowAttention attention = RowAttention.Take(Counts, input.shape[0], tape);
+        Tensor headGradient = attention.Backward(output.Backward(gradient, attention.JoinResults(), tape));
         Tensor queriesAndKeys = headGradient.narrow(1, 0, _configuration.Heads + _configuration.KeyValueHeads);
         _rotary?.RotateInPlace(queriesAndKeys, tape.Layout, back: true);
-        if (q_norm is not null)
+        if (heads is not null)
         {
-            NormBackward(queriesAndKeys, heads, 0, _configuration.Heads, q_norm, tape);
+            NormBackward(queriesAndKeys, heads, 0, _configuration.Heads, q_norm!, tape);
             NormBackward(queriesAndKeys, heads, _configuration.Heads, _configuration.KeyValueHeads, k_norm!, tape);
         }
         return qkv.Backward(headGradient.flatten(1), input, tape);

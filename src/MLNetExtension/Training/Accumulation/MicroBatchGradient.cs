@@ -12,12 +12,13 @@ namespace MLNetExtension.Training.Accumulation;
 /// blocks, one by one, each of which frees what it kept, or is computed a second time where activations are recomputed. Routers add their balance loss on the way.
 /// B rows, T positions, N targets, C width, V vocabulary.
 /// </summary>
-internal sealed class MicroBatchGradient
+internal sealed class MicroBatchGradient : IDisposable
 {
     private readonly CausalLanguageModel _model;
     private readonly FlatParameters _parameters;
     private readonly GradientSettings _settings;
     private readonly RouterBalance _balance;
+    private readonly ActivationMemory _memory = new();
     private readonly int _firstTrained;    // of the blocks; those before it need no backward pass unless the embedding does
 
     /// <summary>Looks at what is trained.</summary>
@@ -38,7 +39,8 @@ internal sealed class MicroBatchGradient
     /// <returns>The unscaled sums: of the targets' loss, and of the routers' balance loss, null where there is none.</returns>
     public (LossSum Loss, Tensor? Auxiliary) Backward(MicroBatch microBatch, double scale, long dropoutSeed)
     {
-        using Tape tape = new(LayoutOf(microBatch), _parameters.FindGradient);
+        _memory.Reset();
+        using Tape tape = new(LayoutOf(microBatch), _memory, _parameters.FindGradient);
         Pass pass = new(microBatch, tape, scale, dropoutSeed);
         // A model without a head of its own gives logits, which go straight into the loss.
         if (_model.HeadWeight is null)
@@ -58,13 +60,16 @@ internal sealed class MicroBatchGradient
     public void CountRouting(MicroBatch microBatch, long dropoutSeed)
     {
         using var _ = no_grad();
-        using Tape tape = new(LayoutOf(microBatch), _parameters.FindGradient, keeps: false);
+        using Tape tape = new(LayoutOf(microBatch), _memory, _parameters.FindGradient, keeps: false);
         Pass pass = new(microBatch, tape, 1, dropoutSeed);
         Tensor hidden = AddPositionsAndDropout(pass, EmbedTokens(pass));
         for (int i = 0; i < _model.Blocks.Count; i++)
             hidden = RunBlock(i, hidden, pass);
         _balance.Count(_model.Blocks, microBatch);
     }
+
+    /// <summary>Frees the memory of activations.</summary>
+    public void Dispose() => _memory.Dispose();
 
     private (LossSum, Tensor?) BackwardParts(Pass pass)
     {

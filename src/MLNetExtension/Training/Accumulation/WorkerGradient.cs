@@ -110,6 +110,7 @@ internal sealed class WorkerGradient : IDisposable
     /// <summary>Frees the buffers; the model keeps its weights.</summary>
     public void Dispose()
     {
+        _microBatchGradient.Dispose();
         _balance.Dispose();
         _accumulator.Dispose();
         Parameters.Dispose();
