@@ -8,7 +8,8 @@ namespace MLNetExtension.Models;
 /// <param name="Lengths">Lengths of the rows.</param>
 internal sealed record RowGroup(long Start, IReadOnlyList<long> Lengths)
 {
-    // Where a product is long enough by itself, joining rows saves nothing.
+    // The kernel of a longer row is long enough by itself, and joining would cost a copy.
+    private const long LongestJoined = 128;
     private const long MostPositions = 512;
     private const double LeastFilled = 0.75;
 
@@ -69,6 +70,6 @@ internal sealed record RowGroup(long Start, IReadOnlyList<long> Lengths)
     private static bool Fits(List<long> joined, long length)
     {
         long longest = Math.Max(joined.Max(), length);
-        return longest * (joined.Count + 1) <= MostPositions && Math.Min(joined.Min(), length) >= longest * LeastFilled;
+        return longest <= LongestJoined && longest * (joined.Count + 1) <= MostPositions && Math.Min(joined.Min(), length) >= longest * LeastFilled;
     }
 }
