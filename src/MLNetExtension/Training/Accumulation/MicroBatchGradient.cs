@@ -2,7 +2,6 @@ using MLNetExtension.Data;
 using MLNetExtension.Losses;
 using MLNetExtension.Models;
 using MLNetExtension.Models.Layers;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Training.Accumulation;
