@@ -7,7 +7,6 @@ using MLNetExtension.Tests.Models.Llama;
 using MLNetExtension.Tests.Models.Lora;
 using MLNetExtension.Training.Accumulation;
 using TorchSharp;
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Models;
