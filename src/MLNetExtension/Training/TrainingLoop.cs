@@ -10,7 +10,7 @@ namespace MLNetExtension.Training;
 /// <summary>Trains a model, batch by batch and epoch by epoch, until a limit is reached.</summary>
 internal sealed class TrainingLoop : IDisposable
 {
-    // Trials of splits take some dozens of steps, and about three of them longer.
+    // Trials of splits take some dozens of steps, and cost the time of 3 to 26 of them (simulated).
     private const int StepsWorthTuning = 200;
 
     private readonly TrainingRun _run;

@@ -137,7 +137,8 @@ public sealed class TrainCommandTests
             return ReadMetrics(folder[name]);
         }
 
-        JsonElement stopped = Train("stopped", "--steps", "1000", "--validation-fraction", "0.3", "--patience", "1");
+        // At such a rate trials of splits, which round differently, would make each run another one.
+        JsonElement stopped = Train("stopped", "--micro-batch-tokens", "64", "--steps", "1000", "--validation-fraction", "0.3", "--patience", "1");
         Assert.IsLessThan(1000, stopped.GetProperty("steps").GetInt32());
         Assert.IsLessThanOrEqualTo(stopped.GetProperty("steps").GetInt32(), stopped.GetProperty("bestStep").GetInt32());
         Assert.IsGreaterThan(0, stopped.GetProperty("validationLoss").GetDouble());

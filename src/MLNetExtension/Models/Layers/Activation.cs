@@ -65,7 +65,8 @@ internal static class Activations
         Tensor exponent = GeluTanhExponent(x), share = exponent.sigmoid();
         return new ActivationPass(x * share, gradient =>
         {
-            Tensor slope = exponent.mul_(3).add_(x, -2 * _geluTanhScale).mul_(share);     // s x u'
+            // Beyond this s is 0 or 1 in any type; an infinite exponent would make 0 times infinity of it.
+            Tensor slope = exponent.clamp_(-800, 800).mul_(3).add_(x, -2 * _geluTanhScale).mul_(share);     // s x u'
             slope.addcmul_(slope, share, -1).add_(share);
             return gradient.mul_(slope);
         });
