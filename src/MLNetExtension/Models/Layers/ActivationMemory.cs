@@ -4,7 +4,7 @@ namespace MLNetExtension.Models.Layers;
 
 /// <summary>
 /// Memory for what forward passes keep: a stack in large pieces, which stays from micro-batch to micro-batch. What is kept for long then never lies between what is freed soon, where it would leave gaps
-/// that the C library's allocator cannot give back: that took up to half of a training's memory. For one thread.
+/// that the C library's allocator cannot give back: that took up to two fifths of a training's memory. For one thread.
 /// </summary>
 internal sealed class ActivationMemory : IDisposable
 {
