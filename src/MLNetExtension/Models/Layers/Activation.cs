@@ -18,11 +18,6 @@ internal enum Activation
     Relu,
 }
 
-/// <summary>An activation that has been computed and can go back.</summary>
-/// <param name="Output">Its values.</param>
-/// <param name="Backward">Computes the gradient of its input from that of its output, whose memory it may use.</param>
-internal sealed record ActivationPass(Tensor Output, Func<Tensor, Tensor> Backward);
-
 /// <summary>Computes an <see cref="Activation"/>.</summary>
 internal static class Activations
 {
@@ -39,18 +34,8 @@ internal static class Activations
     };
 
     /// <summary>Applies the function to each element so that its backward pass can follow.</summary>
-    public static ActivationPass Run(this Activation activation, Tensor input)
-    {
-        if (activation == Activation.GeluTanh)
-            return RunGeluTanh(input);
-        using var _ = enable_grad();
-        Tensor leaf = input.detach().requires_grad_(), output = activation.Apply(leaf);
-        return new ActivationPass(output.detach(), gradient =>
-        {
-            output.backward([gradient]);
-            return leaf.grad!;
-        });
-    }
+    public static LayerPass Run(this Activation activation, Tensor input) =>
+        activation == Activation.GeluTanh ? RunGeluTanh(input) : LayerPass.ByAutograd(input, x => activation.Apply(x));
 
     // 0.5 (1 + tanh u) is the logistic function of 2u, so that x sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)) is the formula in fewer steps.
     private static Tensor GeluTanh(Tensor x)
@@ -60,10 +45,10 @@ internal static class Activations
     }
 
     // With u = 2 sqrt(2/pi) (x + 0.044715 x^3) and s its logistic function, the derivative of x s is s + s (1 - s) x u', where x u' = 3 u - 4 sqrt(2/pi) x.
-    private static ActivationPass RunGeluTanh(Tensor x)
+    private static LayerPass RunGeluTanh(Tensor x)
     {
         Tensor exponent = GeluTanhExponent(x), share = exponent.sigmoid();
-        return new ActivationPass(x * share, gradient =>
+        return new LayerPass(x * share, gradient =>
         {
             // Beyond this s is 0 or 1 in any type; an infinite exponent would make 0 times infinity of it.
             Tensor slope = exponent.clamp_(-800, 800).mul_(3).add_(x, -2 * _geluTanhScale).mul_(share);     // s x u'

@@ -38,7 +38,7 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>, IBackwardLayer
     public Tensor Backward(Tensor gradient, Tensor input, Tape tape)
     {
         using Tensor inner = tape.Take();
-        ActivationPass activation = _activation.Run(inner);
+        LayerPass activation = _activation.Run(inner);
         Tensor innerGradient = activation.Backward(c_proj.Backward(gradient, activation.Output, tape));
         return c_fc.Backward(innerGradient, input, tape);
     }

@@ -44,7 +44,7 @@ internal sealed class GatedFeedForward : nn.Module<Tensor, Tensor>, IBackwardLay
     {
         using Tensor both = tape.Take();
         Tensor[] gateAndUp = both.chunk(2, -1);
-        ActivationPass gate = _activation.Run(gateAndUp[0]);
+        LayerPass gate = _activation.Run(gateAndUp[0]);
         Tensor productGradient = down.Backward(gradient, gate.Output * gateAndUp[1], tape);         // [P,F]
         Tensor gateGradient = gate.Backward(productGradient * gateAndUp[1]);
         // In the memory of the values, which are not needed any more.

@@ -11,10 +11,6 @@ internal interface INorm
 
     /// <summary>Computes the norm so that its backward pass can follow.</summary>
     /// <param name="input">[P,C]; its memory stays as it is until then.</param>
-    NormPass Run(Tensor input);
+    /// <param name="tape">Knows the sums to which the parameters' gradients are added.</param>
+    LayerPass Run(Tensor input, Tape tape);
 }
-
-/// <summary>A norm that has been computed and can go back.</summary>
-/// <param name="Output">What <see cref="INorm.Apply"/> returns.</param>
-/// <param name="Backward">Adds the gradient of the norm's parameters and computes that of its input, from that of its output, [P,C], whose memory it may use.</param>
-internal sealed record NormPass(Tensor Output, Func<Tensor, Tape, Tensor> Backward);

@@ -23,15 +23,6 @@ internal static class LayerNorms
     {
         public Tensor Apply(Tensor input) => norm.Apply(input, epsilon);
 
-        public NormPass Run(Tensor input)
-        {
-            using var _ = enable_grad();
-            Tensor leaf = input.detach().requires_grad_(), output = norm.Apply(leaf, epsilon);
-            return new NormPass(output.detach(), (gradient, _) =>
-            {
-                output.backward([gradient]);
-                return leaf.grad!;
-            });
-        }
+        public LayerPass Run(Tensor input, Tape tape) => LayerPass.ByAutograd(input, Apply);
     }
 }

@@ -34,9 +34,9 @@ internal sealed record ResidualBranch(INorm Norm, IBackwardLayer Layer, SeededDr
         using var _ = no_grad();
         using Tensor input = tape.Take();
         Tensor outputGradient = Dropout is { IsActive: true } ? Dropout.Backward(gradient, tape) : gradient;
-        NormPass norm = Norm.Run(input);
+        LayerPass norm = Norm.Run(input, tape);
         Tensor normGradient = Layer.Backward(outputGradient, norm.Output, tape);
-        gradient.add_(norm.Backward(normGradient, tape));
+        gradient.add_(norm.Backward(normGradient));
         tape.End();
         return gradient.alias().MoveToOuterDisposeScope();
     }

@@ -28,10 +28,10 @@ internal sealed class RmsNorm : nn.Module<Tensor, Tensor>, INorm
     public Tensor Apply(Tensor input) => Normalize(input, _epsilon).mul_(weight);
 
     /// <inheritdoc/>
-    public NormPass Run(Tensor input)
+    public LayerPass Run(Tensor input, Tape tape)
     {
         Tensor scale = Scale(input.Widen(), _epsilon), normalized = input.Widen() * scale;
-        return new NormPass(normalized.to(input.dtype) * weight, (gradient, tape) =>
+        return new LayerPass(normalized.to(input.dtype) * weight, gradient =>
         {
             Tensor wide = gradient.Widen();
             tape.AddSum(weight, wide * normalized);

@@ -46,7 +46,7 @@ public sealed class SeededDropout : nn.Module<Tensor, Tensor>
     {
         using Tensor kept = DrawKept(input);
         tape.Keep(kept.to(ScalarType.Bool));
-        return input * kept.mul_(1 / (1 - _probability));
+        return Apply(input, kept);
     }
 
     /// <summary>Applies to a gradient what the forward pass applied to its input.</summary>

@@ -102,7 +102,7 @@ internal sealed class LlamaAttention : nn.Module<Tensor, SequenceLayout, Tensor>
     private static void NormBackward(Tensor gradient, Tensor heads, long first, long count, RmsNorm norm, Tape tape)
     {
         Tensor part = gradient.narrow(1, first, count), input = heads.narrow(1, first, count).flatten(0, 1);                    // [P H,D]
-        part.copy_(norm.Run(input).Backward(part.flatten(0, 1), tape).view(part.shape));
+        part.copy_(norm.Run(input, tape).Backward(part.flatten(0, 1)).view(part.shape));
     }
 
     // [B,T,H+G,D] and [B,T,G,D] to [B,T,H D]
