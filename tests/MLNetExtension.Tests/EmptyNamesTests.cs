@@ -95,6 +95,7 @@ public sealed class EmptyNamesTests
         Catalog("correctCountColumnName", (catalog, data, name) => catalog.CrossValidate(data, catalog.Trainers.CausalLanguageModel(), correctCountColumnName: name)),
         Catalog("exampleWeightColumnName", (catalog, data, name) => catalog.CrossValidate(data, catalog.Trainers.CausalLanguageModel(), exampleWeightColumnName: name)),
         Use("folder", name => WithModel(model => model.SaveAsHuggingFace(name))),
+        Use("folder", name => WithModel(model => model.SaveAsOnnx(name))),
         Use("folder", name => WithModel(model => model.SaveAdapters(name))),
         Use("folder", name => TokenizerFolder.Load(name)),
         Use("folder", name => TokenizerFolder.Save(new ByteLevelTokenizer(), name)),

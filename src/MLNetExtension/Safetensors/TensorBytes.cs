@@ -12,8 +12,9 @@ internal static class TensorBytes
     /// <summary>Writes the elements in row-major order, little-endian.</summary>
     /// <param name="tensor">Any shape, strides, type and device.</param>
     /// <param name="stream">Where to write.</param>
-    public static void Write(Tensor tensor, Stream stream) =>
-        ForEachPiece(tensor, piece => stream.Write(piece.cpu().contiguous().bytes));
+    /// <param name="type">The type of the elements in the stream, to which they are converted. Default: the tensor's.</param>
+    public static void Write(Tensor tensor, Stream stream, ScalarType? type = null) =>
+        ForEachPiece(tensor, piece => stream.Write(piece.to(type ?? piece.dtype).cpu().contiguous().bytes));
 
     /// <summary>Fills the tensor's elements from the stream, converting them to its type.</summary>
     /// <param name="tensor">Any shape, strides, type and device.</param>

@@ -14,7 +14,12 @@ internal sealed partial class MarkdownPage
     public string Text { get; }
 
     /// <summary>The complete programs, in their order: fenced blocks of C# that begin with a using directive. Anything else is an excerpt.</summary>
-    public IReadOnlyList<string> Programs => [.. Fence().Matches(Text).Select(match => match.Groups[1].Value).Where(code => Directive().IsMatch(code))];
+    public IReadOnlyList<string> Programs => [.. Complete.Where(code => !Foreign().IsMatch(code))];
+
+    /// <summary>Complete programs that use another program's package, in their order: the project of tests with other programs runs them.</summary>
+    public IReadOnlyList<string> InteropPrograms => [.. Complete.Where(code => Foreign().IsMatch(code))];
+
+    private IEnumerable<string> Complete => Fence().Matches(Text).Select(match => match.Groups[1].Value).Where(code => Directive().IsMatch(code));
 
     /// <summary>What links lead to, without those to other sites.</summary>
     public IEnumerable<string> Links => Link().Matches(Text).Select(match => match.Groups[1].Value).Where(link => !link.Contains("://", StringComparison.Ordinal));
@@ -33,6 +38,9 @@ internal sealed partial class MarkdownPage
 
     [GeneratedRegex(@"^using [\w.]+;")]
     private static partial Regex Directive();
+
+    [GeneratedRegex(@"^using Microsoft\.ML\.OnnxRuntime", RegexOptions.Multiline)]
+    private static partial Regex Foreign();
 
     [GeneratedRegex(@"\]\(([^)]+)\)")]
     private static partial Regex Link();

@@ -20,7 +20,7 @@ internal static class ProgramCompiler
     private static readonly Lazy<MetadataReference[]> _references = new(() =>
     [
         .. ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator)
-            .Where(path => Path.GetFileName(path) is not ("MLNetExtension.Tests.dll" or "Samples.dll"))
+            .Where(path => Path.GetFileName(path) is not ("MLNetExtension.Tests.dll" or "MLNetExtension.InteropTests.dll" or "Samples.dll"))
             .Select(path => MetadataReference.CreateFromFile(path)),
     ]);
 

@@ -27,6 +27,9 @@ internal sealed class GenerationConfiguration
     /// <summary>Id of the token that begins a text; null where the files name none.</summary>
     public int? BeginOfTextId { get; }
 
+    /// <summary>Id of the token that fills rows up, which nothing here depends on; null where the files name none or what is no id.</summary>
+    public int? PaddingId => (_file?["pad_token_id"] ?? _configuration?["pad_token_id"]) is JsonValue value && value.TryGetValue(out int id) && id >= 0 ? id : null;
+
     /// <summary>Makes the object to write to <c>generation_config.json</c>.</summary>
     public JsonObject ToJson()
     {

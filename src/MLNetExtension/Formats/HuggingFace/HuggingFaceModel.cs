@@ -53,6 +53,9 @@ internal sealed class HuggingFaceModel : IDisposable
     /// <summary>Id of the token that begins a text; null where the files name none.</summary>
     public int? BeginOfTextId => _generation.BeginOfTextId;
 
+    /// <summary>Id of the token that fills rows up; null where the files name none.</summary>
+    public int? PaddingId => _generation.PaddingId;
+
     /// <summary>Makes what stands in place of a tokenizer where the model has none.</summary>
     /// <exception cref="InvalidDataException">No id ends a text.</exception>
     internal TokenIdsOnly CreateIdsOnly() => new PublishedDescription(HuggingFaceConfiguration.FindArchitecture(Model), _generation).CreateIdsOnly();

@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using MLNetExtension.Formats.HuggingFace;
+using MLNetExtension.Formats.Onnx;
 using MLNetExtension.Models;
 using MLNetExtension.Models.Lora;
 using MLNetExtension.Safetensors;
@@ -92,6 +93,21 @@ internal sealed class TrainedLanguageModel : IDisposable
         RequireFiniteWeights();
         var files = _published ?? new HuggingFaceModel(Network, Tokenizer.EndOfTextId);
         files.Save(folder, Tokenizer.Files.Select(file => KeyValuePair.Create<string, Action<Stream>>(file.Name, stream => stream.Write(file.Content.Span))));
+    }
+
+    /// <summary>Writes a folder that ONNX Runtime and its GenAI read: network, tokenizer and configuration. Adapters are merged into what is written.</summary>
+    /// <param name="folder">The folder; created if it is missing.</param>
+    /// <exception cref="InvalidOperationException">A weight is not finite.</exception>
+    /// <exception cref="NotSupportedException">The network is one that cannot be written as ONNX.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
+    public void SaveAsOnnx(string folder)
+    {
+        using var use = Use();
+        if (Network.Custom is { } custom)
+            throw new NotSupportedException($"The custom model '{custom.Factory.Name}' cannot be saved as ONNX: what a network of your own computes is not known here. Save it by mlContext.Model.Save.");
+        RequireFiniteWeights();
+        int[] endIds = [.. EndIds.Append(Tokenizer.EndOfTextId).Distinct()];
+        OnnxFolder.Save(Network, new SpecialTokens(_published?.BeginOfTextId ?? Tokenizer.BeginningOfTextId, endIds, _published?.PaddingId), Tokenizer.Files, folder);
     }
 
     /// <summary>Writes the adapters in PEFT's layout.</summary>

@@ -89,6 +89,27 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
         _model.SaveAsHuggingFace(folder);
     }
 
+    /// <summary>
+    /// Writes the model for ONNX Runtime, on servers, phones and in browsers: <c>model.onnx</c>, its weights in <c>model.onnx.data</c>, <c>genai_config.json</c> for ONNX Runtime GenAI, and the tokenizer's files.
+    /// </summary>
+    /// <remarks>
+    /// <para>With B rows, T new positions, P positions in the cache, L layers of G heads of keys and values of width D, and V token ids, the graph's inputs are <c>input_ids</c> [B,T] int64, <c>attention_mask</c> [B,P+T] int64,
+    /// 1 for a token and 0 for padding, and <c>past_key_values.i.key</c> and <c>.value</c> [B,G,P,D] float32 for i from 0 to below L; its outputs are <c>logits</c> [B,T,V] and <c>present.i.key</c> and <c>.value</c> [B,G,P+T,D], the next
+    /// call's past. P is 0 at first. Positions are counted from the mask: rows may be padded at either end.</para>
+    /// <para>Weights are float32 whatever the model computes in, so that one in half precision computes more exactly there. Low-rank adapters are merged into what is written; the model itself does not change.</para>
+    /// </remarks>
+    /// <param name="folder">The folder; created if it is missing. Files of the same names are replaced once everything is written; an interrupted save leaves no <c>model.onnx</c>, or the old files.</param>
+    /// <exception cref="ArgumentException"><paramref name="folder"/> is empty.</exception>
+    /// <exception cref="InvalidOperationException">A weight is not finite; the message names it.</exception>
+    /// <exception cref="NotSupportedException">The model is a custom network, or of a type that cannot be written as ONNX; the message names it.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
+    public void SaveAsOnnx(string folder)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        Require.Name(folder);
+        _model.SaveAsOnnx(folder);
+    }
+
     /// <summary>Writes the low-rank adapters in PEFT's layout: <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>.</summary>
     /// <param name="folder">The folder; created if it is missing.</param>
     /// <exception cref="InvalidOperationException">The model has no adapters, or a weight that is not finite; the message names it.</exception>
