@@ -135,10 +135,12 @@ internal sealed class RowScorer
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
         using MicroBatch microBatch = _pack ? MicroBatch.Pack(rows, _model.Device) : MicroBatch.Collate(rows, _model.Device);
-        Tensor states = _pack ? _model.ComputeHidden(microBatch.Ids, SequenceLayout.Packed(microBatch.RowLengths)) : _model.ComputeHidden(microBatch.Ids);
+        Tensor states = _model.HeadWeight is null ? _model.ComputeHidden(microBatch.Ids)
+            : _model.ComputeHidden(microBatch.Ids, _pack ? SequenceLayout.Packed(microBatch.RowLengths) : SequenceLayout.Padded(microBatch.RowLengths));
         Tensor hidden = states.flatten(0, 1).index_select(0, microBatch.TargetPositions);                            // [N,C]
         Tensor correct = empty(microBatch.TargetCount, dtype: float64, device: hidden.device);                      // [N]
-        Tensor losses = _loss.PerToken(hidden, _model.HeadWeight, microBatch.Targets, correct);                     // [N]
+        TokenTargets targets = new(hidden, _model.HeadWeight, microBatch.Targets, Weights: null, microBatch.TargetCount) { LogitCap = _model.LogitCap };
+        Tensor losses = _loss.PerToken(targets, correct);                                                           // [N]
         return cat([losses.to(float64), correct], 0).cpu().data<double>().ToArray();                                 // [2N]
     }
 }

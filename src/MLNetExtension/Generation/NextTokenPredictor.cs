@@ -21,7 +21,7 @@ internal sealed class NextTokenPredictor(CausalLanguageModel model) : IDisposabl
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
         Tensor last = model.CanCache ? ReadNew(texts) : cat([.. texts.Select(ReadAlone)], 0);                       // [B,1,C]
-        Tensor logits = model.HeadWeight is { } head ? nn.functional.linear(last, head) : last;                    // [B,1,V]
+        Tensor logits = model.ComputeLogits(last);                                                                 // [B,1,V]
         double[] all = logits.to(float64).cpu().data<double>().ToArray();
         return [.. all.Chunk(all.Length / texts.Count)];
     }
@@ -42,7 +42,8 @@ internal sealed class NextTokenPredictor(CausalLanguageModel model) : IDisposabl
     // [B,1,C]
     private Tensor ReadNew(IReadOnlyList<IReadOnlyList<int>> texts)
     {
-        if (_cache is not null && _cache.Length < model.ContextLength)
+        bool outgrows = model.ShortRowLimit is { } limit && _cache?.Crosses(limit, 1) == true;
+        if (_cache is not null && _cache.Length < model.ContextLength && !outgrows)
             return model.ComputeHidden(Ids([.. texts.Select(ids => (long)ids[^1])], texts.Count), _cache);
 
         _cache?.Dispose();

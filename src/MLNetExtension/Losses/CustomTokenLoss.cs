@@ -18,13 +18,13 @@ public sealed class CustomTokenLoss : ITokenLoss
     /// <param name="loss">From logits [n,V], targets [n] int64 and weights [n] float64 (null where all are 1) to a summed loss and its count. It sees one chunk at a time, so it must be a sum over targets.</param>
     /// <param name="chunkTokens">Targets handled at a time. Default 1024.</param>
     public static CustomTokenLoss OfLogits(Func<Tensor, Tensor, Tensor?, LossSum> loss, int chunkTokens = 1024) =>
-        new((hidden, head, targets) => loss(head is null ? hidden : nn.functional.linear(hidden, head), targets.Targets, targets.Weights), chunkTokens);
+        new((hidden, head, targets) => loss(ComputeLogits(hidden, head, targets.LogitCap), targets.Targets, targets.Weights), chunkTokens);
 
     /// <summary>Makes a loss of the hidden states of a whole micro-batch.</summary>
     /// <param name="loss">From hidden states [N,C], the head's weight [V,C] and the targets to a summed loss and its count.</param>
-    /// <exception cref="NotSupportedException">While it runs: the model gives logits and has no hidden states.</exception>
+    /// <exception cref="NotSupportedException">While it runs: the model gives logits and has no hidden states, or caps its logits (<see cref="TokenTargets.LogitCap"/>), which the function would leave out.</exception>
     public static CustomTokenLoss OfHidden(Func<Tensor, Tensor, TokenTargets, LossSum> loss) =>
-        new((hidden, head, targets) => loss(hidden, head ?? throw new NotSupportedException("A loss of hidden states needs a model that has a head; this one gives logits."), targets), chunkTokens: null);
+        new((hidden, head, targets) => loss(hidden, RequirePlainHead(head, targets.LogitCap), targets), chunkTokens: null);
 
     /// <inheritdoc/>
     public LossSum Backward(TokenTargets targets, TokenGradients gradients)
@@ -55,4 +55,15 @@ public sealed class CustomTokenLoss : ITokenLoss
         }
         return new LossSum(sum, count);
     }
+
+    private static Tensor ComputeLogits(Tensor hidden, Tensor? head, double? cap)
+    {
+        Tensor logits = head is null ? hidden : nn.functional.linear(hidden, head);
+        return cap is { } most ? (logits / most).tanh() * most : logits;
+    }
+
+    private static Tensor RequirePlainHead(Tensor? head, double? cap) =>
+        head is null ? throw new NotSupportedException("A loss of hidden states needs a model that has a head; this one gives logits.")
+        : cap is not null ? throw new NotSupportedException($"A loss of hidden states would leave out that this model caps its logits at {cap}; expected a loss of logits ({nameof(OfLogits)}).")
+        : head;
 }

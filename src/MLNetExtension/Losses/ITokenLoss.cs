@@ -8,7 +8,11 @@ namespace MLNetExtension.Losses;
 /// <param name="Targets">Target ids, [N] int64.</param>
 /// <param name="Weights">Weight of each target, [N] float64; null where all are 1.</param>
 /// <param name="TargetCount">Summed weights: N where all are 1.</param>
-public sealed record TokenTargets(Tensor Hidden, Tensor? HeadWeight, Tensor Targets, Tensor? Weights, double TargetCount);
+public sealed record TokenTargets(Tensor Hidden, Tensor? HeadWeight, Tensor Targets, Tensor? Weights, double TargetCount)
+{
+    /// <summary>c, where the product z of a hidden state and the head becomes the logit c tanh(z / c), as in Gemma 2; null where it is the logit. Default null. A number above 0.</summary>
+    public double? LogitCap { get; init; }
+}
 
 /// <summary>Where a loss adds its gradient.</summary>
 /// <param name="Hidden">Buffer of the gradient by the hidden states, [N,C].</param>

@@ -12,6 +12,7 @@ namespace MLNetExtension.Losses;
 /// For logits z = h W', log-probabilities p = z - logsumexp(z), target y, smoothing s and z-loss coefficient k a target costs
 /// <c>-(1 - s) p_y - (s / V) sum_v p_v + k logsumexp(z)^2</c>, whose gradient by z is
 /// <c>(1 + 2 k logsumexp(z)) softmax(z) - (1 - s) onehot(y) - s / V</c>. So no graph is recorded and nothing is kept but one chunk.
+/// Where logits are capped, z = c tanh(z' / c) for the product z' = h W', whose gradient is that by z times 1 - (z / c)^2.
 /// Sources: label smoothing, Szegedy et al. 2016, section 7; z-loss, Chowdhery et al. 2022 (PaLM), section 5.
 /// </remarks>
 /// <param name="chunkTokens">Targets handled at a time; bounds the memory of the loss, whatever N. Default 256: fewer make matrix products slower, more leave the caches.</param>
@@ -25,8 +26,9 @@ public sealed class LinearCrossEntropy(int chunkTokens = 256, double labelSmooth
         using var _ = no_grad();
         Tensor sum = zeros([], dtype: float64, device: targets.Hidden.device);
         Tensor correct = zeros_like(sum);
-        ForEachChunk(targets.Hidden, targets.HeadWeight, targets.Targets, (start, h, y, logits) =>
+        ForEachChunk(targets, (start, h, y, logits) =>
         {
+            Tensor? slope = targets.LogitCap is { } cap ? (logits / cap).square().neg_().add_(1) : null;   // [n,V]
             Tensor? weights = targets.Weights?.narrow(0, start, y.shape[0]).unsqueeze(1);                   // [n,1] float64
             Tensor largest = logits.amax([1], keepdim: true), target = logits.gather(1, y);                 // [n,1]
             correct.add_(Sum(Hits(logits, target.eq(largest), y).to(float64), weights));
@@ -38,7 +40,7 @@ public sealed class LinearCrossEntropy(int chunkTokens = 256, double labelSmooth
             Tensor normaliser = largest.to(float64) + total.to(float64).log();                             // [n,1] float64: logsumexp(z)
             sum.add_(Sum(Losses(normaliser, target.to(float64), mean), weights));
 
-            Tensor logitGradient = LogitGradient(powers, total, y, normaliser, weights?.mul(gradients.Scale) ?? full_like(normaliser, gradients.Scale)).to(h.dtype);
+            Tensor logitGradient = LogitGradient(powers, total, y, normaliser, weights?.mul(gradients.Scale) ?? full_like(normaliser, gradients.Scale), slope).to(h.dtype);
             Tensor hiddenGradient = gradients.Hidden.narrow(0, start, y.shape[0]);
             if (targets.HeadWeight is null)
                 hiddenGradient.add_(logitGradient);
@@ -58,11 +60,15 @@ public sealed class LinearCrossEntropy(int chunkTokens = 256, double labelSmooth
     /// <param name="targets">Target ids, [N] int64.</param>
     /// <param name="correct">Where given, is set to 1 for each target that is the likeliest token and to 0 for the others, [N] of any dtype.</param>
     /// <returns>Nats, [N], without a gradient.</returns>
-    public Tensor PerToken(Tensor hidden, Tensor? headWeight, Tensor targets, Tensor? correct = null)
+    public Tensor PerToken(Tensor hidden, Tensor? headWeight, Tensor targets, Tensor? correct = null) =>
+        PerToken(new TokenTargets(hidden, headWeight, targets, Weights: null, targets.shape[0]), correct);
+
+    /// <summary>Gives the negative log-likelihood of each target, without smoothing or z-loss, of logits that may be capped.</summary>
+    internal Tensor PerToken(TokenTargets targets, Tensor? correct)
     {
         using var _ = no_grad();
-        Tensor losses = empty(targets.shape[0], dtype: hidden.dtype.Widen(), device: hidden.device);
-        ForEachChunk(hidden, headWeight, targets, (start, _, y, logits) =>
+        Tensor losses = empty(targets.Targets.shape[0], dtype: targets.Hidden.dtype.Widen(), device: targets.Hidden.device);
+        ForEachChunk(targets, (start, _, y, logits) =>
         {
             losses.narrow(0, start, y.shape[0]).copy_(logits.log_softmax(1).gather(1, y).squeeze(1)).neg_();
             correct?.narrow(0, start, y.shape[0]).copy_(logits.argmax(1, keepdim: true).eq(y).squeeze(1));
@@ -80,13 +86,14 @@ public sealed class LinearCrossEntropy(int chunkTokens = 256, double labelSmooth
     }
 
     // [n,V], in the memory of the powers. Whatever multiplies a whole row is gathered first, so that one pass does it all.
-    private Tensor LogitGradient(Tensor powers, Tensor total, Tensor y, Tensor normaliser, Tensor weight)
+    private Tensor LogitGradient(Tensor powers, Tensor total, Tensor y, Tensor normaliser, Tensor weight, Tensor? slope)
     {
         Tensor factor = (zLoss == 0 ? weight : weight * normaliser.mul(2 * zLoss).add_(1)) / total;                         // [n,1] float64
         Tensor gradient = powers.mul_(factor.to(powers.dtype));
         if (labelSmoothing != 0)
             gradient.sub_((weight * (labelSmoothing / gradient.shape[1])).to(gradient.dtype));
-        return gradient.scatter_add_(1, y, (weight * -(1 - labelSmoothing)).to(gradient.dtype));
+        gradient.scatter_add_(1, y, (weight * -(1 - labelSmoothing)).to(gradient.dtype));
+        return slope is null ? gradient : gradient.mul_(slope);
     }
 
     // Which targets are the first of the largest logits, [n,1]: of equal ones, the model would say the first. On the CPU, where asking costs no synchronisation, only candidates are looked at.
@@ -101,16 +108,18 @@ public sealed class LinearCrossEntropy(int chunkTokens = 256, double labelSmooth
     private static Tensor Sum(Tensor values, Tensor? weights) => (weights is null ? values : values * weights).sum();
 
     // A chunk's tensors live in a scope of their own, so the next chunk reuses their memory.
-    private void ForEachChunk(Tensor hidden, Tensor? headWeight, Tensor targets, Action<long, Tensor, Tensor, Tensor> visit)
+    private void ForEachChunk(TokenTargets targets, Action<long, Tensor, Tensor, Tensor> visit)
     {
-        Tensor column = targets.unsqueeze(1);                                                        // [N,1]
-        for (long start = 0, all = targets.shape[0]; start < all; start += chunkTokens)
+        Tensor column = targets.Targets.unsqueeze(1);                                                // [N,1]
+        for (long start = 0, all = targets.Targets.shape[0]; start < all; start += chunkTokens)
         {
             using var chunk = NewDisposeScope();
             long count = Math.Min(chunkTokens, all - start);
-            Tensor h = hidden.narrow(0, start, count);                                               // [n,C]
-            Tensor logits = headWeight is null ? h : nn.functional.linear(h, headWeight);                  // [n,V]
-            visit(start, h, column.narrow(0, start, count), logits.Widen());
+            Tensor h = targets.Hidden.narrow(0, start, count);                                       // [n,C]
+            Tensor logits = (targets.HeadWeight is { } head ? nn.functional.linear(h, head) : h).Widen();    // [n,V]
+            if (targets.LogitCap is { } cap)
+                logits = logits.div(cap).tanh_().mul_(cap);
+            visit(start, h, column.narrow(0, start, count), logits);
         }
     }
 }

@@ -44,7 +44,7 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     /// <summary>A weight whose device and type stand for those of all.</summary>
     internal Tensor SampleWeight => HeadWeight ?? parameters().First();
 
-    /// <summary>Whether keys and values can be cached: whether positions meet in <see cref="SequenceLayout.Attend"/> alone and find their places by <see cref="SequenceLayout.SelectPositions"/>. Default false.</summary>
+    /// <summary>Whether keys and values can be cached: whether positions meet in <see cref="SequenceLayout.Attend"/> alone and find their places by <see cref="SequenceLayout.SelectPositions(Tensor, long)"/>. Default false.</summary>
     public virtual bool CanCache => false;
 
     /// <summary>The blocks in their order, each [B,T,C] to [B,T,C].</summary>
@@ -55,6 +55,12 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
 
     /// <summary>Whether the loads of experts are balanced over all blocks together, as Hugging Face's Mixtral does, instead of in each block.</summary>
     internal virtual bool BalancesBlocksTogether => false;
+
+    /// <summary>c, where the product z of a hidden state and the head becomes the logit c tanh(z / c); null where it is the logit. Default null.</summary>
+    internal virtual double? LogitCap => null;
+
+    /// <summary>The length past which the keys of a row's positions are others than in a shorter row, so that those in a cache are of no use; null where there is none. Default null.</summary>
+    internal virtual int? ShortRowLimit => null;
 
     /// <summary>
     /// The embedding of tokens, [V,C]: a parameter of the model, the same object every time. Training looks it up itself, so that its gradient is added where tokens occur and never exists as [V,C] for one micro-batch.
@@ -121,7 +127,7 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     /// <param name="ids">The next token ids of each row, [B,t] int64.</param>
     /// <param name="cache">The positions before; empty at first. Its length and t are at most <see cref="ContextLength"/> together.</param>
     /// <returns>[B,t,C]: for each row what <see cref="ComputeHidden(Tensor)"/> returns for the whole row at these positions.</returns>
-    /// <exception cref="ArgumentException">The cache has no room left.</exception>
+    /// <exception cref="ArgumentException">The cache has no room left, or a row outgrows <see cref="ShortRowLimit"/>, so that it must be read from its start.</exception>
     /// <exception cref="NotSupportedException"><see cref="CanCache"/> is false.</exception>
     internal Tensor ComputeHidden(Tensor ids, KeyValueCache cache)
     {
@@ -131,6 +137,8 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
         long count = ids.shape[1];
         if (cache.Length + count > ContextLength)
             throw new ArgumentException($"The cache holds {cache.Length} positions and {count} more are given, but the model's context has {ContextLength}.", nameof(ids));
+        if (ShortRowLimit is { } limit && cache.Crosses(limit, count))
+            throw new ArgumentException($"A row outgrows {limit} positions, past which this model encodes all of its positions in another way; expected it to be read from its start, with an empty cache.", nameof(ids));
         using var _ = no_grad();
         Tensor hidden = ComputeHidden(ids, SequenceLayout.Cached(cache));
         cache.Advance(count);
@@ -139,7 +147,17 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
 
     /// <summary>Computes logits, [B,T] int64 to [B,T,V].</summary>
     /// <param name="ids">Token ids, [B,T] int64.</param>
-    public override Tensor forward(Tensor ids) => HeadWeight is { } head ? nn.functional.linear(ComputeHidden(ids), head) : ComputeHidden(ids);
+    public override Tensor forward(Tensor ids) => ComputeLogits(ComputeHidden(ids));
+
+    /// <summary>Computes logits of hidden states, [...,C] to [...,V].</summary>
+    /// <param name="hidden">What <see cref="ComputeHidden(Tensor)"/> gives: where <see cref="HeadWeight"/> is null, the logits themselves.</param>
+    internal Tensor ComputeLogits(Tensor hidden)
+    {
+        if (HeadWeight is not { } head)
+            return hidden;
+        Tensor logits = nn.functional.linear(hidden, head);
+        return LogitCap is { } cap ? (logits / cap).tanh() * cap : logits;
+    }
 
     /// <summary>Computes the hidden states of rows in any layout, [B,T] int64 to [B,T,C]. Only for a model with separate parts.</summary>
     /// <param name="ids">Token ids, [B,T] int64; or packed, [1,T].</param>

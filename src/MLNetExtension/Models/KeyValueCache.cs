@@ -53,17 +53,27 @@ internal sealed class KeyValueCache : IDisposable
         return (stored.Keys.narrow(2, 0, end), stored.Values.narrow(2, 0, end));
     }
 
-    /// <summary>Looks up each new position, counted from the row's first real token, in a table; padding gets the first entry.</summary>
-    /// <param name="table">[longest,...].</param>
+    /// <summary>Looks up each new position, counted from the row's first real token, in the table for rows of that length; padding gets the first entry.</summary>
+    /// <param name="tableOf">Gives a table, [longest,...], by the length of a row with its new positions.</param>
     /// <param name="count">t.</param>
     /// <returns>[t,...], or [B,t,...] where rows are padded.</returns>
-    public Tensor SelectPositions(Tensor table, long count)
+    public Tensor SelectPositions(Func<long, Tensor> tableOf, long count)
     {
-        if (!HasPadding)
-            return table.narrow(0, Length, count);
-        Tensor positions = (arange(Length, Length + count, device: table.device) - FindFirstReal(table.device).unsqueeze(1)).clamp(min: 0);     // [B,t]
-        return table.index_select(0, positions.flatten()).view([.. positions.shape, .. table.shape.Skip(1)]);      // [B,t,...]
+        if (_leftPadding is null)
+            return tableOf(Length + count).narrow(0, Length, count);
+        Tensor[] tables = [.. _leftPadding.Select(padding => tableOf(Length + count - padding))];
+        Tensor first = tables[0];
+        Tensor positions = (arange(Length, Length + count, device: first.device) - FindFirstReal(first.device).unsqueeze(1)).clamp(min: 0);     // [B,t]
+        return tables.All(table => ReferenceEquals(table, first))
+            ? first.index_select(0, positions.flatten()).view([.. positions.shape, .. first.shape.Skip(1)])        // [B,t,...]
+            : stack([.. tables.Select((table, row) => table.index_select(0, positions[row]))]);
     }
+
+    /// <summary>Whether some row is no longer than a limit, and will be with new positions.</summary>
+    /// <param name="limit">A length of a row, padding left out.</param>
+    /// <param name="count">t.</param>
+    public bool Crosses(long limit, long count) =>
+        (_leftPadding ?? [0]).Any(padding => Length > padding && Length - padding <= limit && Length - padding + count > limit);
 
     /// <summary>Finds the position of each row's first real token, [B] int64; the tensor belongs to the cache.</summary>
     /// <param name="device">Where it is needed.</param>

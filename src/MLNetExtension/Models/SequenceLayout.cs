@@ -68,16 +68,32 @@ public sealed class SequenceLayout
     /// <param name="table">Entries of positions, [ContextLength,...].</param>
     /// <param name="length">T, where rows are side by side.</param>
     /// <returns>[T,...], the same for every row; or [B,T,...] where rows of a cache are padded.</returns>
-    public Tensor SelectPositions(Tensor table, long length) =>
-        Cache is not null ? Cache.SelectPositions(table, length)
-        : _packed is null ? table.narrow(0, 0, length)
-        : cat([.. _packed.Select(row => table.narrow(0, 0, row))], 0);
+    public Tensor SelectPositions(Tensor table, long length) => SelectPositions(_ => table, length);
 
-    /// <summary>Looks up each position of every row in a table: for rows side by side, one row after another.</summary>
-    /// <param name="table">Entries of positions, [ContextLength,...].</param>
+    /// <summary>Looks up each position, counted from the start of its row, in the table for rows of that length.</summary>
+    /// <param name="tableOf">Gives entries of positions, [ContextLength,...], by the length of a row, padding left out.</param>
+    /// <param name="length">T, where rows are side by side.</param>
+    /// <returns>[T,...], the same for every row; or [B,T,...].</returns>
+    internal Tensor SelectPositions(Func<long, Tensor> tableOf, long length)
+    {
+        if (Cache is not null)
+            return Cache.SelectPositions(tableOf, length);
+        if (_packed is not null)
+            return cat([.. _packed.Select(row => tableOf(row).narrow(0, 0, row))], 0);
+        Tensor[] tables = _padded is null ? [tableOf(length)] : [.. _padded.Select(row => tableOf(row))];
+        return tables.All(table => ReferenceEquals(table, tables[0])) ? tables[0].narrow(0, 0, length)
+            : stack([.. tables.Select(table => table.narrow(0, 0, length))]);
+    }
+
+    /// <summary>Looks up each position of every row in the table for rows of that length: for rows side by side, one row after another.</summary>
+    /// <param name="tableOf">Gives entries of positions, [ContextLength,...], by the length of a row, padding left out.</param>
     /// <param name="count">P, the positions of all rows.</param>
     /// <returns>[P,...].</returns>
-    internal Tensor SelectEveryPosition(Tensor table, long count) => cat([.. RowLengths(count).Select(row => table.narrow(0, 0, row))], 0);
+    internal Tensor SelectEveryPosition(Func<long, Tensor> tableOf, long count)
+    {
+        IEnumerable<long> real = _padded?.Select(row => (long)row) ?? RowLengths(count);
+        return cat([.. RowLengths(count).Zip(real, (length, row) => tableOf(row).narrow(0, 0, length))], 0);
+    }
 
     /// <summary>Groups rows that can be computed together.</summary>
     /// <param name="count">P, the positions of all rows.</param>

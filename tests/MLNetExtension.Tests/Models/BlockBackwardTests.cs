@@ -19,7 +19,7 @@ public sealed class BlockBackwardTests
     private static readonly int[] Lengths = [150, 130, 100, 70, 66, 64, 9, 8, 3, 1];
 
     public static IEnumerable<object[]> Blocks =>
-        from model in new[] { "GPT-2", "gelu", "relu", "silu", "with dropout", "Llama", "grouped heads", "sliding", "adapters", "adapters with dropout", "GPT-2 with adapters" }
+        from model in (string[])["GPT-2", "gelu", "relu", "silu", "with dropout", "Llama", "grouped heads", "sliding", "adapters", "adapters with dropout", "GPT-2 with adapters", .. TinyLlama.Types]
         from packed in new[] { true, false }
         select new object[] { model, packed };
 
@@ -125,6 +125,7 @@ public sealed class BlockBackwardTests
             "Llama" or "adapters" or "adapters with dropout" => new LlamaModel(llama, seed: 3),
             "grouped heads" => new LlamaModel(llama with { Heads = 6, KeyValueHeads = 2, QueryKeyNorm = false, QueryKeyValueBias = false, SlidingWindow = null, SlidingLayers = null, Activation = Activation.GeluTanh }, seed: 3),
             "sliding" => new LlamaModel(llama with { SlidingWindow = 3, QueryKeyNorm = false, UnrotatedLayers = [] }, seed: 3),
+            _ when TinyLlama.Types.Contains(kind) => new LlamaModel(TinyLlama.OfType(kind) with { ContextLength = 150 }, seed: 3),
             "Llama without norms" => new LlamaModel(llama with { QueryKeyNorm = false }, seed: 3),
             _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
         };

@@ -1,4 +1,5 @@
 using MLNetExtension.Models;
+using MLNetExtension.Models.Layers;
 using MLNetExtension.Tests.Models.Llama;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -17,6 +18,8 @@ internal sealed class KeyValueCacheTests
         ["Llama", (Func<CausalLanguageModel>)(() => TinyLlama.Make())],
         ["Llama without a window", (Func<CausalLanguageModel>)(() => TinyLlama.Make(TinyLlama.Configuration with { SlidingWindow = null }))],
         ["Llama with experts", (Func<CausalLanguageModel>)(() => TinyLlama.Make(TinyLlama.Configuration with { Experts = 3 }))],
+        .. TinyLlama.Types.Where(type => type != "phi3").Select(type => new object[] { type, (Func<CausalLanguageModel>)(() => TinyLlama.Make(TinyLlama.OfType(type))) }),
+        ["Phi 3", (Func<CausalLanguageModel>)(() => TinyLlama.Make(TinyLlama.OfType("phi3") with { RotaryScaling = new RotaryScaling.Linear(2) }))],
     ];
 
     // Seen to fail with positions counted from 0 in each piece, with a window one too wide, and with a mask that leaves the window out.

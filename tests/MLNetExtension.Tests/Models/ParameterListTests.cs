@@ -21,6 +21,7 @@ public sealed class ParameterListTests
         ["plain", TinyLlama.Configuration with { QueryKeyNorm = false, QueryKeyValueBias = false }],
         ["norms and biases", TinyLlama.Configuration with { AttentionOutputBias = true, FeedForwardBias = true, TiedHead = true }],
         ["experts", TinyLlama.Configuration with { Experts = 4, ExpertsPerToken = 3 }],
+        .. TinyLlama.Types.Select(type => new object[] { type, TinyLlama.OfType(type) }),
     ];
 
     [TestMethod]

@@ -14,7 +14,7 @@ internal static class HuggingFaceKeys
         "bos_token_id", "eos_token_id", "eos_token_ids", "pad_token_id", "sep_token_id", "unk_token_id", "decoder_start_token_id", "prefix",
         "use_cache", "return_dict", "output_hidden_states", "output_attentions", "torchscript", "use_bfloat16", "tf_legacy_loss", "xla_device", "gradient_checkpointing", "chunk_size_feed_forward", "output_past",
         "_output_attentions", "keys_to_ignore_at_inference", "base_model_tp_plan", "base_model_pp_plan", "base_model_ep_plan", "base_model_fsdp_plan", "distributed_config",
-        "_attn_implementation_internal", "experts_implementation", "_experts_implementation", "_experts_implementation_internal", "ignore_keys_at_rope_validation",
+        "cache_implementation", "_attn_implementation_internal", "experts_implementation", "_experts_implementation", "_experts_implementation_internal", "ignore_keys_at_rope_validation",
         "_attn_implementation", "_attn_implementation_autoset", "attn_implementation", "pretraining_tp", "n_ctx", "is_decoder",
         "id2label", "label2id", "num_labels", "_num_labels", "problem_type", "finetuning_task", "task_specific_params",
         "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout", "classifier_dropout",
@@ -33,7 +33,6 @@ internal static class HuggingFaceKeys
         ["cross_attention_hidden_size"] = "null",
         ["per_layer_config"] = "null",
         ["pruned_heads"] = "{}",
-        ["partial_rotary_factor"] = "1.0",
         ["rope_interleaved"] = "false",
         ["use_mrope"] = "false",
     };

@@ -15,7 +15,7 @@ namespace MLNetExtension.Formats.HuggingFace;
 /// <c>generation_config.json</c>. Owns the model.
 /// </summary>
 /// <remarks>
-/// <para>Known model types: gpt2, llama, mistral, mixtral, qwen2, qwen3 and smollm3. A configuration with other keys that may change what the model computes is refused; the message names the key.
+/// <para>Known model types: gpt2 and those of <see cref="LlamaFamily.All"/>. A configuration with other keys that may change what the model computes is refused; the message names the key.
 /// Pickle files are never read: they can run any program.</para>
 /// <para>Tokenizer files are in the same folder, but not read here; <see cref="Save(string, IReadOnlyList{string}?, long)"/> copies given files.</para>
 /// </remarks>

@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using MLNetExtension.Files;
 using MLNetExtension.Models;
-using MLNetExtension.Models.Layers;
 using MLNetExtension.Models.Llama;
 
 namespace MLNetExtension.Formats.HuggingFace;
@@ -11,6 +10,8 @@ internal static class LlamaConfigurationFile
 {
     // Far more than any model has: lists with an entry for each layer are made before the weights show how many there are.
     private const int MaximumLayers = 10_000;
+
+    private const string ScoreScalarKey = "query_pre_attn_scalar", ScoreCapKey = "attn_logit_softcapping", LogitCapKey = "final_logit_softcapping";
 
     /// <summary>Reads the keys.</summary>
     /// <exception cref="InvalidDataException">The numbers contradict one another.</exception>
@@ -28,44 +29,39 @@ internal static class LlamaConfigurationFile
         int keyValueHeads = reader.FindInteger("num_key_value_heads") ?? (reader.Contains("num_key_value_heads") ? heads : family.KeyValueHeads ?? heads);
         if (heads % keyValueHeads != 0)
             throw new InvalidDataException($"{reader.Name}: by 'num_key_value_heads', KeyValueHeads is {keyValueHeads}, which does not divide the {heads} Heads.");
-        int experts = family.HasExperts ? reader.GetInteger("num_local_experts", 8) : 0;
-        int[] unrotated = family.HasUnrotatedLayers ? LlamaLayerKeys.ReadUnrotated(reader, layers) : [];
-        (int? window, int[]? sliding) = LlamaLayerKeys.ReadWindow(reader, family, layers, unrotated);
         bool attentionBias = family.HasAttentionBiasKey && reader.GetBoolean("attention_bias", false);
-        int contextLength = reader.GetInteger("max_position_embeddings");
-        (double theta, RotaryScaling? scaling) = RotaryScalingFile.Read(reader, family.RotaryBase, contextLength);
-        if (family.HasExperts)
-            reader.Require("router_jitter_noise", "0.0");
         LlamaConfiguration configuration = new()
         {
             ModelType = family.ModelType,
             VocabularySize = reader.GetInteger("vocab_size"),
-            ContextLength = contextLength,
+            ContextLength = reader.GetInteger("max_position_embeddings"),
             Layers = layers,
             Width = width,
             FeedForwardWidth = reader.GetInteger("intermediate_size"),
             Heads = heads,
             KeyValueHeads = keyValueHeads,
             HeadWidth = headWidth ?? width / heads,
-            Activation = reader.GetChoice("hidden_act", ActivationNames.All, "silu"),
+            Activation = reader.GetChoice(family.ActivationKey, ActivationNames.All, family.ActivationName),
+            Norms = family.Norms,
+            NormsAddOne = family.NormsAddOne,
             NormEpsilon = reader.GetNumber("rms_norm_eps", SafeRanges.NormEpsilon, family.NormEpsilon),
+            ScalesEmbedding = family.ScalesEmbedding,
             TiedHead = reader.GetBoolean("tie_word_embeddings", family.TiedHead),
             QueryKeyValueBias = family.QueryKeyValueBias || attentionBias,
             AttentionOutputBias = attentionBias,
             FeedForwardBias = family.HasFeedForwardBiasKey && reader.GetBoolean("mlp_bias", false),
             QueryKeyNorm = family.QueryKeyNorm,
-            RotaryBase = theta,
-            RotaryScaling = scaling,
-            UnrotatedLayers = unrotated,
-            SlidingWindow = window,
-            SlidingLayers = sliding,
+            QueryKeyNormSpansHeads = family.QueryKeyNormSpansHeads,
             AttentionDropout = reader.GetNumber("attention_dropout", NumberRange.Share, 0),
             InitialStandardDeviation = reader.GetNumber("initializer_range", SafeRanges.StandardDeviation, 0.02),
-            Experts = experts,
-            ExpertsPerToken = family.HasExperts ? reader.GetInteger("num_experts_per_tok", 2, maximum: experts) : 2,
-            // Hugging Face's Mixtral adds the balance loss only where it is to return the router's logits.
-            RouterBalanceCoefficient = family.HasExperts && reader.GetBoolean("output_router_logits", false) ? reader.GetNumber("router_aux_loss_coef", SafeRanges.Coefficient, 0.001) : 0,
         };
+        foreach ((string key, string value) in family.OnlyValue)
+            reader.Require(key, value);
+        foreach (string key in family.Ignored)
+            _ = reader.Find(key);
+        configuration = ReadCaps(reader, family, LlamaLayerKeys.Read(reader, family, RotaryScalingFile.Read(reader, family, configuration)));
+        if (family.Experts is { } experts)
+            configuration = experts.Read(reader, configuration);
         try
         {
             configuration.Validate();
@@ -93,21 +89,38 @@ internal static class LlamaConfigurationFile
         json["num_attention_heads"] = configuration.Heads;
         json["num_key_value_heads"] = configuration.KeyValueHeads;
         json["head_dim"] = configuration.HeadWidth;
-        json["hidden_act"] = ActivationNames.Find(configuration.Activation);
+        json[family.ActivationKey] = ActivationNames.All[family.ActivationName] == configuration.Activation ? family.ActivationName : ActivationNames.Find(configuration.Activation);
         json["rms_norm_eps"] = configuration.NormEpsilon;
         json["tie_word_embeddings"] = configuration.TiedHead;
         json["attention_dropout"] = configuration.AttentionDropout;
         json["initializer_range"] = configuration.InitialStandardDeviation;
-        RotaryScalingFile.Write(configuration, json);
+        RotaryScalingFile.Write(configuration, family, json);
         if (family.HasAttentionBiasKey)
             json["attention_bias"] = configuration.AttentionOutputBias;
         if (family.HasFeedForwardBiasKey)
             json["mlp_bias"] = configuration.FeedForwardBias;
-        if (family.HasExperts)
+        if (family.ScoreScalar is not null)
         {
-            json["num_local_experts"] = configuration.Experts;
-            json["num_experts_per_tok"] = configuration.ExpertsPerToken;
+            json[ScoreScalarKey] = configuration.ScoreScalar;
+            json[ScoreCapKey] = RotaryScalingFile.Float(configuration.ScoreCap);
+            json[LogitCapKey] = RotaryScalingFile.Float(configuration.LogitCap);
         }
+        family.Experts?.Write(configuration, json);
         LlamaLayerKeys.Write(configuration, family, json);
+    }
+
+    private static LlamaConfiguration ReadCaps(JsonObjectReader reader, LlamaFamily family, LlamaConfiguration configuration)
+    {
+        if (family.ScoreScalar is not { } defaultScalar)
+            return configuration;
+        // Written as null, there is no cap; not written, the family's default. Gemma 3's code takes a cap of scores and leaves it out.
+        if (family.ScoreCap is null)
+            reader.Require(ScoreCapKey, "null");
+        return configuration with
+        {
+            ScoreScalar = reader.GetNumber(ScoreScalarKey, SafeRanges.Scaling, defaultScalar),
+            ScoreCap = reader.FindNumber(ScoreCapKey, SafeRanges.Scaling) ?? (reader.Contains(ScoreCapKey) ? null : family.ScoreCap),
+            LogitCap = reader.FindNumber(LogitCapKey, SafeRanges.Scaling) ?? (reader.Contains(LogitCapKey) ? null : family.LogitCap),
+        };
     }
 }

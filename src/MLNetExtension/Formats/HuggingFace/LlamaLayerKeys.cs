@@ -11,8 +11,15 @@ internal static class LlamaLayerKeys
     private const int DefaultFirstWindowLayer = 28, DefaultUnrotatedInterval = 4;
     private const string Sliding = "sliding_attention", Full = "full_attention";
 
-    /// <summary>Reads which layers are not rotated, counted from 0.</summary>
-    public static int[] ReadUnrotated(JsonObjectReader reader, int layers)
+    /// <summary>Adds what the keys say to a configuration.</summary>
+    public static LlamaConfiguration Read(JsonObjectReader reader, LlamaFamily family, LlamaConfiguration configuration)
+    {
+        int[] unrotated = family.HasUnrotatedLayers ? ReadUnrotated(reader, configuration.Layers) : [];
+        (int? window, int[]? sliding) = ReadWindow(reader, family, configuration.Layers, unrotated);
+        return configuration with { UnrotatedLayers = unrotated, SlidingWindow = window, SlidingLayers = sliding };
+    }
+
+    private static int[] ReadUnrotated(JsonObjectReader reader, int layers)
     {
         int interval = reader.GetInteger("no_rope_layer_interval", DefaultUnrotatedInterval);
         IReadOnlyList<JsonElement>? rotated = reader.FindPerLayer("no_rope_layers", layers);
@@ -25,14 +32,17 @@ internal static class LlamaLayerKeys
         return [.. unrotated];
     }
 
-    /// <summary>Reads the sliding window and which layers have it, counted from 0; null for all of them.</summary>
-    public static (int? Window, int[]? Layers) ReadWindow(JsonObjectReader reader, LlamaFamily family, int layers, int[] unrotated)
+    // Layers are counted from 0; null for all of them.
+    private static (int? Window, int[]? Layers) ReadWindow(JsonObjectReader reader, LlamaFamily family, int layers, int[] unrotated)
     {
         if (family.Window == LlamaFamily.WindowForm.None)
             return (null, null);
         int? window = reader.FindInteger("sliding_window") ?? (reader.Contains("sliding_window") ? null : family.SlidingWindow);
         if (family.Window == LlamaFamily.WindowForm.AllLayers)
             return (window, null);
+
+        if (family.Window == LlamaFamily.WindowForm.Alternating)
+            return ReadAlternating(reader, family, layers, window);
 
         // The files of both other forms have the key; only those whose upper layers have the window mean it.
         int first = reader.GetInteger("max_window_layers", DefaultFirstWindowLayer, minimum: 0);
@@ -57,7 +67,18 @@ internal static class LlamaLayerKeys
         return (window, sliding);
     }
 
-    /// <summary>Writes what the two other methods read.</summary>
+    // The pattern has two names, and yields to the list.
+    private static (int? Window, int[]? Layers) ReadAlternating(JsonObjectReader reader, LlamaFamily family, int layers, int? window)
+    {
+        int pattern = reader.GetInteger("sliding_window_pattern", reader.GetInteger("_sliding_window_pattern", family.WindowPattern));
+        IReadOnlyList<JsonElement>? types = reader.FindPerLayer("layer_types", layers);
+        int[] sliding = [.. Enumerable.Range(0, layers).Where(layer => types is null ? (layer + 1) % pattern != 0 : IsSliding(reader, types[layer]))];
+        if (sliding.Length == 0)
+            return (null, null);
+        return (window ?? throw new InvalidDataException($"{reader.Name}: 'sliding_window' is null, expected a whole number of at least 1: layers have a sliding window."), sliding);
+    }
+
+    /// <summary>Writes what <see cref="Read"/> reads.</summary>
     public static void Write(LlamaConfiguration configuration, LlamaFamily family, JsonObject json)
     {
         IEnumerable<int> layers = Enumerable.Range(0, configuration.Layers);
@@ -68,7 +89,8 @@ internal static class LlamaLayerKeys
         json["sliding_window"] = configuration.SlidingWindow;
         if (family.Window == LlamaFamily.WindowForm.AllLayers)
             return;
-        json["use_sliding_window"] = configuration.SlidingWindow is not null;
+        if (family.Window != LlamaFamily.WindowForm.Alternating)
+            json["use_sliding_window"] = configuration.SlidingWindow is not null;
         json["layer_types"] = new JsonArray([.. layers.Select(layer => (JsonNode)(configuration.WindowOf(layer) is null ? Full : Sliding))]);
     }
 

@@ -8,6 +8,19 @@ namespace MLNetExtension.Models.Layers;
 /// <param name="Values">[B,G,S,D].</param>
 internal readonly record struct AttentionHeads(Tensor Queries, Tensor Keys, Tensor Values);
 
+/// <summary>How queries and keys become probabilities: softmax(cap(factor Q K' / sqrt(D))) over the positions that one attends to.</summary>
+/// <param name="Window">How many positions one attends to, itself included; null for all.</param>
+/// <param name="QueryFactor">What queries are multiplied by. Default 1.</param>
+/// <param name="ScoreCap">c, where a score s becomes c tanh(s / c); null for none.</param>
+internal sealed record AttentionRule(int? Window = null, double QueryFactor = 1, double? ScoreCap = null)
+{
+    /// <summary>softmax(Q K' / sqrt(D)) over all positions before.</summary>
+    public static AttentionRule Plain { get; } = new();
+
+    /// <summary>Multiplies the queries by their factor.</summary>
+    public AttentionHeads Scale(AttentionHeads heads) => QueryFactor == 1 ? heads : heads with { Queries = heads.Queries * QueryFactor };
+}
+
 /// <summary>
 /// Attention of each position to itself and to those before it, all of them or the nearest only. B rows, T positions, S positions attended to, H heads of queries and
 /// G of keys and values, where each of the G serves H/G neighbors (Ainslie et al. 2023), D width of a head.
@@ -16,17 +29,18 @@ internal static class CausalAttention
 {
     /// <summary>Attends within the given positions.</summary>
     /// <param name="heads">Queries, keys and values of the same positions: S is T.</param>
-    /// <param name="window">How many positions one attends to, itself included; null for all.</param>
+    /// <param name="rule">How queries and keys become probabilities; null for <see cref="AttentionRule.Plain"/>.</param>
     /// <param name="dropout">Dropout of the attention probabilities; null for none.</param>
     /// <returns>[B,H,T,D].</returns>
-    public static Tensor Attend(AttentionHeads heads, int? window = null, SeededDropout? dropout = null)
+    public static Tensor Attend(AttentionHeads heads, AttentionRule? rule = null, SeededDropout? dropout = null)
     {
+        rule ??= AttentionRule.Plain;
         long length = heads.Queries.shape[2];
-        CausalMask mask = new(FirstQuery: 0, Queries: length, Window: window);
-        (Tensor queries, Tensor keys, Tensor values) = RepeatKeys(heads);
-        if (dropout is { IsActive: true })
-            return AttendWithDropout(new(queries, keys, values), mask.ToTensor(queries.device), dropout);
-        return window < length
+        CausalMask mask = new(FirstQuery: 0, Queries: length, Window: rule.Window);
+        (Tensor queries, Tensor keys, Tensor values) = RepeatKeys(rule.Scale(heads));
+        if (rule.ScoreCap is not null || dropout is { IsActive: true })
+            return AttendByScores(new(queries, keys, values), mask.ToTensor(queries.device), rule.ScoreCap, dropout);
+        return rule.Window < length
             ? nn.functional.scaled_dot_product_attention(queries, keys, values, mask.ToTensor(queries.device))
             : nn.functional.scaled_dot_product_attention(queries, keys, values, is_casual: true);
     }
@@ -35,31 +49,34 @@ internal static class CausalAttention
     /// <param name="heads">Queries, keys and values of the new positions: S is T.</param>
     /// <param name="layer">The layer, under which the cache stores its keys and values.</param>
     /// <param name="cache">The cache.</param>
-    /// <param name="window">How many positions one attends to, itself included; null for all.</param>
+    /// <param name="rule">How queries and keys become probabilities; null for <see cref="AttentionRule.Plain"/>.</param>
     /// <returns>[B,H,T,D].</returns>
-    public static Tensor AttendCached(AttentionHeads heads, object layer, KeyValueCache cache, int? window = null)
+    public static Tensor AttendCached(AttentionHeads heads, object layer, KeyValueCache cache, AttentionRule? rule = null)
     {
+        rule ??= AttentionRule.Plain;
         Tensor queries = heads.Queries;
         long length = queries.shape[2], before = cache.Length;
         (Tensor keys, Tensor values) = cache.Append(layer, heads.Keys, heads.Values);                              // [B,G,S,D]
         if (before == 0 && !cache.HasPadding)
-            return Attend(new(queries, keys, values), window);
+            return Attend(new(queries, keys, values), rule);
 
         // Keys before the first query's window are left out.
-        long first = Math.Max(0, before + 1 - (window ?? before + 1)), count = before + length - first;
+        long first = Math.Max(0, before + 1 - (rule.Window ?? before + 1)), count = before + length - first;
         (keys, values) = (keys.narrow(2, first, count), values.narrow(2, first, count));
         Tensor? firstReal = cache.HasPadding ? cache.FindFirstReal(queries.device) : null;
-        Tensor? mask = length == 1 && firstReal is null ? null : new CausalMask(before, length, first, window).ToTensor(queries.device, firstReal);
+        Tensor? mask = length == 1 && firstReal is null ? null : new CausalMask(before, length, first, rule.Window).ToTensor(queries.device, firstReal);
+        queries = rule.Scale(new(queries, keys, values)).Queries;
         if (length > 1)
-        {
-            AttentionHeads repeated = RepeatKeys(new(queries, keys, values));
-            return nn.functional.scaled_dot_product_attention(queries, repeated.Keys, repeated.Values, mask);
-        }
+            return AttendMasked(RepeatKeys(new(queries, keys, values)), mask, rule.ScoreCap);
 
         // With a single position, the heads that share keys take the place of positions, so that the keys need not be repeated.
         Tensor grouped = queries.reshape(queries.shape[0], keys.shape[1], -1, queries.shape[3]);                   // [B,G,H/G,D]
-        return nn.functional.scaled_dot_product_attention(grouped, keys, values, mask).reshape(queries.shape);     // [B,H,1,D]
+        return AttendMasked(new(grouped, keys, values), mask, rule.ScoreCap).reshape(queries.shape);               // [B,H,1,D]
     }
+
+    private static Tensor AttendMasked(AttentionHeads heads, Tensor? mask, double? cap) => cap is null
+        ? nn.functional.scaled_dot_product_attention(heads.Queries, heads.Keys, heads.Values, mask)
+        : AttendByScores(heads, mask, cap, dropout: null);
 
     // Keys and values [B,G,S,D] to [B,H,S,D].
     private static AttentionHeads RepeatKeys(AttentionHeads heads)
@@ -74,11 +91,15 @@ internal static class CausalAttention
         return expanded.flatten(1, 2);                                                                             // [B,H,S,D]
     }
 
-    // Written out, because the fused kernel has no dropout with a generator of its own.
-    private static Tensor AttendWithDropout(AttentionHeads heads, Tensor mask, SeededDropout dropout)
+    // Written out: the fused kernel has no cap, and no dropout with a generator of its own.
+    private static Tensor AttendByScores(AttentionHeads heads, Tensor? mask, double? cap, SeededDropout? dropout)
     {
-        Tensor scores = heads.Queries.matmul(heads.Keys.transpose(2, 3)) * (1 / Math.Sqrt(heads.Queries.shape[3]));     // [B,H,T,S]
-        Tensor probabilities = scores.masked_fill(mask.logical_not(), double.NegativeInfinity).softmax(-1);
-        return dropout.call(probabilities).matmul(heads.Values);                                                   // [B,H,T,D]
+        Tensor scores = heads.Queries.matmul(heads.Keys.transpose(2, 3)).Widen() * (1 / Math.Sqrt(heads.Queries.shape[3]));     // [B,H,T,S]
+        if (cap is { } most)
+            scores = (scores / most).tanh() * most;
+        if (mask is not null)
+            scores = scores.masked_fill(mask.logical_not(), double.NegativeInfinity);
+        Tensor probabilities = scores.softmax(-1).to(heads.Values.dtype);
+        return (dropout?.call(probabilities) ?? probabilities).matmul(heads.Values);                               // [B,H,T,D]
     }
 }

@@ -3,40 +3,53 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Models.Layers;
 
-/// <summary>Root mean square norm (Zhang and Sennrich 2019): x / sqrt(mean(x^2) + epsilon), times a weight for each coordinate.</summary>
+/// <summary>Root mean square norm (Zhang and Sennrich 2019): x / sqrt(mean(x^2) + epsilon), times a factor for each coordinate: the weight, or 1 + weight.</summary>
 internal sealed class RmsNorm : nn.Module<Tensor, Tensor>, INorm
 {
     private readonly double _epsilon;
+    private readonly bool _addsOne;
     private readonly Parameter weight;
 
-    public RmsNorm(long width, double epsilon, ScalarType dtype)
+    /// <summary>Creates a norm whose factors are 1.</summary>
+    /// <param name="width">C.</param>
+    /// <param name="epsilon">Added to the mean square.</param>
+    /// <param name="addsOne">Whether the factor is 1 + weight.</param>
+    /// <param name="dtype">Type of the weight.</param>
+    public RmsNorm(long width, double epsilon, bool addsOne, ScalarType dtype)
         : base(nameof(RmsNorm))
     {
-        _epsilon = epsilon;
-        weight = nn.Parameter(ones(width, dtype: dtype));
+        (_epsilon, _addsOne) = (epsilon, addsOne);
+        weight = nn.Parameter(addsOne ? zeros(width, dtype: dtype) : ones(width, dtype: dtype));
         RegisterComponents();
     }
 
+    /// <summary>C.</summary>
+    public long Width => weight.shape[0];
+
     /// <summary>[...,C] to [...,C].</summary>
     /// <param name="input">Any number of vectors.</param>
-    public override Tensor forward(Tensor input) => Normalize(input, _epsilon) * weight;
-
-    /// <summary>The weight, [C].</summary>
-    public Tensor Weight => weight;
+    public override Tensor forward(Tensor input) => _addsOne ? MultiplyByOneMore(input) : Normalize(input, _epsilon) * weight;
 
     /// <inheritdoc/>
-    public Tensor Apply(Tensor input) => Normalize(input, _epsilon).mul_(weight);
+    public Tensor Apply(Tensor input) => _addsOne ? MultiplyByOneMore(input) : Normalize(input, _epsilon).mul_(weight);
 
     /// <inheritdoc/>
     public LayerPass Run(Tensor input, Tape tape)
     {
-        Tensor scale = Scale(input.Widen(), _epsilon), normalized = input.Widen() * scale;
-        return new LayerPass(normalized.to(input.dtype) * weight, gradient =>
+        Tensor scale = Scale(input.Widen(), _epsilon), normalized = input.Widen() * scale, factor = _addsOne ? weight.Widen() + 1 : weight;
+        return new LayerPass(_addsOne ? (normalized * factor).to(input.dtype) : normalized.to(input.dtype) * factor, gradient =>
         {
             Tensor wide = gradient.Widen();
             tape.AddSum(weight, wide * normalized);
-            return Backward(wide.mul_(weight), normalized, scale).to(input.dtype);
+            return Backward(wide.mul_(factor), normalized, scale).to(input.dtype);
         });
+    }
+
+    // In float32 or better, and rounded once: near 1 half precision has two digits, and the weight of such a norm is small.
+    private Tensor MultiplyByOneMore(Tensor input)
+    {
+        Tensor wide = input.Widen();
+        return (wide * Scale(wide, _epsilon) * (weight.Widen() + 1)).to(input.dtype);
     }
 
     /// <summary>Normalizes without the weight, in float32 or better: squares of half-precision numbers overflow or lose all digits.</summary>

@@ -15,6 +15,12 @@ internal abstract record RotaryScaling
     /// <param name="theta">The base that they come from.</param>
     internal abstract double[] Apply(double[] frequencies, double theta);
 
+    /// <summary>The length past which the positions of a row have the frequencies of <see cref="ApplyToLongRow"/>; null where all rows have the same.</summary>
+    internal virtual int? ShortRowLimit => null;
+
+    /// <summary>Scales the frequencies for a row longer than <see cref="ShortRowLimit"/>.</summary>
+    internal virtual double[] ApplyToLongRow(double[] frequencies, double theta) => Apply(frequencies, theta);
+
     /// <summary>Positions are divided by a factor (Chen et al. 2023, "Position interpolation").</summary>
     /// <param name="Factor">The factor.</param>
     public sealed record Linear(double Factor) : RotaryScaling
@@ -74,5 +80,33 @@ internal abstract record RotaryScaling
             // Where theta^(-2i/D) makes so many turns in the original context.
             double IndexOf(double turns) => size * Math.Log(OriginalContextLength / (2 * Math.PI * turns)) / (2 * Math.Log(theta));
         }
+    }
+
+    /// <summary>
+    /// LongRoPE (Ding et al. 2024): each frequency is divided by a factor of its own, in rows longer than those that the model was first trained on by another than in shorter ones.
+    /// A row's own length decides, as it does in Hugging Face's code where the row is alone; there, the longest of several rows decides for all of them.
+    /// </summary>
+    /// <param name="ShortFactors">Divisors in rows of at most <paramref name="OriginalContextLength"/>, D/2 of them, fastest frequency first.</param>
+    /// <param name="LongFactors">Divisors in longer rows.</param>
+    /// <param name="OriginalContextLength">Length of the rows that the model was first trained on.</param>
+    /// <param name="Factor">How many times as long the context is now.</param>
+    /// <param name="AttentionFactor">What rotated queries and keys are multiplied by; null for the paper's sqrt(1 + ln(factor) / ln(original length)).</param>
+    public sealed record LongRope(
+        IReadOnlyList<double> ShortFactors, IReadOnlyList<double> LongFactors, int OriginalContextLength, double Factor, double? AttentionFactor = null) : RotaryScaling
+    {
+        internal override double Amplitude => AttentionFactor ?? (Factor <= 1 ? 1 : Math.Sqrt(1 + Math.Log(Factor) / Math.Log(OriginalContextLength)));
+
+        internal override int? ShortRowLimit => OriginalContextLength;
+
+        internal override double[] Apply(double[] frequencies, double theta) => [.. frequencies.Zip(ShortFactors, (f, factor) => f / factor)];
+
+        internal override double[] ApplyToLongRow(double[] frequencies, double theta) => [.. frequencies.Zip(LongFactors, (f, factor) => f / factor)];
+
+        /// <summary>Whether the numbers are the same.</summary>
+        public bool Equals(LongRope? other) => other is not null && OriginalContextLength == other.OriginalContextLength && Factor == other.Factor && AttentionFactor == other.AttentionFactor
+            && ShortFactors.SequenceEqual(other.ShortFactors) && LongFactors.SequenceEqual(other.LongFactors);
+
+        /// <inheritdoc/>
+        public override int GetHashCode() => HashCode.Combine(OriginalContextLength, Factor, AttentionFactor, ShortFactors.Count);
     }
 }

@@ -5,8 +5,8 @@ namespace MLNetExtension.Models.Layers;
 /// <summary>The heads of an attention layer.</summary>
 /// <param name="Queries">H.</param>
 /// <param name="Groups">G, heads of keys and of values.</param>
-/// <param name="Window">How many positions one attends to, itself included; null for all.</param>
-internal readonly record struct HeadCounts(int Queries, int Groups, int? Window = null)
+/// <param name="Rule">How queries and keys become probabilities; null for <see cref="AttentionRule.Plain"/>.</param>
+internal readonly record struct HeadCounts(int Queries, int Groups, AttentionRule? Rule = null)
 {
     /// <summary>R = H/G, the heads of queries that share keys and values.</summary>
     public int Shared => Queries / Groups;
@@ -14,7 +14,7 @@ internal readonly record struct HeadCounts(int Queries, int Groups, int? Window 
 
 /// <summary>
 /// Causal attention of rows that go forward and back group by group: rows of nearly the same length together, since a row's padding comes after it, where causality hides it. Queries that share keys
-/// take turns with them, so that keys and values are never repeated. P positions of all rows, H heads of queries, G of keys and of values, D width of a head.
+/// take turns with them, so that keys and values are never repeated. Where scores are capped, which takes all of them at a time, they are not kept but computed again in the backward pass. P positions of all rows, H heads of queries, G of keys and of values, D width of a head.
 /// </summary>
 internal sealed class RowAttention : IDisposable
 {
@@ -79,7 +79,7 @@ internal sealed class RowAttention : IDisposable
             using var scope = NewDisposeScope();
             for (int r = 0; r < group.Results.Length; r++)
             {
-                group.Results[r].backward([group.Rows.Gather(results.select(2, r)).transpose(1, 2)]);
+                group.TrackResult(r, _counts).backward([group.Rows.Gather(results.select(2, r)).transpose(1, 2)]);
                 group.Rows.Scatter(group.Queries[r].grad!.transpose(1, 2), queries.select(2, r));
             }
             group.Rows.Scatter(group.Keys.grad!.transpose(1, 2), heads.narrow(1, _counts.Queries, _counts.Groups));
@@ -96,12 +96,12 @@ internal sealed class RowAttention : IDisposable
     {
         public static Group Attend(RowGroup rows, Tensor heads, HeadCounts counts, Tape tape)
         {
-            using var _ = enable_grad(tape.Keeps);
+            using var _ = enable_grad(tape.Keeps && counts.Rule?.ScoreCap is null);
             Tensor all = rows.Gather(heads);                                                                        // [n,L,H+2G,D]
             Tensor queries = all.narrow(2, 0, counts.Queries).view(all.shape[0], all.shape[1], counts.Groups, counts.Shared, all.shape[3]);
             Tensor[] shared = [.. Enumerable.Range(0, counts.Shared).Select(r => Leaf(queries.select(3, r)))];
             Tensor keys = Leaf(all.narrow(2, counts.Queries, counts.Groups)), values = Leaf(all.narrow(2, counts.Queries + counts.Groups, counts.Groups));
-            Tensor[] results = [.. shared.Select(q => CausalAttention.Attend(new AttentionHeads(q, keys, values), counts.Window))];
+            Tensor[] results = [.. shared.Select(q => CausalAttention.Attend(new AttentionHeads(q, keys, values), counts.Rule))];
             return new Group(rows, shared, keys, values, results);
         }
 
@@ -111,6 +111,15 @@ internal sealed class RowAttention : IDisposable
             Tensor[] results = TakeShared();
             Tensor values = tape.Take(), keys = tape.Take();
             return new Group(rows, TakeShared(), keys, values, results);
+        }
+
+        /// <summary>Gives a result that automatic differentiation can go back from.</summary>
+        public Tensor TrackResult(int r, HeadCounts counts)
+        {
+            if (Results[r].requires_grad)
+                return Results[r];
+            using var _ = enable_grad();
+            return CausalAttention.Attend(new AttentionHeads(Queries[r], Keys, Values), counts.Rule);
         }
 
         private IEnumerable<Tensor> All => [.. Queries, Keys, Values, .. Results];

@@ -27,8 +27,9 @@ internal sealed class WeightInitializer(double standardDeviation, Generator? gen
     public AdaptableLinear CreateLinear(long inputs, long outputs, bool bias = false, double divisor = 1) =>
         new(CreateMatrix(outputs, inputs, divisor), bias ? nn.Parameter(zeros(outputs, dtype: dtype)) : null);
 
-    /// <summary>Creates an RMS norm, whose weight is ones.</summary>
+    /// <summary>Creates an RMS norm, whose factors are 1.</summary>
     /// <param name="width">C.</param>
     /// <param name="epsilon">Added to the mean square.</param>
-    public RmsNorm CreateRmsNorm(long width, double epsilon) => new(width, epsilon, dtype);
+    /// <param name="addsOne">Whether the factor is 1 + weight. Default false.</param>
+    public RmsNorm CreateRmsNorm(long width, double epsilon, bool addsOne = false) => new(width, epsilon, addsOne, dtype);
 }

@@ -10,7 +10,7 @@ internal sealed class LlamaAttention : nn.Module<Tensor, SequenceLayout, Tensor>
 {
     private readonly LlamaConfiguration _configuration;
     private readonly RotaryEmbedding? _rotary;
-    private readonly int? _window;
+    private readonly HeadCounts _counts;
     private readonly AdaptableLinear qkv, output;        // queries, keys and values are one matrix, [(H+2G)D,C]: one multiplication instead of three
     private readonly RmsNorm? q_norm, k_norm;
     private readonly SeededDropout dropout;
@@ -20,14 +20,15 @@ internal sealed class LlamaAttention : nn.Module<Tensor, SequenceLayout, Tensor>
     {
         _configuration = configuration;
         _rotary = configuration.IsRotated(layer) ? rotary : null;
-        _window = configuration.WindowOf(layer);
+        AttentionRule rule = new(configuration.WindowOf(layer), Math.Sqrt(configuration.HeadWidth / configuration.ScoreScalar), configuration.ScoreCap);
+        _counts = new HeadCounts(configuration.Heads, configuration.KeyValueHeads, rule);
         long width = configuration.HeadWidth, heads = configuration.Heads + 2 * configuration.KeyValueHeads;
         qkv = initializer.CreateLinear(configuration.Width, heads * width, configuration.QueryKeyValueBias);
         output = initializer.CreateLinear(configuration.Heads * width, configuration.Width, configuration.AttentionOutputBias);
         if (configuration.QueryKeyNorm)
         {
-            q_norm = initializer.CreateRmsNorm(width, configuration.NormEpsilon);
-            k_norm = initializer.CreateRmsNorm(width, configuration.NormEpsilon);
+            q_norm = initializer.CreateRmsNorm(configuration.QueryNormWidth, configuration.NormEpsilon, configuration.NormsAddOne);
+            k_norm = initializer.CreateRmsNorm(configuration.KeyNormWidth, configuration.NormEpsilon, configuration.NormsAddOne);
         }
         dropout = new SeededDropout(configuration.AttentionDropout);
         RegisterComponents();
@@ -45,7 +46,7 @@ internal sealed class LlamaAttention : nn.Module<Tensor, SequenceLayout, Tensor>
         Tensor heads = qkv.call(input).view(rows, length, rotated + groups, -1);                                  // [B,T,H+2G,D]
         Tensor queriesAndKeys = heads.narrow(2, 0, rotated), values = heads.narrow(2, rotated, groups);
         if (q_norm is not null)
-            queriesAndKeys = RmsNorm.Normalize(queriesAndKeys, _configuration.NormEpsilon) * JoinNormWeights();
+            queriesAndKeys = cat([Normalize(q_norm, heads.narrow(2, 0, _configuration.Heads)), Normalize(k_norm!, heads.narrow(2, _configuration.Heads, groups))], 2);
         if (_rotary is not null)
             queriesAndKeys = _rotary.Rotate(queriesAndKeys, layout);
         Tensor mixed = layout.ApplyPerRow(queriesAndKeys, values, (qk, v) => Attend(qk, v, layout.Cache));           // [B,T,H D]
@@ -55,13 +56,11 @@ internal sealed class LlamaAttention : nn.Module<Tensor, SequenceLayout, Tensor>
     /// <summary>Whether dropout zeroes attention probabilities now.</summary>
     public bool DropsProbabilities => dropout.IsActive;
 
-    private HeadCounts Counts => new(_configuration.Heads, _configuration.KeyValueHeads, _window);
-
     /// <inheritdoc/>
     public Tensor Forward(Tensor input, Tape tape)
     {
         Tensor heads = qkv.Forward(input, tape).view(input.shape[0], _configuration.Heads + 2 * _configuration.KeyValueHeads, -1);  // [P,H+2G,D]
-        RowAttention attention = RowAttention.Attend(Prepare(heads, tape.Layout), Counts, tape);
+        RowAttention attention = RowAttention.Attend(Prepare(heads, tape.Layout), _counts, tape);
         Tensor result = output.Forward(attention.JoinResults(), tape);
         attention.Keep(tape);
         if (q_norm is not null)
@@ -73,7 +72,7 @@ internal sealed class LlamaAttention : nn.Module<Tensor, SequenceLayout, Tensor>
     public Tensor Backward(Tensor gradient, Tensor input, Tape tape)
     {
         using Tensor? heads = q_norm is null ? null : tape.Take();
-        using RowAttention attention = RowAttention.Take(Counts, input.shape[0], tape);
+        using RowAttention attention = RowAttention.Take(_counts, input.shape[0], tape);
         Tensor headGradient = attention.Backward(output.Backward(gradient, attention.JoinResults(), tape));
         Tensor queriesAndKeys = headGradient.narrow(1, 0, _configuration.Heads + _configuration.KeyValueHeads);
         _rotary?.RotateInPlace(queriesAndKeys, tape.Layout, back: true);
@@ -92,8 +91,8 @@ internal sealed class LlamaAttention : nn.Module<Tensor, SequenceLayout, Tensor>
         if (q_norm is not null)
         {
             prepared = heads.clone();
-            Tensor queriesAndKeys = heads.narrow(1, 0, _configuration.Heads + _configuration.KeyValueHeads);
-            prepared.narrow(1, 0, queriesAndKeys.shape[1]).copy_(RmsNorm.Normalize(queriesAndKeys, _configuration.NormEpsilon).mul_(JoinNormWeights()));
+            prepared.narrow(1, 0, _configuration.Heads).copy_(Normalize(q_norm, heads.narrow(1, 0, _configuration.Heads)));
+            prepared.narrow(1, _configuration.Heads, _configuration.KeyValueHeads).copy_(Normalize(k_norm!, heads.narrow(1, _configuration.Heads, _configuration.KeyValueHeads)));
         }
         _rotary?.RotateInPlace(prepared.narrow(1, 0, _configuration.Heads + _configuration.KeyValueHeads), layout);
         return prepared;
@@ -101,9 +100,12 @@ internal sealed class LlamaAttention : nn.Module<Tensor, SequenceLayout, Tensor>
 
     private static void NormBackward(Tensor gradient, Tensor heads, long first, long count, RmsNorm norm, Tape tape)
     {
-        Tensor part = gradient.narrow(1, first, count), input = heads.narrow(1, first, count).flatten(0, 1);                    // [P H,D]
-        part.copy_(norm.Run(input, tape).Backward(part.flatten(0, 1)).view(part.shape));
+        Tensor part = gradient.narrow(1, first, count), input = heads.narrow(1, first, count).reshape(-1, norm.Width);
+        part.copy_(norm.Run(input, tape).Backward(part.reshape(-1, norm.Width)).view(part.shape));
     }
+
+    // The norm's width says whether each head is a vector, or all heads of a position together are one.
+    private static Tensor Normalize(RmsNorm norm, Tensor heads) => norm.call(heads.reshape(-1, norm.Width)).view(heads.shape);
 
     // [B,T,H+G,D] and [B,T,G,D] to [B,T,H D]
     private Tensor Attend(Tensor queriesAndKeys, Tensor values, KeyValueCache? cache)
@@ -113,12 +115,8 @@ internal sealed class LlamaAttention : nn.Module<Tensor, SequenceLayout, Tensor>
         Tensor v = values.transpose(1, 2);                                                                        // [B,G,T,D]
         AttentionHeads heads = new(q, k, v);
         Tensor mixed = cache is null
-            ? CausalAttention.Attend(heads, _window, dropout)
-            : CausalAttention.AttendCached(heads, this, cache, _window);                                          // [B,H,T,D]
+            ? CausalAttention.Attend(heads, _counts.Rule, dropout)
+            : CausalAttention.AttendCached(heads, this, cache, _counts.Rule);                                     // [B,H,T,D]
         return mixed.transpose(1, 2).flatten(2);                                                                  // [B,T,H D]
     }
-
-    // Queries have one weight and keys another, each the same for all heads: [H+G,D].
-    private Tensor JoinNormWeights() =>
-        cat([q_norm!.Weight.expand(_configuration.Heads, -1), k_norm!.Weight.expand(_configuration.KeyValueHeads, -1)], 0);
 }

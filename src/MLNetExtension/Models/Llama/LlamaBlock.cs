@@ -3,10 +3,13 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Models.Llama;
 
-/// <summary>A pre-norm transformer block: x + attention(norm(x)), then x + feed-forward(norm(x)), where the feed-forward network may be one of several experts. B rows, T positions, C width.</summary>
+/// <summary>
+/// A transformer block: x + attention(x), then x + feed-forward(x), each with a norm of what goes into it, of what comes out of it, or of both; the feed-forward network may be one of several
+/// experts. B rows, T positions, C width.
+/// </summary>
 internal sealed class LlamaBlock : TransformerBlock
 {
-    private readonly RmsNorm attention_norm, feed_forward_norm;
+    private readonly RmsNorm? attention_norm, feed_forward_norm, attention_output_norm, feed_forward_output_norm;
     private readonly LlamaAttention attention;
     private readonly GatedFeedForward? mlp;
     private readonly MixtureOfExperts? moe;
@@ -15,16 +18,20 @@ internal sealed class LlamaBlock : TransformerBlock
     public LlamaBlock(LlamaConfiguration configuration, int layer, RotaryEmbedding rotary, WeightInitializer initializer)
         : base(nameof(LlamaBlock))
     {
-        attention_norm = initializer.CreateRmsNorm(configuration.Width, configuration.NormEpsilon);
         attention = new LlamaAttention(configuration, layer, rotary, initializer);
-        feed_forward_norm = initializer.CreateRmsNorm(configuration.Width, configuration.NormEpsilon);
-        if (configuration.Experts > 0)
+        if (configuration.HasInputNorms)
+            (attention_norm, feed_forward_norm) = (CreateNorm(), CreateNorm());
+        if (configuration.HasOutputNorms)
+            (attention_output_norm, feed_forward_output_norm) = (CreateNorm(), CreateNorm());
+        if (configuration.ExpertsOf(layer) > 0)
             moe = CreateMixture(configuration, initializer);
         else
-            mlp = CreateFeedForward(configuration, initializer);
+            mlp = CreateFeedForward(configuration, configuration.FeedForwardWidth, initializer);
         if (mlp is not null)
-            _branches = [new ResidualBranch(attention_norm, attention), new ResidualBranch(feed_forward_norm, mlp)];
+            _branches = [new ResidualBranch(attention_norm, attention, OutputNorm: attention_output_norm), new ResidualBranch(feed_forward_norm, mlp, OutputNorm: feed_forward_output_norm)];
         RegisterComponents();
+
+        RmsNorm CreateNorm() => initializer.CreateRmsNorm(configuration.Width, configuration.NormEpsilon, configuration.NormsAddOne);
     }
 
     private protected override IReadOnlyList<ResidualBranch>? Branches => attention.DropsProbabilities ? null : _branches;
@@ -44,19 +51,21 @@ internal sealed class LlamaBlock : TransformerBlock
     /// <param name="layout">How rows are arranged in them.</param>
     public override Tensor forward(Tensor input, SequenceLayout layout)
     {
-        Tensor hidden = input + attention.call(attention_norm.call(input), layout);
-        Tensor normalized = feed_forward_norm.call(hidden);
-        return hidden + (moe?.call(normalized, layout) ?? mlp!.call(normalized));
+        Tensor hidden = input + Normalize(attention_output_norm, attention.call(Normalize(attention_norm, input), layout));
+        Tensor normalized = Normalize(feed_forward_norm, hidden);
+        return hidden + Normalize(feed_forward_output_norm, moe?.call(normalized, layout) ?? mlp!.call(normalized));
     }
 
-    private static GatedFeedForward CreateFeedForward(LlamaConfiguration configuration, WeightInitializer initializer) => new(
-        initializer.CreateLinear(configuration.Width, 2 * configuration.FeedForwardWidth, configuration.FeedForwardBias),
-        initializer.CreateLinear(configuration.FeedForwardWidth, configuration.Width, configuration.FeedForwardBias),
+    private static Tensor Normalize(RmsNorm? norm, Tensor hidden) => norm?.call(hidden) ?? hidden;
+
+    private static GatedFeedForward CreateFeedForward(LlamaConfiguration configuration, int width, WeightInitializer initializer) => new(
+        initializer.CreateLinear(configuration.Width, 2L * width, configuration.FeedForwardBias),
+        initializer.CreateLinear(width, configuration.Width, configuration.FeedForwardBias),
         configuration.Activation);
 
     private static MixtureOfExperts CreateMixture(LlamaConfiguration configuration, WeightInitializer initializer) => new(
         initializer.CreateLinear(configuration.Width, configuration.Experts),
-        [.. Enumerable.Range(0, configuration.Experts).Select(_ => CreateFeedForward(configuration, initializer))],
+        [.. Enumerable.Range(0, configuration.Experts).Select(_ => CreateFeedForward(configuration, configuration.ExpertWidth, initializer))],
         configuration.ExpertsPerToken,
-        weightsSumToOne: true);
+        configuration.ExpertWeightsSumToOne);
 }

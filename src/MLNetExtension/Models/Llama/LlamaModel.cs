@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Models.Llama;
 
 /// <summary>
-/// Llama (Touvron et al. 2023) and its relatives Mistral, Qwen 2 and 3, SmolLM 3 and Mixtral, which differ in options: rotary positions, RMS norms, gated feed-forward networks,
-/// grouped-query attention. B rows, T positions, C width, V vocabulary.
+/// Llama (Touvron et al. 2023) and its relatives Mistral, Mixtral, Qwen 2 and 3, SmolLM 3, OLMo 2, Phi 3, Gemma 2 and 3, which differ in options: rotary positions, RMS norms, gated feed-forward
+/// networks, grouped-query attention. B rows, T positions, C width, V vocabulary.
 /// </summary>
 internal sealed class LlamaModel : CausalLanguageModel
 {
@@ -14,7 +14,7 @@ internal sealed class LlamaModel : CausalLanguageModel
     private readonly Parameter? lm_head;
     private readonly ModuleList<LlamaBlock> layers;
     private readonly RmsNorm norm;
-    private readonly RotaryEmbedding _rotary;
+    private readonly RotaryEmbedding _rotary, _localRotary;    // the same where sliding blocks have no base of their own
 
     /// <summary>Creates a model with random weights, on the CPU, float32, without using the global random number generator.</summary>
     /// <param name="configuration">Its sizes and options.</param>
@@ -33,15 +33,18 @@ internal sealed class LlamaModel : CausalLanguageModel
             configuration.Validate();
             Configuration = configuration;
             WeightInitializer initializer = new(configuration.InitialStandardDeviation, generator, dtype);
-            _rotary = new RotaryEmbedding(configuration.HeadWidth, configuration.RotaryBase, configuration.RotaryScaling);
+            _rotary = new RotaryEmbedding(configuration.RotaryWidth, configuration.RotaryBase, configuration.RotaryScaling);
+            _localRotary = configuration.LocalRotaryBase is { } theta ? new RotaryEmbedding(configuration.RotaryWidth, theta, scaling: null) : _rotary;
             embed_tokens = initializer.CreateMatrix(configuration.VocabularySize, configuration.Width);
-            layers = nn.ModuleList([.. Enumerable.Range(0, configuration.Layers).Select(layer => new LlamaBlock(configuration, layer, _rotary, initializer))]);
+            layers = nn.ModuleList([.. Enumerable.Range(0, configuration.Layers).Select(layer => new LlamaBlock(configuration, layer, RotaryOf(layer), initializer))]);
             Blocks = [.. layers];
-            norm = initializer.CreateRmsNorm(configuration.Width, configuration.NormEpsilon);
+            norm = initializer.CreateRmsNorm(configuration.Width, configuration.NormEpsilon, configuration.NormsAddOne);
             if (!configuration.TiedHead)
                 lm_head = initializer.CreateMatrix(configuration.VocabularySize, configuration.Width);
         }
         RegisterComponents();
+
+        RotaryEmbedding RotaryOf(int layer) => configuration.WindowOf(layer) is null ? _rotary : _localRotary;
     }
 
     /// <summary>Sizes and options of this model.</summary>
@@ -72,6 +75,12 @@ internal sealed class LlamaModel : CausalLanguageModel
     internal override bool BalancesBlocksTogether => true;
 
     /// <inheritdoc/>
+    internal override double? LogitCap => Configuration.LogitCap;
+
+    /// <inheritdoc/>
+    internal override int? ShortRowLimit => Configuration.RotaryScaling?.ShortRowLimit;
+
+    /// <inheritdoc/>
     public override bool CanCache => true;
 
     /// <inheritdoc/>
@@ -84,7 +93,13 @@ internal sealed class LlamaModel : CausalLanguageModel
     public override Tensor TokenEmbedding => embed_tokens;
 
     /// <inheritdoc/>
-    public override Tensor AddPositions(Tensor tokens, SequenceLayout layout) => tokens;
+    public override Tensor AddPositions(Tensor tokens, SequenceLayout layout)
+    {
+        if (!Configuration.ScalesEmbedding)
+            return tokens;
+        using Tensor scale = tensor(Math.Sqrt(Configuration.Width), dtype: tokens.dtype, device: tokens.device);    // rounded, as the models were trained
+        return tokens * scale;
+    }
 
     /// <inheritdoc/>
     public override Tensor Normalize(Tensor hidden) => norm.call(hidden);
@@ -99,7 +114,10 @@ internal sealed class LlamaModel : CausalLanguageModel
     protected override void Dispose(bool disposing)
     {
         if (disposing)
+        {
             _rotary.Dispose();
+            _localRotary.Dispose();
+        }
         base.Dispose(disposing);
     }
 }

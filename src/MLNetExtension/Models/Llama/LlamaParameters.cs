@@ -10,17 +10,23 @@ internal static class LlamaParameters
         for (int layer = 0; layer < configuration.Layers; layer++)
         {
             string block = $"layers.{layer}.";
-            yield return (block + "attention_norm.weight", [configuration.Width]);
-            yield return (block + "feed_forward_norm.weight", [configuration.Width]);
+            foreach (string norm in NormsOf(configuration))
+                yield return ($"{block}{norm}.weight", [configuration.Width]);
             foreach (var parameter in ListAttention(configuration, block + "attention."))
                 yield return parameter;
-            foreach (var parameter in configuration.Experts == 0 ? ListFeedForward(configuration, block + "mlp.") : ListExperts(configuration, block + "moe."))
+            foreach (var parameter in configuration.ExpertsOf(layer) == 0 ? ListFeedForward(configuration, configuration.FeedForwardWidth, block + "mlp.") : ListExperts(configuration, block + "moe."))
                 yield return parameter;
         }
         yield return ("norm.weight", [configuration.Width]);
         if (!configuration.TiedHead)
             yield return ("lm_head", [configuration.VocabularySize, configuration.Width]);
     }
+
+    private static IEnumerable<string> NormsOf(LlamaConfiguration configuration) =>
+    [
+        .. configuration.HasInputNorms ? ["attention_norm", "feed_forward_norm"] : Array.Empty<string>(),
+        .. configuration.HasOutputNorms ? ["attention_output_norm", "feed_forward_output_norm"] : Array.Empty<string>(),
+    ];
 
     private static IEnumerable<(string Name, long[] Shape)> ListAttention(LlamaConfiguration configuration, string attention)
     {
@@ -31,8 +37,8 @@ internal static class LlamaParameters
             yield return parameter;
         if (!configuration.QueryKeyNorm)
             yield break;
-        yield return (attention + "q_norm.weight", [configuration.HeadWidth]);
-        yield return (attention + "k_norm.weight", [configuration.HeadWidth]);
+        yield return (attention + "q_norm.weight", [configuration.QueryNormWidth]);
+        yield return (attention + "k_norm.weight", [configuration.KeyNormWidth]);
     }
 
     private static IEnumerable<(string Name, long[] Shape)> ListExperts(LlamaConfiguration configuration, string mixture)
@@ -40,15 +46,15 @@ internal static class LlamaParameters
         yield return (mixture + "router.weight", [configuration.Experts, configuration.Width]);
         for (int expert = 0; expert < configuration.Experts; expert++)
         {
-            foreach (var parameter in ListFeedForward(configuration, $"{mixture}experts.{expert}."))
+            foreach (var parameter in ListFeedForward(configuration, configuration.ExpertWidth, $"{mixture}experts.{expert}."))
                 yield return parameter;
         }
     }
 
-    private static IEnumerable<(string Name, long[] Shape)> ListFeedForward(LlamaConfiguration configuration, string network) =>
+    private static IEnumerable<(string Name, long[] Shape)> ListFeedForward(LlamaConfiguration configuration, int width, string network) =>
     [
-        .. ListLinear(network + "gate_up", configuration.Width, 2L * configuration.FeedForwardWidth, configuration.FeedForwardBias),
-        .. ListLinear(network + "down", configuration.FeedForwardWidth, configuration.Width, configuration.FeedForwardBias),
+        .. ListLinear(network + "gate_up", configuration.Width, 2L * width, configuration.FeedForwardBias),
+        .. ListLinear(network + "down", width, configuration.Width, configuration.FeedForwardBias),
     ];
 
     private static IEnumerable<(string Name, long[] Shape)> ListLinear(string layer, long inputs, long outputs, bool hasBias) =>

@@ -129,7 +129,7 @@ internal sealed class MicroBatchGradient : IDisposable
         Tensor gradient = zeros_like(detached);
         Tensor? headGradient = _model.HeadWeight is { } head ? _parameters.FindGradient(head) : null;
         LossSum sum = _settings.Loss.Backward(
-            new TokenTargets(detached, _model.HeadWeight, microBatch.Targets, microBatch.TargetWeights, microBatch.TargetWeight),
+            new TokenTargets(detached, _model.HeadWeight, microBatch.Targets, microBatch.TargetWeights, microBatch.TargetWeight) { LogitCap = _model.LogitCap },
             new TokenGradients(gradient, headGradient, pass.Scale));
         return (sum, states, gradient);
     }

@@ -77,6 +77,9 @@ internal sealed class HuggingFaceModelTests
         Family("qwen3", c => c with { QueryKeyNorm = true, RotaryScaling = new RotaryScaling.Yarn(4, 16, AttentionFactor: 1.1, WholeIndices: false) }),
         Family("smollm3", c => c with { UnrotatedLayers = [0, 2] }),
         Family("mixtral", c => c with { Experts = 4, ExpertsPerToken = 3 }),
+        Family("llama", c => c with { RotaryScaling = new RotaryScaling.LongRope([1, 2, 3], [4, 5, 6], 12, 2, AttentionFactor: 1.1) }),
+        Family("llama", c => c with { RotaryScaling = new RotaryScaling.LongRope([1, 2, 3], [4, 5, 6], 24, 3) }),
+        .. TinyLlama.Types.Select(type => Family(type, _ => TinyLlama.OfType(type))),
     ];
 
     [TestMethod]
@@ -91,6 +94,33 @@ internal sealed class HuggingFaceModelTests
         AssertEqual(model, folder.Path);
         Assert.Contains($"\"model_type\": \"{name.Split(' ')[0]}\"", File.ReadAllText(Path.Combine(folder.Path, "config.json")));
     }
+
+    // What is written in other words: a list of layers in place of a pattern of them; rotary numbers that have a later and an earlier form.
+    [TestMethod]
+    [DynamicData(nameof(NamesOfNewTypes))]
+    public void Keys_are_written_with_the_values_that_were_read(string name)
+    {
+        string[] inOtherWords = ["sliding_window_pattern", "decoder_sparse_step", "mlp_only_layers", "rope_parameters", "max_window_layers", "use_sliding_window", "sliding_window", "use_bidirectional_attention"];
+        using CheckpointCopy copy = new(name);
+        using TemporaryFolder folder = new();
+        using (HuggingFaceModel model = HuggingFaceModel.Load(copy.Path))
+            model.Save(folder.Path);
+        using JsonDocument read = JsonDocument.Parse(File.ReadAllText(copy["config.json"])), written = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder.Path, "config.json")));
+        foreach (JsonProperty property in read.RootElement.EnumerateObject().Where(property => !inOtherWords.Contains(property.Name) && property.Value.ValueKind != JsonValueKind.Null))
+        {
+            string type = read.RootElement.GetProperty("model_type").GetString()!;
+            if (LlamaFamily.All[type].OnlyValue.ContainsKey(property.Name))
+                continue;
+            Assert.IsTrue(written.RootElement.TryGetProperty(property.Name, out JsonElement value), property.Name);
+            string expected = property.Value.GetRawText().Replace("\"su\"", "\"longrope\"", StringComparison.Ordinal);
+            if (property.Name == "rope_scaling" && type != "phi3")
+                Assert.AreEqual(property.Value.GetProperty("factor").GetDouble(), value.GetProperty("factor").GetDouble());
+            else
+                Assert.IsTrue(JsonElement.DeepEquals(JsonElement.Parse(expected), value), $"{property.Name}: {value} for {property.Value}");
+        }
+    }
+
+    public static IEnumerable<object[]> NamesOfNewTypes => Names.Where(name => TinyLlama.Types.Any(type => ((string)name[0]).StartsWith(type.Split('_')[0], StringComparison.Ordinal) && (string)name[0] is not ("qwen3" or "qwen3-yarn")));
 
     // Some readers look for 'type', others for 'rope_type', and Python takes a number without a point for an integer: "`rope_scaling`'s factor field must be a float > 1, got 4".
     [TestMethod]
@@ -122,6 +152,14 @@ internal sealed class HuggingFaceModelTests
         Family("mistral", c => c with { SlidingWindow = 4, SlidingLayers = [1] }),
         Family("qwen3", c => c with { UnrotatedLayers = [1], QueryKeyNorm = true }),
         Family("bert", c => c),
+        Family("llama", c => c with { Norms = NormPlacement.After }),
+        Family("llama", c => c with { RotaryWidth = 4 }),
+        Family("mistral", c => c with { LogitCap = 5 }),
+        Family("mixtral", c => c with { Experts = 4, ExpertWeightsSumToOne = false }),
+        Family("mixtral", c => c with { Experts = 4, DenseLayers = [1] }),
+        Family("qwen3_moe", c => c with { QueryKeyNorm = true, Experts = 4, SlidingWindow = 4 }),
+        Family("phi3", _ => TinyLlama.OfType("phi3") with { RotaryScaling = new RotaryScaling.LongRope([1, 2], [3, 4], 8, Factor: 2) }),
+        Family("gemma3_text", _ => TinyLlama.OfType("gemma3_text") with { ScoreCap = 5 }),
         ["gpt2", (Func<CausalLanguageModel>)(() => Ragged.Model(experts: 2))],
     ];
 

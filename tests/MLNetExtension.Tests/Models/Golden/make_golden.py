@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes small models as Hugging Face's files hold them, and adapters as PEFT's do, with the logits that they give, computed in float64.
 
-Ran on Debian 12: python3 3.11.2, python3-torch 1.13.1 (no other package). Usage: python3 make_golden.py, from anywhere; it writes beside itself; adapters into Adapters/Golden.
+Ran on Debian 12: python3 3.11.2, python3-torch 1.13.1 (no other package). Usage: python3 make_golden.py, from anywhere; it writes beside itself; adapters into Lora/Golden.
 
 Written from the equations of the papers named below, the slow way: one row, one head, one position, one token at a time, rotations as complex numbers, a
 softmax over the positions that a query may see and no mask. Nothing is shared with the implementation under test but the names in the files.
@@ -46,12 +46,14 @@ def silu(x):
     return x / (1 + torch.exp(-x))
 
 
-ACTIVATIONS = {"gelu": gelu, "gelu_new": gelu_new, "silu": silu, "relu": lambda x: torch.clamp(x, min=0)}
+ACTIVATIONS = {"gelu": gelu, "gelu_new": gelu_new, "gelu_pytorch_tanh": gelu_new, "silu": silu, "relu": lambda x: torch.clamp(x, min=0)}
 
 
-def attend(query, keys, values, first):
-    """One query [D] over the keys [S,D] from `first` on (Vaswani et al. 2017, equation 1)."""
-    scores = [float(query @ keys[s]) / math.sqrt(len(query)) for s in range(first, len(keys))]
+def attend(query, keys, values, first, scalar=None, cap=None):
+    """One query [D] over the keys [S,D] from `first` on (Vaswani et al. 2017, equation 1); with a divisor of its own and a cap in Gemma 2 (Gemma team 2024, section 2)."""
+    scores = [float(query @ keys[s]) / math.sqrt(scalar or len(query)) for s in range(first, len(keys))]
+    if cap:
+        scores = [cap * math.tanh(score / cap) for score in scores]
     top = max(scores)
     weights = [math.exp(score - top) for score in scores]
     return sum(w / sum(weights) * values[first + i] for i, w in enumerate(weights))
@@ -92,14 +94,25 @@ def rms_norm(x, weight, epsilon):
     return x / math.sqrt(float((x ** 2).mean()) + epsilon) * weight
 
 
-def frequencies(config, size):
-    """Radians per position, and what the attention's queries and keys are multiplied by."""
+def frequencies(config, size, length, local=False):
+    """Radians per position of a row of that length, and what the attention's queries and keys are multiplied by."""
+    if local:                                                                 # Gemma team 2025, "Gemma 3", section 2: layers with a window have a base of their own
+        theta = config["rope_parameters"]["sliding_attention"]["rope_theta"] if "rope_parameters" in config else config["rope_local_base_freq"]
+        return [theta ** (-2 * i / size) for i in range(size // 2)], 1.0
+    size = int(size * config.get("partial_rotary_factor", 1.0))               # of Phi 3: the rest is not rotated
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    rope = rope.get("full_attention", rope)
     theta = rope.get("rope_theta", config.get("rope_theta"))
     plain = [theta ** (-2 * i / size) for i in range(size // 2)]             # Su et al. 2021, section 3.2.2
     kind = rope.get("rope_type", rope.get("type", "default"))
     if kind in ("default", "dynamic"):                                        # dynamic: as long as rows are no longer than the context
         return plain, 1.0
+    if kind in ("longrope", "su"):                                            # Ding et al. 2024; sqrt as released with Phi 3 by Microsoft
+        original = config["original_max_position_embeddings"]
+        divisors = rope["long_factor" if length > original else "short_factor"]
+        ratio = config["max_position_embeddings"] / original
+        amplitude = rope.get("attention_factor") or (math.sqrt(1 + math.log(ratio) / math.log(original)) if ratio > 1 else 1.0)
+        return [f / divisor for f, divisor in zip(plain, divisors)], amplitude
     factor = rope["factor"]
     if kind == "linear":                                                      # Chen et al. 2023
         return [f / factor for f in plain], 1.0
@@ -130,29 +143,65 @@ def frequencies(config, size):
 
 
 def rotate(vector, position, turns, amplitude):
-    """Coordinates i and i + D/2 are a complex number, turned by the position times its frequency."""
-    half = len(vector) // 2
-    z = torch.complex(vector[:half], vector[half:]) * torch.tensor([complex(math.cos(position * f), math.sin(position * f)) for f in turns], dtype=torch.complex128) * amplitude
-    return torch.cat([z.real, z.imag])
+    """Coordinates i and i + D/2 are a complex number, turned by the position times its frequency; coordinates past D, for which there is no frequency, stay."""
+    half = len(turns)
+    z = torch.complex(vector[:half], vector[half:2 * half]) * torch.tensor([complex(math.cos(position * f), math.sin(position * f)) for f in turns], dtype=torch.complex128) * amplitude
+    return torch.cat([z.real, z.imag, vector[2 * half:]])
 
 
 def window_of(config, layer):
     kind, window = config["model_type"], config.get("sliding_window")
-    if kind in ("mistral", "mixtral"):                                        # Jiang et al. 2023, section 2
+    if kind in ("mistral", "mixtral", "phi3"):                                      # Jiang et al. 2023, section 2
         return window
     if kind in ("qwen2", "qwen3") and config["use_sliding_window"]:
         if "layer_types" in config:
             return window if config["layer_types"][layer] == "sliding_attention" else None
         return window if layer >= config["max_window_layers"] else None
+    if kind in ("gemma2", "gemma3_text"):                                     # two in turn; five and one
+        if "layer_types" in config:
+            return window if config["layer_types"][layer] == "sliding_attention" else None
+        return window if (layer + 1) % config.get("sliding_window_pattern", 2 if kind == "gemma2" else 6) != 0 else None
     return None
+
+
+def has_experts(config, layer):
+    if config["model_type"] == "qwen3_moe":
+        return layer not in config["mlp_only_layers"] and (layer + 1) % config["decoder_sparse_step"] == 0
+    return config["model_type"] == "mixtral"
+
+
+def unpack_phi3(config, w):
+    """The joined matrices of Phi 3 as those of the others: rows of queries, then keys, then values; rows of the gate, then of the other."""
+    heads, groups = config["num_attention_heads"], config["num_key_value_heads"]
+    size = config["hidden_size"] // heads
+    parts = {}
+    for key, value in w.items():
+        if "qkv_proj" in key:
+            for name, rows in zip(("q_proj", "k_proj", "v_proj"), torch.split(value, [heads * size, groups * size, groups * size])):
+                parts[key.replace("qkv_proj", name)] = rows
+        elif "gate_up_proj" in key:
+            for name, rows in zip(("gate_proj", "up_proj"), torch.chunk(value, 2)):
+                parts[key.replace("gate_up_proj", name)] = rows
+        else:
+            parts[key] = value
+    return parts
 
 
 def llama_logits(config, w, ids):
     heads, groups = config["num_attention_heads"], config["num_key_value_heads"]
     size = config.get("head_dim") or config["hidden_size"] // heads
-    epsilon, activation = config["rms_norm_eps"], ACTIVATIONS[config["hidden_act"]]
-    turns, amplitude = frequencies(config, size)
-    x = [w["model.embed_tokens.weight"][i] for i in ids]
+    kind, epsilon = config["model_type"], config["rms_norm_eps"]
+    gemma, olmo = kind in ("gemma2", "gemma3_text"), kind == "olmo2"
+    activation = ACTIVATIONS[config["hidden_activation" if gemma else "hidden_act"]]
+    w = unpack_phi3(config, w) if kind == "phi3" else w
+    x = [w["model.embed_tokens.weight"][i] * (math.sqrt(config["hidden_size"]) if gemma else 1) for i in ids]
+
+    def normalize(v, name):
+        """As it is, where there is no such norm."""
+        if name + ".weight" not in w:
+            return v
+        return rms_norm(v, w[name + ".weight"] + (1 if gemma else 0), epsilon)
+
     for layer in range(config["num_hidden_layers"]):
         block = f"model.layers.{layer}."
 
@@ -161,14 +210,14 @@ def llama_logits(config, w, ids):
             return result + w[block + name + ".bias"] if block + name + ".bias" in w else result
 
         def head(v, name, norm, h, position, turned):
-            part = linear(v, f"self_attn.{name}")[h * size:(h + 1) * size]
-            if block + f"self_attn.{norm}.weight" in w:                       # Henry et al. 2020, with RMS norms
-                part = rms_norm(part, w[block + f"self_attn.{norm}.weight"], epsilon)
+            part = linear(v, f"self_attn.{name}")                             # Henry et al. 2020, with RMS norms: of each head, or in OLMo 2 of all
+            part = normalize(part, block + "self_attn." + norm)[h * size:(h + 1) * size] if olmo else normalize(part[h * size:(h + 1) * size], block + "self_attn." + norm)
             return rotate(part, position, turns, amplitude) if turned else part
 
         turned = config["model_type"] != "smollm3" or config["no_rope_layers"][layer] == 1
         window = window_of(config, layer)
-        normed = [rms_norm(v, w[block + "input_layernorm.weight"], epsilon) for v in x]
+        turns, amplitude = frequencies(config, size, len(ids), local=kind == "gemma3_text" and window is not None)
+        normed = [normalize(v, block + "input_layernorm") for v in x]
         mixed = [[] for _ in x]
         for h in range(heads):
             g = h // (heads // groups)                                        # Ainslie et al. 2023
@@ -176,23 +225,29 @@ def llama_logits(config, w, ids):
             values = [linear(v, "self_attn.v_proj")[g * size:(g + 1) * size] for v in normed]
             for t, v in enumerate(normed):
                 first = 0 if window is None else max(0, t - window + 1)
-                mixed[t].append(attend(head(v, "q_proj", "q_norm", h, t, turned), keys[:t + 1], values[:t + 1], first))
-        x = [v + linear(torch.cat(m), "self_attn.o_proj") for v, m in zip(x, mixed)]
+                mixed[t].append(attend(head(v, "q_proj", "q_norm", h, t, turned), keys[:t + 1], values[:t + 1], first, config.get("query_pre_attn_scalar"), config.get("attn_logit_softcapping")))
+        # Llama has one norm before attention and one before the feed-forward network, OLMo 2 one after each, Gemma both, and the names of the four differ.
+        after_attention, before_mlp = ("post_attention_layernorm", "pre_feedforward_layernorm") if gemma or olmo else ("", "post_attention_layernorm")
+        x = [v + normalize(linear(torch.cat(m), "self_attn.o_proj"), block + after_attention) for v, m in zip(x, mixed)]
 
         for t, v in enumerate(x):
-            v = rms_norm(v, w[block + "post_attention_layernorm.weight"], epsilon)
-            if config["model_type"] != "mixtral":                             # Shazeer 2020
-                x[t] = x[t] + linear(activation(linear(v, "mlp.gate_proj")) * linear(v, "mlp.up_proj"), "mlp.down_proj")
+            v = normalize(v, block + before_mlp)
+            if not has_experts(config, layer):                                # Shazeer 2020
+                out = linear(activation(linear(v, "mlp.gate_proj")) * linear(v, "mlp.up_proj"), "mlp.down_proj")
+                x[t] = x[t] + normalize(out, block + "post_feedforward_layernorm")
                 continue
-            scores = linear(v, "block_sparse_moe.gate").tolist()              # Jiang et al. 2024, section 2.1
+            module, gate, up, down = ("block_sparse_moe.", "w1", "w3", "w2") if kind == "mixtral" else ("mlp.", "gate_proj", "up_proj", "down_proj")
+            scores = linear(v, module + "gate").tolist()                      # Jiang et al. 2024, section 2.1
             chosen = sorted(range(len(scores)), key=lambda e: -scores[e])[:config["num_experts_per_tok"]]
-            total = sum(math.exp(scores[e]) for e in chosen)
+            total = sum(math.exp(scores[e]) for e in (chosen if config.get("norm_topk_prob", True) else range(len(scores))))
             for e in chosen:
-                expert = f"block_sparse_moe.experts.{e}."
-                out = linear(activation(linear(v, expert + "w1")) * linear(v, expert + "w3"), expert + "w2")
+                expert = f"{module}experts.{e}."
+                out = linear(activation(linear(v, expert + gate)) * linear(v, expert + up), expert + down)
                 x[t] = x[t] + math.exp(scores[e]) / total * out
     head_weight = w["model.embed_tokens.weight"] if config["tie_word_embeddings"] else w["lm_head.weight"]
-    return torch.stack([head_weight @ rms_norm(v, w["model.norm.weight"], epsilon) for v in x])
+    logits = torch.stack([head_weight @ normalize(v, "model.norm") for v in x])
+    cap = config.get("final_logit_softcapping")
+    return cap * torch.tanh(logits / cap) if cap else logits
 
 
 # Weights.
@@ -217,21 +272,31 @@ def llama_shapes(config):
     shapes = {"model.embed_tokens.weight": [config["vocab_size"], width]}
     for i in range(config["num_hidden_layers"]):
         block = f"model.layers.{i}."
-        shapes[block + "input_layernorm.weight"] = shapes[block + "post_attention_layernorm.weight"] = [width]
-        for name, rows in (("q_proj", heads * size), ("k_proj", groups * size), ("v_proj", groups * size)):
+        norms = {"olmo2": ["post_attention_layernorm", "post_feedforward_layernorm"]}.get(kind, ["input_layernorm", "post_attention_layernorm"])
+        for name in norms + (["pre_feedforward_layernorm", "post_feedforward_layernorm"] if kind.startswith("gemma") else []):
+            shapes[block + name + ".weight"] = [width]
+        joined = (("qkv_proj", (heads + 2 * groups) * size),)
+        for name, rows in joined if kind == "phi3" else (("q_proj", heads * size), ("k_proj", groups * size), ("v_proj", groups * size)):
             shapes[block + f"self_attn.{name}.weight"] = [rows, width]
             if kind == "qwen2" or config.get("attention_bias"):
                 shapes[block + f"self_attn.{name}.bias"] = [rows]
         shapes[block + "self_attn.o_proj.weight"] = [width, heads * size]
         if config.get("attention_bias"):
             shapes[block + "self_attn.o_proj.bias"] = [width]
-        if kind == "qwen3":
+        if kind in ("qwen3", "qwen3_moe", "gemma3_text"):
             shapes[block + "self_attn.q_norm.weight"] = shapes[block + "self_attn.k_norm.weight"] = [size]
-        if kind == "mixtral":
-            shapes[block + "block_sparse_moe.gate.weight"] = [config["num_local_experts"], width]
-            for e in range(config["num_local_experts"]):
-                for name, shape in (("w1", [inner, width]), ("w2", [width, inner]), ("w3", [inner, width])):
-                    shapes[block + f"block_sparse_moe.experts.{e}.{name}.weight"] = shape
+        if kind == "olmo2":
+            shapes[block + "self_attn.q_norm.weight"], shapes[block + "self_attn.k_norm.weight"] = [heads * size], [groups * size]
+        if has_experts(config, i):
+            mixtral = kind == "mixtral"
+            module, gate, down, up = ("block_sparse_moe", "w1", "w2", "w3") if mixtral else ("mlp", "gate_proj", "down_proj", "up_proj")
+            experts, expert = config["num_local_experts" if mixtral else "num_experts"], inner if mixtral else config["moe_intermediate_size"]
+            shapes[block + module + ".gate.weight"] = [experts, width]
+            for e in range(experts):
+                for name, shape in ((gate, [expert, width]), (down, [width, expert]), (up, [expert, width])):
+                    shapes[block + f"{module}.experts.{e}.{name}.weight"] = shape
+        elif kind == "phi3":
+            shapes[block + "mlp.gate_up_proj.weight"], shapes[block + "mlp.down_proj.weight"] = [2 * inner, width], [width, inner]
         else:
             for name, shape in (("gate_proj", [inner, width]), ("up_proj", [inner, width]), ("down_proj", [width, inner])):
                 shapes[block + f"mlp.{name}.weight"] = shape
@@ -252,7 +317,7 @@ def make(name, seed, config, dtype, prefix="", shards=1, extra=None):
         if len(shape) == 2:
             numbers = numbers * (1.0 if "embed" in key or "wte" in key else 1.5 / math.sqrt(shape[0 if gpt2 else 1]))
         else:
-            numbers = numbers * 0.3 + (0 if key.endswith("bias") else 1)
+            numbers = numbers * 0.3 + (0 if key.endswith("bias") or config["model_type"].startswith("gemma") else 1)
         weights[key] = numbers.to(TYPES[dtype])
     ids = torch.randint(config["vocab_size"], [2, T], generator=generator)
     exact = {key: value.to(torch.float64) for key, value in weights.items()}
@@ -302,7 +367,7 @@ def make_adapter(base, seed, rank, alpha, targets, rslora=False):
         stored[full + ".lora_A.weight"], stored[full + ".lora_B.weight"] = a, b
     logits = torch.stack([(gpt2_logits if gpt2 else llama_logits)(config, adapted, row.tolist()) for row in ids])
 
-    folder = os.path.join(HERE, "../../Adapters/Golden", name)
+    folder = os.path.join(HERE, "../Lora/Golden", name)
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, "adapter_config.json"), "w") as file:
         json.dump({"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": rank, "lora_alpha": alpha, "lora_dropout": 0.1, "use_rslora": rslora, "target_modules": targets, "bias": "none",
@@ -345,6 +410,32 @@ make("qwen3-yarn", 11, llama("qwen3", head_dim=12, tie_word_embeddings=True, use
 make("smollm3", 12, llama("smollm3", tie_word_embeddings=True, no_rope_layers=[1, 0, 1], no_rope_layer_interval=4, use_sliding_window=False, sliding_window=None), "F32")
 mixtral_base = make("mixtral", 13, llama("mixtral", sliding_window=7, num_local_experts=4, num_experts_per_tok=2, num_hidden_layers=2, intermediate_size=12,
                                          router_aux_loss_coef=0.02, output_router_logits=False), "F32", shards=3)
+make("olmo2", 14, llama("olmo2", num_hidden_layers=2), "F32")
+make("qwen3-moe", 15, llama("qwen3_moe", head_dim=D, num_hidden_layers=4, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=10, decoder_sparse_step=2, mlp_only_layers=[3],
+                            norm_topk_prob=False, use_sliding_window=False, sliding_window=None, max_window_layers=4, router_aux_loss_coef=0.02, output_router_logits=False), "F32")
+make("qwen3-moe-sum", 16, llama("qwen3_moe", head_dim=D, num_hidden_layers=2, num_experts=5, num_experts_per_tok=3, moe_intermediate_size=6, decoder_sparse_step=1, mlp_only_layers=[],
+                                norm_topk_prob=True, use_sliding_window=False, sliding_window=4096), "BF16")
+make("phi3", 17, llama("phi3", num_hidden_layers=2, sliding_window=5, rope_scaling=None, attention_bias=False, embd_pdrop=0.0, resid_pdrop=0.0, original_max_position_embeddings=64), "BF16")
+phi3 = llama("phi3", num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1, partial_rotary_factor=0.75, tie_word_embeddings=True, sliding_window=None)
+short, long = [1.05, 1.3, 2.0], [1.5, 4.0, 9.0]
+make("phi3-longrope-short-row", 18, {**phi3, "original_max_position_embeddings": 32, "rope_scaling": {"type": "longrope", "short_factor": short, "long_factor": long}}, "F32")
+make("phi3-longrope-long-row", 18, {**phi3, "original_max_position_embeddings": 7, "rope_scaling": {"type": "su", "short_factor": short, "long_factor": long}}, "F32")
+make("phi3-longrope-factor", 19, {**phi3, "original_max_position_embeddings": 7, "rope_scaling": {"type": "longrope", "short_factor": short, "long_factor": long, "attention_factor": 1.2}}, "F32")
+
+
+def gemma(kind, **changes):
+    config = llama(kind, hidden_size=20, head_dim=D, tie_word_embeddings=True, query_pre_attn_scalar=10, hidden_activation="gelu_pytorch_tanh", sliding_window=4, **changes)
+    del config["hidden_act"]
+    return config
+
+
+make("gemma2", 20, gemma("gemma2", attn_logit_softcapping=2.0, final_logit_softcapping=3.0, cache_implementation="hybrid"), "BF16")
+make("gemma2-uncapped", 24, gemma("gemma2", num_hidden_layers=2, attn_logit_softcapping=None, final_logit_softcapping=None, layer_types=["full_attention", "sliding_attention"], attention_bias=True), "F32")
+make("gemma3", 25, gemma("gemma3_text", num_hidden_layers=4, sliding_window_pattern=3, rope_local_base_freq=20.0, rope_scaling={"rope_type": "linear", "factor": 8.0},
+                         attn_logit_softcapping=None, final_logit_softcapping=None), "BF16")
+gemma3 = gemma("gemma3_text", num_hidden_layers=2, layer_types=["sliding_attention", "full_attention"], final_logit_softcapping=4.0, use_bidirectional_attention=False,
+               rope_parameters={"full_attention": {"rope_type": "default", "rope_theta": 100.0}, "sliding_attention": {"rope_type": "default", "rope_theta": 15.0}})
+make("gemma3-rope-parameters", 26, gemma3, "F32")
 
 make_adapter(gpt2_base, 21, 3, 6, ["c_attn", "c_proj", "c_fc"])
 make_adapter(llama_base, 22, 4, 10, ["q_proj", "v_proj", "up_proj", "down_proj"], rslora=True)

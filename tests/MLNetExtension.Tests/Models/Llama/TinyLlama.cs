@@ -1,3 +1,4 @@
+using MLNetExtension.Models.Layers;
 using MLNetExtension.Models.Llama;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -25,6 +26,38 @@ internal static class TinyLlama
         SlidingWindow = 5,
         SlidingLayers = [0, 1],
     };
+
+    /// <summary>Published model types that differ from Llama in more than sizes and defaults.</summary>
+    public static IReadOnlyList<string> Types { get; } = ["olmo2", "qwen3_moe", "phi3", "gemma2", "gemma3_text"];
+
+    /// <summary>The longest row of the Phi 3 that has the frequencies of short rows.</summary>
+    public const int ShortRowLimit = 9;
+
+    /// <summary>A small model of one of <see cref="Types"/>, as its files can describe it, with every option of the type in use.</summary>
+    public static LlamaConfiguration OfType(string type)
+    {
+        LlamaConfiguration plain = Configuration with { ModelType = type, QueryKeyNorm = false, QueryKeyValueBias = false, UnrotatedLayers = [], SlidingWindow = null, SlidingLayers = null };
+        LlamaConfiguration gemma = plain with
+        {
+            Norms = NormPlacement.Both,
+            NormsAddOne = true,
+            ScalesEmbedding = true,
+            TiedHead = true,
+            Activation = Activation.GeluTanh,
+            ScoreScalar = 10,
+            SlidingWindow = 5,
+            SlidingLayers = [0, 1],
+        };
+        return type switch
+        {
+            "olmo2" => plain with { Norms = NormPlacement.After, QueryKeyNorm = true, QueryKeyNormSpansHeads = true },
+            "qwen3_moe" => plain with { QueryKeyNorm = true, Experts = 4, ExpertsPerToken = 2, ExpertWidth = 10, ExpertWeightsSumToOne = false, DenseLayers = [1] },
+            "phi3" => plain with { RotaryWidth = 4, SlidingWindow = 7, RotaryScaling = new RotaryScaling.LongRope([1.05, 1.5], [2, 5], ShortRowLimit, Configuration.ContextLength / (double)ShortRowLimit) },
+            "gemma2" => gemma with { ScoreCap = 2, LogitCap = 3, SlidingLayers = [0, 2] },
+            "gemma3_text" => gemma with { QueryKeyNorm = true, LocalRotaryBase = 20, RotaryScaling = new RotaryScaling.Linear(8) },
+            _ => throw new ArgumentOutOfRangeException(nameof(type), type, null),
+        };
+    }
 
     public static LlamaModel Make(LlamaConfiguration? configuration = null, ScalarType dtype = ScalarType.Float64)
     {

@@ -14,16 +14,19 @@ namespace MLNetExtension.Tests.Training.Accumulation;
 public sealed class PublishedRouterBalanceTests
 {
     [TestMethod]
+    [DataRow("true", "0.5", null, 0.5, "qwen3-moe")]
+    [DataRow("true", "0.5", null, 0.5, "qwen3-moe-sum")]
+    [DataRow("false", "0.5", null, 0.0, "qwen3-moe")]
     [DataRow("true", "0.5", null, 0.5)]
     [DataRow("true", "0.5", 0.0, 0.0)]
     [DataRow("false", "0.5", null, 0.0)]
     [DataRow(null, "0.5", null, 0.0)]
     [DataRow("true", null, null, 0.001)]
     [DataRow("false", "0.5", 0.25, 0.25)]
-    public void The_loss_of_a_step_has_the_balance_loss_that_the_configuration_asks_for(string? outputs, string? coefficient, double? asked, double expected)
+    public void The_loss_of_a_step_has_the_balance_loss_that_the_configuration_asks_for(string? outputs, string? coefficient, double? asked, double expected, string name = "mixtral")
     {
         using var scope = NewDisposeScope();
-        using CheckpointCopy copy = new("mixtral");
+        using CheckpointCopy copy = new(name);
         copy.Set("output_router_logits", outputs);
         copy.Set("router_aux_loss_coef", coefficient);
         using CausalLanguageModel model = HuggingFaceModel.Load(copy.Path).Model;
@@ -65,8 +68,10 @@ public sealed class PublishedRouterBalanceTests
         foreach (TransformerBlock block in model.Blocks)
         {
             hidden = block.call(hidden, layout);
-            selected.Add(block.Routing!.Selected);
-            probabilities.Add(block.Routing.Probabilities);
+            if (block.Routing is not { } routing)
+                continue;
+            selected.Add(routing.Selected);
+            probabilities.Add(routing.Probabilities);
         }
         model.eval();
         Tensor tokensPerExpert = nn.functional.one_hot(cat([.. selected]), configuration.Experts).to(float64).mean([0]);     // [K,E]
