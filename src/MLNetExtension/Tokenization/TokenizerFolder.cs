@@ -10,10 +10,10 @@ public static class TokenizerFolder
     // Any of these is a tokenizer; the first that is there is read.
     private static readonly string[] Sources = [TokenizerJsonReader.FileName, VocabularyAndMerges.VocabularyFileName, VocabularyAndMerges.MergesFileName, SentencePieceLanguageTokenizer.FileName];
 
-    private static readonly string[] Known = [.. Sources, TokenizerConfiguration.FileName, TokenizerConfiguration.TemplateFileName];
+    private static readonly string[] Known = [.. Sources, .. TokenizerConfiguration.Names];
 
     /// <summary>Loads a tokenizer from a folder with <c>tokenizer.json</c>, with <c>vocab.json</c> and <c>merges.txt</c>, or with
-    /// <c>tokenizer.model</c>: the first of the three that is there and can be read.</summary>
+    /// <c>tokenizer.model</c> (SentencePiece's, or Llama 3's in tiktoken's format): the first of the three that is there and can be read.</summary>
     /// <param name="folder">The folder; its other files are not looked at.</param>
     /// <returns>The tokenizer, which is a <see cref="Microsoft.ML.Tokenizers.Tokenizer"/> too.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="folder"/> is null.</exception>
@@ -85,7 +85,7 @@ public static class TokenizerFolder
         string source = Sources.FirstOrDefault(name => files.Any(file => file.Name == name))
             ?? throw new InvalidDataException($"no tokenizer is here; known are {string.Join(", ", Sources)}");
         if (source == model?.Name)
-            return new LoadedTokenizer(new SentencePieceLanguageTokenizer(model), []);
+            return new LoadedTokenizer(CreateFrom(model, files), []);
 
         try
         {
@@ -96,15 +96,19 @@ public static class TokenizerFolder
         catch (Exception error) when (model is not null && error is InvalidDataException or NotSupportedException)
         {
             // As Llama 2 and its kin are published: with both files, of which the second says the same.
-            return new LoadedTokenizer(LoadModel(model, error), [$"{model.Name} is read instead of {source}, which cannot be: {error.Message}"]);
+            return new LoadedTokenizer(LoadModel(model, files, error), [$"{model.Name} is read instead of {source}, which cannot be: {error.Message}"]);
         }
     }
 
-    private static SentencePieceLanguageTokenizer LoadModel(TokenizerFile model, Exception first)
+    private static ILanguageTokenizer CreateFrom(TokenizerFile model, IReadOnlyList<TokenizerFile> files) => TiktokenModel.IsIn(model)
+        ? HuggingFaceTokenizer.Create([model, .. files.Where(file => TokenizerConfiguration.Names.Contains(file.Name))])
+        : new SentencePieceLanguageTokenizer(model);
+
+    private static ILanguageTokenizer LoadModel(TokenizerFile model, IReadOnlyList<TokenizerFile> files, Exception first)
     {
         try
         {
-            return new SentencePieceLanguageTokenizer(model);
+            return CreateFrom(model, files);
         }
         catch (InvalidDataException error)
         {

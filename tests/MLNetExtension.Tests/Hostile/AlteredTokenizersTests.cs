@@ -1,5 +1,8 @@
+using System.Text;
 using MLNetExtension.Tests.Tokenization;
+using MLNetExtension.Tests.Tokenization.HuggingFace;
 using MLNetExtension.Tokenization;
+using MLNetExtension.Tokenization.Bytes;
 
 namespace MLNetExtension.Tests.Hostile;
 
@@ -19,6 +22,23 @@ public sealed class AlteredTokenizersTests
     {
         TokenizerFile[] files = [.. Directory.GetFiles(Golden.FolderOf(style)).Select(path => new TokenizerFile(Path.GetFileName(path), File.ReadAllBytes(path)))];
         Strike(files, altered, FileFormat.Json, 300);
+    }
+
+    [TestMethod]
+    [DataRow("llama2")]
+    [DataRow("mistral")]
+    [DataRow("phi3")]
+    [DataRow("t5")]
+    [DataRow("xlmr")]
+    [DataRow("unknown")]
+    public void An_altered_file_of_another_family_is_read_or_refused_by_name(string name) =>
+        Strike([new TokenizerFile("tokenizer.json", Encoding.UTF8.GetBytes(FamilyTokenizers.Of(name).Json))], "tokenizer.json", FileFormat.Json, 100);
+
+    [TestMethod]
+    public void An_altered_tiktoken_file_is_read_or_refused_by_name()
+    {
+        var lines = Golden.Tokenizer("llama3").Vocabulary.OrderBy(entry => entry.Value).Select((entry, rank) => $"{Convert.ToBase64String(ByteAlphabet.TryDecode(entry.Key)!)} {rank}\n");
+        Strike([new TokenizerFile("tokenizer.model", Encoding.ASCII.GetBytes(string.Concat(lines)))], "tokenizer.model", FileFormat.Binary, 100);
     }
 
     [TestMethod]

@@ -6,7 +6,7 @@ namespace MLNetExtension.Tests.Tokenization;
 [TestClass]
 public sealed class EncodeStartTests
 {
-    public static IEnumerable<object[]> Names => TestTokenizers.Names.Select(name => new object[] { name });
+    public static IEnumerable<object[]> Names => TestTokenizers.AllNames.Select(name => new object[] { name });
 
     // Texts of one word, of many, of characters that no vocabulary has, and with the worst at the end of what is looked at first. Seen to fail with: the beginning of a text split as
     // if it were the whole.

@@ -9,7 +9,7 @@ namespace MLNetExtension.Tests.Tokenization;
 [TestClass]
 public sealed class HostileTextTests
 {
-    public static IEnumerable<object[]> Names => TestTokenizers.Names.Select(name => new object[] { name });
+    public static IEnumerable<object[]> Names => TestTokenizers.AllNames.Select(name => new object[] { name });
 
     // The rule: bytes bring every text back, lone surrogates included; SentencePiece those without lone surrogates, with U+2581 as a space.
     [TestMethod]

@@ -1,3 +1,4 @@
+using MLNetExtension.Tests.Tokenization.HuggingFace;
 using MLNetExtension.Tokenization;
 using MLNetExtension.Tokenization.Bytes;
 
@@ -10,10 +11,14 @@ internal static class TestTokenizers
 
     public static readonly string[] Names = ["bytes", .. Golden.Styles, .. SentencePiece];
 
+    /// <summary>And one in the form of each family of <c>tokenizer.json</c>.</summary>
+    public static readonly string[] AllNames = [.. Names, .. FamilyTokenizers.Names];
+
     public static ILanguageTokenizer Load(string name) => name switch
     {
         "bytes" => new ByteLevelTokenizer(),
         _ when Golden.Styles.Contains(name) => Golden.Tokenizer(name),
+        _ when FamilyTokenizers.Names.Contains(name) => FamilyTokenizers.Load(name),
         _ => TokenizerFolder.Load([SentencePieceFile(name)]),
     };
 

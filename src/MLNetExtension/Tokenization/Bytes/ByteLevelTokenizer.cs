@@ -27,12 +27,9 @@ internal sealed class ByteLevelTokenizer : ByteTokenizer, ILanguageTokenizer
     // What others read: byte-level byte pairs without a merge.
     private static readonly Lazy<IReadOnlyList<TokenizerFile>> HuggingFaceFiles = new(() =>
     [
-        TokenizerJsonWriter.Write(new TokenizerDefinition
-        {
-            Vocabulary = AllBytes.ToDictionary(value => ByteAlphabet.GetChar(value).ToString(), value => (int)value),
-            Merges = [],
-            AddedTokens = [new AddedToken(EndOfTextId, EndOfText)],
-        }),
+        TokenizerJsonWriter.Write(
+            new BytePairModel { Vocabulary = AllBytes.ToDictionary(value => ByteAlphabet.GetChar(value).ToString(), value => (int)value), Merges = [] },
+            [new AddedToken(EndOfTextId, EndOfText)]),
         TokenizerConfiguration.Write(EndOfText),
     ]);
 

@@ -1,45 +1,50 @@
-using MLNetExtension.Tokenization.Bytes;
-
 namespace MLNetExtension.Tokenization.HuggingFace;
 
-/// <summary>Merges the bytes of a word to tokens: of all neighbours that the model merges those of the lowest rank, of equal ones the leftmost, until none are left.</summary>
+/// <summary>Merges the symbols of a word to tokens: of all neighbours that the model merges those of the lowest rank, of equal ones the leftmost, until none are left.</summary>
 /// <remarks>Not ML.NET's encoder, whose time is quadratic in a word's length; n log n here. Source: R. Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units", 2016.</remarks>
 internal sealed class BytePairMerges
 {
     // A short word has its lowest rank found by looking at all of them, which takes less time than a queue.
-    private const int ShortWord = 48;
+    private const int ShortWord = 96;
     private const int None = int.MaxValue;
 
-    private readonly int[] _byteIds = new int[byte.MaxValue + 1];
     private readonly Dictionary<(int Left, int Right), Merge> _merges;
 
-    public BytePairMerges(TokenizerDefinition definition)
+    /// <summary>Prepares the merges of a model.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="notInText">Ids that a text cannot have: nothing is merged to them.</param>
+    public BytePairMerges(BytePairModel model, IReadOnlySet<int> notInText)
     {
-        for (int value = 0; value < _byteIds.Length; value++)
-            _byteIds[value] = definition.Vocabulary[ByteAlphabet.GetChar((byte)value).ToString()];
-
-        _merges = new(definition.Merges.Count);
-        foreach ((string left, string right) in definition.Merges)
-            _merges.Add((definition.Vocabulary[left], definition.Vocabulary[right]), new Merge(_merges.Count, definition.Vocabulary[left + right]));
+        _merges = new(model.Merges.Count);
+        int rank = 0;
+        foreach ((string left, string right) in model.Merges)
+        {
+            int id = model.Vocabulary[left + right];
+            if (!notInText.Contains(id))
+                _merges.Add((model.Vocabulary[left], model.Vocabulary[right]), new Merge(rank, id));
+            rank++;
+        }
     }
 
     /// <summary>Appends the tokens of a word.</summary>
-    /// <param name="bytes">The word's bytes.</param>
+    /// <param name="word">The word's symbols.</param>
     /// <param name="ids">Receives the tokens' ids.</param>
-    public void Encode(ReadOnlySpan<byte> bytes, List<int> ids)
+    public void Encode(ReadOnlySpan<int> word, List<int> ids)
     {
-        if (bytes.Length <= ShortWord)
-            EncodeShort(bytes, ids);
+        if (word.Length <= ShortWord)
+            EncodeShort(word, ids);
         else
-            EncodeLong(bytes, ids);
+            EncodeLong(word, ids, null);
     }
 
-    private void EncodeShort(ReadOnlySpan<byte> bytes, List<int> ids)
+    /// <summary>Appends the tokens of a word and where each ends, in symbols from its beginning.</summary>
+    public void Encode(ReadOnlySpan<int> word, List<int> ids, List<int> ends) => EncodeLong(word, ids, ends);
+
+    private void EncodeShort(ReadOnlySpan<int> word, List<int> ids)
     {
         Span<int> symbols = stackalloc int[ShortWord], ranks = stackalloc int[ShortWord];
-        int count = bytes.Length;
-        for (int i = 0; i < count; i++)
-            symbols[i] = _byteIds[bytes[i]];
+        int count = word.Length;
+        word.CopyTo(symbols);
 
         for (int i = 0; i + 1 < count; i++)
             ranks[i] = RankOf(symbols[i], symbols[i + 1]);
@@ -75,11 +80,11 @@ internal sealed class BytePairMerges
         return lowest;
     }
 
-    private void EncodeLong(ReadOnlySpan<byte> bytes, List<int> ids)
+    private void EncodeLong(ReadOnlySpan<int> word, List<int> ids, List<int>? ends)
     {
-        var symbols = new Symbol[bytes.Length];
+        var symbols = new Symbol[word.Length];
         for (int i = 0; i < symbols.Length; i++)
-            symbols[i] = new Symbol(_byteIds[bytes[i]], i - 1, i + 1);
+            symbols[i] = new Symbol(word[i], i - 1, i + 1);
 
         var queue = new PriorityQueue<(int Left, int Id), (int Rank, int Left)>();
         for (int i = 0; i + 1 < symbols.Length; i++)
@@ -103,7 +108,10 @@ internal sealed class BytePairMerges
         }
 
         for (int i = 0; i < symbols.Length; i = symbols[i].Next)
+        {
             ids.Add(symbols[i].Id);
+            ends?.Add(symbols[i].Next);
+        }
 
         void Enqueue(int left, int right)
         {

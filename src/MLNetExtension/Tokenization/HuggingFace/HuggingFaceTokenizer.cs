@@ -1,22 +1,23 @@
+using System.Collections.Concurrent;
 using System.Text;
 using Microsoft.ML.Tokenizers;
 using MLNetExtension.Files;
 using MLNetExtension.Tokenization.Bytes;
 using MLNetExtension.Tokenization.Chat;
-using MLNetExtension.Tokenization.Normalization;
+using MLNetExtension.Tokenization.SentencePiece;
 
 namespace MLNetExtension.Tokenization.HuggingFace;
 
 /// <summary>
-/// The byte-level byte-pair tokenizer that Hugging Face models such as GPT-2, Llama 3 and Qwen carry in <c>tokenizer.json</c>. It gives the same ids
-/// as the library that made the file, and is lossless for every .NET string that its normalizer leaves unchanged.
+/// The tokenizer that Hugging Face models carry in <c>tokenizer.json</c>: byte pairs of bytes (GPT-2, Llama 3, Qwen) or of characters with bytes for those that it lacks (Llama 2, Mistral, Gemma), and
+/// unigrams. It gives the same ids as the library that made the file.
 /// </summary>
 /// <remarks>
 /// <para>Not <see cref="BpeTokenizer"/>, which prepares and decodes texts in other ways and takes quadratic time for a long word. Encoding, as
 /// ML.NET's methods do it, finds special tokens that are written out in the text and adds none; <see cref="EncodeText"/> finds none either, so that
-/// a text cannot forge the end of an example or a turn of a chat.</para>
-/// <para>Decoding drops special tokens unless asked not to. Bytes that are not valid, or that a special token leaves incomplete, give U+FFFD; a lone
-/// surrogate is encoded in three bytes and comes back. Python's clean-up of spaces before punctuation is never done.</para>
+/// a text cannot forge the end of an example or a turn of a chat, and no model makes one of other characters.</para>
+/// <para>Decoding drops special tokens unless asked not to. Where tokens are bytes, a text comes back whatever it is, and bytes that are not valid, or that a special token leaves incomplete, give U+FFFD;
+/// elsewhere the file's decoders decide. Python's clean-up of spaces before punctuation is never done.</para>
 /// <para>It does not change once it is made, and any number of threads may use one.</para>
 /// </remarks>
 internal sealed partial class HuggingFaceTokenizer : ByteTokenizer, IChatTokenizer
@@ -24,31 +25,38 @@ internal sealed partial class HuggingFaceTokenizer : ByteTokenizer, IChatTokeniz
     private readonly TokenizerDefinition _definition;
     private readonly WordEncoder _words;
     private readonly PatternPreTokenizer _preTokenizer;
-    private readonly CanonicalComposition? _normalizer;
     private readonly TextPreparer _everyToken;
     private readonly TextPreparer _contentTokens;
-    private readonly Dictionary<int, byte[]> _bytes;
+    private readonly Dictionary<int, string> _texts;
+    private readonly ConcurrentDictionary<int, byte[]> _bytes = new();
     private readonly Dictionary<int, string> _specialTokens;
+    private readonly Func<char, bool>? _isLetter; // behind which a space ends what must be looked at
 
     internal HuggingFaceTokenizer(TokenizerDefinition definition, TokenizerConfiguration configuration, IReadOnlyList<TokenizerFile> files)
     {
         _definition = definition;
         Files = files;
         ChatTemplateSource = configuration.ChatTemplate;
-        _words = new WordEncoder(definition);
-        _preTokenizer = new PatternPreTokenizer(definition.Patterns);
-        _normalizer = definition.UsesNfc ? new CanonicalComposition() : null;
-        _everyToken = new TextPreparer(definition.AddedTokens, _normalizer);
-        _contentTokens = new TextPreparer([.. definition.AddedTokens.Where(token => !token.IsSpecial)], _normalizer);
+        var special = definition.AddedTokens.Where(token => token.IsSpecial).Select(token => token.Id).ToHashSet();
+        _words = new WordEncoder(definition.Model switch
+        {
+            BytePairModel pairs => new BytePairWords(pairs, definition.IsByteLevel, special),
+            UnigramModel unigram => new UnigramWords(unigram, special),
+            var other => throw new InvalidOperationException($"{other.GetType().Name} is no model."),
+        });
+        _preTokenizer = new PatternPreTokenizer(definition.Steps);
+        _everyToken = new TextPreparer(definition.AddedTokens, definition.Normalizer);
+        _contentTokens = new TextPreparer([.. definition.AddedTokens.Where(token => !token.IsSpecial)], definition.Normalizer);
+        _isLetter = FindLetters();
 
         // A vocabulary may list special tokens too, so the added tokens come last.
-        _bytes = definition.Vocabulary.ToDictionary(entry => entry.Value, entry => ByteAlphabet.TryDecode(entry.Key) ?? Encoding.UTF8.GetBytes(entry.Key));
+        _texts = definition.Model.Vocabulary.ToDictionary(entry => entry.Value, entry => entry.Key);
         foreach (AddedToken token in definition.AddedTokens)
-            _bytes[token.Id] = token.IsSpecial ? [] : Encoding.UTF8.GetBytes(token.Content);
+            _texts[token.Id] = token.Content;
 
         _specialTokens = definition.AddedTokens.Where(token => token.IsSpecial).ToDictionary(token => token.Id, token => token.Content);
         SpecialTokens = _specialTokens.ToDictionary(token => token.Value, token => token.Key);
-        VocabularySize = _bytes.Keys.Max() + 1;
+        VocabularySize = _texts.Keys.Max() + 1;
         EndOfTextId = FindId(configuration.EndOfText, "eos_token") ?? throw new InvalidDataException(
             $"{TokenizerConfiguration.FileName}: no 'eos_token' is named, and none of the usual ones is a token of {TokenizerJsonReader.FileName}.");
         FindId(configuration.BeginningOfText, "bos_token");
@@ -67,8 +75,8 @@ internal sealed partial class HuggingFaceTokenizer : ByteTokenizer, IChatTokeniz
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, int> SpecialTokens { get; }
 
-    /// <summary>The merged tokens, in the characters that stand for bytes, with their ids.</summary>
-    public IReadOnlyDictionary<string, int> Vocabulary => _definition.Vocabulary;
+    /// <summary>The model's tokens with their ids; where they are bytes, in the characters that stand for these.</summary>
+    public IReadOnlyDictionary<string, int> Vocabulary => _definition.Model.Vocabulary;
 
     /// <inheritdoc/>
     public string? ChatTemplateSource { get; }
@@ -83,11 +91,11 @@ internal sealed partial class HuggingFaceTokenizer : ByteTokenizer, IChatTokeniz
     public override PreTokenizer? PreTokenizer => _preTokenizer;
 
     /// <inheritdoc/>
-    public override Normalizer? Normalizer => _normalizer;
+    public override Normalizer? Normalizer => _definition.Normalizer.IsNone ? null : _definition.Normalizer;
 
     /// <summary>Creates a tokenizer from the files of a model.</summary>
-    /// <param name="files"><c>tokenizer.json</c> or both <c>vocab.json</c> and <c>merges.txt</c>, and <c>tokenizer_config.json</c> and
-    /// <c>chat_template.jinja</c> where there are some.</param>
+    /// <param name="files"><c>tokenizer.json</c>, or both <c>vocab.json</c> and <c>merges.txt</c>, or a <c>tokenizer.model</c> in tiktoken's format, and <c>tokenizer_config.json</c>,
+    /// <c>special_tokens_map.json</c> and <c>chat_template.jinja</c> where there are some.</param>
     /// <returns>The tokenizer.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="files"/> is null.</exception>
     /// <exception cref="InvalidDataException">A file is missing or damaged; the message names it.</exception>
@@ -95,33 +103,53 @@ internal sealed partial class HuggingFaceTokenizer : ByteTokenizer, IChatTokeniz
     public static HuggingFaceTokenizer Create(IReadOnlyList<TokenizerFile> files)
     {
         ArgumentNullException.ThrowIfNull(files);
-        if (files.FirstOrDefault(file => file.Name == TokenizerJsonReader.FileName) is not { } tokenizer)
-            return Create(VocabularyAndMerges.Read(files), files);
-
+        TokenizerFile tokenizer = files.FirstOrDefault(file => file.Name == TokenizerJsonReader.FileName)
+            ?? (files.FirstOrDefault(file => file.Name == SentencePieceLanguageTokenizer.FileName && TiktokenModel.IsIn(file)) is { } model ? TiktokenModel.ToJson(model) : VocabularyAndMerges.ToJson(files));
         TokenizerDefinition definition = TokenizerJsonReader.Read(tokenizer.Content);
-        return new HuggingFaceTokenizer(definition, TokenizerConfiguration.Read(files, definition.AddedTokens), SelectFiles(files, tokenizer));
+        return new HuggingFaceTokenizer(definition, TokenizerConfiguration.Read(files, definition.AddedTokens), [tokenizer, .. files.Where(file => TokenizerConfiguration.Names.Contains(file.Name))]);
     }
-
-    /// <summary>Creates a tokenizer from a definition that comes from elsewhere, and writes the <c>tokenizer.json</c> that says the same.</summary>
-    internal static HuggingFaceTokenizer Create(TokenizerDefinition definition, IReadOnlyList<TokenizerFile> files) =>
-        new(definition, TokenizerConfiguration.Read(files, definition.AddedTokens), SelectFiles(files, TokenizerJsonWriter.Write(definition)));
 
     /// <inheritdoc/>
     public override bool TryGetBytes(int id, out ReadOnlySpan<byte> bytes)
     {
-        bool found = _bytes.TryGetValue(id, out byte[]? token);
-        bytes = token;
+        bool found = _texts.ContainsKey(id);
+        bytes = found ? _bytes.GetOrAdd(id, FindBytes) : [];
         return found;
     }
+
+    /// <inheritdoc/>
+    public override string Decode(IEnumerable<int> ids) => Decode(ids, considerSpecialTokens: false);
 
     /// <summary>Decodes ids to their text.</summary>
     /// <param name="ids">Ids of this tokenizer.</param>
     /// <param name="considerSpecialTokens">Whether special tokens are written out.</param>
     /// <exception cref="InvalidOperationException">An id is not one of this tokenizer's.</exception>
-    public string Decode(IEnumerable<int> ids, bool considerSpecialTokens) => Decode(ids, considerSpecialTokens ? _specialTokens : null);
+    public string Decode(IEnumerable<int> ids, bool considerSpecialTokens)
+    {
+        if (_definition.Decoder is not { } decoder)
+            return Decode(ids, considerSpecialTokens ? _specialTokens : null);
 
-    private static IReadOnlyList<TokenizerFile> SelectFiles(IReadOnlyList<TokenizerFile> files, TokenizerFile tokenizer) =>
-        [tokenizer, .. files.Where(file => file.Name is TokenizerConfiguration.FileName or TokenizerConfiguration.TemplateFileName)];
+        ArgumentNullException.ThrowIfNull(ids);
+        var tokens = new List<string>();
+        foreach (int id in ids)
+        {
+            _ = GetBytes(id); // an error where there is no such token
+            if (considerSpecialTokens || !_specialTokens.ContainsKey(id))
+                tokens.Add(_texts[id]);
+        }
+
+        return decoder.Decode(tokens);
+    }
+
+    private byte[] FindBytes(int id)
+    {
+        string text = _texts[id];
+        if (_specialTokens.ContainsKey(id))
+            return [];
+
+        bool isBytes = _definition.IsByteLevel && _definition.AddedTokens.All(token => token.Id != id);
+        return _definition.Decoder?.BytesOf(text) ?? (isBytes ? ByteAlphabet.TryDecode(text) : null) ?? Encoding.UTF8.GetBytes(text);
+    }
 
     private int? FindId(string? token, string role)
     {
@@ -145,13 +173,13 @@ internal sealed partial class HuggingFaceTokenizer : ByteTokenizer, IChatTokeniz
         foreach (int id in _definition.Prefix.Concat(_definition.Suffix).Where(id => !_specialTokens.ContainsKey(id)))
             throw new InvalidDataException($"{TokenizerJsonReader.FileName}: post_processor adds the id {id}, which is no special token.");
 
-        if (configuration.AddsBeginning is { } adds && adds != _definition.Prefix.Count > 0)
-        {
-            throw new InvalidDataException(
-                $"{TokenizerConfiguration.FileName}: 'add_bos_token' is {(adds ? "true" : "false")}, and the post_processor of "
-                + $"{TokenizerJsonReader.FileName} says otherwise.");
-        }
+        bool addsBeginning = _definition.Prefix.Count > 0;
+        if (configuration.AddsBeginning is not { } adds || adds == addsBeginning)
+            return addsBeginning ? _definition.Prefix[0] : null;
+        if (configuration.ReplacesTemplate)
+            return adds ? FindId(configuration.BeginningOfText, "bos_token") : null;
 
-        return _definition.Prefix.Count == 0 ? null : _definition.Prefix[0];
+        throw new InvalidDataException(
+            $"{TokenizerConfiguration.FileName}: 'add_bos_token' is {(adds ? "true" : "false")}, and the post_processor of {TokenizerJsonReader.FileName} says otherwise.");
     }
 }

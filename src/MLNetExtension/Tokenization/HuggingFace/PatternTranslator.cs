@@ -13,14 +13,18 @@ namespace MLNetExtension.Tokenization.HuggingFace;
 internal sealed class PatternTranslator(string pattern)
 {
     private const string Known =
-        @"ASCII literals, \r \n \t \s \S, \p{...} and \P{...} with a general category, [...] and [^...], "
+        @"literals, \r \n \t \s \S, \p{...} and \P{...} with a general category, [...] and [^...], "
         + "groups, (?:...), (?i:...), (?=...), (?!...), |, ?, *, +, {m,n}";
     private const int MaximumDepth = 100;
     private const string Letters = "a letter that folds to none outside ASCII but s";
 
     private readonly StringBuilder _expression = new();
     private readonly Stack<bool> _ignoresCase = new();
+    private readonly List<(char First, char Last)> _named = [];
     private int _at;
+
+    /// <summary>The ranges of characters outside ASCII that the pattern names.</summary>
+    public IReadOnlyList<(char First, char Last)> Named => _named;
 
     /// <summary>Translates the pattern.</summary>
     /// <exception cref="FormatException">The pattern has something that .NET would read in another way; the message says what and where.</exception>
@@ -48,9 +52,7 @@ internal sealed class PatternTranslator(string pattern)
 
     private void ReadLiteral(char c)
     {
-        if (!char.IsAscii(c))
-            throw CreateError(c.ToString());
-
+        Name(c, c);
         _at++;
         if (!_ignoresCase.Peek() || !char.IsAsciiLetter(c))
             _expression.Append(c is ' ' or '#' ? $"\\{c}" : c.ToString());
@@ -98,19 +100,17 @@ internal sealed class PatternTranslator(string pattern)
 
         while (_at < pattern.Length && pattern[_at] != ']')
         {
-            char c = pattern[_at];
-            if (c == '\\')
-            {
-                ReadEscape();
+            char? first = ReadClassMember(start);
+            bool isRange = _at + 1 < pattern.Length && pattern[_at] == '-' && pattern[_at + 1] != ']';
+            if (!isRange)
                 continue;
-            }
 
-            // Oniguruma nests and intersects classes; .NET subtracts them. Case in a class is folded by neither in the same way.
-            if (!char.IsAscii(c) || c is '[' or '&' or '-' or '^' || (_ignoresCase.Peek() && char.IsAsciiLetter(c)))
-                throw CreateError($"{c} in the class at {start}");
-
-            _expression.Append(c);
             _at++;
+            _expression.Append('-');
+            if (first is not { } low || low == '-' || ReadClassMember(start) is not { } high || low > high)
+                throw CreateError($"a range in the class at {start} that is not of two characters in order");
+
+            Name(low, high);
         }
 
         if (_at == pattern.Length)
@@ -118,6 +118,47 @@ internal sealed class PatternTranslator(string pattern)
 
         _expression.Append(']');
         _at++;
+    }
+
+    // A character that stands for itself, or null for a class such as \s.
+    private char? ReadClassMember(int start)
+    {
+        char c = pattern[_at];
+        if (c == '\\')
+        {
+            int at = _at;
+            ReadEscape();
+            return pattern[at + 1] switch
+            {
+                'p' or 'P' or 's' or 'S' => null,
+                'r' => '\r',
+                'n' => '\n',
+                't' => '\t',
+                var escaped => escaped,
+            };
+        }
+
+        // Oniguruma nests and intersects classes; .NET subtracts them. Case in a class is folded by neither in the same way.
+        char next = _at + 1 < pattern.Length ? pattern[_at + 1] : '\0';
+        bool isEdge = next is ']' or '\0' || _at == start + 1 || pattern[_at - 1] == '^';
+        if ((c == '&' && next == '&') || c == '[' || (c == '-' && !isEdge) || (_ignoresCase.Peek() && char.IsAsciiLetter(c)))
+            throw CreateError($"{c} in the class at {start}");
+
+        Name(c, c);
+        _expression.Append(c is '-' or '^' ? $"\\{c}" : c.ToString());
+        _at++;
+        return c;
+    }
+
+    // A character outside ASCII means itself where case counts.
+    private void Name(char first, char last)
+    {
+        if (char.IsAscii(last))
+            return;
+        if (_ignoresCase.Peek() || char.IsSurrogate(first) || char.IsSurrogate(last) || (first <= '\uD800' && last >= '\uDFFF'))
+            throw CreateError(first == last ? first.ToString() : $"{first}-{last}");
+
+        _named.Add((first, last));
     }
 
     private void ReadEscape()
@@ -138,7 +179,8 @@ internal sealed class PatternTranslator(string pattern)
             throw CreateError($"\\{c}");
         }
 
-        _expression.Append(pattern, _at, length);
+        // .NET takes an escaped _ for the beginning of a name.
+        _expression.Append(pattern, c == '_' ? _at + 1 : _at, c == '_' ? 1 : length);
         _at += length;
     }
 

@@ -1,5 +1,4 @@
 using System.Text;
-using Microsoft.ML.Tokenizers;
 
 namespace MLNetExtension.Tokenization.HuggingFace;
 
@@ -7,24 +6,25 @@ namespace MLNetExtension.Tokenization.HuggingFace;
 /// <param name="Text">The text that the parts' positions count in.</param>
 /// <param name="IsNormalized">Whether it differs from the original text.</param>
 /// <param name="Parts">The parts in order, without gaps.</param>
-internal sealed record PreparedText(string Text, bool IsNormalized, IReadOnlyList<TextPart> Parts);
+/// <param name="KeepsStart">Whether its first character is, or stands for, the first of the original text.</param>
+internal sealed record PreparedText(string Text, bool IsNormalized, IReadOnlyList<TextPart> Parts, bool KeepsStart = true);
 
 /// <summary>Normalizes texts and splits them at their added tokens, in the order that the file format prescribes.</summary>
 /// <remarks>Tokens that are not normalized are found in the original text; what is between them is normalized, and then the other tokens are found in
 /// it.</remarks>
-internal sealed class TextPreparer(IReadOnlyCollection<AddedToken> tokens, Normalizer? normalizer)
+internal sealed class TextPreparer(IReadOnlyCollection<AddedToken> tokens, TextNormalizer normalizer)
 {
     private readonly AddedTokenFinder _literal = new([.. tokens.Where(token => !token.IsNormalized)]);
     private readonly AddedTokenFinder _normalized = new([.. tokens
         .Where(token => token.IsNormalized)
-        .Select(token => normalizer is null ? token : token with { Content = normalizer.Normalize(token.Content) })]);
+        .Select(token => token with { Content = normalizer.Normalize(token.Content) })]);
 
     public PreparedText Prepare(string text, bool considerNormalization)
     {
         var literalParts = new List<TextPart>();
         _literal.Split(text, 0, literalParts);
         var parts = new List<TextPart>(literalParts.Count);
-        if (!considerNormalization || normalizer is null)
+        if (!considerNormalization || normalizer.IsNone)
         {
             foreach (TextPart part in literalParts)
                 Add(text.AsSpan(part.Start, part.Length), part.Start, part.Id);
@@ -32,6 +32,7 @@ internal sealed class TextPreparer(IReadOnlyCollection<AddedToken> tokens, Norma
             return new PreparedText(text, false, parts);
         }
 
+        bool keepsStart = !normalizer.StripsLeft || text.Length == 0 || !char.IsWhiteSpace(text[0]);
         var result = new StringBuilder();
         foreach (TextPart part in literalParts)
         {
@@ -41,13 +42,13 @@ internal sealed class TextPreparer(IReadOnlyCollection<AddedToken> tokens, Norma
 
             Add(piece, result.Length, part.Id);
             if (literalParts.Count == 1)
-                return new PreparedText(piece, piece != text, parts);
+                return new PreparedText(piece, piece != text, parts, keepsStart);
 
             result.Append(piece);
         }
 
         string prepared = result.ToString();
-        return new PreparedText(prepared, prepared != text, parts);
+        return new PreparedText(prepared, prepared != text, parts, keepsStart);
 
         void Add(ReadOnlySpan<char> piece, int start, int id)
         {

@@ -4,13 +4,14 @@ using MLNetExtension.Files;
 
 namespace MLNetExtension.Tokenization.HuggingFace;
 
-/// <summary>The special tokens and the chat template that <c>tokenizer_config.json</c> names.</summary>
-/// <remarks>Its other settings select and configure Python classes, and are not read.</remarks>
+/// <summary>The special tokens and the chat template that <c>tokenizer_config.json</c> names, and of the former, those that <c>special_tokens_map.json</c> adds.</summary>
+/// <remarks>Their other settings select and configure Python classes, and are not read.</remarks>
 /// <param name="BeginningOfText">The token that begins a text.</param>
 /// <param name="EndOfText">The token that ends a text.</param>
-/// <param name="ChatTemplate">The chat template, a Jinja program, which is recognized and never run.</param>
+/// <param name="ChatTemplate">The chat template, a Jinja program.</param>
 /// <param name="AddsBeginning">Whether the file says that a text gets its beginning token; null where it says nothing.</param>
-internal sealed record TokenizerConfiguration(string? BeginningOfText, string? EndOfText, string? ChatTemplate, bool? AddsBeginning)
+/// <param name="ReplacesTemplate">Whether what it says of that counts more than the post-processor, as it does for the Python classes of Llama.</param>
+internal sealed record TokenizerConfiguration(string? BeginningOfText, string? EndOfText, string? ChatTemplate, bool? AddsBeginning, bool ReplacesTemplate)
 {
     /// <summary>The file's usual name.</summary>
     public const string FileName = "tokenizer_config.json";
@@ -18,31 +19,48 @@ internal sealed record TokenizerConfiguration(string? BeginningOfText, string? E
     /// <summary>The file that newer models have for the template alone.</summary>
     public const string TemplateFileName = "chat_template.jinja";
 
-    private static readonly string[] UsualEnds = ["<|endoftext|>", "<|end_of_text|>", "<|im_end|>"];
+    /// <summary>The file that older models have for the special tokens.</summary>
+    public const string SpecialTokensFileName = "special_tokens_map.json";
 
-    /// <summary>Reads the files; where there is none, the end of a text is the first of the usual names that is a token.</summary>
-    /// <exception cref="InvalidDataException">The file is damaged.</exception>
+    private static readonly string[] UsualEnds = ["<|endoftext|>", "<|end_of_text|>", "<|im_end|>", "</s>", "<eos>"];
+
+    private static readonly HashSet<string> LlamaClasses = ["LlamaTokenizer", "LlamaTokenizerFast", "CodeLlamaTokenizer", "CodeLlamaTokenizerFast", "GemmaTokenizer", "GemmaTokenizerFast"];
+
+    /// <summary>The names of the files.</summary>
+    public static IReadOnlyList<string> Names { get; } = [FileName, TemplateFileName, SpecialTokensFileName];
+
+    /// <summary>Reads the files; where none names the end of a text, it is the first of the usual ones that is a token.</summary>
+    /// <exception cref="InvalidDataException">A file is damaged.</exception>
     /// <exception cref="NotSupportedException">It says that a text gets its end here.</exception>
     public static TokenizerConfiguration Read(IReadOnlyList<TokenizerFile> files, IEnumerable<AddedToken> tokens)
     {
         var contents = tokens.Select(token => token.Content).ToHashSet();
-        string? usualEnd = UsualEnds.FirstOrDefault(contents.Contains);
-        string? template = files.FirstOrDefault(file => file.Name == TemplateFileName) is { } jinja ? Encoding.UTF8.GetString(jinja.Content.Span) : null;
-        if (files.FirstOrDefault(file => file.Name == FileName) is not { } configuration)
-            return new TokenizerConfiguration(null, usualEnd, template, null);
-
-        return JsonFile.Read(configuration.Content, FileName, root => Read(new JsonObjectReader(root, FileName), usualEnd, template));
+        string? template = Find(files, TemplateFileName) is { } jinja ? Encoding.UTF8.GetString(jinja.Content.Span) : null;
+        var usual = new TokenizerConfiguration(null, UsualEnds.FirstOrDefault(contents.Contains), template, null, false);
+        TokenizerConfiguration mapped = Find(files, SpecialTokensFileName) is { } map
+            ? JsonFile.Read(map.Content, SpecialTokensFileName, root => usual.With(new JsonObjectReader(root, SpecialTokensFileName)))
+            : usual;
+        return Find(files, FileName) is { } configuration ? JsonFile.Read(configuration.Content, FileName, root => mapped.WithSettings(new JsonObjectReader(root, FileName))) : mapped;
     }
 
     /// <summary>Writes the file of a tokenizer that only ends its texts; Python's library loads a tokenizer with it.</summary>
     public static TokenizerFile Write(string endOfText) => new(FileName, JsonSerializer.SerializeToUtf8Bytes(
         new Dictionary<string, string> { ["tokenizer_class"] = "PreTrainedTokenizerFast", ["eos_token"] = endOfText }));
 
-    private static TokenizerConfiguration Read(JsonObjectReader root, string? usualEnd, string? template)
+    private static TokenizerFile? Find(IReadOnlyList<TokenizerFile> files, string name) => files.FirstOrDefault(file => file.Name == name);
+
+    private TokenizerConfiguration With(JsonObjectReader root) =>
+        this with { BeginningOfText = ReadToken(root, "bos_token") ?? BeginningOfText, EndOfText = ReadToken(root, "eos_token") ?? EndOfText };
+
+    private TokenizerConfiguration WithSettings(JsonObjectReader root)
     {
         root.Require("add_eos_token", "false"); // what makes examples ends them
-        bool? addsBeginning = root.Find("add_bos_token") is null ? null : root.GetBoolean("add_bos_token", false);
-        return new TokenizerConfiguration(ReadToken(root, "bos_token"), ReadToken(root, "eos_token") ?? usualEnd, ReadTemplate(root) ?? template, addsBeginning);
+        return With(root) with
+        {
+            ChatTemplate = ReadTemplate(root) ?? ChatTemplate,
+            AddsBeginning = root.Find("add_bos_token") is null ? null : root.GetBoolean("add_bos_token", false),
+            ReplacesTemplate = root.FindString("tokenizer_class") is { } name && LlamaClasses.Contains(name),
+        };
     }
 
     // A token is written as its characters, or as an object that has them as its content.

@@ -3,7 +3,7 @@ using MLNetExtension.Files;
 
 namespace MLNetExtension.Tokenization.HuggingFace;
 
-/// <summary>Reads the <c>tokenizer.json</c> of a byte-level model. An unknown component or option is an error that names it, and never ignored.</summary>
+/// <summary>Reads a <c>tokenizer.json</c>. An unknown component or option is an error that names it, and never ignored.</summary>
 internal static class TokenizerJsonReader
 {
     /// <summary>The file's usual name.</summary>
@@ -12,6 +12,8 @@ internal static class TokenizerJsonReader
     // More than any published file has, and few enough to be read in seconds.
     private const int MaximumAddedTokens = 1 << 18;
     private const int MaximumAddedTokenLength = 256;
+
+    private static readonly Dictionary<string, Func<JsonObjectReader, TokenModel>> Models = new() { ["BPE"] = ReadBytePairs, ["Unigram"] = ReadUnigram };
 
     /// <summary>Reads a file.</summary>
     /// <exception cref="InvalidDataException">It is damaged.</exception>
@@ -23,15 +25,21 @@ internal static class TokenizerJsonReader
         root.Require("version", "\"1.0\"");
         // Left by save_pretrained after a call with either; rows are truncated and padded elsewhere.
         string[] ignored = [.. new[] { "truncation", "padding" }.Where(name => root.FindObject(name) is not null)];
-        TokenizerComponents.CheckDecoder(root.GetObject("decoder"));
-        (IReadOnlyList<int> prefix, IReadOnlyList<int> suffix) = TokenizerComponents.ReadTemplate(root.FindObject("post_processor"));
-        TokenizerDefinition definition = ReadModel(root.GetObject("model")) with
+        PreTokenizerReader.Words words = PreTokenizerReader.Read(root.FindObject("pre_tokenizer"));
+        TokenDecoder? decoder = DecoderReader.Read(root.GetObject("decoder"));
+        if (words.AreBytes != decoder is null)
+            throw new NotSupportedException($"{FileName}: only one of 'pre_tokenizer' and 'decoder' is ByteLevel, which is not supported.");
+
+        PostProcessorReader.Template template = PostProcessorReader.Read(root.FindObject("post_processor"));
+        TokenizerDefinition definition = new()
         {
+            Model = ReadModel(root.GetObject("model")),
             AddedTokens = ReadAddedTokens(root),
-            UsesNfc = TokenizerComponents.UsesNfc(root.FindObject("normalizer")),
-            Patterns = TokenizerComponents.ReadPatterns(root.GetObject("pre_tokenizer")),
-            Prefix = prefix,
-            Suffix = suffix,
+            Normalizer = NormalizerReader.Read(root.FindObject("normalizer")),
+            Steps = words.Steps,
+            Decoder = decoder,
+            Prefix = template.Prefix,
+            Suffix = template.Suffix,
             Ignored = ignored,
         };
         root.RefuseUnread();
@@ -39,24 +47,46 @@ internal static class TokenizerJsonReader
         return definition;
     }
 
-    private static TokenizerDefinition ReadModel(JsonObjectReader model)
+    // The oldest files name no type.
+    private static TokenModel ReadModel(JsonObjectReader model) => model.GetChoice("type", Models, "BPE")(model);
+
+    private static BytePairModel ReadBytePairs(JsonObjectReader model)
     {
-        model.Require("type", "\"BPE\""); // the oldest files name none
         model.Require("dropout", "0.0");
         model.Require("continuing_subword_prefix", "\"\"");
         model.Require("end_of_word_suffix", "\"\"");
-        model.Require("byte_fallback", "false");
-
-        // Nothing is unknown where every byte is a token, so these two change nothing, whatever they are.
-        _ = (model.FindString("unk_token"), model.GetBoolean("fuse_unk", false));
-        var definition = new TokenizerDefinition
+        var pairs = new BytePairModel
         {
             Vocabulary = model.GetObject("vocab").ReadIds(),
             Merges = [.. model.GetItems("merges").Select((merge, rank) => ReadMerge(model, merge, rank))],
             IgnoresMerges = model.GetBoolean("ignore_merges", false),
+            HasByteFallback = model.GetBoolean("byte_fallback", false),
+            UnknownToken = model.FindString("unk_token"),
+            FusesUnknown = model.GetBoolean("fuse_unk", false),
         };
         model.RefuseUnread();
-        return definition;
+        return pairs;
+    }
+
+    private static UnigramModel ReadUnigram(JsonObjectReader model)
+    {
+        var vocabulary = new Dictionary<string, int>(StringComparer.Ordinal);
+        var scores = new List<double>();
+        foreach (JsonElement piece in model.GetItems("vocab"))
+        {
+            bool isPiece = piece.ValueKind == JsonValueKind.Array && piece.GetArrayLength() == 2 && piece[0].ValueKind == JsonValueKind.String && piece[1].ValueKind == JsonValueKind.Number;
+            double score = isPiece ? PieceScore.Parse(piece[1].GetRawText()) : double.NaN;
+            if (!double.IsFinite(score))
+                throw model.Unexpected($"vocab[{scores.Count}]", piece, "a text and a finite number");
+            if (!vocabulary.TryAdd(piece[0].GetString()!, scores.Count))
+                throw new InvalidDataException($"{model.Name}: the piece '{Excerpt.Of(piece[0].GetString()!)}' is there twice.");
+
+            scores.Add(score);
+        }
+
+        var unigram = new UnigramModel { Vocabulary = vocabulary, Scores = scores, UnknownId = model.GetInteger("unk_id", minimum: 0), HasByteFallback = model.GetBoolean("byte_fallback", false) };
+        model.RefuseUnread();
+        return unigram;
     }
 
     // Files up to 2024 write a merge as "left right", later ones as ["left", "right"].
@@ -82,10 +112,12 @@ internal static class TokenizerJsonReader
 
     private static AddedToken ReadAddedToken(JsonObjectReader token)
     {
-        foreach (string option in (string[])["single_word", "lstrip", "rstrip"])
-            token.Require(option, "false");
-
-        var added = new AddedToken(token.GetInteger("id", minimum: 0), token.GetString("content"), token.GetBoolean("special", false), token.GetBoolean("normalized", true));
+        var added = new AddedToken(token.GetInteger("id", minimum: 0), token.GetString("content"), token.GetBoolean("special", false), token.GetBoolean("normalized", true))
+        {
+            StripsLeft = token.GetBoolean("lstrip", false),
+            StripsRight = token.GetBoolean("rstrip", false),
+            IsSingleWord = token.GetBoolean("single_word", false),
+        };
         token.RefuseUnread();
         return added.Content.Length <= MaximumAddedTokenLength ? added
             : throw new NotSupportedException($"{token.Name}: 'content' has {added.Content.Length} characters, expected at most {MaximumAddedTokenLength}.");

@@ -14,20 +14,16 @@ internal static class VocabularyAndMerges
 
     private const string EndOfText = "<|endoftext|>";
 
-    /// <summary>Reads both files.</summary>
+    /// <summary>Reads both files, and writes the <c>tokenizer.json</c> that says the same.</summary>
     /// <exception cref="InvalidDataException">A file is missing or damaged; the message names it.</exception>
-    public static TokenizerDefinition Read(IReadOnlyList<TokenizerFile> files)
+    public static TokenizerFile ToJson(IReadOnlyList<TokenizerFile> files)
     {
         Dictionary<string, int> vocabulary = JsonFile.Read(
             FindContent(files, VocabularyFileName), VocabularyFileName, root => new JsonObjectReader(root, VocabularyFileName).ReadIds());
-        var definition = new TokenizerDefinition
-        {
-            Vocabulary = vocabulary,
-            Merges = ReadMerges(Encoding.UTF8.GetString(FindContent(files, MergesFileName).Span)),
-            AddedTokens = vocabulary.TryGetValue(EndOfText, out int id) ? [new AddedToken(id, EndOfText)] : [],
-        };
-        definition.Validate(VocabularyFileName);
-        return definition;
+        var model = new BytePairModel { Vocabulary = vocabulary, Merges = ReadMerges(Encoding.UTF8.GetString(FindContent(files, MergesFileName).Span)) };
+        AddedToken[] added = vocabulary.TryGetValue(EndOfText, out int id) ? [new AddedToken(id, EndOfText)] : [];
+        new TokenizerDefinition { Model = model, AddedTokens = added }.Validate(VocabularyFileName);
+        return TokenizerJsonWriter.Write(model, added);
     }
 
     private static ReadOnlyMemory<byte> FindContent(IReadOnlyList<TokenizerFile> files, string name) =>

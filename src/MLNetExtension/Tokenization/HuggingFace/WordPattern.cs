@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
 using MLNetExtension.Files;
+using MLNetExtension.Tokenization.Bytes;
 
 namespace MLNetExtension.Tokenization.HuggingFace;
 
@@ -10,17 +11,18 @@ namespace MLNetExtension.Tokenization.HuggingFace;
 /// time; where that engine refuses it, as it does a lookahead, the backtracking engine again. Both have a limit for one match, and one for all matches in a text: many matches that each look at
 /// the rest of the text are quadratic in any engine.</para>
 /// </remarks>
-internal sealed class WordPattern
+internal sealed class WordPattern : ITextPattern
 {
     /// <summary>The chars that a pattern may have; published ones have fewer than 1,000.</summary>
     public const int MaximumLength = 4096;
 
     private const RegexOptions Options = RegexOptions.CultureInvariant;
-    private static readonly HashSet<string> Published = [SplitPatterns.Gpt2, SplitPatterns.Llama3, SplitPatterns.Qwen2, @"\p{N}", @"\p{N}+", @"\p{N}{1,3}"];
+    private static readonly HashSet<string> Published = [SplitPatterns.Gpt2, SplitPatterns.Llama3, SplitPatterns.Qwen2, SplitPatterns.Gpt4o, @"\p{N}", @"\p{N}+", @"\p{N}{1,3}"];
 
     private readonly string _pattern;
     private readonly WordPatternLimits _limits;
     private readonly Regex _regex;
+    private readonly CodePointText _codePoints;
 
     /// <summary>Translates and compiles a pattern.</summary>
     /// <param name="pattern">The pattern, as <see cref="SplitPatterns"/> has them.</param>
@@ -34,7 +36,9 @@ internal sealed class WordPattern
         _pattern = pattern;
         _limits = limits ?? WordPatternLimits.Default;
         IsPublished = Published.Contains(pattern);
-        string expression = new PatternTranslator(pattern).Translate();
+        var translator = new PatternTranslator(pattern);
+        string expression = translator.Translate();
+        _codePoints = CodePointText.Without(translator.Named);
         try
         {
             _regex = IsPublished ? new Regex(expression, Options | RegexOptions.Compiled) : Compile(expression, _limits.Match);
@@ -51,26 +55,44 @@ internal sealed class WordPattern
     /// <summary>Whether the pattern has the engine that never backtracks.</summary>
     public bool NeverBacktracks => _regex.Options.HasFlag(RegexOptions.NonBacktracking);
 
-    /// <summary>Finds the matches and what lies between them: together they are the text.</summary>
-    /// <param name="text">The text.</param>
-    /// <param name="read">Receives where each part begins and its length, in order; false to stop.</param>
-    /// <returns>False where <paramref name="read"/> stopped.</returns>
-    /// <exception cref="NotSupportedException">The pattern takes too long for this text.</exception>
-    public bool Split(ReadOnlySpan<char> text, Func<int, int, bool> read)
+    /// <inheritdoc/>
+    public bool Split(ReadOnlyMemory<char> text, MatchReader read)
+    {
+        if (!CodePointText.HasPairs(text.Span))
+            return SplitChars(text.Span, read);
+
+        int at = 0; // the parts come in order and without gaps
+        return SplitChars(_codePoints.Create(text.Span).Span, (_, codePoints, isMatch) =>
+        {
+            int start = at;
+            for (; codePoints > 0; codePoints--)
+                at += Wtf8.CountChars(text.Span, at);
+
+            return read(start, at - start, isMatch);
+        });
+    }
+
+    private bool SplitChars(ReadOnlySpan<char> text, MatchReader read)
     {
         int end = 0;
+        bool isFirst = true;
         TimeSpan spent = TimeSpan.Zero;
         Regex.ValueMatchEnumerator matches = _regex.EnumerateMatches(text);
         while (IsPublished ? matches.MoveNext() : MoveNext(ref matches, text.Length, ref spent))
         {
             ValueMatch match = matches.Current;
-            if ((match.Index > end && !read(end, match.Index - end)) || (match.Length > 0 && !read(match.Index, match.Length)))
+            // Oniguruma finds no empty match behind another match.
+            if (match.Length == 0 && match.Index == end && !isFirst)
+                continue;
+
+            isFirst = false;
+            if ((match.Index > end && !read(end, match.Index - end, false)) || !read(match.Index, match.Length, true))
                 return false;
 
             end = match.Index + match.Length;
         }
 
-        return end == text.Length || read(end, text.Length - end);
+        return end == text.Length || read(end, text.Length - end, false);
     }
 
     private bool MoveNext(ref Regex.ValueMatchEnumerator matches, int length, ref TimeSpan spent)
@@ -111,8 +133,8 @@ internal sealed class WordPattern
 /// <param name="Character">For each character of it.</param>
 internal sealed record WordPatternLimits(TimeSpan Match, TimeSpan Text, TimeSpan Character)
 {
-    /// <summary>Five seconds for a match; for a text five seconds and 10 microseconds a character: what published patterns take at most, many times over, also on a busy machine.</summary>
-    public static WordPatternLimits Default { get; } = new(TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(5), TimeSpan.FromMicroseconds(10));
+    /// <summary>Half a second for a match; for a text 0.8 seconds and 10 microseconds a character: what published patterns take at most, many times over, also on a busy machine.</summary>
+    public static WordPatternLimits Default { get; } = new(TimeSpan.FromSeconds(0.5), TimeSpan.FromSeconds(0.8), TimeSpan.FromMicroseconds(10));
 
     /// <summary>The time for all matches in a text.</summary>
     public TimeSpan ForText(int length) => Text + (Character * length);

@@ -33,7 +33,7 @@ internal sealed class BytePairSplitter(PieceTable pieces) : IPieceSplitter
 
     private List<int> Split(string text, List<Symbol> symbols)
     {
-        var queue = new PriorityQueue<(int Left, int Right, int Length), (float, int)>();
+        var queue = new PriorityQueue<(int Left, int Right, int Length), (double, int)>();
         for (int right = 1; right < symbols.Count; right++)
             Enqueue(right - 1, right);
 

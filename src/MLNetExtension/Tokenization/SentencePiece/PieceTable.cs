@@ -25,14 +25,14 @@ internal sealed class PieceTable
         }
 
         _ids = ids.GetAlternateLookup<ReadOnlySpan<char>>();
-        IEnumerable<float> scores = pieces.Where(piece => piece.Kind == PieceKind.Normal).Select(piece => piece.Score);
+        IEnumerable<double> scores = pieces.Where(piece => piece.Kind == PieceKind.Normal).Select(piece => piece.Score);
         LowestScore = scores.DefaultIfEmpty().Min();
         LongestPiece = ids.Keys.Select(text => text.Length).DefaultIfEmpty().Max();
         SpacesBeginPieces = !ids.Keys.Any(text => FindWord(text) > 0);
     }
 
     /// <summary>The lowest score of a normal piece.</summary>
-    public float LowestScore { get; }
+    public double LowestScore { get; }
 
     /// <summary>The chars of the longest piece.</summary>
     public int LongestPiece { get; }

@@ -30,8 +30,7 @@ internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageT
     private readonly IPieceSplitter _splitter;
     private readonly SentencePieceNormalizer _normalizer;
     private readonly byte[][] _bytes;
-    private readonly int[] _byteIds = new int[256];
-    private readonly int _unknownId;
+    private readonly PieceEncoder _encoder;
     private readonly Dictionary<int, string> _unknownText;
 
     /// <summary>Reads a model.</summary>
@@ -45,17 +44,12 @@ internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageT
         Files = [file];
         _model = SentencePieceModel.Read(file);
         _pieces = new PieceTable(_model.Pieces);
-        _splitter = _model.Kind == ModelKind.Unigram ? new UnigramSplitter(_pieces) : new BytePairSplitter(_pieces);
+        _splitter = _model.Kind == ModelKind.Unigram ? new UnigramSplitter(_pieces, _pieces.LowestScore, isSinglePrecision: true) : new BytePairSplitter(_pieces);
         _normalizer = CreateNormalizer(file);
         _bytes = [.. _model.Pieces.Select(BytesOf)];
-        for (int id = 0; id < _bytes.Length; id++)
-        {
-            if (_model.Pieces[id].Kind == PieceKind.Byte)
-                _byteIds[_bytes[id][0]] = id;
-        }
-
-        _unknownId = Find(piece => piece.Kind == PieceKind.Unknown)!.Value;
-        _unknownText = new() { [_unknownId] = _model.UnknownText };
+        int unknownId = Find(piece => piece.Kind == PieceKind.Unknown)!.Value;
+        _unknownText = new() { [unknownId] = _model.UnknownText };
+        _encoder = new PieceEncoder(_pieces, unknownId, _model.HasByteFallback ? FindBytes() : null);
         EndOfTextId = Find(piece => piece.Kind == PieceKind.Control && piece.Text == _model.End)!.Value;
         BeginningOfTextId = Find(piece => piece.Kind == PieceKind.Control && piece.Text == _model.Beginning);
     }
@@ -79,7 +73,7 @@ internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageT
     public IReadOnlyList<int> EncodeText(string text)
     {
         string normalized = Normalizer.Normalize(text);
-        return [.. Encode(normalized, _splitter.Split(normalized)).Select(token => token.Id)];
+        return [.. _encoder.Encode(normalized, _splitter.Split(normalized)).Select(token => token.Id)];
     }
 
     /// <inheritdoc/>
@@ -88,7 +82,7 @@ internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageT
         for (long chars = Math.Max(FirstChars, FirstCharsPerToken * (long)maximumCount); ; chars *= 4)
         {
             string normalized = _normalizer.NormalizeStart(text, (int)Math.Min(chars, int.MaxValue), out bool isWhole);
-            List<(int Id, int Start, int End)> tokens = Encode(normalized, isWhole ? _splitter.Split(normalized) : SplitStart(normalized));
+            List<PlacedToken> tokens = _encoder.Encode(normalized, isWhole ? _splitter.Split(normalized) : SplitStart(normalized));
             if (isWhole || tokens.Count >= maximumCount)
                 return [.. tokens.Take(maximumCount).Select(token => token.Id)];
         }
@@ -102,7 +96,8 @@ internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageT
         // The best way through a whole text is the sum of its scores from the beginning on: unigrams have no parts.
         while (_splitter is BytePairSplitter && normalized.Length - start > 2L * length)
         {
-            List<(int Id, int Start, int End)> tokens = EncodeCertain(normalized.Substring(start, length));
+            string part = normalized.Substring(start, length);
+            List<PlacedToken> tokens = _encoder.EncodeCertain(part, _splitter.SplitStart(part));
             if (tokens.Count == 0)
             {
                 length *= 4;
@@ -115,7 +110,7 @@ internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageT
         }
 
         string rest = normalized[start..];
-        read([.. Encode(rest, _splitter.Split(rest)).Select(token => token.Id)]);
+        read([.. _encoder.Encode(rest, _splitter.Split(rest)).Select(token => token.Id)]);
     }
 
     /// <inheritdoc/>
@@ -156,7 +151,7 @@ internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageT
     protected override (string Text, List<EncodedToken> Tokens) Tokenize(string text, EncodeSettings settings)
     {
         string normalized = settings.ConsiderNormalization ? Normalizer.Normalize(text) : text;
-        return (normalized, [.. Encode(normalized, _splitter.Split(normalized)).Select(token => new EncodedToken(token.Id, _pieces[token.Id].Text, token.Start..token.End))]);
+        return (normalized, [.. _encoder.Encode(normalized, _splitter.Split(normalized)).Select(token => new EncodedToken(token.Id, _pieces[token.Id].Text, token.Start..token.End))]);
     }
 
     private SentencePieceNormalizer CreateNormalizer(TokenizerFile file)
@@ -175,46 +170,16 @@ internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageT
         ? _splitter.Split(normalized[..end])
         : _splitter.SplitStart(normalized);
 
-    // The tokens of a part that stay as they are whatever follows: unknown characters at its end may be one token with those that do.
-    private List<(int Id, int Start, int End)> EncodeCertain(string part)
+    private int[] FindBytes()
     {
-        List<(int Id, int Start, int End)> tokens = Encode(part, _splitter.SplitStart(part));
-        while (tokens.Count > 0 && tokens[^1].Id == _unknownId)
-            tokens.RemoveAt(tokens.Count - 1);
-
-        return tokens;
-    }
-
-    private List<(int Id, int Start, int End)> Encode(string normalized, List<int> ends)
-    {
-        var tokens = new List<(int Id, int Start, int End)>();
-        Span<byte> bytes = stackalloc byte[4];
-        int start = 0;
-        foreach (int end in ends)
+        var ids = new int[byte.MaxValue + 1];
+        for (int id = 0; id < _bytes.Length; id++)
         {
-            ReadOnlySpan<char> piece = normalized.AsSpan(start, end - start);
-            if (_pieces.TryGetId(piece, out int id))
-            {
-                tokens.Add((id, start, end));
-            }
-            else if (_model.HasByteFallback)
-            {
-                foreach (byte value in bytes[..Wtf8.Encode(piece, bytes, out _)])
-                    tokens.Add((_byteIds[value], start, end));
-            }
-            else if (tokens.Count > 0 && tokens[^1].Id == _unknownId)
-            {
-                tokens[^1] = tokens[^1] with { End = end }; // unknown characters in a row are one token
-            }
-            else
-            {
-                tokens.Add((_unknownId, start, end));
-            }
-
-            start = end;
+            if (_model.Pieces[id].Kind == PieceKind.Byte)
+                ids[_bytes[id][0]] = id;
         }
 
-        return tokens;
+        return ids;
     }
 
     private int? Find(Predicate<Piece> isIt) => Array.FindIndex([.. _model.Pieces], isIt) is var id and >= 0 ? id : null;

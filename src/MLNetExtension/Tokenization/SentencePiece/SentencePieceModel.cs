@@ -1,5 +1,3 @@
-using System.Text;
-using System.Text.RegularExpressions;
 using Google.Protobuf;
 using MLNetExtension.Files;
 
@@ -14,7 +12,7 @@ namespace MLNetExtension.Tokenization.SentencePiece;
 /// <param name="End">The control piece that ends a text.</param>
 /// <param name="Normalization">How text is normalized.</param>
 /// <remarks>Source: <c>sentencepiece_model.proto</c>, https://github.com/google/sentencepiece; numbers of fields and defaults are its.</remarks>
-internal sealed partial record SentencePieceModel(
+internal sealed record SentencePieceModel(
     IReadOnlyList<Piece> Pieces, ModelKind Kind, bool HasByteFallback, string UnknownText, string Beginning, string End, Normalization Normalization)
 {
     /// <summary>The chars that a piece may have; SentencePiece's own limit is 512 unless a user defines the piece.</summary>
@@ -25,12 +23,6 @@ internal sealed partial record SentencePieceModel(
     /// <exception cref="NotSupportedException">It is of a kind that this library does not know.</exception>
     public static SentencePieceModel Read(TokenizerFile file)
     {
-        if (TiktokenLine().IsMatch(Encoding.ASCII.GetString(file.Content.Span[..Math.Min(file.Content.Length, 100)])))
-        {
-            throw new NotSupportedException($"{file.Name} is in tiktoken's text format (a token in base64 and its rank on each line), in which Llama 3 was first published, and no SentencePiece model; "
-                + "the tokenizer.json that the same model is published with is read.");
-        }
-
         try
         {
             SentencePieceModel model = Read(new ProtocolMessage(file.Content), file.Name);
@@ -72,7 +64,7 @@ internal sealed partial record SentencePieceModel(
         (bool Holds, string What)[] rules =
         [
             (Pieces.All(piece => Enum.IsDefined(piece.Kind)), "it has a piece of a kind that is not known"),
-            (Pieces.All(piece => float.IsFinite(piece.Score)), "it has a score that is no finite number"),
+            (Pieces.All(piece => double.IsFinite(piece.Score)), "it has a score that is no finite number"),
             (Pieces.All(piece => piece.Text.Length <= MaximumPiece), $"it has a piece of more than {MaximumPiece} characters"),
             (Pieces.Count(piece => piece.Kind == PieceKind.Unknown) == 1, "it has no unknown piece, or several"),
             (Pieces.Any(piece => piece.Kind == PieceKind.Control && piece.Text == End), $"it has no control piece '{Excerpt.Of(End)}', which ends a text"),
@@ -82,16 +74,13 @@ internal sealed partial record SentencePieceModel(
         if (rules.FirstOrDefault(rule => !rule.Holds).What is { } what)
             throw new InvalidDataException($"{what}.");
     }
-
-    [GeneratedRegex(@"^[A-Za-z0-9+/]+={0,2} [0-9]+\r?\n")]
-    private static partial Regex TiktokenLine();
 }
 
 /// <summary>A piece.</summary>
 /// <param name="Text">Its characters, with U+2581 for spaces.</param>
 /// <param name="Score">Among byte pairs, those of the higher score are merged first; in a unigram model, its log probability.</param>
 /// <param name="Kind">What it stands for.</param>
-internal sealed record Piece(string Text, float Score, PieceKind Kind);
+internal sealed record Piece(string Text, double Score, PieceKind Kind);
 
 /// <summary>How text is normalized.</summary>
 /// <param name="CharacterMap">The compiled rules; empty where there are none.</param>

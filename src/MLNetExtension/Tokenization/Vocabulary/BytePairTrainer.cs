@@ -62,22 +62,16 @@ public sealed partial class BytePairTrainer
         }
 
         Report(merger.Merges.Count);
-        TokenizerDefinition definition = CreateDefinition(merger);
-        definition.Validate("The trained vocabulary");
-        return HuggingFaceTokenizer.Create(definition, [TokenizerConfiguration.Write(_options.SpecialTokens[0])]);
-
-        void Report(int merges) => progress?.Report(new BytePairTrainingProgress(words.Texts, words.Chars, merges, maximumMerges));
-    }
-
-    private TokenizerDefinition CreateDefinition(BytePairMerger merger)
-    {
         IReadOnlyList<string> tokens = merger.Tokens;
-        return new TokenizerDefinition
+        var model = new BytePairModel
         {
             Vocabulary = Enumerable.Range(0, tokens.Count).ToDictionary(id => tokens[id]),
             Merges = [.. merger.Merges.Select(merge => (tokens[merge.Left], tokens[merge.Right]))],
-            AddedTokens = [.. _options.SpecialTokens.Select((content, index) => new AddedToken(tokens.Count + index, content))],
-            Patterns = [_options.Pattern],
         };
+        AddedToken[] added = [.. _options.SpecialTokens.Select((content, index) => new AddedToken(tokens.Count + index, content))];
+        new TokenizerDefinition { Model = model, AddedTokens = added }.Validate("The trained vocabulary");
+        return HuggingFaceTokenizer.Create([TokenizerJsonWriter.Write(model, added, _options.Pattern), TokenizerConfiguration.Write(_options.SpecialTokens[0])]);
+
+        void Report(int merges) => progress?.Report(new BytePairTrainingProgress(words.Texts, words.Chars, merges, maximumMerges));
     }
 }

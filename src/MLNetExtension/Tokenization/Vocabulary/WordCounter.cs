@@ -29,11 +29,10 @@ internal sealed class WordCounter
     /// <summary>Counts the words of a text.</summary>
     public void Add(string text)
     {
-        _splitter.Split(text, 0, text.Length, (offset, length) =>
+        _splitter.Split(text.AsMemory(), isFirst: true, (word, _) =>
         {
-            ReadOnlySpan<char> word = text.AsSpan(offset, length);
-            _lookup.TryGetValue(word, out long count);
-            _lookup[word] = count + 1;
+            _lookup.TryGetValue(word.Span, out long count);
+            _lookup[word.Span] = count + 1;
             return true;
         });
         Texts++;

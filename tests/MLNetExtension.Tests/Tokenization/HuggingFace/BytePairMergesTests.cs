@@ -53,18 +53,19 @@ public sealed class BytePairMergesTests
         for (int seed = 0; seed < 60; seed++)
         {
             var random = new Random(seed);
-            TokenizerDefinition definition = RandomMerges(random);
-            var merges = new BytePairMerges(definition);
-            string[] tokens = [.. definition.Vocabulary.OrderBy(entry => entry.Value).Select(entry => entry.Key)];
+            BytePairModel model = RandomMerges(random);
+            var merges = new BytePairMerges(model, new HashSet<int>());
+            string[] tokens = [.. model.Vocabulary.OrderBy(entry => entry.Value).Select(entry => entry.Key)];
             int longest = tokens.Max(token => token.Length);
-            byte[] word = [.. random.GetItems("abc"u8.ToArray(), random.Next(20, 120))];
+            int[] letters = [model.Vocabulary["a"], model.Vocabulary["b"], model.Vocabulary["c"]];
+            int[] word = random.GetItems(letters, random.Next(20, 120));
             List<int> ids = Encode(merges, word);
             int[] cuts = [.. Enumerable.Range(word.Length - longest + 1, longest).Where(cut => cut > 0)];
             int count = countCertain(Ends(ids, 0), cuts, longest, (from, to) => Ends(Encode(merges, word[from..to]), from));
             certain += count;
             for (int i = 0; i < 20; i++)
             {
-                List<int> longer = Encode(merges, [.. word, .. random.GetItems("abc"u8.ToArray(), random.Next(1, 30))]);
+                List<int> longer = Encode(merges, [.. word, .. random.GetItems(letters, random.Next(1, 30))]);
                 wrong += longer.Take(count).SequenceEqual(ids.Take(count)) ? 0 : 1;
             }
 
@@ -74,14 +75,14 @@ public sealed class BytePairMergesTests
         return (wrong, certain > 500);
     }
 
-    private static List<int> Encode(BytePairMerges merges, byte[] bytes)
+    private static List<int> Encode(BytePairMerges merges, int[] symbols)
     {
         var ids = new List<int>();
-        merges.Encode(bytes, ids);
+        merges.Encode(symbols, ids);
         return ids;
     }
 
-    private static TokenizerDefinition RandomMerges(Random random)
+    private static BytePairModel RandomMerges(Random random)
     {
         Dictionary<string, int> vocabulary = ByteAlphabet.Ordered.Select((character, id) => (character, id)).ToDictionary(entry => entry.character.ToString(), entry => entry.id);
         var merges = new List<(string, string)>();
@@ -99,6 +100,6 @@ public sealed class BytePairMergesTests
         // A file may give any order, also one in which a token's parts are merged later than the token.
         (string, string)[] shuffled = [.. merges];
         random.Shuffle(shuffled);
-        return new TokenizerDefinition { Vocabulary = vocabulary, Merges = shuffled };
+        return new BytePairModel { Vocabulary = vocabulary, Merges = shuffled };
     }
 }

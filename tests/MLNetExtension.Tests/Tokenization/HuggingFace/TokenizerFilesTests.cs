@@ -15,19 +15,26 @@ public sealed class TokenizerFilesTests
     [TestMethod]
     [DataRow("gpt2", "surprise", "1", "'surprise' is not known, and may change what the model computes; known are: added_tokens, ")]
     [DataRow("gpt2", "version", "\"2.0\"", "'version' is \"2.0\", which is not supported; expected \"1.0\"")]
-    [DataRow("gpt2", "normalizer", """{"type":"Lowercase"}""", "'normalizer': 'type' is 'Lowercase', which is not supported. Known are: NFC, Sequence")]
-    [DataRow("gpt2", "pre_tokenizer", """{"type":"Metaspace"}""", "'pre_tokenizer': 'type' is 'Metaspace', which is not supported. Known are: ByteLevel, Sequence")]
-    [DataRow("gpt2", "pre_tokenizer.add_prefix_space", "true", "'add_prefix_space' is true, which is not supported; expected false")]
+    [DataRow("gpt2", "normalizer", """{"type":"BertNormalizer"}""", "'normalizer': 'type' is 'BertNormalizer', which is not supported. Known are: NFC, NFD, NFKC, NFKD, Lowercase, Strip, Prepend, Replace, Precompiled, Sequence")]
+    [DataRow("gpt2", "normalizer", """{"type":"Replace","pattern":{"String":""},"content":"x"}""", "'normalizer': 'pattern' is the empty text")]
+    [DataRow("gpt2", "normalizer", """{"type":"Sequence","normalizers":[{"type":"Sequence","normalizers":[{"type":"Sequence","normalizers":[{"type":"Sequence","normalizers":[{"type":"Sequence","normalizers":[]}]}]}]}]}""", "nested more than 4 deep")]
+    [DataRow("gpt2", "pre_tokenizer", """{"type":"BertPreTokenizer"}""", "'pre_tokenizer': 'type' is 'BertPreTokenizer', which is not supported. Known are: ByteLevel, Split, Digits, Metaspace, WhitespaceSplit, Sequence")]
+    [DataRow("gpt2", "pre_tokenizer", """{"type":"Metaspace","replacement":"▁"}""", "only one of 'pre_tokenizer' and 'decoder' is ByteLevel")]
+    [DataRow("gpt2", "pre_tokenizer", """{"type":"Metaspace","replacement":"__"}""", "'replacement' is '__', expected one character up to U+FFFF")]
+    [DataRow("gpt2", "pre_tokenizer", """{"type":"Metaspace","replacement":"▁","prepend_scheme":"last"}""", "'prepend_scheme' is 'last', which is not supported. Known are: always, first, never")]
+    [DataRow("gpt2", "pre_tokenizer", """{"type":"Sequence","pretokenizers":[{"type":"ByteLevel"},{"type":"Digits"}]}""", "ByteLevel is not the last of 'pretokenizers'")]
     [DataRow("gpt2", "pre_tokenizer.extra", "true", "'pre_tokenizer': 'extra' is not known")]
-    [DataRow("gpt2", "decoder", """{"type":"Fuse"}""", "'decoder': 'type' is 'Fuse', which is not supported. Known are: ByteLevel")]
-    [DataRow("gpt2", "model.type", "\"Unigram\"", "'model': 'type' is \"Unigram\", which is not supported; expected \"BPE\"")]
+    [DataRow("gpt2", "decoder", """{"type":"WordPiece"}""", "'decoder': 'type' is 'WordPiece', which is not supported. Known are: ByteLevel, Replace, ByteFallback, Fuse, Strip, Metaspace, Sequence")]
+    [DataRow("gpt2", "decoder", """{"type":"Sequence","decoders":[{"type":"ByteLevel"},{"type":"Fuse"}]}""", "ByteLevel beside other decoders")]
+    [DataRow("gpt2", "model.type", "\"WordLevel\"", "'model': 'type' is 'WordLevel', which is not supported. Known are: BPE, Unigram")]
+    [DataRow("gpt2", "model.type", "\"WordPiece\"", "'model': 'type' is 'WordPiece', which is not supported. Known are: BPE, Unigram")]
     [DataRow("gpt2", "model.dropout", "0.1", "'dropout' is 0.1")]
     [DataRow("gpt2", "model.end_of_word_suffix", "\"_\"", "'end_of_word_suffix' is \"_\"")]
-    [DataRow("gpt2", "added_tokens", """[{"id":999,"content":"<m>","lstrip":true,"special":true}]""", "'added_tokens[0]': 'lstrip' is true, which is not supported; expected false")]
-    [DataRow("llama3", "pre_tokenizer.pretokenizers.0.behavior", "\"Removed\"", "'pre_tokenizer', 'pretokenizers[0]': 'behavior' is \"Removed\"")]
-    [DataRow("llama3", "pre_tokenizer.pretokenizers.0.type", "\"Punctuation\"", "'type' is 'Punctuation', which is not supported. Known are: Split, Digits, ByteLevel")]
+    [DataRow("gpt2", "added_tokens", """[{"id":999,"content":"<m>","upstrip":true,"special":true}]""", "'added_tokens[0]': 'upstrip' is not known")]
+    [DataRow("llama3", "pre_tokenizer.pretokenizers.0.behavior", "\"Sideways\"", "'pre_tokenizer', 'pretokenizers[0]': 'behavior' is 'Sideways'")]
+    [DataRow("llama3", "pre_tokenizer.pretokenizers.0.type", "\"Punctuation\"", "'type' is 'Punctuation', which is not supported. Known are: ByteLevel, Split, Digits, Metaspace, WhitespaceSplit, Sequence")]
     [DataRow("llama3", "pre_tokenizer.pretokenizers.0.pattern.Regex", "\"\\\\w+\"", "has \\w at 0")]
-    [DataRow("llama3", "pre_tokenizer.pretokenizers.1", """{"type":"Digits"}""", "does not end with ByteLevel")]
+    [DataRow("llama3", "pre_tokenizer.pretokenizers.1", """{"type":"Digits"}""", "only one of 'pre_tokenizer' and 'decoder' is ByteLevel")]
     [DataRow("llama3", "post_processor.processors.1.type", "\"BertProcessing\"", "'type' is 'BertProcessing'")]
     public void What_is_not_known_is_refused_by_name(string style, string path, string value, string message) =>
         AssertRefused<NotSupportedException>(style, path, value, message);
@@ -60,7 +67,7 @@ public sealed class TokenizerFilesTests
         const string Split = """{"type":"Digits","individual_digits":true}""";
         string steps = $"[{string.Concat(Enumerable.Repeat(Split + ",", 10_000))}{{\"type\":\"ByteLevel\",\"add_prefix_space\":false}}]";
         string tokens = string.Join(',', Enumerable.Range(1000, 262_145).Select(id => "null"));
-        AssertRefused<NotSupportedException>("llama3", "pre_tokenizer.pretokenizers", steps, "'pre_tokenizer': 'pretokenizers' has 10001 steps, expected at most 64");
+        AssertRefused<NotSupportedException>("llama3", "pre_tokenizer.pretokenizers", steps, "'pre_tokenizer': 'pretokenizers' has 10001 components, expected at most 64");
         AssertRefused<NotSupportedException>("gpt2", "added_tokens", $"[{tokens}]", "'added_tokens' has 262145 tokens, expected at most 262144");
         AssertRefused<NotSupportedException>("gpt2", "added_tokens", $$"""[{"id":999,"content":"{{new string('x', 257)}}"}]""", "'added_tokens[0]': 'content' has 257 characters, expected at most 256");
         AssertRefused<NotSupportedException>("llama3", "pre_tokenizer.pretokenizers.0.pattern.Regex", $"\"{new string('(', 1000)}\"", "groups nested more than 100 deep");
@@ -135,16 +142,8 @@ public sealed class TokenizerFilesTests
         // A tokenizer.json that can be read comes first, and where neither can be, both are named.
         Assert.IsInstanceOfType<HuggingFaceTokenizer>(TokenizerFolder.Load([File("tokenizer.json", Golden.Json("gpt2")), model]));
         string message = Assert.ThrowsExactly<InvalidDataException>(() => TokenizerFolder.Load([json, new TokenizerFile("tokenizer.model", new byte[] { 255 })])).Message;
-        Assert.Contains("'decoder': 'type' is 'Sequence'", message);
+        Assert.Contains("only one of 'pre_tokenizer' and 'decoder' is ByteLevel", message);
         Assert.Contains("tokenizer.model cannot be read", message);
-    }
-
-    [TestMethod]
-    public void The_text_format_of_tiktoken_is_named()
-    {
-        string message = Assert.ThrowsExactly<NotSupportedException>(() => TokenizerFolder.Load([File("tokenizer.model", "IQ== 0\nIg== 1\nIw== 2\n")])).Message;
-        Assert.Contains("tiktoken's text format", message);
-        Assert.Contains("tokenizer.json", message);
     }
 
     [TestMethod]
@@ -244,7 +243,10 @@ public sealed class TokenizerFilesTests
     [DataRow(@"(?<n>a)", "(?< at 1")]
     [DataRow(@"[a&&b]", "& in the class at 0")]
     [DataRow(@"[a", "[ without ]")]
-    [DataRow("é", "é at 0")]
+    [DataRow("(?i:é)", "é at 4")]
+    [DataRow("[b-a]", "a range in the class at 0 that is not of two characters in order")]
+    [DataRow(@"[\s-a]", "a range in the class at 0")]
+    [DataRow("[a-", "[ without ]")]
     [DataRow("(?i:k)", "k in (?i:...)")]
     [DataRow("a$", "$ at 1")]
     [DataRow("a)", ") that closes nothing")]

@@ -4,20 +4,20 @@ using Microsoft.ML.Tokenizers;
 
 namespace MLNetExtension.Tokenization.Normalization;
 
-/// <summary>Unicode normalization form C, the <c>NFC</c> of <c>tokenizer.json</c>, with its own tables (Unicode 14).</summary>
+/// <summary>Unicode's normalization forms, the <c>NFC</c>, <c>NFD</c>, <c>NFKC</c> and <c>NFKD</c> of <c>tokenizer.json</c>, with their own tables (Unicode 14).</summary>
 /// <remarks>
 /// <para>Not <see cref="string.Normalize()"/>: it returns text unchanged in the globalization-invariant mode, the default of small container images, and
 /// otherwise follows the machine's ICU, so ids would depend on where an application runs. It also refuses lone surrogates, which stay as they are here.</para>
 /// <para>Source: Unicode Standard Annex 15, "Unicode Normalization Forms".</para>
 /// </remarks>
-internal sealed class CanonicalComposition : Normalizer
+internal sealed class UnicodeNormalizer(UnicodeForm form) : Normalizer
 {
     private const int MaximumClass = 254;
     private const int HangulFirst = 0xAC00, LeadFirst = 0x1100, VowelFirst = 0x1161, TailBase = 0x11A7;
     private const int LeadCount = 19, VowelCount = 21, TailCount = 28;
     private const int HangulCount = LeadCount * VowelCount * TailCount;
 
-    private readonly CanonicalTables _tables = CanonicalTables.Instance;
+    private readonly UnicodeTables _tables = UnicodeTables.Of(form);
 
     /// <inheritdoc/>
     public override string Normalize(string original)
@@ -34,7 +34,7 @@ internal sealed class CanonicalComposition : Normalizer
 
             result ??= new StringBuilder(original.Length);
             result.Append(original, copied, start - copied);
-            AppendComposed(original.AsSpan(start, end - start), result);
+            AppendNormalized(original.AsSpan(start, end - start), result);
             copied = end;
         }
 
@@ -44,7 +44,7 @@ internal sealed class CanonicalComposition : Normalizer
     /// <inheritdoc/>
     public override string Normalize(ReadOnlySpan<char> original) => Normalize(original.ToString());
 
-    private void AppendComposed(ReadOnlySpan<char> text, StringBuilder result)
+    private void AppendNormalized(ReadOnlySpan<char> text, StringBuilder result)
     {
         var codes = new List<int>(text.Length);
         for (int i = 0; i < text.Length; i++)
@@ -57,7 +57,7 @@ internal sealed class CanonicalComposition : Normalizer
         }
 
         Order(CollectionsMarshal.AsSpan(codes));
-        int kept = Compose(codes);
+        int kept = _tables.Composes ? Compose(codes) : codes.Count;
         foreach (int code in CollectionsMarshal.AsSpan(codes)[..kept])
         {
             if (code > char.MaxValue)

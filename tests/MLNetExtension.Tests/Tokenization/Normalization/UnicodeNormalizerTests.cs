@@ -5,9 +5,9 @@ using MLNetExtension.Tokenization.Normalization;
 namespace MLNetExtension.Tests.Tokenization.Normalization;
 
 [TestClass]
-public sealed class CanonicalCompositionTests
+public sealed class UnicodeNormalizerTests
 {
-    private static readonly CanonicalComposition Composition = new();
+    private static readonly UnicodeNormalizer Composition = new(UnicodeForm.C);
 
     // Seen to fail without the sorting of marks, with marks of one class not blocking each other, and without the arithmetic of Hangul.
     [TestMethod]
