@@ -2,7 +2,6 @@ using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Transforms.Onnx;
 using MLNetExtension.Tests.Samples;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.InteropTests.Formats.Onnx;

@@ -7,7 +7,6 @@ using MLNetExtension.Models.Llama;
 using MLNetExtension.Models.Lora;
 using MLNetExtension.Tokenization;
 using MLNetExtension.Tokenization.Bytes;
-using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
