@@ -1,3 +1,4 @@
+using MLNetExtension.Training.Optimization;
 using Microsoft.ML;
 using MLNetExtension.Generation;
 using MLNetExtension.MLNet.Archive;
@@ -44,7 +45,7 @@ public sealed class EmptyNamesTests
     [TestMethod]
     public void Lists_that_are_null_are_refused_by_name()
     {
-        AssertNull("Optimizer.DecayExclusions", new Options { Optimizer = new() { DecayExclusions = null! } });
+        AssertNull("Optimizer.DecayExclusions", new Options { Optimizer = new AdamWOptions { DecayExclusions = null! } });
         AssertNull("Adapters.TargetModules", new Options { Adapters = new() { TargetModules = null! } });
         AssertNull("Outputs.Generation.StopStrings", new Options { Outputs = new() { Generation = new() { Temperature = 0, StopStrings = null! } } });
 
@@ -72,7 +73,7 @@ public sealed class EmptyNamesTests
         Trainer("Model.Name", name => new() { Model = LanguageModel.Custom(name, () => throw new InvalidOperationException()) }),
         Trainer("TokenCacheFolder", name => new() { TokenCacheFolder = name }),
         Trainer("Checkpoints.Folder", name => new() { Checkpoints = new() { Folder = name } }),
-        Trainer("Optimizer.DecayExclusions[1]", name => new() { Optimizer = new() { DecayExclusions = ["*bias*", name] } }),
+        Trainer("Optimizer.DecayExclusions[1]", name => new() { Optimizer = new AdamWOptions { DecayExclusions = ["*bias*", name] } }),
         Trainer("Adapters.TargetModules[0]", name => new() { Adapters = new() { TargetModules = [name, "q_proj"] } }),
         Trainer("Outputs.LossSum", name => new() { Outputs = new() { LossSum = name } }),
         Trainer("Outputs.TokenCount", name => new() { Outputs = new() { TokenCount = name } }),

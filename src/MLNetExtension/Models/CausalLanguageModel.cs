@@ -67,6 +67,9 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     /// </summary>
     public abstract Tensor TokenEmbedding { get; }
 
+    /// <summary>Tables from which rows are looked up, by token or position: parameters of the model. Default: <see cref="TokenEmbedding"/>, where the model has separate parts.</summary>
+    internal virtual IEnumerable<Tensor> EmbeddingTables => HeadWeight is null ? [] : [TokenEmbedding];
+
     /// <summary>Adds position embeddings and applies the embedding's dropout, where the model has them, [B,T,C] to [B,T,C]: the input of the first block.</summary>
     /// <param name="tokens">Embedded tokens, [B,T,C].</param>
     /// <param name="layout">How rows are arranged in them.</param>

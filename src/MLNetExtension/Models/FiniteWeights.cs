@@ -14,15 +14,14 @@ internal static class FiniteWeights
     /// <summary>Describes the first parameter that is not finite, in one pass over the weights; null where all are.</summary>
     /// <param name="model">The model; its buffers may hold anything.</param>
     /// <param name="publishedNames">For parameters, their names in published files; a custom module's go by their names in the module.</param>
-    public static string? FindFault(CausalLanguageModel model, IReadOnlyDictionary<string, IReadOnlyList<string>> publishedNames)
+    public static string? FindFault(CausalLanguageModel model, ParameterNames publishedNames)
     {
         foreach ((string name, Parameter parameter) in (model.Custom?.Module ?? model).named_parameters())
         {
             long count = CountNonFinite(parameter);
             if (count == 0)
                 continue;
-            string shown = publishedNames.TryGetValue(name, out IReadOnlyList<string>? published) ? string.Join(", ", published) : name;
-            return FormattableString.Invariant($"{count} of {parameter.numel()} values of its weight '{shown}' are not finite numbers");
+            return FormattableString.Invariant($"{count} of {parameter.numel()} values of its weight '{string.Join(", ", publishedNames.Of(name))}' are not finite numbers");
         }
         return null;
     }

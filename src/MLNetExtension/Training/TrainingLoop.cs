@@ -18,6 +18,7 @@ internal sealed class TrainingLoop : IDisposable
     private readonly EndRequests _requests;
     private readonly TrainingLimits _limits;
     private readonly LearningRateSchedule _schedule;
+    private readonly IDisposable _frozen;
     private readonly TrainingStep _trainingStep;
     private readonly BestWeights _best = new();
     private readonly TrainingProgress _progress = new();
@@ -32,9 +33,10 @@ internal sealed class TrainingLoop : IDisposable
         _ranks = run.Ranks.Group;
         _requests = new EndRequests(run.CancellationToken, run.StopToken, _ranks);
         _limits = new TrainingLimits(options, run.Examples.Count);
-        _schedule = new LearningRateSchedule(options.LearningRate, options.MinimumLearningRate, options.Schedule.GetWarmupSteps(_limits.Steps));
-        _trainingStep = new TrainingStep(
-            run.Model, options, tune: _limits.Steps is null or >= StepsWorthTuning, DecayedParameters.Create(run.Model, options.Optimizer, run.PublishedNames), run.Ranks)
+        _schedule = new LearningRateSchedule(options.Schedule, options.LearningRate, _limits.Steps);
+        ParameterPlan plan = ParameterPlan.Create(run.Model, options.Optimizer, run.PublishedNames);
+        _frozen = plan.Freeze(run.Model);
+        _trainingStep = new TrainingStep(run.Model, options, tune: _limits.Steps is null or >= StepsWorthTuning, plan, run.Ranks)
         {
             OnOutOfMemory = (before, after) => run.OnOutOfMemory?.Invoke(_progress.Steps + 1, before, after),
             OnSplitChosen = run.OnSplitChosen,
@@ -60,6 +62,7 @@ internal sealed class TrainingLoop : IDisposable
     {
         _best.Dispose();
         _trainingStep.Dispose();
+        _frozen.Dispose();
         _requests.Dispose();
     }
 

@@ -32,7 +32,7 @@ internal sealed record TrainingOptions
     public RowOrder RowOrder { get; init; } = RowOrder.Shuffled;
 
     /// <summary>The optimizer.</summary>
-    public AdamWOptions Optimizer { get; init; } = new();
+    public OptimizerOptions Optimizer { get; init; } = new AdamWOptions();
 
     /// <summary>The learning rate's course.</summary>
     public ScheduleOptions Schedule { get; init; } = new();

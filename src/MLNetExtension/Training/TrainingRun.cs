@@ -1,6 +1,5 @@
 using MLNetExtension.Data;
 using MLNetExtension.Models;
-using MLNetExtension.Training.Optimization;
 using MLNetExtension.Training.Ranks;
 using MLNetExtension.Training.Reports;
 using MLNetExtension.Training.Resume;
@@ -15,8 +14,8 @@ namespace MLNetExtension.Training;
 /// <param name="Seed">Seed of the order of examples and of dropout; the same seed on the same machine gives the same model.</param>
 internal sealed record TrainingRun(CausalLanguageModel Model, IReadOnlyList<TokenExample> Examples, TrainingOptions Options, int Seed)
 {
-    /// <summary>For parameters, their names in published files, see <see cref="DecayedParameters"/>. Default: none, all go by their names in the model.</summary>
-    public IReadOnlyDictionary<string, IReadOnlyList<string>> PublishedNames { get; init; } = new Dictionary<string, IReadOnlyList<string>>();
+    /// <summary>What the parameters are in published files. Default: all go by their names in the model.</summary>
+    public ParameterNames PublishedNames { get; init; } = ParameterNames.None;
 
     /// <summary>The ranks that train together; each is given the same run. Default: this process alone.</summary>
     public RankSetup Ranks { get; init; } = RankSetup.Alone;

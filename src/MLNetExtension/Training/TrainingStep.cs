@@ -10,7 +10,6 @@ using MLNetExtension.Training.Reports;
 using MLNetExtension.Training.Splitting;
 using TorchSharp;
 using static TorchSharp.torch;
-using Parameter = TorchSharp.Modules.Parameter;
 
 namespace MLNetExtension.Training;
 
@@ -37,12 +36,12 @@ internal sealed class TrainingStep : IDisposable
     /// <param name="model">The model.</param>
     /// <param name="options">How it is trained.</param>
     /// <param name="tune">Whether the training is long enough to try several splits, where none is given.</param>
-    /// <param name="decays">Whether weight decay acts on a parameter. Default: on those of two and more dimensions.</param>
+    /// <param name="plan">How each parameter is updated. Default: all alike, and those of two and more dimensions decay.</param>
     /// <param name="ranks">The ranks that take the step together. Default: this process alone.</param>
     /// <exception cref="ArgumentOutOfRangeException">Several workers are asked for, and the device or the model allows one.</exception>
-    public TrainingStep(CausalLanguageModel model, TrainingOptions options, bool tune, Func<string, Parameter, bool>? decays = null, RankSetup? ranks = null)
+    public TrainingStep(CausalLanguageModel model, TrainingOptions options, bool tune, ParameterPlan? plan = null, RankSetup? ranks = null)
     {
-        _ranks = ranks ?? RankSetup.Alone;
+        _ranks = (ranks ?? RankSetup.Alone).For(options.Optimizer);
         bool onCpu = model.Device.type == DeviceType.CPU, pack = options.Batching.PackRows ?? onCpu;
         RequireWorkers(options.Batching.Workers, model, onCpu);
         _memory = new MemoryWatch(model.Device, options.Batching.MemoryLimitMiB);
@@ -52,14 +51,14 @@ internal sealed class TrainingStep : IDisposable
         {
             Normalization = options.Loss.Normalization,
             Loss = options.Loss.TokenLoss ?? new LinearCrossEntropy(labelSmoothing: options.Loss.LabelSmoothing, zLoss: options.Loss.ZLoss),
-            Decays = decays,
+            Decays = plan is null ? null : plan.Decays,
             Recompute = options.Batching.ActivationRecomputation,
             Pack = pack,
             BalanceCoefficient = options.Loss.RouterBalanceCoefficient ?? model.RouterBalanceCoefficient,
             BalanceScope = options.Loss.RouterBalanceScope,
         });
         _precision.CopyMastersTo(Parameters);
-        Optimizer = options.Optimizer.CreateOptimizer(Parameters, _ranks.OptimizerGroup);
+        Optimizer = new FlatOptimizer(Parameters, options.Optimizer, _ranks.OptimizerGroup, plan);
 
         int? threads = onCpu ? Math.Min(options.Batching.Threads ?? _ranks.Group.Threads, Environment.ProcessorCount) : null;
         int? fixedTokens = options.Batching.MaximumTokensPerMicroBatch, fixedWorkers = options.Batching.Workers;
@@ -78,7 +77,7 @@ internal sealed class TrainingStep : IDisposable
     public FlatParameters Parameters => _gradient.Parameters;
 
     /// <summary>The optimizer.</summary>
-    public AdamW Optimizer { get; }
+    public FlatOptimizer Optimizer { get; }
 
     /// <summary>Whether steps try splits, or will.</summary>
     public bool IsSearching => _tuner?.IsSearching == true;

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using MLNetExtension;
 using MLNetExtension.Data;
+using MLNetExtension.Training.Optimization;
 using Samples.Jobs;
 using Samples.Text;
 
@@ -27,11 +28,20 @@ internal static class TrainingOptions
             OptionFactory.OptionalChoice<LongRows>("--long-rows", "What becomes of rows that are longer than the context. Default: texts are split, so that every token is trained on; prompts with completions and chats are truncated."),
             (recipe, longRows) => recipe.Settings.Options.LongRows = longRows);
         command.Add(
-            OptionFactory.OptionalNumber("--learning-rate", $"Learning rate after the warm-up; it falls to a tenth. Default: {(isNew ? "3e-3, less for a width above 128" : "5e-5, with --rank 2e-4")}."),
+            OptionFactory.OptionalChoice<OptimizerChoice>("--optimizer", "What updates the weights. Default: AdamW."),
+            (recipe, optimizer) => recipe.Settings.Options.Optimizer = optimizer?.CreateOptions() ?? recipe.Settings.Options.Optimizer);
+        command.Add(
+            OptionFactory.OptionalChoice<WeightDecayRule>("--decay-rule", "Which parameters weight decay acts on. Default: LinearWeights, no embeddings, norms and biases."),
+            (recipe, rule) => recipe.Settings.Options.Optimizer = recipe.Settings.Options.Optimizer with { DecayRule = rule ?? recipe.Settings.Options.Optimizer.DecayRule });
+        command.Add(
+            OptionFactory.OptionalChoice<ScheduleShape>("--schedule", "Course of the learning rate after the warm-up. Default: Cosine."),
+            (recipe, shape) => recipe.Settings.Options.Schedule = recipe.Settings.Options.Schedule with { Shape = shape ?? recipe.Settings.Options.Schedule.Shape });
+        command.Add(
+            OptionFactory.OptionalNumber("--learning-rate", $"Learning rate after the warm-up; it falls to a tenth. Default: {(isNew ? "3e-3, less for a width above 128" : "5e-5, with --rank 2e-4")}, for AdamW and Muon; others have their own."),
             (recipe, rate) => recipe.Settings.Options.LearningRate = rate);
         command.Add(
-            OptionFactory.OptionalNumber("--weight-decay", $"Decoupled weight decay of the matrices. Default: {(isNew ? "0.1" : "0.01, with --rank 0")}.", value => value >= 0 && double.IsFinite(value), "at least 0"),
-            (recipe, decay) => recipe.Settings.Options.Optimizer = new() { WeightDecay = decay });
+            OptionFactory.OptionalNumber("--weight-decay", $"Decoupled weight decay. Default: {(isNew ? "0.1" : "0.01, with --rank 0")}.", value => value >= 0 && double.IsFinite(value), "at least 0"),
+            (recipe, decay) => recipe.Settings.Options.Optimizer = recipe.Settings.Options.Optimizer with { WeightDecay = decay ?? recipe.Settings.Options.Optimizer.WeightDecay });
         Option<double?> validationFraction = OptionFactory.OptionalNumber(
             "--validation-fraction", "Share of the training rows on which the loss is measured during training; the weights with the lowest loss are kept. Default: none.", value => value is > 0 and < 1, "above 0 and below 1");
         Option<int?> patience = OptionFactory.OptionalInteger("--patience", 1, "Stop after this many evaluations in a row without a lower validation loss; needs --validation-fraction.");

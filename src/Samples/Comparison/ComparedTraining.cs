@@ -16,7 +16,7 @@ internal sealed class ComparedTraining : IDisposable
     private readonly IRankGroup _ranks;
     private readonly Gpt2Model _model;
     private readonly BatchGradient _gradient;
-    private readonly AdamW _optimizer;
+    private readonly FlatOptimizer _optimizer;
     private readonly List<BatchLoss> _batches = [];
     private readonly List<double> _weightDistances = [];
     private readonly double _maximumGradientNorm;
@@ -28,7 +28,7 @@ internal sealed class ComparedTraining : IDisposable
         _model = new Gpt2Model(configuration, settings.Seed);
         _model.to(run.Dtype);
         _gradient = new BatchGradient(_model, new GradientSettings { Normalization = run.Normalization });
-        _optimizer = new AdamW(_gradient.Parameters);
+        _optimizer = new FlatOptimizer(_gradient.Parameters);
     }
 
     /// <summary>Loss of the latest batch in nats per target token.</summary>

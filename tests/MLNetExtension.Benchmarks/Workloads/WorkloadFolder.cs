@@ -75,8 +75,10 @@ internal sealed record ModelSizes(int VocabularySize, int ContextLength, int Lay
 /// <summary>AdamW and clipping, the same in every system.</summary>
 internal sealed record OptimizerSettings(double LearningRate, double Beta1, double Beta2, double Epsilon, double WeightDecay, double MaximumGradientNorm)
 {
-    public static OptimizerSettings From(TrainingOptions options) =>
-        new(
-            options.LearningRate, options.Optimizer.Beta1, options.Optimizer.Beta2 ?? AdamWOptions.DefaultBeta2, options.Optimizer.Epsilon, options.Optimizer.WeightDecay ?? AdamWOptions.DefaultWeightDecay,
-            options.Optimizer.MaximumGradientNorm);
+    public static OptimizerSettings From(TrainingOptions options)
+    {
+        var adamW = (AdamWOptions)options.Optimizer;
+        return new(
+            options.LearningRate, adamW.Beta1, adamW.Beta2 ?? AdamWOptions.DefaultBeta2, adamW.Epsilon, adamW.WeightDecay ?? AdamWOptions.DefaultWeightDecay, adamW.MaximumGradientNorm);
+    }
 }

@@ -1,3 +1,4 @@
+using MLNetExtension.Training.Optimization;
 using MLNetExtension.Data;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Training;
@@ -104,7 +105,7 @@ public sealed class ReportedFiguresTests
             BatchSize = 4,
             MaximumEpochs = 2,
             LearningRate = 1e-300,
-            Optimizer = new() { WeightDecay = 0 },
+            Optimizer = new AdamWOptions { WeightDecay = 0 },
         };
         using Gpt2Model model = Ragged.Model();
         List<StepReport> steps = [];

@@ -1,3 +1,4 @@
+using MLNetExtension.Training.Optimization;
 using MLNetExtension.Data;
 using MLNetExtension.Formats.HuggingFace;
 using MLNetExtension.Losses;
@@ -185,13 +186,13 @@ public sealed class ReportedGradientsTests
         using Gpt2Model model = Ragged.Model();
         TrainingOptions options = new()
         {
-            Optimizer = new() { Epsilon = 1e8, WeightDecay = 0, MaximumGradientNorm = maximumNorm },
+            Optimizer = new AdamWOptions { Epsilon = 1e8, WeightDecay = 0, MaximumGradientNorm = maximumNorm },
             Batching = new() { MaximumTokensPerMicroBatch = tokensPerMicroBatch, Workers = 1 },
         };
         using TrainingStep step = new(model, options, tune: false);
         Tensor before = step.Parameters.Values.clone();
         StepResult result = step.Run(batch, learningRate: 1e6, dropoutSeed: 1);
-        return (result.Loss, step.Optimizer.First.clone(), step.Parameters.Values - before);
+        return (result.Loss, step.Optimizer.State[0].Tensor.clone(), step.Parameters.Values - before);
     }
 
     private static Gpt2Model Create(bool tied)

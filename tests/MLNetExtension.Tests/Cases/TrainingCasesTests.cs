@@ -1,3 +1,4 @@
+using MLNetExtension.Training.Optimization;
 using System.Diagnostics;
 using Microsoft.ML;
 using MLNetExtension.Data;
@@ -173,7 +174,7 @@ public sealed class TrainingCasesTests
     }
 
     // The learning rate is too small to move a weight, so every batch meets the same model.
-    private static TrainingOptions Unmoving => new() { MaximumSteps = 2, LearningRate = 1e-300, Optimizer = new() { WeightDecay = 0 } };
+    private static TrainingOptions Unmoving => new() { MaximumSteps = 2, LearningRate = 1e-300, Optimizer = new AdamWOptions { WeightDecay = 0 } };
 
     private static Validation Score(Gpt2Model model, TokenExample[] rows, int maximumTokens, int interval) => new(
         token =>

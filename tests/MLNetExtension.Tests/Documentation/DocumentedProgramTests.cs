@@ -18,7 +18,7 @@ public sealed class DocumentedProgramTests
         ["docs/custom-models.md"] = (["TEXT", "FILE", "2"], ["nats/token", "It writes: ", "And: "]),
         ["docs/exact-accumulation.md"] = (["TEXT", "2"], ["Token 4x4", "MicroBatchMean 4x4"]),
         ["docs/fine-tune-on-prompt-and-completion.md"] = (["MODEL", "PAIRS", "FILE", "2"], ["nats/token", "Reply: "]),
-        ["docs/optimizer-and-loss.md"] = (["MODEL", "TEXT", "2"], ["Learning rate 5E-05, weight decay 0.01, beta2 0.999", "nats/token"]),
+        ["docs/optimizer-and-loss.md"] = (["MODEL", "TEXT", "2"], ["Learning rate 5E-05, MuonOptions with weight decay 0.01", "nats/token"]),
         ["docs/own-loop.md"] = (["TEXT", "FILE", "2"], ["step 1: loss ", "target tokens; weights in "]),
         ["docs/own-transformer.md"] = (["TEXT", "FILE", "2"], ["nats/token", "It writes: "]),
         ["docs/pick-a-batch-that-fits.md"] = (["TEXT", "2"], ["at most 128 positions"]),

@@ -1,3 +1,4 @@
+using MLNetExtension.Training.Optimization;
 using MLNetExtension.Data;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Training;
@@ -95,7 +96,7 @@ internal sealed class AccumulationComparisonTests
             Batching = new() { MaximumTokensPerMicroBatch = 8 * 24 },
             LearningRate = Settings.LearningRate,
             Schedule = new() { MinimumLearningRateRatio = 1, WarmupSteps = 0 },
-            Optimizer = new() { MaximumGradientNorm = 0 },
+            Optimizer = new AdamWOptions { MaximumGradientNorm = 0 },
             MaximumSteps = Settings.Steps,
         };
         List<double> expected = [];

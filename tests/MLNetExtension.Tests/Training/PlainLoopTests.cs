@@ -23,7 +23,7 @@ public sealed class PlainLoopTests
         Batching = new() { MaximumTokensPerMicroBatch = 30 },
         LearningRate = 0.02,
         Schedule = new() { MinimumLearningRateRatio = 0.2, WarmupSteps = 3 },
-        Optimizer = new() { WeightDecay = 0.3, Beta1 = 0.8, Beta2 = 0.9, Epsilon = 1e-3, MaximumGradientNorm = 0.7 },
+        Optimizer = new AdamWOptions { WeightDecay = 0.3, Beta1 = 0.8, Beta2 = 0.9, Epsilon = 1e-3, MaximumGradientNorm = 0.7 },
         Loss = new() { LabelSmoothing = 0.1, ZLoss = 0.01 },
     };
 
@@ -65,8 +65,10 @@ public sealed class PlainLoopTests
     {
         using Gpt2Model model = Ragged.Model();
         Parameter[] parameters = [.. model.parameters()];
+        HashSet<nint> embeddings = [.. model.named_parameters().Where(p => p.name is "wte" or "wpe").Select(p => p.parameter.Handle)];
+        var adamW = (AdamWOptions)options.Optimizer;
         using optim.Optimizer optimizer = optim.AdamW(
-            [Group(parameters.Where(p => p.dim() >= 2), options.Optimizer.WeightDecay ?? AdamWOptions.DefaultWeightDecay), Group(parameters.Where(p => p.dim() < 2), 0)]);
+            [Group(parameters.Where(Decays), options.Optimizer.WeightDecay ?? AdamWOptions.DefaultWeightDecay), Group(parameters.Where(p => !Decays(p)), 0)]);
         EpochSampler sampler = new(rows.Count, Seed);
         TokenExample[][] batches = [.. Enumerable.Range(0, options.MaximumEpochs!.Value)
             .SelectMany(epoch => sampler.Order(epoch).Chunk(options.BatchSize)).Select(batch => batch.Select(row => rows[row]).ToArray())];
@@ -88,8 +90,10 @@ public sealed class PlainLoopTests
         }
         return Weights(model);
 
+        bool Decays(Parameter parameter) => parameter.dim() >= 2 && !embeddings.Contains(parameter.Handle);
+
         AdamW.ParamGroup Group(IEnumerable<Parameter> group, double decay) =>
-            new(group, lr: 1, beta1: options.Optimizer.Beta1, beta2: options.Optimizer.Beta2 ?? AdamWOptions.DefaultBeta2, eps: options.Optimizer.Epsilon, weight_decay: decay);
+            new(group, lr: 1, beta1: adamW.Beta1, beta2: adamW.Beta2 ?? AdamWOptions.DefaultBeta2, eps: adamW.Epsilon, weight_decay: decay);
     }
 
     // Three steps up to 0.02, then down to a fifth of it.

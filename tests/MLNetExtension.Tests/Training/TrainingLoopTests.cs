@@ -1,3 +1,4 @@
+using MLNetExtension.Training.Optimization;
 using MLNetExtension.Data;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Training;
@@ -48,7 +49,7 @@ public sealed class TrainingLoopTests
         TokenExample[] examples = Ragged.Examples(10);
         List<StepReport> steps = [];
         using Gpt2Model model = Ragged.Model();
-        TrainingLoop.Run(model, examples, new TrainingOptions { BatchSize = 4, MaximumEpochs = 1, LearningRate = 1e-300, Optimizer = new() { WeightDecay = 0 } }, seed: 1, steps.Add);
+        TrainingLoop.Run(model, examples, new TrainingOptions { BatchSize = 4, MaximumEpochs = 1, LearningRate = 1e-300, Optimizer = new AdamWOptions { WeightDecay = 0 } }, seed: 1, steps.Add);
 
         CollectionAssert.AreEqual(new[] { 4, 4, 2 }, steps.Select(s => s.Rows).ToArray());
         Assert.AreEqual(examples.Sum(e => (long)e.TargetCount), steps.Sum(s => s.TargetTokens));

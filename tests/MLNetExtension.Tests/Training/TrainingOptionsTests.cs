@@ -1,3 +1,4 @@
+using MLNetExtension.Training.Optimization;
 using Microsoft.ML;
 using MLNetExtension.Tests.MLNet;
 using Options = MLNetExtension.CausalLanguageModelTrainer.Options;
@@ -21,7 +22,7 @@ public sealed class TrainingOptionsTests
         var mlContext = new MLContext(seed: 1);
         Options options = Tiny.Options(steps: 4);
         options.LearningRate = learningRate;
-        options.Optimizer = new() { Beta1 = beta1, Beta2 = beta2, Epsilon = epsilon, WeightDecay = weightDecay, MaximumGradientNorm = 1e30 };
+        options.Optimizer = new AdamWOptions { Beta1 = beta1, Beta2 = beta2, Epsilon = epsilon, WeightDecay = weightDecay, MaximumGradientNorm = 1e30 };
         using var model = Tiny.Train(mlContext, options);
         mlContext.Model.Save(model, null, new MemoryStream());
         Assert.IsTrue(double.IsFinite(mlContext.CausalLanguageModeling.Evaluate(model.Transform(Tiny.Rows(mlContext, Tiny.Texts))).Loss));
@@ -67,14 +68,14 @@ public sealed class TrainingOptionsTests
         ["LearningRate", new Options { LearningRate = double.NaN }, "LearningRate is NaN;"],
         ["LearningRate", new Options { LearningRate = double.PositiveInfinity }, "LearningRate is Infinity;"],
         ["LearningRate", new Options { LearningRate = double.MaxValue }, "LearningRate is 1.7976931348623157E+308; allowed is above 0 and at most 1E+30."],
-        ["Optimizer.Epsilon", new Options { Optimizer = new() { Epsilon = double.Epsilon } }, "Optimizer.Epsilon is 5E-324; allowed is from 1.18E-38 to 1E+30."],
-        ["Optimizer.Epsilon", new Options { Optimizer = new() { Epsilon = 1e39 } }, "Optimizer.Epsilon is 1E+39;"],
-        ["Optimizer.Beta1", new Options { Optimizer = new() { Beta1 = 0.99999999 } }, "Optimizer.Beta1 is 0.99999999; allowed is from 0 to below 1."],
-        ["Optimizer.Beta2", new Options { Optimizer = new() { Beta2 = double.NaN } }, "Optimizer.Beta2 is NaN;"],
-        ["Optimizer.WeightDecay", new Options { Optimizer = new() { WeightDecay = 1e7 } }, "Optimizer.WeightDecay is 10000000; allowed is from 0 to 1E+06."],
-        ["Optimizer.WeightDecay", new Options { Optimizer = new() { WeightDecay = double.NaN } }, "Optimizer.WeightDecay is NaN;"],
-        ["Optimizer.MaximumGradientNorm", new Options { Optimizer = new() { MaximumGradientNorm = double.NaN } }, "Optimizer.MaximumGradientNorm is NaN;"],
-        ["Optimizer.MaximumGradientNorm", new Options { Optimizer = new() { MaximumGradientNorm = 1e39 } }, "Optimizer.MaximumGradientNorm is 1E+39; allowed is from 0 to 1E+30."],
+        ["Optimizer.Epsilon", new Options { Optimizer = new AdamWOptions { Epsilon = double.Epsilon } }, "Optimizer.Epsilon is 5E-324; allowed is from 1.18E-38 to 1E+30."],
+        ["Optimizer.Epsilon", new Options { Optimizer = new AdamWOptions { Epsilon = 1e39 } }, "Optimizer.Epsilon is 1E+39;"],
+        ["Optimizer.Beta1", new Options { Optimizer = new AdamWOptions { Beta1 = 0.99999999 } }, "Optimizer.Beta1 is 0.99999999; allowed is from 0 to below 1."],
+        ["Optimizer.Beta2", new Options { Optimizer = new AdamWOptions { Beta2 = double.NaN } }, "Optimizer.Beta2 is NaN;"],
+        ["Optimizer.WeightDecay", new Options { Optimizer = new AdamWOptions { WeightDecay = 1e7 } }, "Optimizer.WeightDecay is 10000000; allowed is from 0 to 1E+06."],
+        ["Optimizer.WeightDecay", new Options { Optimizer = new AdamWOptions { WeightDecay = double.NaN } }, "Optimizer.WeightDecay is NaN;"],
+        ["Optimizer.MaximumGradientNorm", new Options { Optimizer = new AdamWOptions { MaximumGradientNorm = double.NaN } }, "Optimizer.MaximumGradientNorm is NaN;"],
+        ["Optimizer.MaximumGradientNorm", new Options { Optimizer = new AdamWOptions { MaximumGradientNorm = 1e39 } }, "Optimizer.MaximumGradientNorm is 1E+39; allowed is from 0 to 1E+30."],
         ["Loss.LabelSmoothing", new Options { Loss = new() { LabelSmoothing = 0.99999999 } }, "Loss.LabelSmoothing is 0.99999999;"],
         ["Loss.ZLoss", new Options { Loss = new() { ZLoss = 1e300 } }, "Loss.ZLoss is 1E+300; allowed is from 0 to 1E+30."],
         ["Loss.RouterBalanceCoefficient", new Options { Loss = new() { RouterBalanceCoefficient = 1e39 } }, "Loss.RouterBalanceCoefficient is 1E+39;"],
@@ -85,7 +86,7 @@ public sealed class TrainingOptionsTests
         ["Outputs.Generation.RepetitionPenalty", new Options { Outputs = new() { Generation = new() { Temperature = 0, RepetitionPenalty = double.Epsilon } } }, "Outputs.Generation.RepetitionPenalty is 5E-324;"],
         ["Schedule.WarmupSteps", new Options { Schedule = new() { WarmupSteps = -1 } }, "Schedule.WarmupSteps is -1;"],
         ["Schedule.MinimumLearningRateRatio", new Options { Schedule = new() { MinimumLearningRateRatio = 1.5 } }, "Schedule.MinimumLearningRateRatio is 1.5; allowed is from 0 to 1."],
-        ["Optimizer.Beta2", new Options { Optimizer = new() { Beta2 = 1 } }, "Optimizer.Beta2 is 1;"],
+        ["Optimizer.Beta2", new Options { Optimizer = new AdamWOptions { Beta2 = 1 } }, "Optimizer.Beta2 is 1;"],
         ["MaximumSteps", new Options { MaximumSteps = -1 }, "MaximumSteps is -1;"],
         ["MaximumDuration", new Options { MaximumDuration = TimeSpan.FromSeconds(-1) }, "MaximumDuration is -00:00:01;"],
     ];

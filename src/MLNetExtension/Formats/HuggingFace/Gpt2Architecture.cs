@@ -25,7 +25,7 @@ internal sealed class Gpt2Architecture(Gpt2Configuration configuration) : IArchi
                 HuggingFaceTensor[] tensors =
                 [
                     .. CreateWeightAndBias(block + "ln_1", [_width], block + "ln_1"),
-                    .. CreateWeightAndBias(block + "attn.c_attn", [_width, 3 * _width], block + "c_attn"),
+                    .. CreateWeightAndBias(block + "attn.c_attn", [_width, 3 * _width], block + "c_attn", matrices: 3),    // queries, keys and values
                     .. CreateWeightAndBias(block + "attn.c_proj", [_width, _width], block + "c_proj"),
                     .. CreateWeightAndBias(block + "ln_2", [_width], block + "ln_2"),
                     .. CreateWeightAndBias(block + "mlp.c_fc", [_width, _inner], block + "mlp.c_fc"),
@@ -61,9 +61,9 @@ internal sealed class Gpt2Architecture(Gpt2Configuration configuration) : IArchi
     // Fields that differ without a difference in what is computed.
     private static Gpt2Configuration Normalize(Gpt2Configuration configuration) => configuration with { FeedForwardWidth = configuration.InnerWidth, ExpertsPerToken = 0 };
 
-    private static IEnumerable<HuggingFaceTensor> CreateWeightAndBias(string name, long[] shape, string parameter) =>
+    private static IEnumerable<HuggingFaceTensor> CreateWeightAndBias(string name, long[] shape, string parameter, int matrices = 1) =>
     [
-        new HuggingFaceTensor(name + ".weight", shape, parameter + ".weight", IsTransposed: shape.Length == 2),
+        new HuggingFaceTensor(name + ".weight", shape, parameter + ".weight", IsTransposed: shape.Length == 2, Matrices: matrices),
         new HuggingFaceTensor(name + ".bias", [shape[^1]], parameter + ".bias"),
     ];
 }

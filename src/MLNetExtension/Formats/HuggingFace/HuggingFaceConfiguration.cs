@@ -61,16 +61,15 @@ internal static class HuggingFaceConfiguration
     public static IArchitecture FindArchitecture(CausalLanguageModel model) => TryFindArchitecture(model)
         ?? throw new NotSupportedException($"A model of the class {model.GetType().Name} cannot be written as Hugging Face's; known are {nameof(Gpt2Model)} and {nameof(LlamaModel)}.");
 
-    /// <summary>Gives the names of a model's parameters in Hugging Face's files, by their names in the model: several where a parameter holds several of the files' tensors. Empty for a model that the files have no form for.</summary>
-    public static IReadOnlyDictionary<string, IReadOnlyList<string>> ListNames(CausalLanguageModel model)
+    /// <summary>Gives what a model's parameters are in Hugging Face's files: several tensors, where a parameter holds several of them. None for a model that the files have no form for.</summary>
+    public static ParameterNames ListNames(CausalLanguageModel model)
     {
-        Dictionary<string, IReadOnlyList<string>> names = [];
-        if (TryFindArchitecture(model) is { } architecture)
-        {
-            foreach (IGrouping<string, HuggingFaceTensor> tensors in architecture.Tensors.GroupBy(tensor => tensor.Parameter))
-                names[tensors.Key] = [.. tensors.Select(tensor => (tensor.HasPrefix ? architecture.Prefixes[0] : "") + tensor.Name)];
-        }
-        return names;
+        if (TryFindArchitecture(model) is not { } architecture)
+            return ParameterNames.None;
+        Dictionary<string, IReadOnlyList<PublishedPart>> parts = [];
+        foreach (IGrouping<string, HuggingFaceTensor> tensors in architecture.Tensors.GroupBy(tensor => tensor.Parameter))
+            parts[tensors.Key] = [.. tensors.SelectMany(tensor => tensor.ListParts(tensor.HasPrefix ? architecture.Prefixes[0] : ""))];
+        return new ParameterNames(parts);
     }
 
     private static IArchitecture? TryFindArchitecture(CausalLanguageModel model) => model switch

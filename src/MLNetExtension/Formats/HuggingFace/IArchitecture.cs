@@ -45,9 +45,14 @@ internal interface IArchitecture
 /// <param name="IsPart">Whether it is only some of the parameter's rows.</param>
 /// <param name="IsTransposed">Whether the files hold the transpose.</param>
 /// <param name="HasPrefix">Whether its name has the prefix.</param>
+/// <param name="Matrices">How many weight matrices of the same size it is: rows of the parameter that lie one after another.</param>
 internal sealed record HuggingFaceTensor(
-    string Name, long[] Shape, string Parameter, long FirstRow = 0, bool IsPart = false, bool IsTransposed = false, bool HasPrefix = true)
+    string Name, long[] Shape, string Parameter, long FirstRow = 0, bool IsPart = false, bool IsTransposed = false, bool HasPrefix = true, int Matrices = 1)
 {
+    /// <summary>Lists the weight matrices that it is, in the order of the parameter's rows.</summary>
+    /// <param name="prefix">What its name begins with in the files.</param>
+    public IEnumerable<PublishedPart> ListParts(string prefix) => Enumerable.Repeat(new PublishedPart(prefix + Name, (IsTransposed ? Shape[^1] : Shape[0]) / Matrices), Matrices);
+
     /// <summary>Returns the view of the parameter that is this tensor, in the files' shape.</summary>
     /// <param name="parameters">The network's parameters.</param>
     public Tensor CreateView(IReadOnlyDictionary<string, TorchSharp.Modules.Parameter> parameters)

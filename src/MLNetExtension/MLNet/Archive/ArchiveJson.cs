@@ -16,6 +16,7 @@ internal static class ArchiveJson
         RespectRequiredConstructorParameters = true,
         RespectNullableAnnotations = true,
         AllowDuplicateProperties = false,
+        AllowOutOfOrderMetadataProperties = true,
         MaxDepth = JsonFile.MaximumNesting,
     };
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using MLNetExtension.Files;
+using MLNetExtension.Training.Optimization;
 
 namespace MLNetExtension.MLNet.Archive;
 
@@ -16,10 +17,10 @@ internal static class ArchivedOptions
     /// <exception cref="InvalidDataException">The entry is missing or damaged, or names no columns.</exception>
     public static CausalLanguageModelTrainer.Options Read(ArchiveReader archive)
     {
-        JsonObject? earlier = archive.FormatVersion == 1 ? archive.ReadJson<JsonObject>(Entry) : null;
+        var json = archive.ReadJson<JsonObject>(Entry);
         try
         {
-            var options = earlier is null ? archive.ReadJson<CausalLanguageModelTrainer.Options>(Entry) : EarlierOptions.Parse(earlier);
+            var options = archive.FormatVersion == 1 ? EarlierOptions.Parse(json) : Parse(json);
             options.Columns.Validate(nameof(options.Columns));
             options.Outputs.Validate(nameof(options.Outputs));
             return options;
@@ -28,5 +29,15 @@ internal static class ArchivedOptions
         {
             throw new InvalidDataException($"The saved model's entry '{Entry}' cannot be read: {(exception is ArgumentException error ? Excerpt.OfSentence(error) : exception.Message)}");
         }
+    }
+
+    /// <summary>Gives the options that an object of groups holds.</summary>
+    /// <exception cref="JsonException">A value is not what its option holds.</exception>
+    internal static CausalLanguageModelTrainer.Options Parse(JsonObject json)
+    {
+        // There was one optimizer before there were several.
+        if (json["optimizer"] is JsonObject optimizer && !optimizer.ContainsKey(OptimizerOptions.Kind))
+            optimizer[OptimizerOptions.Kind] = OptimizerOptions.DefaultKind;
+        return json.Deserialize<CausalLanguageModelTrainer.Options>(ArchiveJson.Options) ?? throw new JsonException("It is null.");
     }
 }

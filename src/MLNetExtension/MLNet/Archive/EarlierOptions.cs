@@ -42,7 +42,7 @@ internal static class EarlierOptions
         }
         grouped["schedule"]!["minimumLearningRateRatio"] = MinimumLearningRateRatio(earlier);
         grouped["model"] = Model(earlier);
-        var options = grouped.Deserialize<CausalLanguageModelTrainer.Options>(ArchiveJson.Options)!;
+        var options = ArchivedOptions.Parse(grouped);
         options.Columns = Columns(earlier);
         return options;
     }

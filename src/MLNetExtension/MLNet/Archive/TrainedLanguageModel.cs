@@ -40,8 +40,8 @@ internal sealed class TrainedLanguageModel : IDisposable
     /// <summary>The network's adapters; null where it has none or they have been merged.</summary>
     public LoraAdapters? Adapters { get; private set; }
 
-    /// <summary>For parameters of the network, their names in Hugging Face's files.</summary>
-    public IReadOnlyDictionary<string, IReadOnlyList<string>> PublishedNames => HuggingFaceConfiguration.ListNames(Network);
+    /// <summary>What the network's parameters are in Hugging Face's files.</summary>
+    public ParameterNames PublishedNames => HuggingFaceConfiguration.ListNames(Network);
 
     /// <summary>Adds the adapters to the network's own weights.</summary>
     public void MergeAdapters()

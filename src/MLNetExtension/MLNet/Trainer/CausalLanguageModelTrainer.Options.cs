@@ -28,11 +28,12 @@ public sealed partial class CausalLanguageModelTrainer
         public int BatchSize = TrainingOptions.DefaultBatchSize;
 
         /// <summary>
-        /// Learning rate after the warm-up, above 0 and at most 1e30. Default: null; it follows from what is trained, as do the defaults of <see cref="AdamWOptions.WeightDecay"/> and <see cref="AdamWOptions.Beta2"/>:
+        /// Learning rate after the warm-up, above 0 and at most 1e30. Default: null; it follows from what is trained, as do the defaults of <see cref="OptimizerOptions.WeightDecay"/> and <see cref="AdamWOptions.Beta2"/>:
         /// <list type="bullet">
         /// <item>a new network: 3e-3 up to a width of 128 and in inverse proportion to the width from there on, close to table 2.1 of T. Brown et al., "Language models are few-shot learners", 2020; 1e-3 for a
         /// network of one's own;</item>
-        /// <item>a pretrained model: 5e-5; low-rank adapters: 2e-4.</item>
+        /// <item>a pretrained model: 5e-5; low-rank adapters: 2e-4;</item>
+        /// <item>these are for AdamW and Muon; Lion has a tenth of them, SGD 0.1 for a new network and else 0.01, Adafactor, whose rate is a share of the weights, 1e-2 and else 1e-3.</item>
         /// </list>
         /// The values taken are in the log and in <see cref="CausalLanguageModelTransformer.Options"/>.
         /// </summary>
@@ -67,10 +68,10 @@ public sealed partial class CausalLanguageModelTrainer
         [JsonIgnore]
         public string? TokenCacheFolder;
 
-        /// <summary>The optimizer: AdamW's coefficients, weight decay and gradient clipping.</summary>
-        public AdamWOptions Optimizer = new();
+        /// <summary>The optimizer: its kind and coefficients, weight decay, gradient clipping, and what is updated in a way of its own. Default: AdamW.</summary>
+        public OptimizerOptions Optimizer = new AdamWOptions();
 
-        /// <summary>The learning rate's course: warm-up and minimum.</summary>
+        /// <summary>The learning rate's course: warm-up, shape and minimum. Default: half a cosine.</summary>
         public ScheduleOptions Schedule = new();
 
         /// <summary>What training minimizes.</summary>

@@ -13,7 +13,7 @@ namespace MLNetExtension.MLNet.Trainer;
 /// <summary>What must be the same for a training to resume from the checkpoints of another.</summary>
 internal static class ResumeSettings
 {
-    private const string TrainingData = "the training data";
+    private const string TrainingData = "the training data", DecayRule = "DecayRule";
 
     /// <summary>
     /// Gives the options that count, by the names under which checkpoints store them, and hashes of the training and the validation data. The names and the text of the values never change: a checkpoint
@@ -30,17 +30,26 @@ internal static class ResumeSettings
         return settings;
     }
 
-    /// <summary>Gives, by the name of a setting, what to say where a checkpoint has another: long rows of text were truncated before they were split.</summary>
-    public static IReadOnlyDictionary<string, string> Hints(RowReaderResult rows) => rows.Counts.Split == 0 ? new Dictionary<string, string>() : new()
+    /// <summary>Gives, by the name of a setting, what to say where a checkpoint has another: embeddings decayed, and long rows of text were truncated before they were split.</summary>
+    public static IReadOnlyDictionary<string, string> Hints(RowReaderResult rows)
     {
-        [TrainingData] = FormattableString.Invariant(
-            $"Here {rows.Counts.Split} rows that are longer than the context are split; earlier versions truncated them, as LongRows = LongRows.Truncate does (--long-rows truncate)."),
-    };
+        var hints = new Dictionary<string, string>
+        {
+            [DecayRule] = "Earlier versions let embeddings decay, as DecayRule = WeightDecayRule.Matrices does (--decay-rule matrices).",
+        };
+        if (rows.Counts.Split > 0)
+        {
+            hints[TrainingData] = FormattableString.Invariant(
+                $"Here {rows.Counts.Split} rows that are longer than the context are split; earlier versions truncated them, as LongRows = LongRows.Truncate does (--long-rows truncate).");
+        }
+        return hints;
+    }
 
     private static Dictionary<string, object?> Values(CausalLanguageModelTrainer.Options options)
     {
         // A published model has its own sizes: the defaults stand in for those that it is not asked for. What is derived stands as the first version's default, and the floor as a learning rate.
         var network = options.Model as LanguageModel.Gpt2Network ?? new LanguageModel.Gpt2Network();
+        var adamW = options.Optimizer as AdamWOptions;
         return new Dictionary<string, object?>
         {
             ["PretrainedFolder"] = (options.Model as LanguageModel.PretrainedModel)?.Folder,
@@ -57,9 +66,9 @@ internal static class ResumeSettings
             ["LearningRate"] = options.LearningRate,
             ["Seed"] = options.Seed,
             ["MaximumNonFiniteSteps"] = options.MaximumNonFiniteSteps,
-            ["Beta1"] = options.Optimizer.Beta1,
-            ["Beta2"] = options.Optimizer.Beta2,
-            ["Epsilon"] = options.Optimizer.Epsilon,
+            ["Beta1"] = adamW?.Beta1,
+            ["Beta2"] = adamW?.Beta2,
+            ["Epsilon"] = adamW?.Epsilon,
             ["WeightDecay"] = options.Optimizer.WeightDecay,
             ["MaximumGradientNorm"] = options.Optimizer.MaximumGradientNorm,
             ["WarmupSteps"] = options.Schedule.WarmupSteps ?? ScheduleOptions.MostWarmupSteps,
@@ -89,9 +98,19 @@ internal static class ResumeSettings
         if (options.RowOrder != RowOrder.Shuffled)
             values["RowOrder"] = options.RowOrder;
         if (options.Optimizer.DecayRule != WeightDecayRule.Matrices)
-            values["DecayRule"] = options.Optimizer.DecayRule;
+            values[DecayRule] = options.Optimizer.DecayRule;
         if (options.Optimizer.DecayExclusions.Count > 0)
             values["DecayExclusions"] = options.Optimizer.DecayExclusions;
+        if (options.Optimizer is not AdamWOptions { StateBits: 32 })
+            values["Optimizer"] = options.Optimizer with { WeightDecay = null, DecayRule = default, DecayExclusions = [], Groups = [], MaximumGradientNorm = 0 };
+        if (options.Optimizer.Groups.Count > 0)
+            values["ParameterGroups"] = options.Optimizer.Groups;
+        if (options.Schedule.Shape != ScheduleShape.Cosine)
+            values["Schedule"] = options.Schedule.Shape;
+        if (options.Schedule.Shape == ScheduleShape.WarmupStableDecay)
+            values["DecayShare"] = options.Schedule.DecayShare;
+        if (options.Schedule.WarmupShare is { } share)
+            values["WarmupShare"] = share;
         if (options.Loss.TokenLoss is { } loss)
             values["TokenLoss"] = loss.GetType().Name;
         return values;

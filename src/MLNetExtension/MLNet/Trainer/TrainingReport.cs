@@ -31,7 +31,7 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
         Info(string.Create(Invariant, $"Training on {device} in {precision}: {parameters:N0} parameters{(trained == parameters ? "" : $", {trained:N0} of them trained")} "
             + $"({Describe(network)}, context of {contextLength} tokens); "
             + $"{rows.Counts.Rows:N0} rows, {rows.Counts.TargetTokens:N0} target tokens."));
-        Info(string.Create(Invariant, $"Learning rate {options.LearningRate:G3} after the warm-up; AdamW with weight decay {options.Optimizer.WeightDecay:G3} and betas {options.Optimizer.Beta1:G4} and {options.Optimizer.Beta2:G4}."));
+        Info(string.Create(Invariant, $"Learning rate {options.LearningRate:G3} after the warm-up; {options.Optimizer.Describe()}."));
         WarnOfIncomplete(rows.Counts, contextLength, "rows");
         if (validation is not null)
         {

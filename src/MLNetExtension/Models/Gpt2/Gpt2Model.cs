@@ -81,6 +81,9 @@ internal sealed class Gpt2Model : CausalLanguageModel
     public override Tensor TokenEmbedding => wte;
 
     /// <inheritdoc/>
+    internal override IEnumerable<Tensor> EmbeddingTables => [wte, wpe];
+
+    /// <inheritdoc/>
     public override Tensor AddPositions(Tensor tokens, SequenceLayout layout)
     {
         // Widened first, so that the gradients of a position in several rows are added in float32.

@@ -91,6 +91,9 @@ public sealed class FlatParameters : IDisposable
     /// <summary>Names of the parameters, in the order in which the buffers hold them.</summary>
     public IReadOnlyList<string> Names { get; }
 
+    /// <summary>Where each parameter lies in the buffers, in their order, without gaps.</summary>
+    internal IReadOnlyList<FlatSlot> Slots => [.. _slots.Select(slot => new FlatSlot(slot.Name, slot.Offset, slot.Shape, slot.Decays))];
+
     /// <summary>The parameters' values, [P], float32 or float64; where the model computes in half precision, the master copy.</summary>
     public Tensor Values { get; }
 
@@ -205,4 +208,15 @@ public sealed class FlatParameters : IDisposable
 
         public long Offset { get; set; }
     }
+}
+
+/// <summary>Where a parameter lies in flat buffers.</summary>
+/// <param name="Name">Its name in the model.</param>
+/// <param name="Offset">Its first number.</param>
+/// <param name="Shape">Its shape.</param>
+/// <param name="Decays">Whether weight decay acts on it.</param>
+internal sealed record FlatSlot(string Name, long Offset, long[] Shape, bool Decays)
+{
+    /// <summary>How many numbers it has.</summary>
+    public long Length => Shape.Aggregate(1L, (product, size) => product * size);
 }

@@ -3,7 +3,7 @@ namespace MLNetExtension.Training.Optimization;
 /// <summary>Which parameters weight decay acts on, before the exclusions by name.</summary>
 public enum WeightDecayRule
 {
-    /// <summary>Parameters of two and more dimensions: matrices and embeddings decay, biases and the weights of norms do not.</summary>
+    /// <summary>Parameters of two and more dimensions: matrices and embeddings decay, biases and the weights of norms do not. The rule of nanoGPT, and the default of versions before 0.2.</summary>
     Matrices,
 
     /// <summary>
@@ -15,4 +15,7 @@ public enum WeightDecayRule
 
     /// <summary>Every trained parameter.</summary>
     All,
+
+    /// <summary>The weights of linear layers, experts' and adapters' among them, and an untied head: not embeddings, of tokens or of positions, and so no tied head, not norms and not biases.</summary>
+    LinearWeights,
 }

@@ -1,3 +1,5 @@
+using MLNetExtension.Training.Optimization;
+
 namespace MLNetExtension.Training.Ranks;
 
 /// <summary>The ranks of a training, and how they share its memory.</summary>
@@ -12,4 +14,8 @@ internal sealed record RankSetup(IRankGroup Group, bool ShardsOptimizer = true)
 
     /// <summary>The ranks over which the optimizer's state is spread.</summary>
     public IRankGroup OptimizerGroup => ShardsOptimizer ? Group : SingleRank.Instance;
+
+    /// <summary>The same ranks for an optimizer, whose state they share only where it can be shared.</summary>
+    /// <param name="optimizer">The optimizer.</param>
+    public RankSetup For(OptimizerOptions optimizer) => this with { ShardsOptimizer = ShardsOptimizer && optimizer.SharesState };
 }

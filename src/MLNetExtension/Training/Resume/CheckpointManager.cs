@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Training.Resume;
 
 /// <summary>Saves a training run to a folder every so many steps and resumes it from there after an interruption.</summary>
-/// <remarks>A checkpoint holds the weights and AdamW's moments in full precision, the counts, and the best evaluation. The order of the rows, the schedule and dropout are functions of seed and step.
+/// <remarks>A checkpoint holds the weights in full precision and the optimizer's state, the counts, and the best evaluation. The order of the rows, the schedule and dropout are functions of seed and step.
 /// A resumed run equals an uninterrupted one bit for bit where <see cref="BatchingOptions.MaximumTokensPerMicroBatch"/> is set and steps or epochs are the limit.</remarks>
 internal sealed class CheckpointManager
 {
@@ -54,11 +54,11 @@ internal sealed class CheckpointManager
         progress.Resume(_latest.Steps, _latest.Elapsed, _latest.TargetTokens);
         using var scope = NewDisposeScope();
         Tensor? bestWeights = _latest.Best?.Loss is null ? null : empty_like(step.Parameters.Values, device: CPU);
-        (Tensor First, Tensor Second) moments = step.Optimizer.CreateWhole();
-        _ranks.RunTogether(() => Read(NameTensors(step, moments, bestWeights)));
+        IReadOnlyList<(string Name, Tensor Tensor)> state = step.Optimizer.CreateWhole();
+        _ranks.RunTogether(() => Read(NameTensors(step, state, bestWeights)));
         _ranks.Broadcast(step.Parameters.Values);
         step.Parameters.PublishValues();
-        step.Optimizer.RestoreMoments(_latest.Updates, moments);
+        step.Optimizer.RestoreWhole(_latest.Updates, state, _ranks);
         if (bestWeights is not null)
             _ranks.Broadcast(bestWeights);
         if (_latest.Best is { } evaluation)
@@ -81,10 +81,11 @@ internal sealed class CheckpointManager
         _lastTried = steps;
         CheckpointMetadata.BestEvaluation? evaluation = best.LastStep < 0 ? null
             : new CheckpointMetadata.BestEvaluation(best.Values is null ? null : best.Loss, best.Step, best.LastStep, best.WithoutImprovement);
-        CheckpointMetadata metadata = new(CheckpointMetadata.CurrentVersion, _settings, steps, step.Optimizer.Steps, elapsed, progress.TargetTokens, evaluation);
         using var scope = NewDisposeScope();
-        (Tensor First, Tensor Second) moments = step.Optimizer.GatherMoments();
-        _ranks.RunTogether(() => Write(metadata, [.. NameTensors(step, moments, best.Values)]));
+        IReadOnlyList<(string Name, Tensor Tensor)> state = step.Optimizer.GatherState();
+        CheckpointMetadata metadata = new(
+            CheckpointMetadata.CurrentVersion, _settings, steps, step.Optimizer.Steps, [.. state.Select(part => part.Name)], elapsed, progress.TargetTokens, evaluation);
+        _ranks.RunTogether(() => Write(metadata, [.. NameTensors(step, state, best.Values)]));
     }
 
     private void Read(IEnumerable<(string Name, Tensor Tensor)> named)
@@ -123,14 +124,8 @@ internal sealed class CheckpointManager
         return shared.RootElement.ValueKind == JsonValueKind.Null ? null : CheckpointMetadata.Parse(shared.RootElement, "the checkpoint of rank 0");
     }
 
-    private static IEnumerable<(string Name, Tensor Tensor)> NameTensors(TrainingStep step, (Tensor First, Tensor Second) moments, Tensor? bestWeights)
-    {
-        yield return (CheckpointTensors.Weights, step.Parameters.Values);
-        yield return (CheckpointTensors.FirstMoment, moments.First);
-        yield return (CheckpointTensors.SecondMoment, moments.Second);
-        if (bestWeights is not null)
-            yield return (CheckpointTensors.Best, bestWeights);
-    }
+    private static IEnumerable<(string Name, Tensor Tensor)> NameTensors(TrainingStep step, IReadOnlyList<(string Name, Tensor Tensor)> state, Tensor? bestWeights) =>
+        [(CheckpointTensors.Weights, step.Parameters.Values), .. state, .. bestWeights is null ? [] : new[] { (CheckpointTensors.Best, bestWeights) }];
 
     // Null where there is none.
     private (string Name, string Description)? FindDifference(CheckpointMetadata other)

@@ -9,14 +9,19 @@ namespace MLNetExtension.Training.Resume;
 /// <param name="Settings">Settings and data, by name, that must be the same for the run to be resumed.</param>
 /// <param name="Steps">Optimizer steps taken.</param>
 /// <param name="Updates">Updates of the weights.</param>
+/// <param name="OptimizerState">Names of the optimizer's tensors.</param>
 /// <param name="Elapsed">Time spent training.</param>
 /// <param name="TargetTokens">Target tokens trained on.</param>
 /// <param name="Best">The best evaluation so far; null where there was none.</param>
 internal sealed record CheckpointMetadata(
-    int FormatVersion, IReadOnlyDictionary<string, string> Settings, int Steps, int Updates, TimeSpan Elapsed, long TargetTokens, CheckpointMetadata.BestEvaluation? Best)
+    int FormatVersion, IReadOnlyDictionary<string, string> Settings, int Steps, int Updates, IReadOnlyList<string> OptimizerState, TimeSpan Elapsed, long TargetTokens,
+    CheckpointMetadata.BestEvaluation? Best)
 {
     /// <summary>The version that this library writes, and the newest that it reads.</summary>
     public const int CurrentVersion = 1;
+
+    // Of versions that had no other optimizer and did not write the names.
+    private static readonly string[] AdamWState = ["first_moment", "second_moment"];
 
     // A century: what is left of a TimeSpan's range is enough for whatever is added.
     private static readonly TimeSpan MaximumElapsed = TimeSpan.FromDays(36525);
@@ -38,6 +43,7 @@ internal sealed record CheckpointMetadata(
             ParseSettings(state),
             steps,
             (int)state.GetCount(nameof(Updates), steps),
+            state.Contains(nameof(OptimizerState)) ? state.GetStrings(nameof(OptimizerState)).Strings : AdamWState,
             ParseElapsed(state),
             state.GetCount(nameof(TargetTokens), steps * (long)int.MaxValue),
             state.FindObject(nameof(Best)) is { } best ? BestEvaluation.Parse(best, steps) : null);

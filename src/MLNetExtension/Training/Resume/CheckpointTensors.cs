@@ -6,11 +6,11 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Training.Resume;
 
-/// <summary>The tensors of a checkpoint: weights, moments, and the best weights where there are any, each [P] and finite.</summary>
+/// <summary>The tensors of a checkpoint: weights, the best weights where there are any, [P], and the optimizer's state, vectors; all finite.</summary>
 internal static class CheckpointTensors
 {
     /// <summary>Names of the tensors.</summary>
-    public const string Weights = "weights", FirstMoment = "first_moment", SecondMoment = "second_moment", Best = "best_weights";
+    public const string Weights = "weights", Best = "best_weights";
 
     // Bytes; a multiple of every element's size.
     private const int PieceLength = 1 << 20;
@@ -22,7 +22,7 @@ internal static class CheckpointTensors
     {
         foreach ((string name, Tensor tensor) in tensors)
         {
-            if (FiniteWeights.CountNonFinite(tensor) > 0)
+            if (tensor.is_floating_point() && FiniteWeights.CountNonFinite(tensor) > 0)
                 throw NotFinite(name);
         }
     }
@@ -30,20 +30,23 @@ internal static class CheckpointTensors
     /// <summary>Checks names, types and shapes of the tensors in a stream, and that every element is a finite number.</summary>
     /// <param name="stream">Safetensors, read from the beginning to the end.</param>
     /// <param name="length">Its length in bytes.</param>
-    /// <param name="hasBest">Whether the best weights are to be among them.</param>
+    /// <param name="state">What is to be among them.</param>
     /// <exception cref="InvalidDataException">They are not those of a checkpoint.</exception>
     /// <exception cref="EndOfStreamException">The stream is shorter than <paramref name="length"/>.</exception>
-    public static void Verify(Stream stream, long length, bool hasBest)
+    public static void Verify(Stream stream, long length, CheckpointMetadata state)
     {
         IReadOnlyList<SafetensorsEntry> entries = SafetensorsHeader.Read(stream, length);
-        string[] expected = hasBest ? [Weights, FirstMoment, SecondMoment, Best] : [Weights, FirstMoment, SecondMoment];
+        string[] expected = [Weights, .. state.OptimizerState, .. state.Best?.Loss is null ? [] : new[] { Best }];
         if (!entries.Select(entry => entry.Name).Order().SequenceEqual(expected.Order()))
             throw new InvalidDataException($"it holds {entries.Count} tensors, expected {string.Join(", ", expected)}.");
         byte[] buffer = new byte[PieceLength];
+        long weights = entries.First(entry => entry.Name == Weights).Shape.FirstOrDefault();
         foreach (SafetensorsEntry entry in entries)
         {
-            if (entry.Shape.Length != 1 || entry.Shape[0] != entries[0].Shape[0] || entry.Type is not (ScalarType.Float32 or ScalarType.Float64))
-                throw new InvalidDataException($"'{entry.Name}' is {entry.Description}, expected one dimension of F32 or F64, as long as that of the others.");
+            bool areWeights = entry.Name is Weights or Best;
+            bool isNumeric = entry.Type is ScalarType.Float32 or ScalarType.Float64 || (entry.Type == ScalarType.Byte && !areWeights);
+            if (entry.Shape.Length != 1 || !isNumeric || (areWeights && entry.Shape[0] != weights))
+                throw new InvalidDataException($"'{entry.Name}' is {entry.Description}, expected one dimension of F32 or F64, weights as long as one another.");
             VerifyFinite(entry, stream, buffer);
         }
     }
@@ -54,7 +57,12 @@ internal static class CheckpointTensors
         {
             Span<byte> piece = buffer.AsSpan(0, (int)Math.Min(buffer.Length, left));
             stream.ReadExactly(piece);
-            bool isFinite = entry.Type == ScalarType.Float32 ? AllFinite(MemoryMarshal.Cast<byte, float>(piece)) : AllFinite(MemoryMarshal.Cast<byte, double>(piece));
+            bool isFinite = entry.Type switch
+            {
+                ScalarType.Float32 => AllFinite(MemoryMarshal.Cast<byte, float>(piece)),
+                ScalarType.Float64 => AllFinite(MemoryMarshal.Cast<byte, double>(piece)),
+                _ => true,
+            };
             if (!isFinite)
                 throw NotFinite(entry.Name);
             left -= piece.Length;

@@ -30,7 +30,7 @@ internal sealed class StoredCheckpoint(string folder, int step)
         CheckpointMetadata state = ReadState();
         if (state.Steps != step)
             throw new InvalidDataException($"{PathOf(StateFile)}: 'Steps' is {state.Steps}, expected {step}.");
-        Read(TensorsFile, (stream, length) => CheckpointTensors.Verify(stream, length, hasBest: state.Best?.Loss is not null));
+        Read(TensorsFile, (stream, length) => CheckpointTensors.Verify(stream, length, state));
         return state;
     }
 

@@ -1,3 +1,4 @@
+using MLNetExtension.Training.Optimization;
 using System.IO.Compression;
 using System.Text.Json.Nodes;
 using Microsoft.ML;
@@ -103,6 +104,19 @@ public sealed class EarlierFormatTests
             Assert.AreEqual(expected[row], losses[row], 1e-4 * expected[row], $"row {row}");
     }
 
+    // Embeddings decayed before there were rules.
+    [TestMethod]
+    public void A_checkpoint_of_the_first_format_says_by_which_rule_it_resumes()
+    {
+        using TemporaryFolder folder = new();
+        ZipFile.ExtractToDirectory(Golden("checkpoint-format-1.zip"), folder.Path);
+        var mlContext = new MLContext(seed: 1);
+        var options = SmallCheckpointed(mlContext, folder.Path);
+        options.Optimizer = options.Optimizer with { DecayRule = WeightDecayRule.LinearWeights };
+        string message = Assert.ThrowsExactly<InvalidOperationException>(() => Tiny.Train(mlContext, options)).Message;
+        StringAssert.Contains(message, "DecayRule is not set there and \"LinearWeights\" here. Earlier versions let embeddings decay, as DecayRule = WeightDecayRule.Matrices does (--decay-rule matrices).");
+    }
+
     private static CausalLanguageModelTrainer.Options SmallCheckpointed(MLContext mlContext, string folder)
     {
         var options = Tiny.Options(steps: 6);
@@ -111,7 +125,7 @@ public sealed class EarlierFormatTests
         options.LearningRate = 2e-3;
         options.LongRows = LongRows.Truncate;    // which was all that there was
         // The defaults of the version that wrote it, whatever was trained.
-        options.Optimizer = new() { Beta2 = 0.95, WeightDecay = 0.1 };
+        options.Optimizer = new AdamWOptions { Beta2 = 0.95, WeightDecay = 0.1, DecayRule = WeightDecayRule.Matrices };
         options.Schedule = new() { WarmupSteps = 1, MinimumLearningRateRatio = 3e-4 / 2e-3 };
         options.MaximumDuration = TimeSpan.FromHours(1);
         options.Batching = new() { MaximumTokensPerMicroBatch = 64, Workers = 1, Threads = 1, PackRows = true };

@@ -1,3 +1,4 @@
+using MLNetExtension.Training.Optimization;
 using Microsoft.ML;
 using MLNetExtension.MLNet.Trainer;
 using MLNetExtension.Models.Lora;
@@ -19,25 +20,25 @@ public sealed class DerivedDefaultsTests
     {
         var filled = DerivedDefaults.FillIn(new() { Model = LanguageModel.Gpt2(heads: 4, width: width) });
         Assert.AreEqual(expected, filled.LearningRate!.Value, 1e-15);
-        Assert.AreEqual((0.95, 0.1), (filled.Optimizer.Beta2, filled.Optimizer.WeightDecay));
+        Assert.AreEqual((0.95, 0.1), (((AdamWOptions)filled.Optimizer).Beta2, filled.Optimizer.WeightDecay));
     }
 
     [TestMethod]
     public void A_pretrained_model_and_adapters_take_the_rates_of_fine_tuning()
     {
         var whole = DerivedDefaults.FillIn(new() { Model = LanguageModel.Pretrained("folder") });
-        Assert.AreEqual((5e-5, 0.999, 0.01), (whole.LearningRate, whole.Optimizer.Beta2, whole.Optimizer.WeightDecay));
+        Assert.AreEqual((5e-5, 0.999, 0.01), (whole.LearningRate, ((AdamWOptions)whole.Optimizer).Beta2, whole.Optimizer.WeightDecay));
         var adapters = DerivedDefaults.FillIn(new() { Model = LanguageModel.Pretrained("folder"), Adapters = new LoraOptions() });
-        Assert.AreEqual((2e-4, 0.999, 0.0), (adapters.LearningRate, adapters.Optimizer.Beta2, adapters.Optimizer.WeightDecay));
+        Assert.AreEqual((2e-4, 0.999, 0.0), (adapters.LearningRate, ((AdamWOptions)adapters.Optimizer).Beta2, adapters.Optimizer.WeightDecay));
     }
 
     [TestMethod]
     public void What_a_user_sets_stays_and_leaves_the_other_defaults_alone()
     {
-        var options = new CausalLanguageModelTrainer.Options { Model = LanguageModel.Pretrained("folder"), LearningRate = 1e-3, Optimizer = new() { Beta1 = 0.8, WeightDecay = 0.3 } };
+        var options = new CausalLanguageModelTrainer.Options { Model = LanguageModel.Pretrained("folder"), LearningRate = 1e-3, Optimizer = new AdamWOptions { Beta1 = 0.8, WeightDecay = 0.3 } };
         var filled = DerivedDefaults.FillIn(options);
-        Assert.AreEqual((1e-3, 0.8, 0.999, 0.3), (filled.LearningRate, filled.Optimizer.Beta1, filled.Optimizer.Beta2, filled.Optimizer.WeightDecay));
-        Assert.IsNull(options.Optimizer.Beta2, "the user's own object");
+        Assert.AreEqual((1e-3, 0.8, 0.999, 0.3), (filled.LearningRate, ((AdamWOptions)filled.Optimizer).Beta1, ((AdamWOptions)filled.Optimizer).Beta2, filled.Optimizer.WeightDecay));
+        Assert.IsNull(((AdamWOptions)options.Optimizer).Beta2, "the user's own object");
     }
 
     [TestMethod]
@@ -53,7 +54,7 @@ public sealed class DerivedDefaultsTests
         mlContext.Model.Save(trained, Tiny.Rows(mlContext).Schema, folder["model.zip"]);
         using var loaded = (CausalLanguageModelTransformer)new MLContext().LoadLanguageModel(folder["model.zip"], out _);
         foreach (var model in new[] { trained, loaded })
-            Assert.AreEqual((3e-3, 0.95, 0.1), (model.Options.LearningRate, model.Options.Optimizer.Beta2, model.Options.Optimizer.WeightDecay));
+            Assert.AreEqual((3e-3, 0.95, 0.1), (model.Options.LearningRate, ((AdamWOptions)model.Options.Optimizer).Beta2, model.Options.Optimizer.WeightDecay));
     }
 
     // Said "MinimumLearningRate is 0.0003; allowed is from 0 to LearningRate (0.0001)" when the floor's default was one number for every rate.
@@ -83,7 +84,7 @@ public sealed class DerivedDefaultsTests
         using (var published = mlContext.CausalLanguageModeling.Trainers.CausalLanguageModel(scratch).Fit(Sentences(mlContext, 0, 300)))
             published.SaveAsHuggingFace(folder["published"]);
 
-        double before = HeldOutLoss(new() { MaximumSteps = 0 }), after = HeldOutLoss(new()), control = HeldOutLoss(new() { LearningRate = 3e-3, Schedule = new() { WarmupSteps = 0 }, Optimizer = new() { Beta2 = 0.95, WeightDecay = 0.1 } });
+        double before = HeldOutLoss(new() { MaximumSteps = 0 }), after = HeldOutLoss(new()), control = HeldOutLoss(new() { LearningRate = 3e-3, Schedule = new() { WarmupSteps = 0 }, Optimizer = new AdamWOptions { Beta2 = 0.95, WeightDecay = 0.1 } });
         Assert.IsLessThan(before, after);
         Assert.IsGreaterThan(before, control);
 

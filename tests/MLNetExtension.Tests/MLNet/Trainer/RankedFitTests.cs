@@ -1,3 +1,4 @@
+using MLNetExtension.Training.Optimization;
 using System.Runtime.InteropServices;
 using Microsoft.ML;
 using MLNetExtension.Tests.Samples;
@@ -229,7 +230,7 @@ public sealed class RankedFitTests
     private static CausalLanguageModelTrainer.Options Validated(CausalLanguageModelTrainer.Options options)
     {
         // See RankLawTests: with a tiny epsilon AdamW makes full steps of a rounded zero.
-        options.Optimizer = new() { Epsilon = 1e-6 };
+        options.Optimizer = new AdamWOptions { Epsilon = 1e-6 };
         options.Validation = new() { Fraction = 0.3, Interval = 2, Patience = 3 };
         options.Batching = new() { MaximumTokensPerMicroBatch = 64 };
         return options;

@@ -1,3 +1,4 @@
+using MLNetExtension.Training.Optimization;
 using MLNetExtension.Models;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Training;
@@ -77,7 +78,7 @@ public sealed class DropoutTests
         using Gpt2Model model = Model(dropout: 0.3);
         model.eval();
         TrainingLoop.Run(
-            model, Ragged.Examples(1, seed: 3), new TrainingOptions { MaximumSteps = 4, LearningRate = 1e-300, Optimizer = new() { WeightDecay = 0 } }, seed: 1, steps.Add);
+            model, Ragged.Examples(1, seed: 3), new TrainingOptions { MaximumSteps = 4, LearningRate = 1e-300, Optimizer = new AdamWOptions { WeightDecay = 0 } }, seed: 1, steps.Add);
         CollectionAssert.AllItemsAreUnique(steps.Select(step => step.Loss).ToArray());
     }
 

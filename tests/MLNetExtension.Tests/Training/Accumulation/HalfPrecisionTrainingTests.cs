@@ -1,3 +1,4 @@
+using MLNetExtension.Training.Optimization;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Training;
 using static TorchSharp.torch;
@@ -41,7 +42,7 @@ public sealed class HalfPrecisionTrainingTests
         TrainingLoop.Run(
             model,
             Ragged.Examples(4),
-            new TrainingOptions { MaximumSteps = 2, LearningRate = 1e-300, Optimizer = new() { WeightDecay = 0 }, Batching = new() { Precision = ComputePrecision.BFloat16 } },
+            new TrainingOptions { MaximumSteps = 2, LearningRate = 1e-300, Optimizer = new AdamWOptions { WeightDecay = 0 }, Batching = new() { Precision = ComputePrecision.BFloat16 } },
             seed: 1);
         CollectionAssert.AreEqual(before, Weights(model).bytes.ToArray());
     }

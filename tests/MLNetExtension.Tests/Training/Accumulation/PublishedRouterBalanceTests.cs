@@ -1,3 +1,4 @@
+using MLNetExtension.Training.Optimization;
 using MLNetExtension.Data;
 using MLNetExtension.Formats.HuggingFace;
 using MLNetExtension.Models;
@@ -47,7 +48,7 @@ public sealed class PublishedRouterBalanceTests
             {
                 MaximumSteps = 1,
                 LearningRate = 1e-300,
-                Optimizer = new() { WeightDecay = 0 },
+                Optimizer = new AdamWOptions { WeightDecay = 0 },
                 Batching = new() { MaximumTokensPerMicroBatch = 10 },
                 Loss = new() { RouterBalanceCoefficient = routerBalance },
             };

@@ -10,15 +10,16 @@ public sealed class SchedulePropertyTests
     // Any option and any step, the largest numbers of an int included.
     [TestMethod]
     public void A_learning_rate_is_never_negative_and_never_above_the_peak() => Prop.ForAll(
-        (from peak in Gen.Elements(double.Epsilon, 1e-5, 3e-3, 1, 1e30)
+        (from shape in Gen.Elements(Enum.GetValues<ScheduleShape>())
+         from peak in Gen.Elements(double.Epsilon, 1e-5, 3e-3, 1, 1e30)
          from ratio in Gen.Choose(0, 100)
          from warmup in Count
          from step in Count
          from progress in Gen.Elements(0, 1e-300, 1e-9, 0.3, 0.999999, 1, 1.5, double.MaxValue)
-         select (Peak: peak, Ratio: ratio / 100.0, Warmup: warmup, Step: step, Progress: progress)).ToArbitrary(),
+         select (Peak: peak, Options: new ScheduleOptions { Shape = shape, MinimumLearningRateRatio = ratio / 100.0, WarmupSteps = warmup }, Step: step, Progress: progress)).ToArbitrary(),
         draw =>
         {
-            double rate = new LearningRateSchedule(draw.Peak, draw.Peak * draw.Ratio, draw.Warmup).LearningRate(draw.Step, draw.Progress);
+            double rate = new LearningRateSchedule(draw.Options, draw.Peak, null).LearningRate(draw.Step, draw.Progress);
             return rate >= 0 && rate <= draw.Peak * (1 + 1e-15);
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(5000).WithReplay(20261126, 1));
 
@@ -31,15 +32,16 @@ public sealed class SchedulePropertyTests
          from warmup in Gen.Choose(0, 20)
          from step in Gen.Choose(0, 40)
          from progress in Gen.Choose(0, 120)
-         select (Peak: peak / 1e5, Minimum: peak / 1e5 * ratio / 100, Warmup: warmup, Step: step, Progress: progress / 100.0)).ToArbitrary(),
+         select (Peak: peak / 1e5, Ratio: ratio / 100.0, Warmup: warmup, Step: step, Progress: progress / 100.0)).ToArbitrary(),
         draw =>
         {
-            LearningRateSchedule schedule = new(draw.Peak, draw.Minimum, draw.Warmup);
+            LearningRateSchedule schedule = new(new() { MinimumLearningRateRatio = draw.Ratio, WarmupSteps = draw.Warmup }, draw.Peak, null);
+            double minimum = draw.Peak * draw.Ratio;
             double rate = schedule.LearningRate(draw.Step, draw.Progress);
             if (draw.Step < draw.Warmup)
                 return Math.Abs(rate - draw.Peak * (draw.Step + 1) / draw.Warmup) < 1e-15;
             double later = schedule.LearningRate(draw.Step, draw.Progress + 0.01), next = schedule.LearningRate(draw.Step + 1, draw.Progress);
-            return rate >= draw.Minimum - 1e-15 && rate <= draw.Peak + 1e-15 && later <= rate + 1e-15 && next <= rate + 1e-15
-                && (draw.Step > draw.Warmup || Math.Abs(rate - draw.Peak) < 1e-15) && (draw.Progress < 1 || draw.Step == draw.Warmup || Math.Abs(rate - draw.Minimum) < 1e-15);
+            return rate >= minimum - 1e-15 && rate <= draw.Peak + 1e-15 && later <= rate + 1e-15 && next <= rate + 1e-15
+                && (draw.Step > draw.Warmup || Math.Abs(rate - draw.Peak) < 1e-15) && (draw.Progress < 1 || draw.Step == draw.Warmup || Math.Abs(rate - minimum) < 1e-15);
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(300).WithReplay(20261126, 1));
 }

@@ -1,8 +1,9 @@
 using MLNetExtension.Training.Accumulation;
+using MLNetExtension.Training.Optimization;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
-using AdamW = MLNetExtension.Training.Optimization.AdamW;
+using OptimizerOptions = MLNetExtension.Training.Optimization.OptimizerOptions;
 
 namespace MLNetExtension.Tests.Training.Optimization;
 
@@ -16,7 +17,7 @@ public sealed class TakenBackStepTests
     public void An_ordinary_step_is_taken_back_up_to_rounding_without_a_copy(double learningRate, double weightDecay)
     {
         using var scope = NewDisposeScope();
-        (Tensor before, Tensor step, Tensor back, bool kept) = StepAndBack(learningRate, weightDecay);
+        (Tensor before, Tensor step, Tensor back, bool kept) = StepAndBack(learningRate, new AdamWOptions { WeightDecay = weightDecay });
 
         Assert.IsFalse(kept);
         double largest = Math.Max(before.abs().max().ToDouble(), step.abs().max().ToDouble());
@@ -33,20 +34,33 @@ public sealed class TakenBackStepTests
     public void A_step_that_loses_digits_is_taken_back_exactly(double learningRate, double weightDecay, double beta1, double beta2, double epsilon)
     {
         using var scope = NewDisposeScope();
-        (Tensor before, Tensor step, Tensor back, bool kept) = StepAndBack(learningRate, weightDecay, beta1, beta2, epsilon);
-
-        Assert.IsTrue(kept);
-        CollectionAssert.AreEqual(before.bytes.ToArray(), back.bytes.ToArray());
-        CollectionAssert.AreNotEqual(before.bytes.ToArray(), step.bytes.ToArray(), "the control: the step mattered");
+        AssertTakenBackExactly(StepAndBack(learningRate, new AdamWOptions { WeightDecay = weightDecay, Beta1 = beta1, Beta2 = beta2, Epsilon = epsilon }));
     }
 
-    private static (Tensor Before, Tensor Step, Tensor Back, bool Kept) StepAndBack(
-        double learningRate, double weightDecay, double beta1 = 0.9, double beta2 = 0.95, double epsilon = 1e-8)
+    public static IEnumerable<OptimizerOptions> Others => [new AdamWOptions { StateBits = 8 }, new MuonOptions(), new AdafactorOptions(), new LionOptions(), new SgdOptions()];
+
+    // What their steps were cannot be told from the state.
+    [TestMethod]
+    [DynamicData(nameof(Others))]
+    public void A_step_of_another_optimizer_is_taken_back_exactly(OptimizerOptions options)
+    {
+        using var scope = NewDisposeScope();
+        AssertTakenBackExactly(StepAndBack(1e-3, options));
+    }
+
+    private static void AssertTakenBackExactly((Tensor Before, Tensor Step, Tensor Back, bool Kept) result)
+    {
+        Assert.IsTrue(result.Kept);
+        CollectionAssert.AreEqual(result.Before.bytes.ToArray(), result.Back.bytes.ToArray());
+        CollectionAssert.AreNotEqual(result.Before.bytes.ToArray(), result.Step.bytes.ToArray(), "the control: the step mattered");
+    }
+
+    private static (Tensor Before, Tensor Step, Tensor Back, bool Kept) StepAndBack(double learningRate, OptimizerOptions options)
     {
         using Generator generator = new(7);
         Parameter matrix = nn.Parameter(randn([30, 40], generator: generator) * 0.02), bias = nn.Parameter(randn([50], generator: generator) * 0.02);
         using FlatParameters parameters = new([("matrix", matrix), ("bias", bias)]);
-        using AdamW optimizer = new(parameters, beta1, beta2, epsilon, weightDecay);
+        using FlatOptimizer optimizer = new(parameters, options);
         Tensor before = empty(0);
         for (int step = 0; step < 5; step++)
         {

@@ -18,7 +18,7 @@ public sealed class RankLawTests
     private const int Steps = 20;
 
     // The gradient of a key's bias is 0 but for rounding (it shifts all scores of a query alike), and with a tiny epsilon AdamW makes steps of full size even of that.
-    private static readonly AdamWOptions Optimizer = new() { Epsilon = 1e-6 };
+    private static readonly AdamWOptions AdamW = new() { Epsilon = 1e-6 };
 
     public static IEnumerable<string> Names => Cases.Select(what => what.Name);
 
@@ -32,6 +32,9 @@ public sealed class RankLawTests
         new("experts balanced over the batch") { Experts = 3, Options = Balanced(RouterBalanceScope.Batch) },
         new("a batch of one row for experts, of which most ranks see none") { Experts = 3, Options = Balanced(RouterBalanceScope.Batch) with { BatchSize = 1 } },
         new("adapters") { Adapters = true },
+        new("Muon, whose state is whole on every rank") { Optimizer = new MuonOptions { Epsilon = 1e-6 } },
+        new("SGD, whose state is shared") { Optimizer = new SgdOptions() },
+        new("groups of parameters") { Optimizer = AdamW with { Groups = [new() { Names = ["*mlp*"], LearningRateFactor = 3, WeightDecay = 0.3 }, new() { Names = ["wpe"], IsFrozen = true }] } },
         new("two workers a rank") { Options = new() { BatchSize = 6, LearningRate = 1e-3, Batching = new() { Workers = 2, Threads = 2, MaximumTokensPerMicroBatch = 30 } } },
     ];
 
@@ -136,8 +139,8 @@ public sealed class RankLawTests
         {
             using Gpt2Model model = Ragged.Model();
             using FlatParameters parameters = new(model.named_parameters());
-            using var optimizer = Optimizer.CreateOptimizer(parameters, ranks);
-            return optimizer.First.numel() + optimizer.Second.numel();
+            using FlatOptimizer optimizer = new(parameters, AdamW, ranks, plan: null);
+            return optimizer.State.Sum(part => part.Tensor.numel());
         });
         using Gpt2Model whole = Ragged.Model();
         long trained = whole.parameters().Sum(p => p.numel());
@@ -165,7 +168,7 @@ public sealed class RankLawTests
     }
 
     private static TrainingRun Run(Gpt2Model model, Case what, IRankGroup ranks) =>
-        new(model, what.Examples, what.Options with { MaximumSteps = Steps, Optimizer = Optimizer }, Seed: 3) { Ranks = new RankSetup(ranks, what.ShardsOptimizer) };
+        new(model, what.Examples, what.Options with { MaximumSteps = Steps, Optimizer = what.Optimizer }, Seed: 3) { Ranks = new RankSetup(ranks, what.ShardsOptimizer) };
 
     private static Gpt2Model Model(Case what, ScalarType dtype)
     {
@@ -194,6 +197,8 @@ public sealed class RankLawTests
         public TrainingOptions Options { get; init; } = new() { BatchSize = 6, LearningRate = 1e-3 };
 
         public TokenExample[] Examples { get; init; } = Ragged.Examples(26);
+
+        public OptimizerOptions Optimizer { get; init; } = AdamW;
 
         public int Experts { get; init; }
 

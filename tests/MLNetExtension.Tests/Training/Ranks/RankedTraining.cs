@@ -1,3 +1,4 @@
+using MLNetExtension.Training.Optimization;
 using System.Diagnostics;
 using System.Globalization;
 using Microsoft.ML;
@@ -31,7 +32,7 @@ internal static class RankedTraining
         options.Ranks = ranks;
         options.Checkpoints = checkpoints is null ? null : new() { Folder = checkpoints, Interval = 2 };
         options.Batching = new() { MaximumTokensPerMicroBatch = 64 };
-        options.Optimizer = new() { Epsilon = 1e-6 };    // see RankLawTests
+        options.Optimizer = new AdamWOptions { Epsilon = 1e-6 };    // see RankLawTests
         IDataView rows = Tiny.Rows(context, Tiny.Texts);
         using CausalLanguageModelTransformer model = context.CausalLanguageModeling.Trainers.CausalLanguageModel(options).Fit(rows);
         CausalLanguageModelMetrics metrics = context.CausalLanguageModeling.Evaluate(model.Transform(rows));

@@ -187,7 +187,7 @@ public sealed class CheckpointManagerTests
         best.Offer(2, step: 0, step.Parameters.Values);
         TrainingProgress progress = new();
         using (no_grad())
-            (name switch { "weights" => step.Parameters.Values, "first_moment" => step.Optimizer.First, "second_moment" => step.Optimizer.Second, _ => best.Values! })[^1].fill_(value);
+            (name switch { "weights" => step.Parameters.Values, "best_weights" => best.Values!, _ => step.Optimizer.State.Single(part => part.Name == name).Tensor })[^1].fill_(value);
 
         checkpoints.Write(step, progress, TimeSpan.Zero, best);
 

@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Tests.Training.Optimization;
 
 [TestClass]
-public sealed class AdamWTests
+public sealed class FlatOptimizerTests
 {
     // torch.optim.AdamW is the independent implementation; only matrices are given to it with decay, as ours does by itself.
     [TestMethod]
@@ -16,7 +16,7 @@ public sealed class AdamWTests
         using var scope = NewDisposeScope();
         (Parameter matrix, Parameter bias) ours = Parameters(), theirs = Parameters();
         using FlatParameters parameters = new([("matrix", ours.matrix), ("bias", ours.bias)]);
-        using MLNetExtension.Training.Optimization.AdamW optimizer = new(parameters, beta1: 0.8, beta2: 0.9, epsilon: 1e-6, weightDecay: 0.3);
+        using FlatOptimizer optimizer = new(parameters, new AdamWOptions { Beta1 = 0.8, Beta2 = 0.9, Epsilon = 1e-6, WeightDecay = 0.3 });
         using optim.Optimizer matrixOptimizer = optim.AdamW([theirs.matrix], lr: 0.05, beta1: 0.8, beta2: 0.9, eps: 1e-6, weight_decay: 0.3);
         using optim.Optimizer biasOptimizer = optim.AdamW([theirs.bias], lr: 0.05, beta1: 0.8, beta2: 0.9, eps: 1e-6, weight_decay: 0);
 
@@ -49,7 +49,7 @@ public sealed class AdamWTests
         double[] before = matrix.data<double>().ToArray();
         double[] biasBefore = bias.data<double>().ToArray();
         using FlatParameters parameters = new([("matrix", matrix), ("bias", bias)]);
-        using MLNetExtension.Training.Optimization.AdamW optimizer = new(parameters, weightDecay: 0.5);
+        using FlatOptimizer optimizer = new(parameters, new AdamWOptions { WeightDecay = 0.5 });
         optimizer.Step(0.1);
 
         CollectionAssert.AreEqual(before.Select(v => v * (1 - 0.1 * 0.5)).ToArray(), matrix.data<double>().ToArray());
