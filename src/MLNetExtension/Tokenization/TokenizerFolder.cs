@@ -79,6 +79,15 @@ public static class TokenizerFolder
         staged.MoveInto(folder, marker: tokenizer.Files[0].Name, isStale: Known.Contains);
     }
 
+    /// <summary>The files of a tokenizer for other libraries, of which many read no <c>tokenizer.model</c>: beside it they get a <c>tokenizer.json</c> wherever that gives the same ids.</summary>
+    internal static IReadOnlyList<TokenizerFile> FilesForOthers(ILanguageTokenizer tokenizer)
+    {
+        if (tokenizer is not SentencePieceLanguageTokenizer { Model: var model } || SentencePieceJson.Write(model) is not { } json)
+            return tokenizer.Files;
+
+        return [.. tokenizer.Files, json, TokenizerConfiguration.Write(model.End)];
+    }
+
     private static LoadedTokenizer Open(IReadOnlyList<TokenizerFile> files)
     {
         TokenizerFile? model = files.FirstOrDefault(file => file.Name == SentencePieceLanguageTokenizer.FileName);

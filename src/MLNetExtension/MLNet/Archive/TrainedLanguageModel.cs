@@ -92,7 +92,7 @@ internal sealed class TrainedLanguageModel : IDisposable
             throw new NotSupportedException($"The custom model '{custom.Factory.Name}' cannot be saved in Hugging Face's layout, which has no place for a network of your own: save it by mlContext.Model.Save.");
         RequireFiniteWeights();
         var files = _published ?? new HuggingFaceModel(Network, Tokenizer.EndOfTextId);
-        files.Save(folder, Tokenizer.Files.Select(file => KeyValuePair.Create<string, Action<Stream>>(file.Name, stream => stream.Write(file.Content.Span))));
+        files.Save(folder, TokenizerFolder.FilesForOthers(Tokenizer).Select(file => KeyValuePair.Create<string, Action<Stream>>(file.Name, stream => stream.Write(file.Content.Span))));
     }
 
     /// <summary>Writes a folder that ONNX Runtime and its GenAI read: network, tokenizer and configuration. Adapters are merged into what is written.</summary>
@@ -107,7 +107,7 @@ internal sealed class TrainedLanguageModel : IDisposable
             throw new NotSupportedException($"The custom model '{custom.Factory.Name}' cannot be saved as ONNX: what a network of your own computes is not known here. Save it by mlContext.Model.Save.");
         RequireFiniteWeights();
         int[] endIds = [.. EndIds.Append(Tokenizer.EndOfTextId).Distinct()];
-        OnnxFolder.Save(Network, new SpecialTokens(_published?.BeginOfTextId ?? Tokenizer.BeginningOfTextId, endIds, _published?.PaddingId), Tokenizer.Files, folder);
+        OnnxFolder.Save(Network, new SpecialTokens(_published?.BeginOfTextId ?? Tokenizer.BeginningOfTextId, endIds, _published?.PaddingId), TokenizerFolder.FilesForOthers(Tokenizer), folder);
     }
 
     /// <summary>Writes the adapters in PEFT's layout.</summary>

@@ -116,9 +116,10 @@ internal sealed class WhiteSpacePattern : ITextPattern
     public bool Split(ReadOnlyMemory<char> text, MatchReader read)
     {
         int start = 0;
-        for (int i = 0; i < text.Length; i++)
+        ReadOnlySpan<char> chars = text.Span;
+        for (int i = 0; i < chars.Length; i++)
         {
-            if (!char.IsWhiteSpace(text.Span[i]))
+            if (!char.IsWhiteSpace(chars[i]))
                 continue;
             if ((i > start && !read(start, i - start, false)) || !read(i, 1, true))
                 return false;

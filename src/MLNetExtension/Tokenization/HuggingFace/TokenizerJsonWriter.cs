@@ -57,7 +57,8 @@ internal static class TokenizerJsonWriter
         return new JsonObject { ["type"] = "Sequence", ["pretokenizers"] = new JsonArray(split, ByteLevel(addsPrefixSpace: false, usesPattern: false)) };
     }
 
-    private static JsonObject Template(AddedToken beginning)
+    /// <summary>The post-processor that puts a token in front of a text.</summary>
+    public static JsonObject Template(AddedToken beginning)
     {
         return new()
         {

@@ -66,6 +66,9 @@ internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageT
     /// <inheritdoc/>
     public IReadOnlyList<TokenizerFile> Files { get; }
 
+    /// <summary>Its pieces and how they are found.</summary>
+    public SentencePieceModel Model => _model;
+
     /// <inheritdoc/>
     public override Normalizer Normalizer => _normalizer;
 

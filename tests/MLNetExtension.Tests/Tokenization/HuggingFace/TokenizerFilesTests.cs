@@ -120,6 +120,40 @@ public sealed class TokenizerFilesTests
         message,
         Assert.ThrowsExactly<InvalidDataException>(() => HuggingFaceTokenizer.Create([File("tokenizer.json", Golden.Json("gpt2")), File("tokenizer_config.json", json)])).Message);
 
+    [TestMethod]
+    [DataRow("""{"eos_token":7}""", "'eos_token' is 7, expected a string")]
+    [DataRow("""{"eos_token":"<|endoftext|>" """, "is not valid JSON")]
+    public void A_damaged_map_of_special_tokens_is_named(string json, string message)
+    {
+        TokenizerFile[] files = [File("tokenizer.json", Golden.Json("gpt2")), File("special_tokens_map.json", json)];
+        string actual = Assert.ThrowsExactly<InvalidDataException>(() => HuggingFaceTokenizer.Create(files)).Message;
+        Assert.StartsWith("special_tokens_map.json", actual);
+        Assert.Contains(message, actual);
+    }
+
+    // On the old code the map was never read: the end of a text was the first of the usual ones.
+    [TestMethod]
+    public void The_map_of_special_tokens_names_what_the_configuration_does_not()
+    {
+        TokenizerFile json = File("tokenizer.json", Golden.Json("llama3")), map = File("special_tokens_map.json", """{"bos_token":{"content":"<|begin_of_text|>"},"eos_token":"<|eot_id|>"}""");
+        IReadOnlyDictionary<string, int> ids = Golden.Tokenizer("llama3").SpecialTokens;
+        Assert.AreEqual(ids["<|end_of_text|>"], HuggingFaceTokenizer.Create([json]).EndOfTextId);
+        Assert.AreEqual(ids["<|eot_id|>"], HuggingFaceTokenizer.Create([json, map]).EndOfTextId);
+        Assert.AreEqual(ids["<|end_header_id|>"], HuggingFaceTokenizer.Create([json, map, File("tokenizer_config.json", """{"eos_token":"<|end_header_id|>"}""")]).EndOfTextId);
+    }
+
+    // As DeepSeek's folders have it: the template adds none, and the Python class does. On the old code the folder was refused.
+    [TestMethod]
+    [DataRow("gpt2", "true", "<|endoftext|>")]
+    [DataRow("llama3", "false", null)]
+    public void The_Python_classes_of_Llama_put_the_beginning_in_front_as_the_configuration_says(string style, string adds, string? beginning)
+    {
+        string settings = $$"""{"eos_token":"{{(style == "gpt2" ? "<|endoftext|>" : "<|eot_id|>")}}","bos_token":"{{beginning ?? "<|begin_of_text|>"}}","add_bos_token":{{adds}},"tokenizer_class":"LlamaTokenizerFast"}""";
+        HuggingFaceTokenizer tokenizer = HuggingFaceTokenizer.Create([File("tokenizer.json", Golden.Json(style)), File("tokenizer_config.json", settings)]);
+        int? expected = beginning is null ? null : tokenizer.SpecialTokens[beginning];
+        Assert.AreEqual(expected, tokenizer.BeginningOfTextId);
+    }
+
     // As save_pretrained leaves them after a call with truncation or padding; rows are truncated and padded elsewhere.
     [TestMethod]
     public void Truncation_and_padding_change_no_ids()
