@@ -50,7 +50,7 @@ internal sealed class Gpt2Architecture(Gpt2Configuration configuration) : IArchi
     public CausalLanguageModel CreateModel(ScalarType dtype) => Gpt2Model.CreateUninitialized(configuration, dtype);
 
     // The causal mask, and the number that stands for minus infinity in it.
-    public bool IsComputed(string name) => name.EndsWith(".attn.bias", StringComparison.Ordinal) || name.EndsWith(".attn.masked_bias", StringComparison.Ordinal);
+    public bool IsIgnored(string name) => name.EndsWith(".attn.bias", StringComparison.Ordinal) || name.EndsWith(".attn.masked_bias", StringComparison.Ordinal);
 
     public bool IsSameAs(IArchitecture other) => other is Gpt2Architecture gpt2 && Normalize(gpt2.Configuration) == Normalize(configuration);
 

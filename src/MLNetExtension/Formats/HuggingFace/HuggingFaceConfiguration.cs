@@ -13,7 +13,7 @@ internal static class HuggingFaceConfiguration
 {
     public const string FileName = "config.json";
 
-    private const string ModelTypeKey = "model_type";
+    private const string ModelTypeKey = "model_type", TextType = "gemma3_text";
 
     private static readonly IReadOnlyDictionary<string, Func<JsonObjectReader, IArchitecture>> Readers = ListReaders();
 
@@ -26,9 +26,7 @@ internal static class HuggingFaceConfiguration
     {
         JsonObjectReader reader = new(json, name);
         IArchitecture architecture = reader.GetChoice(ModelTypeKey, Readers)(reader);
-        foreach ((string key, string value) in HuggingFaceKeys.OnlyValue)
-            reader.Require(key, value);
-        reader.RefuseUnread(HuggingFaceKeys.Harmless);
+        RefuseOtherKeys(reader);
         return architecture;
     }
 
@@ -85,7 +83,28 @@ internal static class HuggingFaceConfiguration
         Dictionary<string, Func<JsonObjectReader, IArchitecture>> readers = new() { ["gpt2"] = reader => new Gpt2Architecture(Gpt2ConfigurationFile.Read(reader)) };
         foreach (LlamaFamily family in LlamaFamily.All.Values)
             readers.Add(family.ModelType, reader => new LlamaArchitecture(LlamaConfigurationFile.Read(reader, family)));
+        readers.Add("gemma3", ReadTextPart);
         return readers;
+    }
+
+    // Of a Gemma 3 with a part for images the text's part is read, and written as a model of its own.
+    private static LlamaArchitecture ReadTextPart(JsonObjectReader reader)
+    {
+        foreach (string key in new[] { "vision_config", "mm_tokens_per_image", "boi_token_index", "eoi_token_index", "image_token_index", "initializer_range" })
+            _ = reader.Find(key);
+        reader.Require("tie_word_embeddings", "true");
+        JsonObjectReader text = reader.GetObject("text_config");
+        text.Require(ModelTypeKey, $"\"{TextType}\"");
+        LlamaArchitecture architecture = new(LlamaConfigurationFile.Read(text, LlamaFamily.All[TextType]), isPart: true);
+        RefuseOtherKeys(text);
+        return architecture;
+    }
+
+    private static void RefuseOtherKeys(JsonObjectReader reader)
+    {
+        foreach ((string key, string value) in HuggingFaceKeys.OnlyValue)
+            reader.Require(key, value);
+        reader.RefuseUnread(HuggingFaceKeys.Harmless);
     }
 
     private static string NameOf(ScalarType type) => type switch

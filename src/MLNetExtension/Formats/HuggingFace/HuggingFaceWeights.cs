@@ -36,7 +36,7 @@ internal sealed class HuggingFaceWeights
         foreach (SafetensorsEntry entry in entries.Values)
         {
             string name = entry.Name.StartsWith(prefix, StringComparison.Ordinal) ? entry.Name[prefix.Length..] : entry.Name;
-            if (architecture.IsComputed(name))
+            if (architecture.IsIgnored(name))
                 continue;
             if (entry.Name != HeadName)
                 throw new InvalidDataException($"The weights in {where} hold the tensor '{Excerpt.Of(entry.Name)}', which this model does not have.");

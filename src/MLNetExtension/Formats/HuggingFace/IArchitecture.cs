@@ -26,9 +26,9 @@ internal interface IArchitecture
     /// <param name="dtype">Type of its weights.</param>
     CausalLanguageModel CreateModel(ScalarType dtype);
 
-    /// <summary>Whether a tensor in a file is one that the network computes itself, and so is ignored.</summary>
+    /// <summary>Whether a tensor in a file is not read: the network computes it itself, or it is of another part of the model.</summary>
     /// <param name="name">Its name without the prefix.</param>
-    bool IsComputed(string name);
+    bool IsIgnored(string name);
 
     /// <summary>Whether another architecture computes the same results.</summary>
     bool IsSameAs(IArchitecture other);

@@ -6,11 +6,15 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Formats.HuggingFace;
 
 /// <summary>The files of Llama and its relatives, in which queries, keys and values, and gate and up, are separate matrices; here they are rows of one matrix.</summary>
-internal sealed class LlamaArchitecture(LlamaConfiguration configuration) : IArchitecture
+/// <param name="configuration">Sizes and options.</param>
+/// <param name="isPart">Whether the files may hold parts for images beside it, which are not read. Default false.</param>
+internal sealed class LlamaArchitecture(LlamaConfiguration configuration, bool isPart = false) : IArchitecture
 {
+    private static readonly string[] _otherParts = ["vision_tower.", "multi_modal_projector.", "model.vision_tower.", "model.multi_modal_projector."];
+
     private const string InputNorm = "input_layernorm", AttentionNorm = "post_attention_layernorm", FeedForwardOutputNorm = "post_feedforward_layernorm";
 
-    public IReadOnlyList<string> Prefixes { get; } = ["model."];
+    public IReadOnlyList<string> Prefixes { get; } = isPart ? ["model.", "language_model.model.", "model.language_model."] : ["model."];
 
     public IEnumerable<HuggingFaceTensor> Tensors
     {
@@ -37,7 +41,8 @@ internal sealed class LlamaArchitecture(LlamaConfiguration configuration) : IArc
 
     public CausalLanguageModel CreateModel(ScalarType dtype) => LlamaModel.CreateUninitialized(configuration, dtype);
 
-    public bool IsComputed(string name) => name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal);
+    public bool IsIgnored(string name) => name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal)
+        || (isPart && _otherParts.Any(part => name.StartsWith(part, StringComparison.Ordinal)));
 
     public bool IsSameAs(IArchitecture other)
     {

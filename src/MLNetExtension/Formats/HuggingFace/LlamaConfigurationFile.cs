@@ -17,7 +17,7 @@ internal static class LlamaConfigurationFile
     /// <exception cref="InvalidDataException">The numbers contradict one another.</exception>
     public static LlamaConfiguration Read(JsonObjectReader reader, LlamaFamily family)
     {
-        int layers = reader.GetInteger("num_hidden_layers"), heads = reader.GetInteger("num_attention_heads"), width = reader.GetInteger("hidden_size");
+        int layers = reader.GetInteger("num_hidden_layers"), heads = reader.GetInteger("num_attention_heads", family.Heads), width = reader.GetInteger("hidden_size");
         if (layers > MaximumLayers)
             throw new InvalidDataException($"{reader.Name}: 'num_hidden_layers' is {layers}, expected at most {MaximumLayers}.");
         int? headWidth = reader.FindInteger("head_dim") ?? family.HeadWidth;
@@ -33,8 +33,8 @@ internal static class LlamaConfigurationFile
         LlamaConfiguration configuration = new()
         {
             ModelType = family.ModelType,
-            VocabularySize = reader.GetInteger("vocab_size"),
-            ContextLength = reader.GetInteger("max_position_embeddings"),
+            VocabularySize = reader.GetInteger("vocab_size", family.VocabularySize),
+            ContextLength = reader.GetInteger("max_position_embeddings", family.ContextLength),
             Layers = layers,
             Width = width,
             FeedForwardWidth = reader.GetInteger("intermediate_size"),

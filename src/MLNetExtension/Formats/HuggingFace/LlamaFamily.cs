@@ -139,6 +139,9 @@ internal sealed record LlamaFamily
         {
             RotaryBase = 1e6,
             LocalRotaryBase = 10_000,
+            VocabularySize = 262_208,
+            ContextLength = 131_072,
+            Heads = 8,
             WindowPattern = 6,
             QueryKeyNorm = true,
         },
@@ -169,6 +172,15 @@ internal sealed record LlamaFamily
 
     /// <summary>The class that <c>architectures</c> names.</summary>
     public required string ClassName { get; init; }
+
+    /// <summary>Default of <c>vocab_size</c>; null where the file must name it.</summary>
+    public int? VocabularySize { get; init; }
+
+    /// <summary>Default of <c>max_position_embeddings</c>; null where the file must name it.</summary>
+    public int? ContextLength { get; init; }
+
+    /// <summary>Default of <c>num_attention_heads</c>; null where the file must name it.</summary>
+    public int? Heads { get; init; }
 
     /// <summary>Default of <c>num_key_value_heads</c>; null for the number of query heads.</summary>
     public int? KeyValueHeads { get; init; }

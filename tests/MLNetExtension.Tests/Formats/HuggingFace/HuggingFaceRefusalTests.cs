@@ -10,8 +10,8 @@ namespace MLNetExtension.Tests.Formats.HuggingFace;
 public sealed class HuggingFaceRefusalTests
 {
     [TestMethod]
-    [DataRow("llama", "model_type", "\"bert\"", "'model_type' is 'bert', which is not supported. Known are: gpt2, llama, mistral, mixtral, qwen2, qwen3, smollm3, olmo2, qwen3_moe, phi3, gemma2, gemma3_text.")]
-    [DataRow("gemma3", "model_type", "\"gemma3\"", "'model_type' is 'gemma3', which is not supported.")]
+    [DataRow("llama", "model_type", "\"bert\"", "'model_type' is 'bert', which is not supported. Known are: gpt2, llama, mistral, mixtral, qwen2, qwen3, smollm3, olmo2, qwen3_moe, phi3, gemma2, gemma3_text, gemma3.")]
+    [DataRow("gemma3", "model_type", "\"gemma3n\"", "'model_type' is 'gemma3n', which is not supported.")]
     [DataRow("llama", "hidden_act", "\"tanh\"", "'hidden_act' is 'tanh', which is not supported. Known are: gelu, gelu_new")]
     [DataRow("llama", "rope_scaling", """{"type":"ntk","factor":2}""", "'rope_scaling': 'type' is 'ntk', which is not supported. Known are: default, linear, dynamic, llama3, yarn, longrope")]
     [DataRow("llama", "rope_scaling", """{"type":"longrope","factor":2,"original_max_position_embeddings":16,"short_factor":[1,1],"long_factor":[1,1]}""", "'factor' is 2, but the context is 4 times as long as 'original_max_position_embeddings', 16; only equal ones are supported.")]
@@ -127,6 +127,7 @@ public sealed class HuggingFaceRefusalTests
     [DataRow("phi3-longrope-short-row", "rope_scaling", """{"type":"longrope","short_factor":[1,1],"long_factor":[1,1,1]}""", "'short_factor' has 2 numbers, expected 3, one for each pair of coordinates that is rotated")]
     [DataRow("phi3-longrope-short-row", "rope_scaling", """{"type":"longrope","short_factor":[1,0,1],"long_factor":[1,1,1]}""", "'short_factor' is 0, expected numbers from 1E-06 to 1000000")]
     [DataRow("phi3-longrope-short-row", "rope_scaling", """{"type":"longrope","short_factor":[1,1,1]}""", "'long_factor' has 0 numbers, expected 3")]
+    [DataRow("gemma3", "model_type", "\"gemma3\"", "'text_config' is missing")]
     [DataRow("qwen3-moe", "mlp_only_layers", "[4]", "'mlp_only_layers' is 4, expected numbers of layers, from 0 to 3")]
     [DataRow("qwen3-moe", "decoder_sparse_step", "0", "'decoder_sparse_step' is 0, expected a whole number of at least 1")]
     [DataRow("qwen3-moe", "num_local_experts", "5", "'num_experts' is 4 and 'num_local_experts' is 5; expected one of them")]
