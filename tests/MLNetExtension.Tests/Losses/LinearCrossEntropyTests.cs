@@ -30,7 +30,7 @@ public sealed class LinearCrossEntropyTests
         Assert.IsLessThan(1e-13, Ragged.RelativeError(headGradient, head.grad!));
     }
 
-    // Gemma 2: logits are c tanh(z / c). Seen to fail with: a cap left out of the loss, of the gradient, or of single losses.
+    // Gemma 2: logits are c tanh(z / c). Seen to fail with: a gradient that leaves the cap out.
     [TestMethod]
     [DataRow(100, 0, 0)]
     [DataRow(8, 0.1, 0.01)]

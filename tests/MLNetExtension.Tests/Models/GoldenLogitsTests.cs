@@ -18,7 +18,9 @@ public sealed class GoldenLogitsTests
     internal static string Golden => Path.Combine(SourceTree.Root, "tests/MLNetExtension.Tests/Models/Golden");
 
     // Seen to fail, one at a time, with: a window one too narrow, heads that share the wrong keys, rotation the other way round, no layer left unrotated, weights of experts that do not sum
-    // to one, a wrong coefficient in the approximation of GELU, YaRN without its temperature, a step for the blend of Llama 3's frequencies.
+    // to one, a wrong coefficient in the approximation of GELU, YaRN without its temperature, a step for the blend of Llama 3's frequencies; norms after layers left out, layers without experts that have
+    // them, LongRoPE's two lists of factors in each other's place, scores or logits without their cap, scores divided by a head's width, an embedding that is not scaled, factors of the weight in place of 1 + weight, one
+    // rotary base for all layers, a window in all layers.
     [TestMethod]
     [DynamicData(nameof(Names))]
     public void Logits_are_those_of_an_independent_implementation(string name)
