@@ -12,7 +12,6 @@ namespace MLNetExtension.Tests.MLNet.Archive;
 [TestClass]
 public sealed class ArchivedTokenizerTests
 {
-    // Seen to fail with: tokenizer.model passed on without a tokenizer.json (llama).
     [TestMethod]
     [DataRow("llama2")]
     [DataRow("gemma2")]

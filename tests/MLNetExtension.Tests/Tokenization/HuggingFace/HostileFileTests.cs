@@ -10,7 +10,7 @@ namespace MLNetExtension.Tests.Tokenization.HuggingFace;
 [TestClass]
 public sealed class HostileFileTests
 {
-    // Backtracking takes years. Seen to fail with the five seconds of old.
+    // Backtracking takes years; the limit was five seconds.
     [TestMethod]
     [DataRow("(a+)+b", false)]
     [DataRow("(a|aa)+c(?!d)", true)]
