@@ -13,6 +13,9 @@ namespace MLNetExtension.Data;
 /// so.</param>
 internal sealed class ChatExampleEncoder(ChatTemplate template, ILanguageTokenizer tokenizer, int contextLength)
 {
+    /// <summary>Lays out the chat.</summary>
+    public ChatTemplate Template => template;
+
     /// <summary>The id that ends a turn.</summary>
     public int EndOfTurnId => template.EndOfTurnId;
 

@@ -43,6 +43,21 @@ internal sealed class TextGenerator
     /// <param name="ids">Ids of the vocabulary.</param>
     public IReadOnlyList<int> AddBeginning(IEnumerable<int> ids) => [_tokenizer.BeginningOfTextId ?? _tokenizer.EndOfTextId, .. ids];
 
+    /// <summary>Starts a text for a <see cref="RunningBatch"/>, which ends, at the latest, where it fills the context.</summary>
+    /// <param name="prompt">Its ids; at least one, and fewer than the context has positions.</param>
+    /// <param name="options">How to generate.</param>
+    /// <param name="scored">With every token, how many of the most probable ones are listed; null where tokens are not scored.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
+    /// <exception cref="ArgumentException">The prompt leaves no room in the context.</exception>
+    public TextContinuation Start(IReadOnlyList<int> prompt, GenerationOptions options, int? scored = null)
+    {
+        int room = _model.ContextLength - prompt.Count;
+        if (prompt.Count == 0 || room < 1)
+            throw new ArgumentException($"The prompt has {prompt.Count} tokens; the model's context holds {_model.ContextLength}, at least one of them a new one.", nameof(prompt));
+        GenerationOptions valid = Validate(options);
+        return new TextContinuation(prompt, valid with { MaximumNewTokens = Math.Min(valid.MaximumNewTokens, room) }, _tokenizer, _endIds, scored);
+    }
+
     /// <summary>Continues a prompt.</summary>
     /// <param name="prompt">Its ids, such as <see cref="Encode"/> gives them; at least one.</param>
     /// <param name="options">How to generate; null for the defaults.</param>
@@ -135,22 +150,14 @@ internal sealed class TextGenerator
         while (live.Count > 0)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            if (_model.training)
-                throw new InvalidOperationException("The model is in training mode, where dropout would disturb it. Call eval() on it before generating text.");
-
             double[][] logits = predictor.Predict([.. live.Select(text => text.Text.Ids)]);
             for (int i = 0; i < live.Count; i++)
             {
-                string piece = live[i].Text.AppendToken(logits[i].AsSpan(0, Math.Min(logits[i].Length, _tokenizer.VocabularySize)));
+                string piece = live[i].Text.AppendToken(logits[i]).Text;
                 if (piece.Length > 0)
                     yield return (live[i].Prompt, piece);
             }
-
-            int[] unfinished = [.. Enumerable.Range(0, live.Count).Where(i => !live[i].Text.IsFinished)];
-            if (unfinished.Length == live.Count)
-                continue;
-            predictor.Keep(unfinished);
-            live = [.. unfinished.Select(i => live[i])];
+            live.RemoveAll(text => text.Text.IsFinished);
         }
     }
 }

@@ -9,6 +9,7 @@ namespace MLNetExtension.Models;
 /// <remarks>
 /// <para>Rows of unequal length are side by side with their ends aligned: a shorter row is padded at its left end with any ids, and
 /// <c>leftPadding</c> is their number. No real position attends to padding, and positions are counted from a row's first real token, so each row's result is the same as alone.</para>
+/// <para>Rows join and leave between two calls, see <see cref="Join"/> and <see cref="Select"/>; what the others give does not change.</para>
 /// <para>It belongs to one sequence of calls of <see cref="CausalLanguageModel.ComputeHidden(Tensor, KeyValueCache)"/> of one model and to one thread at a time; any number of them may share a model.
 /// It outlives dispose scopes and frees its tensors when it is disposed.</para>
 /// </remarks>
@@ -17,19 +18,27 @@ internal sealed class KeyValueCache : IDisposable
     private const long SmallestCapacity = 64;
 
     private readonly Dictionary<object, (Tensor Keys, Tensor Values)> _layers = new(ReferenceEqualityComparer.Instance);
-    private readonly long[]? _leftPadding;
+    private readonly long[] _leftPadding;
     private Tensor? _firstReal;                                     // [B] int64
 
     /// <summary>Creates an empty cache.</summary>
-    /// <param name="leftPadding">How many ids each row is padded with at its left end; null where no row is padded.</param>
-    public KeyValueCache(IReadOnlyList<int>? leftPadding = null) =>
-        _leftPadding = leftPadding is null || leftPadding.All(count => count == 0) ? null : [.. leftPadding.Select(count => (long)count)];
+    /// <param name="leftPadding">How many ids each row is padded with at its left end; null where no row is padded and none will join or leave.</param>
+    public KeyValueCache(IReadOnlyList<int>? leftPadding = null)
+        : this([.. leftPadding?.Select(count => (long)count) ?? []], length: 0)
+    {
+    }
+
+    private KeyValueCache(long[] leftPadding, long length)
+    {
+        (_leftPadding, Length) = (leftPadding, length);
+        HasPadding = leftPadding.Any(count => count > 0);
+    }
 
     /// <summary>S, the number of positions in the cache, padding included.</summary>
     public long Length { get; private set; }
 
     /// <summary>Whether some row is padded.</summary>
-    public bool HasPadding => _leftPadding is not null;
+    public bool HasPadding { get; }
 
     /// <summary>Stores an attention layer's keys and values of the new positions and returns them together with all before.</summary>
     /// <param name="layer">The layer, the same object each time.</param>
@@ -59,7 +68,7 @@ internal sealed class KeyValueCache : IDisposable
     /// <returns>[t,...], or [B,t,...] where rows are padded.</returns>
     public Tensor SelectPositions(Func<long, Tensor> tableOf, long count)
     {
-        if (_leftPadding is null)
+        if (!HasPadding)
             return tableOf(Length + count).narrow(0, Length, count);
         Tensor[] tables = [.. _leftPadding.Select(padding => tableOf(Length + count - padding))];
         Tensor first = tables[0];
@@ -73,28 +82,57 @@ internal sealed class KeyValueCache : IDisposable
     /// <param name="limit">A length of a row, padding left out.</param>
     /// <param name="count">t.</param>
     public bool Crosses(long limit, long count) =>
-        (_leftPadding ?? [0]).Any(padding => Length > padding && Length - padding <= limit && Length - padding + count > limit);
+        (HasPadding ? _leftPadding : [0]).Any(padding => Length > padding && Length - padding <= limit && Length - padding + count > limit);
 
     /// <summary>Finds the position of each row's first real token, [B] int64; the tensor belongs to the cache.</summary>
     /// <param name="device">Where it is needed.</param>
-    public Tensor FindFirstReal(Device device) => _firstReal ??= tensor(_leftPadding!, device: device).DetachFromDisposeScope();
+    public Tensor FindFirstReal(Device device) => _firstReal ??= tensor(_leftPadding, device: device).DetachFromDisposeScope();
 
     /// <summary>Adds the new positions to <see cref="Length"/>, after all layers have stored them.</summary>
     public void Advance(long count) => Length += count;
 
-    /// <summary>Copies some rows, in a given order, for instance to drop rows that are finished or to repeat one.</summary>
-    /// <param name="rows">Indices of rows of the cache.</param>
+    /// <summary>Copies some rows, in a given order, for instance to drop rows that are finished or to repeat one. Padding that all of them have is left out.</summary>
+    /// <param name="rows">Indices of rows of the cache, at least one.</param>
     /// <returns>Another cache; this one does not change.</returns>
     public KeyValueCache Select(IReadOnlyList<int> rows)
     {
-        KeyValueCache selected = new(_leftPadding is null ? null : [.. rows.Select(row => (int)_leftPadding[row])]) { Length = Length };
+        long[] padding = [.. rows.Select(row => _leftPadding[row])];
+        long superfluous = padding.Min();
+        KeyValueCache selected = new([.. padding.Select(count => count - superfluous)], Length - superfluous);
         using var scope = NewDisposeScope();
         foreach ((object layer, (Tensor keys, Tensor values)) in _layers)
         {
             Tensor indices = tensor([.. rows.Select(row => (long)row)], device: keys.device);
-            selected._layers[layer] = (keys.index_select(0, indices).DetachFromDisposeScope(), values.index_select(0, indices).DetachFromDisposeScope());
+            selected._layers[layer] = (SelectRows(keys), SelectRows(values));
+
+            Tensor SelectRows(Tensor stored) => stored.narrow(2, superfluous, stored.shape[2] - superfluous).index_select(0, indices).DetachFromDisposeScope();
         }
         return selected;
+    }
+
+    /// <summary>Copies the rows of this cache and, behind them, those of another one of the same model. The rows of the shorter are padded at their left end.</summary>
+    /// <param name="other">The other cache.</param>
+    /// <returns>A third cache; these two do not change.</returns>
+    public KeyValueCache Join(KeyValueCache other)
+    {
+        long length = Math.Max(Length, other.Length);
+        KeyValueCache joined = new([.. PaddingAt(length), .. other.PaddingAt(length)], length);
+        using var scope = NewDisposeScope();
+        foreach ((object layer, (Tensor keys, Tensor values)) in _layers)
+        {
+            (Tensor otherKeys, Tensor otherValues) = other._layers[layer];
+            joined._layers[layer] = (JoinRows(keys, otherKeys), JoinRows(values, otherValues));
+        }
+        return joined;
+
+        Tensor JoinRows(Tensor first, Tensor second)
+        {
+            // Zeros and not just any numbers: the padding has the weight 0 in every sum, and 0 times NaN is NaN.
+            Tensor rows = zeros([first.shape[0] + second.shape[0], first.shape[1], length + SmallestCapacity, first.shape[3]], dtype: first.dtype, device: first.device);
+            rows.narrow(0, 0, first.shape[0]).narrow(2, length - Length, Length).copy_(first.narrow(2, 0, Length));
+            rows.narrow(0, first.shape[0], second.shape[0]).narrow(2, length - other.Length, other.Length).copy_(second.narrow(2, 0, other.Length));
+            return rows.DetachFromDisposeScope();
+        }
     }
 
     /// <summary>Frees the tensors.</summary>
@@ -108,6 +146,9 @@ internal sealed class KeyValueCache : IDisposable
         _layers.Clear();
         _firstReal?.Dispose();
     }
+
+    // How many ids each row is padded with in a cache of this length.
+    private IEnumerable<long> PaddingAt(long length) => _leftPadding.Select(count => count + length - Length);
 
     // Copies what is stored into a larger buffer, [B,H,capacity,D].
     private Tensor Grow(Tensor? stored, Tensor like, long capacity)

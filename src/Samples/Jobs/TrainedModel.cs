@@ -1,6 +1,9 @@
 using Microsoft.ML;
+using Microsoft.ML.Runtime;
 using MLNetExtension;
 using MLNetExtension.Files;
+using MLNetExtension.MLNet.Archive;
+using MLNetExtension.MLNet.Trainer;
 using Samples.Errors;
 using Samples.Text;
 
@@ -28,6 +31,25 @@ internal sealed record TrainedModel(ITransformer Transformer, RowKind Kind) : ID
         catch (Exception e) when (TorchSetup.Explain(e) is null)
         {
             throw new UserErrorException($"{file} is not a model that this program can load: {e.GetBaseException().Message}");
+        }
+    }
+
+    /// <summary>Opens a model that train or finetune saved, or one that is published in a folder.</summary>
+    /// <exception cref="UserErrorException">The file or the folder is missing or holds no such model.</exception>
+    public static TrainedModel Open(MLContext mlContext, string place)
+    {
+        if (!Directory.Exists(place))
+            return Load(mlContext, place);
+        try
+        {
+            using IChannel channel = ((IHostEnvironment)mlContext).Start("Opening a published model");
+            CausalLanguageModelTrainer.Options options = new() { Model = MLNetExtension.LanguageModel.Pretrained(place) };
+            TrainedLanguageModel model = StartingModel.Open(options).Create(TorchDevice.Select(mlContext, channel), seed: 0);
+            return new TrainedModel(new CausalLanguageModelTransformer(model, options, training: null), RowKind.Texts);
+        }
+        catch (Exception e) when (e is IOException or InvalidDataException or NotSupportedException && TorchSetup.Explain(e) is null)
+        {
+            throw new UserErrorException($"{place} is not a model that this program can open: {e.Message}");
         }
     }
 

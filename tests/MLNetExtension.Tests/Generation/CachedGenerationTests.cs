@@ -110,7 +110,7 @@ internal sealed class CachedGenerationTests
         {
             double[] logits = [.. Enumerable.Repeat(-100.0, 257)];
             (logits['a'], logits['b'], logits[EndOfText]) = (a, b, end);
-            return new TextContinuation([EndOfText, 'a'], Greedy with { RepetitionPenalty = penalty }, Tokenizer, new HashSet<int> { EndOfText }).AppendToken(logits);
+            return new TextContinuation([EndOfText, 'a'], Greedy with { RepetitionPenalty = penalty }, Tokenizer, new HashSet<int> { EndOfText }).AppendToken(logits).Text;
         }
     }
 

@@ -10,8 +10,14 @@ internal sealed class ScriptedModel : CausalLanguageModel
     private readonly Tensor _certainty;
 
     public ScriptedModel(params (int Id, int Next)[] script)
+        : this(vocabularySize: 257, contextLength: 8, script)
+    {
+    }
+
+    public ScriptedModel(int vocabularySize, int contextLength, params (int Id, int Next)[] script)
         : base(nameof(ScriptedModel))
     {
+        (VocabularySize, ContextLength) = (vocabularySize, contextLength);
         long[] following = new long[VocabularySize];
         Array.Fill(following, ByteLevelTokenizer.EndOfTextId);
         foreach ((int id, int next) in script)
@@ -22,9 +28,9 @@ internal sealed class ScriptedModel : CausalLanguageModel
         eval();
     }
 
-    public override int VocabularySize => 257;
+    public override int VocabularySize { get; }
 
-    public override int ContextLength => 8;
+    public override int ContextLength { get; }
 
     /// <summary>Whether it says that it heeds a cache; what follows a byte does not depend on what came before.</summary>
     public bool Caches { get; init; }
@@ -33,6 +39,9 @@ internal sealed class ScriptedModel : CausalLanguageModel
 
     /// <summary>Shapes of the ids that it was asked to read.</summary>
     public List<string> Read { get; } = [];
+
+    /// <summary>Is called, with the ids' shape, before it reads them.</summary>
+    public Action<string>? OnRead { get; init; }
 
     public override Tensor HeadWeight => _certainty;
 
@@ -43,6 +52,7 @@ internal sealed class ScriptedModel : CausalLanguageModel
     public override Tensor AddPositions(Tensor tokens, SequenceLayout layout)
     {
         Read.Add($"{tokens.shape[0]}x{tokens.shape[1]}");
+        OnRead?.Invoke(Read[^1]);
         return tokens;
     }
 

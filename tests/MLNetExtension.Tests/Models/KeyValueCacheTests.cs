@@ -89,6 +89,44 @@ internal sealed class KeyValueCacheTests
         Assert.IsLessThan(1e-14, Ragged.RelativeError(given, expected.index_select(0, tensor([1L, 1L, 0L]))));
     }
 
+    // The one that joins may be shorter or longer; then rows leave, and padding that all others have with them. Seen to fail with: rows that join at the left end, padding that is not counted
+    // anew, memory in the padding that holds NaN, and padding that is left out of the keys but not of the count.
+    [TestMethod]
+    [DynamicData(nameof(Models))]
+    public void Rows_that_join_and_leave_give_what_they_give_alone(string name, Func<CausalLanguageModel> make)
+    {
+        using var scope = NewDisposeScope();
+        using CausalLanguageModel model = make();
+        model.eval();
+        Tensor[] rows = [Row(20), Row(20), Row(20)];
+        Tensor[] alone = [.. rows.Select(row => model.ComputeHidden(row.unsqueeze(0))[0].detach())];
+        using KeyValueCache first = new([0]), second = new([0]), third = new([0]);
+        int[] read = [5, 9, 2];
+        foreach ((KeyValueCache cache, int i) in new[] { first, second, third }.Zip(Enumerable.Range(0, 3)))
+            model.ComputeHidden(rows[i].narrow(0, 0, read[i]).unsqueeze(0), cache);
+
+        using KeyValueCache two = first.Join(second);
+        Compare(two, [0, 1]);
+        using KeyValueCache three = two.Join(third);
+        Compare(three, [0, 1, 2]);
+        Compare(three, [0, 1, 2]);
+        using KeyValueCache left = three.Select([2, 0]);
+        Assert.AreEqual(read[0], left.Length);
+        Compare(left, [2, 0]);
+
+        void Compare(KeyValueCache cache, int[] kept)
+        {
+            Tensor next = stack([.. kept.Select(i => rows[i].narrow(0, read[i], 1))]);
+            Tensor given = model.ComputeHidden(next, cache);
+            for (int row = 0; row < kept.Length; row++)
+            {
+                int i = kept[row];
+                Assert.IsLessThan(1e-13, Ragged.RelativeError(given[row], alone[i].narrow(0, read[i], 1)), $"{name}: row {i} at {read[i]}");
+                read[i]++;
+            }
+        }
+    }
+
     [TestMethod]
     public void A_cache_that_is_full_takes_no_more()
     {

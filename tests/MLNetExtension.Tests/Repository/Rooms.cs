@@ -11,7 +11,7 @@ internal static partial class Rooms
     private static readonly string[] InOrder =
         ["", "Files", "Safetensors", "Tokenization", "Data", "Models", "Losses", "Evaluation", "Training", "Generation", "Formats", "MLNet"];
 
-    private static readonly string[] SamplesInOrder = ["Errors", "Text", "Reporting", "Comparison", "Jobs", "Commands"];
+    private static readonly string[] SamplesInOrder = ["Errors", "Text", "Reporting", "Comparison", "Jobs", "Serving", "Commands"];
 
     // In Model Builder's layout and to be copied as they are: one namespace, and a test that each compiles alone.
     private static readonly string[] SamplesToCopy = ["ApiDocs", "SupportReplies"];

@@ -21,19 +21,38 @@ internal sealed class RowScoring
     /// <param name="ranks">The ranks that evaluate together.</param>
     public RowScoring(TrainedLanguageModel model, CausalLanguageModelTrainer.Options options, IRankGroup ranks)
     {
-        Ranks = ranks;
+        (Ranks, Model) = (ranks, model);
         _encoder = new TokenExampleEncoder(model.Tokenizer, model.Network.ContextLength);
         _scorer = new RowScorer(model.Network, options.Batching.MaximumTokensPerMicroBatch ?? RowScorer.DefaultTokens, options.Batching.PackRows, options.Batching.Threads ?? ranks.Threads);
         _hasChats = options.Columns is InputColumns.ChatColumn;
         Generator = new TextGenerator(model.Network, model.Tokenizer, !_hasChats ? model.EndIds : [.. model.EndIds, _encoder.Chats.EndOfTurnId]);
+        Batch = new RunningBatch(model.Network);
         _generation = options.Outputs.Generation;
     }
 
     /// <summary>The ranks that evaluate together.</summary>
     public IRankGroup Ranks { get; }
 
+    /// <summary>The model; its owner's.</summary>
+    public TrainedLanguageModel Model { get; }
+
     /// <summary>Generates with the model.</summary>
     public TextGenerator Generator { get; }
+
+    /// <summary>Generates texts for those who come at any time, all of them together.</summary>
+    public RunningBatch Batch { get; }
+
+    /// <summary>Makes a client that chats with the model.</summary>
+    /// <param name="modelId">What the model is called.</param>
+    /// <param name="owner">What the client gives to those who ask for the model.</param>
+    /// <exception cref="NotSupportedException">The model's tokenizer has no chat template, or one that is not known.</exception>
+    /// <exception cref="InvalidDataException">The template's marks are not special tokens of the tokenizer.</exception>
+    public LanguageModelChatClient CreateChatClient(string modelId, object owner)
+    {
+        ChatTemplate template = _encoder.Chats.Template;
+        TextGenerator generator = new(Model.Network, Model.Tokenizer, [.. Model.EndIds, template.EndOfTurnId]);
+        return new LanguageModelChatClient(template, generator, Batch, modelId, owner);
+    }
 
     /// <summary>Most tokens of a generated text.</summary>
     public int MaximumNewTokens => _generation.MaximumNewTokens;

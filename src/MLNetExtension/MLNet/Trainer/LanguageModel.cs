@@ -63,6 +63,9 @@ public abstract record LanguageModel
 
     internal abstract void Validate(string group);
 
+    /// <summary>What the model is called where nobody has said: its folder's name, or that of the network.</summary>
+    internal abstract string Title { get; }
+
     internal sealed record Gpt2Network : LanguageModel
     {
         public int Layers { get; init; } = 4;
@@ -80,6 +83,8 @@ public abstract record LanguageModel
         public int ExpertsPerToken { get; init; } = 1;
 
         public string? TokenizerFolder { get; init; }
+
+        internal override string Title => "gpt2";
 
         /// <summary>The sizes of the network for a vocabulary of this many ids.</summary>
         public Gpt2Configuration ToConfiguration(int vocabularySize) => new(vocabularySize, ContextLength, Layers, Heads, Width, Dropout, Experts, ExpertsPerToken);
@@ -101,6 +106,8 @@ public abstract record LanguageModel
     {
         public override int ContextLength { get; init; } = ContextLength;
 
+        internal override string Title => Path.GetFileName(Path.TrimEndingDirectorySeparator(Folder)) is { Length: > 0 } name ? name : "pretrained";
+
         internal override void Validate(string group)
         {
             Require.Name(Folder, group);
@@ -118,6 +125,8 @@ public abstract record LanguageModel
 
         [JsonIgnore]
         public ILanguageTokenizer? Tokenizer { get; init; }
+
+        internal override string Title => Name;
 
         public NetworkFactory ToFactory() => new(Name, Factory!, Tokenizer ?? new ByteLevelTokenizer(), ContextLength);
 

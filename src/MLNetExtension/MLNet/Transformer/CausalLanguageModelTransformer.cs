@@ -1,6 +1,8 @@
+using Microsoft.Extensions.AI;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
+using MLNetExtension.Generation;
 using MLNetExtension.MLNet.Archive;
 using MLNetExtension.MLNet.Schema;
 using MLNetExtension.MLNet.Scoring;
@@ -119,6 +121,26 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
         ArgumentNullException.ThrowIfNull(folder);
         Require.Name(folder);
         _model.SaveAdapters(folder, (_options.Model as LanguageModel.PretrainedModel)?.Folder);
+    }
+
+    /// <summary>Makes a chat client, which lays out messages as the model's chat template says and lets the model answer.</summary>
+    /// <param name="modelId">What the model is called in responses and metadata. Default null: the name of the folder that it was trained from or of the network of your own, or <c>gpt2</c>.</param>
+    /// <returns>A client for any number of threads and conversations: answers that are generated at the same time are generated in one batch, each as it would be alone. It keeps no conversation; disposing of it leaves the model as it is.</returns>
+    /// <remarks>
+    /// <para>Options: temperature, top-p, top-k, stop sequences, seed (64 bits, folded to 32), instructions (laid out as the system message) and the maximum of tokens, by default what the context has room for. Others of
+    /// <see cref="GenerationOptions"/> are given by <see cref="ChatOptions.RawRepresentationFactory"/>. Tools, formats other than text, penalties for frequency and presence, conversation ids and other model ids are
+    /// refused with <see cref="NotSupportedException"/>, as are messages of anything but text.</para>
+    /// <para>The usage counts every id that the model reads, those of the template included, and every one that it chooses, the one that ends its turn included. The finish reason is <c>stop</c> or <c>length</c>.</para>
+    /// <para><see cref="IChatClient.GetService"/> gives the client, its <see cref="ChatClientMetadata"/> and this transformer.</para>
+    /// </remarks>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="modelId"/> is empty.</exception>
+    /// <exception cref="NotSupportedException">The model's tokenizer has no chat template, or one that is not known; the message names it where it can.</exception>
+    /// <exception cref="InvalidDataException">The template's marks are not special tokens of the tokenizer.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
+    public IChatClient AsChatClient(string? modelId = null)
+    {
+        Require.OptionalName(modelId);
+        return Scoring.CreateChatClient(modelId ?? _options.Model.Title, this);
     }
 
     /// <summary>Adds the low-rank adapters to the weights: the model computes the same, up to rounding, as fast as one without adapters. Does nothing where it has none. No other thread may use the model meanwhile.</summary>
