@@ -11,6 +11,23 @@ internal sealed class TextScorer(CausalLanguageModel model, int vocabularySize)
     // Logits are in memory for so many positions at a time.
     private const int PositionsPerChunk = 32;
 
+    // A pass over a whole text takes memory.
+    private readonly SemaphoreSlim _passes = new(1);
+
+    /// <summary>Does what <see cref="Score"/> does on a thread of the pool, one text at a time.</summary>
+    public async Task<IReadOnlyList<TokenScore?>> ScoreAsync(IReadOnlyList<int> ids, int count, CancellationToken cancellationToken)
+    {
+        await _passes.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await Task.Run(() => Score(ids, count, cancellationToken), cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _passes.Release();
+        }
+    }
+
     /// <summary>Scores every token but the first, before which there is nothing.</summary>
     /// <param name="ids">The text, from its first id; at most as many as the context has positions.</param>
     /// <param name="count">How many of the most probable tokens are listed for each; 0 or more.</param>

@@ -43,12 +43,9 @@ internal static class ServeCommand
         using var signals = new EndSignals();
         long start = Stopwatch.GetTimestamp();
         await using ModelServer server = await ModelServer.StartAsync(model);
-        output.WriteLine($"{model.Name}: a context of {model.Scoring.Model.Network.ContextLength} tokens, {(model.AnswersChats ? "answers chats" : "continues texts")}");
         foreach (string address in server.Addresses)
-            output.WriteLine($"Page {address}/  API {address}/v1  ({(model.Settings.ApiKey is null ? "no key" : "with a key")})");
-        output.WriteLine("Ctrl+C ends the server.");
+            output.WriteLine($"'{model.Name}' at {address}/ (a page) and {address}/v1 (an API, {(model.Settings.ApiKey is null ? "without a key" : "with a key")}). Ctrl+C ends it.");
         await Task.Delay(Timeout.Infinite, signals.CancellationToken).ContinueWith(_ => { }, TaskScheduler.Default);
-
         (long requests, long tokens) = model.Done;
         output.WriteLine($"Ended after {requests} requests and {tokens} tokens.");
         return new { Model = model.Name, server.Addresses, Requests = requests, Tokens = tokens, Stopwatch.GetElapsedTime(start).TotalSeconds };

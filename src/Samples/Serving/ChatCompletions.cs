@@ -8,16 +8,14 @@ namespace Samples.Serving;
 /// <summary><c>/v1/chat/completions</c>: a chat client's answers in OpenAI's format.</summary>
 internal sealed class ChatCompletions(ServedModel model)
 {
-    private sealed record Call(IReadOnlyList<ChatMessage> Messages, GenerationOptions Options, bool IsStream, bool WithUsage);
-
     public async Task AnswerAsync(Exchange exchange)
     {
         using IChatClient chat = model.CreateChatClient();
-        Call call = await exchange.ReadAsync(Read);
+        (ChatMessage[] messages, GenerationOptions generation, bool isStream, bool withUsage) = await exchange.ReadAsync(Read);
         using IDisposable place = model.Enter(texts: 1);
-        IAsyncEnumerable<ChatResponseUpdate> updates = chat.GetStreamingResponseAsync(call.Messages, new() { RawRepresentationFactory = _ => call.Options }, exchange.Ended);
+        IAsyncEnumerable<ChatResponseUpdate> updates = chat.GetStreamingResponseAsync(messages, new() { RawRepresentationFactory = _ => generation }, exchange.Ended);
         string id = $"chatcmpl-{Guid.NewGuid():N}";
-        if (!call.IsStream)
+        if (!isStream)
         {
             ChatResponse answer = await updates.ToChatResponseAsync(exchange.Ended);
             object message = new { Role = "assistant", Content = answer.Text, Refusal = (string?)null };
@@ -35,7 +33,7 @@ internal sealed class ChatCompletions(ServedModel model)
                 continue;
             object counts = Count(usage);
             await WriteChunkAsync([CreateChoice(new { }, update.FinishReason?.Value)]);
-            if (call.WithUsage)
+            if (withUsage)
                 await WriteChunkAsync([], counts);
         }
         await exchange.WriteEventAsync(null);
@@ -48,7 +46,7 @@ internal sealed class ChatCompletions(ServedModel model)
         static object CreateChoice(object delta, string? reason = null) => new { Index = 0, Delta = delta, Logprobs = (object?)null, FinishReason = reason };
     }
 
-    private Call Read(JsonObjectReader request)
+    private (ChatMessage[], GenerationOptions, bool, bool) Read(JsonObjectReader request)
     {
         int most = model.Settings.MaximumTokens;
         int tokens = request.FindInteger("max_completion_tokens", 1, most) ?? request.GetInteger("max_tokens", most, 1, most);
@@ -57,22 +55,18 @@ internal sealed class ChatCompletions(ServedModel model)
         request.Require("response_format", """{"type":"text"}""");
         request.Require("logprobs", "false");
         (GenerationOptions options, bool isStream, bool withUsage) = model.Read(request, tokens);
-        return new Call([.. request.GetObjects("messages").Select(ReadMessage)], options, isStream, withUsage);
+        return ([.. request.GetObjects("messages").Select(ReadMessage)], options, isStream, withUsage);
     }
 
     private static ChatMessage ReadMessage(JsonObjectReader message)
     {
         // "developer" is what newer clients call the system.
         string role = message.GetString("role") is var given && given == "developer" ? "system" : given;
-        bool hasParts = message.Find("content") is { ValueKind: JsonValueKind.Array };
-        string content = hasParts ? string.Concat(message.GetObjects("content").Select(ReadPart)) : message.GetString("content");
+        IReadOnlyList<JsonObjectReader> parts = message.Find("content") is { ValueKind: JsonValueKind.Array } ? message.GetObjects("content") : [];
+        foreach (JsonObjectReader part in parts)
+            part.Require("type", "\"text\"");
+        string content = parts.Count > 0 ? string.Concat(parts.Select(part => part.GetString("text"))) : message.GetString("content");
         message.RefuseUnread();
         return new ChatMessage(new ChatRole(role), content);
-    }
-
-    private static string ReadPart(JsonObjectReader part)
-    {
-        part.Require("type", "\"text\"");
-        return part.GetString("text");
     }
 }

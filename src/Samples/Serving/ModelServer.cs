@@ -40,10 +40,8 @@ internal sealed class ModelServer : IAsyncDisposable
     public IReadOnlyList<string> Addresses => [.. _app.Urls];
 
     // Beside OpenAI's keys, what the page asks for.
-    private object Description => new
-    {
-        Id = _model.Name, Object = "model", Created = 0, OwnedBy = "MLNetExtension", _model.Scoring.Model.Network.ContextLength, _model.Settings.MaximumTokens, Chats = _model.AnswersChats,
-    };
+    private object Description =>
+        new { Id = _model.Name, Object = "model", Created = 0, OwnedBy = "MLNetExtension", _model.Scoring.Model.Network.ContextLength, _model.Settings.MaximumTokens, Chats = _model.Scoring.HasChatTemplate };
 
     /// <summary>Starts a server.</summary>
     /// <exception cref="IOException">An address cannot be used.</exception>

@@ -7,6 +7,14 @@ using MLNetExtension.MLNet.Scoring;
 
 namespace Samples.Serving;
 
+/// <summary>Where a server listens and what it accepts.</summary>
+/// <param name="Urls">Addresses to listen on, over HTTP.</param>
+/// <param name="ApiKey">The key that requests must have; null for none.</param>
+/// <param name="MaximumTokens">Most tokens of an answer, and how many an answer to a chat has where nothing is said.</param>
+/// <param name="MaximumBodyBytes">Most bytes of a request.</param>
+/// <param name="MaximumTexts">Most texts that are generated or wait; further requests are refused.</param>
+internal sealed record ServerSettings(IReadOnlyList<string> Urls, string? ApiKey = null, int MaximumTokens = 1024, int MaximumBodyBytes = 4 << 20, int MaximumTexts = 128);
+
 /// <summary>A model that is served: what the endpoints share.</summary>
 /// <param name="model">The model; it stays its owner's.</param>
 /// <param name="name">What requests call it.</param>
@@ -17,9 +25,7 @@ internal sealed class ServedModel(CausalLanguageModelTransformer model, string n
     private long _requests, _tokens;
 
     public string Name => name;
-
     public ServerSettings Settings => settings;
-
     public RowScoring Scoring => model.Scoring;
 
     /// <summary>Requests that have been answered, and tokens chosen for them.</summary>
@@ -28,24 +34,6 @@ internal sealed class ServedModel(CausalLanguageModelTransformer model, string n
     /// <summary>Texts for which there is a place.</summary>
     public long FreePlaces => _places.GetStatistics()!.CurrentAvailablePermits;
 
-    /// <summary>Whether the model has a chat template.</summary>
-    public bool AnswersChats
-    {
-        get
-        {
-            try
-            {
-                CreateChatClient();
-                return true;
-            }
-            catch (Exception e) when (e is NotSupportedException or InvalidDataException)
-            {
-                return false;
-            }
-        }
-    }
-
-    /// <exception cref="NotSupportedException">The model answers no chats; the message says why.</exception>
     public IChatClient CreateChatClient() => model.AsChatClient(name);
 
     /// <summary>Takes places for texts until the result is disposed of.</summary>

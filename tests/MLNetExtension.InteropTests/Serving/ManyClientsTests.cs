@@ -50,7 +50,7 @@ public sealed class ManyClientsTests
         await using TestServer server = await TestServer.StartAsync(contextLength: 8192);
         await foreach (JsonNode part in server.StreamAsync("/v1/completions", Endless))
         {
-            Assert.AreNotEqual("", (string?)part["choices"]![0]!["text"]);
+            Assert.HasCount(1, part["choices"]![0]!["logprobs"]!["tokens"]!.AsArray());
             Assert.AreEqual(1, server.Batch.Count, "it is still being generated");
             break;
         }

@@ -15,6 +15,7 @@ public sealed class DocumentedProgramTests
     private static readonly Dictionary<string, (string[] Arguments, string[] Says)> _programs = new()
     {
         ["README.md"] = (["TEXT", "FILE", "2"], ["nats/token"]),
+        ["docs/chat-and-serve.md"] = (["MODEL", "2"], ["Where is my order? - ", "May I return it? - ", " tokens read, "]),
         ["docs/custom-models.md"] = (["TEXT", "FILE", "2"], ["nats/token", "It writes: ", "And: "]),
         ["docs/exact-accumulation.md"] = (["TEXT", "2"], ["Token 4x4", "MicroBatchMean 4x4"]),
         ["docs/fine-tune-on-prompt-and-completion.md"] = (["MODEL", "PAIRS", "FILE", "2"], ["nats/token", "Reply: "]),

@@ -42,6 +42,9 @@ internal sealed class RowScoring
     /// <summary>Generates texts for those who come at any time, all of them together.</summary>
     public RunningBatch Batch { get; }
 
+    /// <summary>Whether the model's files say how a chat is laid out.</summary>
+    public bool HasChatTemplate => Model.Tokenizer is IChatTokenizer { ChatTemplateSource: not null };
+
     /// <summary>Makes a client that chats with the model.</summary>
     /// <param name="modelId">What the model is called.</param>
     /// <param name="owner">What the client gives to those who ask for the model.</param>
