@@ -6,7 +6,6 @@ using Microsoft.Extensions.AI;
 using OpenAI;
 using OpenAI.Chat;
 using OpenAI.Models;
-using AIChatMessage = Microsoft.Extensions.AI.ChatMessage;
 
 namespace MLNetExtension.InteropTests.Serving;
 

@@ -13,7 +13,6 @@ namespace MLNetExtension.Tests.Generation;
 [TestClass]
 internal sealed class RunningBatchTests
 {
-    private const int EndOfText = ByteLevelTokenizer.EndOfTextId;
     private static readonly ByteLevelTokenizer Tokenizer = new();
     private static readonly GenerationOptions Greedy = new() { Temperature = 0, MaximumNewTokens = 5 };
 

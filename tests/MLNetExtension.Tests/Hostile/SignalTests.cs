@@ -48,4 +48,18 @@ public sealed class SignalTests
         Assert.IsTrue(exitCode is 130 || (exitCode == 0 && File.Exists(folder["out/model.zip"])), training.Output);
         CollectionAssert.IsSubsetOf(folder.Names, new[] { "out", "rows.jsonl" });
     }
+
+    [TestMethod]
+    public void A_signal_ends_a_server_in_order()
+    {
+        using TemporaryFolder folder = new();
+        using ChildProcess server = ChildProcess.Start(ChildPrograms.SamplesCommand, "serve", "--model", PublishedModel.Write(folder["model"]), "--port", "0", "--json", folder["report.json"]);
+        Assert.IsTrue(server.WaitFor("Ctrl+C ends it."), server.Output);
+
+        server.Signal(PosixSignal.SIGINT);
+
+        Assert.AreEqual(0, server.WaitForExit(), server.Output);
+        StringAssert.Contains(server.Output, "Ended after 0 requests and 0 tokens.");
+        StringAssert.Contains(File.ReadAllText(folder["report.json"]), "http://127.0.0.1:");
+    }
 }
