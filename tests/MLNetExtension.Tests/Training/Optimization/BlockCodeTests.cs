@@ -1,5 +1,4 @@
 using MLNetExtension.Training.Optimization.Rules;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Training.Optimization;

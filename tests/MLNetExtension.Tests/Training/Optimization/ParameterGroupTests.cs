@@ -4,7 +4,6 @@ using MLNetExtension.Tests.Models.Lora;
 using MLNetExtension.Training;
 using MLNetExtension.Training.Accumulation;
 using MLNetExtension.Training.Optimization;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Training.Optimization;
