@@ -98,6 +98,7 @@ public sealed class EmptyNamesTests
         Use("folder", name => WithModel(model => model.SaveAsHuggingFace(name))),
         Use("folder", name => WithModel(model => model.SaveAsOnnx(name))),
         Use("folder", name => WithModel(model => model.SaveAdapters(name))),
+        Use("path", name => WithModel(model => model.SaveAsGguf(name))),
         Use("folder", name => TokenizerFolder.Load(name)),
         Use("folder", name => TokenizerFolder.Save(new ByteLevelTokenizer(), name)),
     ];

@@ -67,8 +67,10 @@ internal static class TensorBytes
         return destination;
     }
 
-    // Pieces are runs of elements where the tensor is contiguous; otherwise, as for a transpose, runs of rows.
-    private static void ForEachPiece(Tensor tensor, Action<Tensor> visit)
+    /// <summary>Visits the elements in row-major order, about a megabyte at a time: runs of elements where the tensor is contiguous; otherwise, as for a transpose, runs of rows.</summary>
+    /// <param name="tensor">Any shape, strides, type and device.</param>
+    /// <param name="visit">Gets each piece, which is valid until it returns.</param>
+    public static void ForEachPiece(Tensor tensor, Action<Tensor> visit)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();

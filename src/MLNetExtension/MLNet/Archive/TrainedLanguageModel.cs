@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using MLNetExtension.Formats.Gguf;
 using MLNetExtension.Formats.HuggingFace;
 using MLNetExtension.Formats.Onnx;
 using MLNetExtension.Models;
@@ -108,6 +109,22 @@ internal sealed class TrainedLanguageModel : IDisposable
         RequireFiniteWeights();
         int[] endIds = [.. EndIds.Append(Tokenizer.EndOfTextId).Distinct()];
         OnnxFolder.Save(Network, new SpecialTokens(_published?.BeginOfTextId ?? Tokenizer.BeginningOfTextId, endIds, _published?.PaddingId), TokenizerFolder.FilesForOthers(Tokenizer), folder);
+    }
+
+    /// <summary>Writes a GGUF file: network, with adapters merged into what is written, and tokenizer.</summary>
+    /// <param name="path">The file, whose name ends in <c>.gguf</c>, or a folder, which gets <c>model.gguf</c>.</param>
+    /// <param name="type">The type of matrices.</param>
+    /// <returns>The file's path.</returns>
+    /// <exception cref="InvalidOperationException">A weight is not finite.</exception>
+    /// <exception cref="NotSupportedException">The format cannot say what this network or its tokenizer does, or a weight is too large for the type.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
+    public string SaveAsGguf(string path, GgufType type)
+    {
+        using var use = Use();
+        if (Network.Custom is { } custom)
+            throw new NotSupportedException($"The custom model '{custom.Factory.Name}' cannot be saved as GGUF, which has no place for a network of your own: save it by mlContext.Model.Save.");
+        RequireFiniteWeights();
+        return GgufModel.Save(path, Network, Tokenizer, new GgufSpecialTokens(_published?.BeginOfTextId, EndIds, _published?.PaddingId), type);
     }
 
     /// <summary>Writes the adapters in PEFT's layout.</summary>

@@ -2,6 +2,7 @@ using Microsoft.Extensions.AI;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
+using MLNetExtension.Formats.Gguf;
 using MLNetExtension.Generation;
 using MLNetExtension.MLNet.Archive;
 using MLNetExtension.MLNet.Schema;
@@ -110,6 +111,21 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
         ArgumentNullException.ThrowIfNull(folder);
         Require.Name(folder);
         _model.SaveAsOnnx(folder);
+    }
+
+    /// <summary>Writes the model as a GGUF file, which llama.cpp and the programs built on it read: network, tokenizer and chat template. Low-rank adapters are merged into what is written; the model keeps them.</summary>
+    /// <param name="path">The file, whose name ends in <c>.gguf</c>, or a folder, which gets <c>model.gguf</c>. Folders are created if they are missing; a file of the name is replaced once the new one is whole.</param>
+    /// <param name="type">The type of matrices. Default <see cref="GgufType.F32"/>: all weights as they are.</param>
+    /// <exception cref="NotSupportedException">The format, or what llama.cpp makes of it, cannot say what this model or its tokenizer does, or a weight is too large for the type. The message names it, and nothing is written.</exception>
+    /// <exception cref="InvalidOperationException">A weight is not finite; the message names it.</exception>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
+    public void SaveAsGguf(string path, GgufType type = GgufType.F32)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        Require.Name(path);
+        Require.Defined(type);
+        _model.SaveAsGguf(path, type);
     }
 
     /// <summary>Writes the low-rank adapters in PEFT's layout: <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>.</summary>

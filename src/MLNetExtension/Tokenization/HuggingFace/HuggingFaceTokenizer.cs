@@ -84,6 +84,9 @@ internal sealed partial class HuggingFaceTokenizer : ByteTokenizer, IChatTokeniz
     /// <inheritdoc/>
     public IReadOnlyList<TokenizerFile> Files { get; }
 
+    /// <summary>All that defines the tokenizer.</summary>
+    public TokenizerDefinition Definition => _definition;
+
     /// <summary>What the file has that changes no ids and is ignored.</summary>
     public IReadOnlyList<string> Ignored => _definition.Ignored;
 

@@ -49,6 +49,9 @@ internal sealed class WordPattern : ITextPattern
         }
     }
 
+    /// <summary>The pattern as its file spells it.</summary>
+    public string Pattern => _pattern;
+
     /// <summary>Whether the pattern is one of those that are known to be linear, and has no limit.</summary>
     public bool IsPublished { get; }
 

@@ -28,6 +28,7 @@ public sealed class FiniteWeightsTests
         AssertRefused(() => mlContext.Model.Save(model, null, folder["model.zip"]), "wte.weight");
         AssertRefused(() => model.SaveAsHuggingFace(folder["model"]), "wte.weight");
         AssertRefused(() => model.SaveAsOnnx(folder["model"]), "wte.weight");
+        AssertRefused(() => model.SaveAsGguf(folder["model"]), "wte.weight");
         Assert.IsFalse(Directory.Exists(folder["model"]));
         mlContext.Model.Save(Create(1, adapters: false), null, new MemoryStream());
     }

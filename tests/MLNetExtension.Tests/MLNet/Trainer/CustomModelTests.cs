@@ -286,12 +286,13 @@ public sealed class CustomModelTests
     }
 
     [TestMethod]
-    public void It_has_no_form_of_Hugging_Faces()
+    public void It_has_no_form_of_Hugging_Faces_and_none_of_GGUF()
     {
         using TemporaryFolder folder = new();
         var mlContext = new MLContext(seed: 1);
         using var model = Train(mlContext, Custom());
         Assert.Contains("The custom model 'mine' cannot be saved in Hugging Face's layout", Assert.ThrowsExactly<NotSupportedException>(() => model.SaveAsHuggingFace(folder["published"])).Message);
+        Assert.Contains("The custom model 'mine' cannot be saved as GGUF", Assert.ThrowsExactly<NotSupportedException>(() => model.SaveAsGguf(folder["published"])).Message);
         Assert.IsFalse(Directory.Exists(folder["published"]));
     }
 

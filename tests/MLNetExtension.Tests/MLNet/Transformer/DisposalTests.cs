@@ -143,6 +143,7 @@ public sealed class DisposalTests
         Assert.IsGreaterThan(10_000, new FileInfo(Path.Combine(folder["model"], "model.safetensors")).Length);
         AssertDisposed(() => model.SaveAsHuggingFace(folder["again"]));
         AssertDisposed(() => model.SaveAsOnnx(folder["again"]));
+        AssertDisposed(() => model.SaveAsGguf(folder["again"]));
         AssertDisposed(() => model.SaveAdapters(folder["adapters"]));
         AssertDisposed(model.MergeAdapters);
         Assert.IsEmpty(folder.Names.Except(["model"]));
