@@ -64,6 +64,7 @@ public static class SamplesApp
         FinetuneCommand.Create(),
         EvaluateCommand.Create(),
         GenerateCommand.Create(),
+        ExportCommand.Create(),
         ServeCommand.Create(),
         CompareAccumulationCommand.Create(),
     };

@@ -102,6 +102,10 @@ internal static class OptionFactory
     public static Option<string> Model() =>
         new("--model") { Description = "A model that train or finetune saved.", HelpName = "FILE", DefaultValueFactory = _ => Path.Combine("artifacts", "train", "model.zip") };
 
+    /// <summary>The file of a saved model, or the folder of a published one.</summary>
+    public static Option<string> ModelOrFolder() =>
+        new("--model") { Description = "A model that train or finetune saved, or a folder with a published one.", HelpName = "FILE|DIR", DefaultValueFactory = _ => Path.Combine("artifacts", "train", "model.zip") };
+
     /// <summary>The device to compute on.</summary>
     public static Option<DeviceChoice> Device() => new("--device")
     {

@@ -37,6 +37,20 @@ public sealed class FullDiskTests
         CollectionAssert.AreEqual(new[] { "out", "rows.jsonl" }, folder.Names);
     }
 
+    [TestMethod]
+    public void An_export_that_cannot_be_written_is_one_line_and_leaves_the_earlier_file()
+    {
+        using TemporaryFolder folder = new();
+        Assert.AreEqual(0, CommandLine.TrainTiny(folder.WritePrompts("rows.jsonl"), folder["out"]).ExitCode);
+        string earlier = folder.Write("tiny.gguf", "what was there");
+        (int exitCode, string output) = ChildProcess.Run(ChildPrograms.SamplesOnFullDisk, [EnoughForNothing, "export", "--model", folder["out/model.zip"], "--to", "gguf", "--output", earlier]);
+
+        Assert.AreEqual(1, exitCode, output);
+        Assert.HasCount(1, output.TrimEnd().Split('\n'), output);
+        Assert.AreEqual("what was there", File.ReadAllText(earlier));
+        CollectionAssert.AreEqual(new[] { "out", "rows.jsonl", "tiny.gguf" }, folder.Names);
+    }
+
     private static (int ExitCode, string Output) Train(TemporaryFolder folder, string limit, params string[] more) => ChildProcess.Run(
         ChildPrograms.SamplesOnFullDisk, [limit, "train", "--data", folder.WritePrompts("rows.jsonl"), "--output", folder["out"], "--steps", "6",
             "--layers", "1", "--heads", "2", "--width", "16", "--context", "48", .. more]);

@@ -8,7 +8,7 @@ public sealed class HelpTests
     {
         (int exitCode, string output, _) = CommandLine.Run("--help");
         Assert.AreEqual(0, exitCode);
-        foreach (string command in (string[])["train", "finetune", "evaluate", "generate", "serve", "compare-accumulation"])
+        foreach (string command in (string[])["train", "finetune", "evaluate", "generate", "export", "serve", "compare-accumulation"])
             Assert.IsTrue(output.Split('\n').Any(line => line.TrimStart().StartsWith(command + " ") && line.TrimEnd().EndsWith('.')), $"{command} has a sentence");
     }
 
@@ -17,6 +17,7 @@ public sealed class HelpTests
     [DataRow("finetune")]
     [DataRow("evaluate")]
     [DataRow("generate")]
+    [DataRow("export")]
     [DataRow("serve")]
     [DataRow("compare-accumulation")]
     public void Every_command_takes_a_file_for_its_report(string command) => StringAssert.Contains(CommandLine.Run(command, "--help").Output, "--json <FILE>");
