@@ -11,13 +11,14 @@ public sealed class DocumentedProgramTests
     private const string RanksPage = "docs/several-processes.md";
     private const string Rows = "src/Samples/SupportReplies/SupportReplies.tsv";
 
-    // What a program is given, and what it then says. TEXT is a file of lines, PAIRS one of prompts and completions, MODEL a published model, FILE a file to write.
+    // What a program is given, and what it then says. TEXT is a file of lines, PAIRS one of prompts and completions, MODEL a published model, FILE a file to write, FOLDER a folder to write to.
     private static readonly Dictionary<string, (string[] Arguments, string[] Says)> _programs = new()
     {
         ["README.md"] = (["TEXT", "FILE", "2"], ["nats/token"]),
         ["docs/chat-and-serve.md"] = (["MODEL", "2"], ["Where is my order? - ", "May I return it? - ", " tokens read, "]),
         ["docs/custom-models.md"] = (["TEXT", "FILE", "2"], ["nats/token", "It writes: ", "And: "]),
         ["docs/exact-accumulation.md"] = (["TEXT", "2"], ["Token 4x4", "MicroBatchMean 4x4"]),
+        ["docs/export.md"] = (["TEXT", "FOLDER", "2"], ["model-f32.gguf: ", "model-q8.gguf: "]),
         ["docs/fine-tune-on-prompt-and-completion.md"] = (["MODEL", "PAIRS", "FILE", "2"], ["nats/token", "Reply: "]),
         ["docs/optimizer-and-loss.md"] = (["MODEL", "TEXT", "2"], ["Learning rate 5E-05, MuonOptions with weight decay 0.01", "nats/token"]),
         ["docs/own-loop.md"] = (["TEXT", "FILE", "2"], ["step 1: loss ", "target tokens; weights in "]),
@@ -51,6 +52,7 @@ public sealed class DocumentedProgramTests
             "PAIRS" => Path.Combine(Repository.SourceTree.Root, Rows),
             "MODEL" => PublishedModel.Write(folder["published"]),
             "FILE" => folder["model.mlnet"],
+            "FOLDER" => folder["exported"],
             _ => argument,
         })];
         string output = path == RanksPage ? RunOnTwoRanks(path, arguments) : RunHere(path, arguments);
