@@ -40,7 +40,7 @@ public sealed class GgufLogitsTests
 
     // A product rounds each weight and each activation by a relative u at most: 2^-11 in float16 and 2^-9 in bfloat16. In Q8_0 it is half a step of its block, the largest magnitude / 254, and of 32
     // normally distributed numbers that magnitude is seldom above three standard deviations: 3/254. (llama.cpp rounds activations to the type of the weights.) Each of the 4 products in a row of a block and
-    // the head add 2u at most, so that the whole is off by no more than 2 (4 L + 1) u, of which roundings that are independent leave about a third.
+    // the head add 2u at most, so that the whole is off by no more than 2 (4 L + 1) u; roundings that are independent cancel in part.
     [TestMethod]
     [DynamicData(nameof(Rounded))]
     public void Logits_of_a_smaller_type_differ_by_no_more_than_its_rounding(string name, GgufType type, double unit)

@@ -8,7 +8,7 @@ namespace MLNetExtension.Tests.Formats.Gguf;
 [TestClass]
 public sealed class Q8BlocksTests
 {
-    // The formula in torch's float32: d = max |x| / 127, q = sign(x) floor(|x (1 / d)| + 0.5). Seen to fail with: rounding half to even, division by d in place of the product, the scale rounded to float16 first.
+    // The formula in torch's float32: d = max |x| / 127, q = sign(x) floor(|x (1 / d)| + 0.5).
     [TestMethod]
     [DataRow(1f)]
     [DataRow(1e-3f)]
