@@ -8,7 +8,6 @@ namespace MLNetExtension.InteropTests.Serving;
 public sealed class CompletionsTests
 {
     // The request and the reading of the answer are those of the harness's local-completions: ids as prompts, one token more than is scored, sums from where the context ends.
-    // Seen to fail with: scores shifted by one, and a token of the beginning that the harness does not know of.
     [TestMethod]
     public async Task The_harness_gets_the_sums_of_log_probabilities_and_whether_they_are_greedy()
     {

@@ -10,7 +10,7 @@ namespace MLNetExtension.InteropTests.Serving;
 [TestClass]
 public sealed class ManyClientsTests
 {
-    // Prompts, lengths, seeds and temperatures differ, so that rows join and leave all the time. Seen to fail with: rows that keep their place in the cache when another leaves.
+    // Prompts, lengths, seeds and temperatures differ, so that rows join and leave all the time.
     [TestMethod]
     public async Task Thirty_two_streams_at_once_each_give_what_they_give_alone()
     {

@@ -15,7 +15,7 @@ public sealed class OpenAIClientTests
 {
     private static readonly ChatCompletionOptions _options = new() { MaxOutputTokenCount = 20, Temperature = 0.5f, TopP = 0.75f, Seed = 5, StopSequences = { "\0\0\0\0" } };
 
-    // Against the chat client of the library. Seen to fail with: the maximum of tokens left out, and the seed.
+    // Against the chat client of the library.
     [TestMethod]
     public async Task A_chat_gets_the_model_s_answer_whole_and_streamed()
     {

@@ -24,7 +24,6 @@ internal sealed class RunningBatchTests
     ];
 
     // Each text starts when the one before has its second token, so that all join a batch that runs, and they end at different times.
-    // Seen to fail with: rows that keep their places when one before them has left, one sampler for all, and a text that reads its neighbor's logits.
     [TestMethod]
     [DynamicData(nameof(Models))]
     public async Task A_text_gets_in_the_batch_what_it_gets_alone(string name, Func<CausalLanguageModel> make)
@@ -189,7 +188,7 @@ internal sealed class RunningBatchTests
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => generator.Start(generator.Encode("a"), Greedy with { TopP = 2 }));
     }
 
-    // Against log-softmax of whole rows, with every position read anew. Seen to fail with: probabilities after the temperature, and those of the position before.
+    // Against log-softmax of whole rows, with every position read anew.
     [TestMethod]
     public async Task Tokens_are_scored_as_the_model_finds_them_those_of_the_prompt_and_those_chosen()
     {

@@ -89,8 +89,7 @@ internal sealed class KeyValueCacheTests
         Assert.IsLessThan(1e-14, Ragged.RelativeError(given, expected.index_select(0, tensor([1L, 1L, 0L]))));
     }
 
-    // The one that joins may be shorter or longer; then rows leave, and padding that all others have with them. Seen to fail with: rows that join at the left end, padding that is not counted
-    // anew, memory in the padding that holds NaN, and padding that is left out of the keys but not of the count.
+    // The one that joins may be shorter or longer; then rows leave, and padding that all others have with them.
     [TestMethod]
     [DynamicData(nameof(Models))]
     public void Rows_that_join_and_leave_give_what_they_give_alone(string name, Func<CausalLanguageModel> make)
