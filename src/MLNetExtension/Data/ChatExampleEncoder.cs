@@ -19,29 +19,35 @@ internal sealed class ChatExampleEncoder(ChatTemplate template, ILanguageTokeniz
     /// <summary>The id that ends a turn.</summary>
     public int EndOfTurnId => template.EndOfTurnId;
 
+    /// <summary>Encodes messages that the assistant is to answer; see <see cref="Prompt(ChatConversation, long)"/>.</summary>
+    public IReadOnlyList<int> Prompt(IReadOnlyList<ChatMessage> messages, long position) => Prompt(new ChatConversation(messages), position);
+
     /// <summary>Encodes a chat that the assistant is to go on with: what it said last, if that ends the chat, is left out.</summary>
-    /// <param name="messages">The chat's messages.</param>
+    /// <param name="chat">The chat.</param>
     /// <param name="position">Its row of the data, from 0; for messages of errors.</param>
     /// <returns>The ids, up to where the assistant's words begin.</returns>
-    /// <exception cref="InvalidDataException">There is nothing to answer.</exception>
-    public IReadOnlyList<int> Prompt(IReadOnlyList<ChatMessage> messages, long position)
+    /// <exception cref="InvalidDataException">There is nothing to answer, or the template refuses the chat; the message names the row.</exception>
+    public IReadOnlyList<int> Prompt(ChatConversation chat, long position)
     {
-        int count = messages.Count;
-        while (count > 0 && messages[count - 1].Role == ChatMessage.Assistant)
+        int count = chat.Messages.Count;
+        while (count > 0 && chat.Messages[count - 1].Role == ChatMessage.Assistant)
             count--;
-        return count > 0 ? template.EncodePrompt([.. messages.Take(count)])
+        return count > 0 ? Named(position, () => template.EncodePrompt(chat with { Messages = [.. chat.Messages.Take(count)] }))
             : throw new InvalidDataException($"Row {position}: the chat has no message that the assistant could answer.");
     }
 
     /// <summary>Encodes one chat.</summary>
-    /// <param name="messages">Its messages.</param>
+    /// <param name="conversation">The chat.</param>
     /// <param name="position">Its row of the data, from 0.</param>
     /// <param name="weight">Its weight. Default 1; finite, at least 0.</param>
     /// <returns>The example; its <see cref="TokenExample.TargetCount"/> is 0 where the assistant says nothing within the context.</returns>
-    public TokenExample Encode(IReadOnlyList<ChatMessage> messages, long position, double weight = 1)
+    /// <exception cref="InvalidDataException">The template refuses the chat; the message names the row.</exception>
+    public TokenExample Encode(ChatConversation conversation, long position, double weight = 1)
     {
         // The last position's target is one token past the context, and another tells that the chat was truncated.
-        ChatTokens chat = template.Encode(messages, maximumCount: (int)Math.Min(contextLength + 2L, int.MaxValue));
+        ChatTokens chat = Named(position, () => template.Encode(conversation, maximumCount: (int)Math.Min(contextLength + 2L, int.MaxValue)));
+        if (chat.Ids.Count < 2)
+            throw new InvalidDataException($"Row {position}: the chat template writes {chat.Ids.Count} tokens for the chat, too few to learn from.");
         int whole = chat.Ids.Count - 1; // the last token is a target alone
         int length = Math.Min(whole, contextLength);
         int[] ids = new int[length];
@@ -60,10 +66,22 @@ internal sealed class ChatExampleEncoder(ChatTemplate template, ILanguageTokeniz
     }
 
     /// <summary>Adds the tokens of a whole chat to a row that may be split.</summary>
-    public void AddTo(TokenSplitter pieces, IReadOnlyList<ChatMessage> messages)
+    public void AddTo(TokenSplitter pieces, ChatConversation conversation, long position)
     {
-        ChatTokens chat = template.Encode(messages);
+        ChatTokens chat = Named(position, () => template.Encode(conversation));
         for (int i = 0; i < chat.Ids.Count; i++)
             pieces.Add(chat.Ids[i], chat.IsTarget[i]);
+    }
+
+    private static T Named<T>(long position, Func<T> encode)
+    {
+        try
+        {
+            return encode();
+        }
+        catch (InvalidDataException error)
+        {
+            throw new InvalidDataException($"Row {position}: {error.Message}", error);
+        }
     }
 }

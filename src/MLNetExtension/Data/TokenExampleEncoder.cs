@@ -62,7 +62,7 @@ internal sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int cont
                 AddText(pieces, pair.Prompt, pair.Completion);
                 break;
             case RowContent.Chat chat:
-                Chats.AddTo(pieces, ChatMessages.Parse(chat.Messages, position));
+                Chats.AddTo(pieces, ChatMessages.Parse(chat.Messages, position), position);
                 break;
             case RowContent.TokenIds ids:
                 AddIds(pieces, ids, position);

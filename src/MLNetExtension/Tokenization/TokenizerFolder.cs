@@ -111,7 +111,7 @@ public static class TokenizerFolder
 
     private static ILanguageTokenizer CreateFrom(TokenizerFile model, IReadOnlyList<TokenizerFile> files) => TiktokenModel.IsIn(model)
         ? HuggingFaceTokenizer.Create([model, .. files.Where(file => TokenizerConfiguration.Names.Contains(file.Name))])
-        : new SentencePieceLanguageTokenizer(model);
+        : new SentencePieceLanguageTokenizer(model, [.. files.Where(file => TokenizerConfiguration.Names.Contains(file.Name))]);
 
     private static ILanguageTokenizer LoadModel(TokenizerFile model, IReadOnlyList<TokenizerFile> files, Exception first)
     {

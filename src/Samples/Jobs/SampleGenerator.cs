@@ -30,7 +30,7 @@ internal static class SampleGenerator
 
     private static Row FirstTurn(string messages)
     {
-        IReadOnlyList<ChatMessage> chat = ChatMessages.Parse(messages, 0);
+        IReadOnlyList<ChatMessage> chat = ChatMessages.Parse(messages, 0).Messages;
         return new Row(FirstContent("user"), FirstContent(ChatMessage.Assistant));
 
         string FirstContent(string role) => chat.FirstOrDefault(message => message.Role == role)?.Content ?? "";

@@ -42,7 +42,9 @@ internal static class JsonLinesRows
         if (!row.TryGetProperty(name, out JsonElement value))
             throw place.Error($"has no '{name}'");
         if (isChat && value.ValueKind == JsonValueKind.Array)
-            return value.GetRawText();
+            return row.TryGetProperty("tools", out JsonElement tools) && tools.ValueKind == JsonValueKind.Array
+                ? $$"""{"messages": {{value.GetRawText()}}, "tools": {{tools.GetRawText()}}}"""
+                : value.GetRawText();
         if (value.ValueKind != JsonValueKind.String)
             throw place.Error($"has a {Kind(value)} in '{name}' where text is expected");
         try

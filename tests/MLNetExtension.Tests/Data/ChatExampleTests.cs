@@ -43,7 +43,7 @@ public sealed class ChatExampleTests
 
     [TestMethod]
     public void A_chat_in_which_the_assistant_says_nothing_has_no_targets() =>
-        Assert.IsFalse(Encoder(100).Encode([new ChatMessage("user", "Hello")], 0).HasTargets);
+        Assert.IsFalse(Encoder(100).Encode(new ChatConversation([new ChatMessage("user", "Hello")]), 0).HasTargets);
 
     [TestMethod]
     [DataRow("hello", "Row 7: messages are not valid JSON")]
@@ -53,12 +53,31 @@ public sealed class ChatExampleTests
     [DataRow("""[{"role":"user","content":"a"},{"role":"user"}]""", "Row 7, message 1: 'content' is missing.")]
     [DataRow("""[{"role":"user","content":null}]""", "Row 7, message 0: 'content' is null, expected a string.")]
     [DataRow("""[{"role":5,"content":""}]""", "Row 7, message 0: 'role' is a number, expected a string.")]
-    [DataRow("""[{"role":"tool","content":""}]""", "Row 7, message 0: found the role 'tool'; known are system, user, assistant.")]
-    [DataRow("""[{"role":"user","content":"","name":"x"}]""", "Row 7, message 0: found the key 'name'; known are role, content.")]
+    [DataRow("""[{"role":"narrator","content":""}]""", "Row 7, message 0: found the role 'narrator'; known are system, developer, user, assistant, tool.")]
+    [DataRow("""[{"role":"user","content":"","mood":"x"}]""", "Row 7, message 0: found the key 'mood'; known are role, content, reasoning_content, thinking, name, tool_call_id, tool_calls.")]
+    [DataRow("""[{"role":"user","content":"","name":5}]""", "Row 7, message 0: 'name' is a number, expected a string.")]
+    [DataRow("""[{"role":"assistant","content":"","tool_calls":{}}]""", "Row 7, message 0: 'tool_calls' is an object, expected a list.")]
+    [DataRow("""[{"role":"assistant","content":null,"tool_calls":[]}]""", "Row 7, message 0: 'content' is null, expected a string.")]
+    [DataRow("""[{"role":"assistant","tool_calls":["\uD800"]}]""", "Row 7: messages are not valid JSON", DisplayName = "half of a pair, escaped, in a call")]
+    [DataRow("""{"messages":[{"role":"user","content":""}],"tools":5}""", "Row 7: 'tools' is a number, expected a list.")]
+    [DataRow("""{"messages":[{"role":"user","content":""}],"tool":[]}""", "Row 7: found the key 'tool'; known are messages, tools.")]
+    [DataRow("""{"messages":{}}""", "Row 7: messages are an object, expected a list of messages.")]
     [DataRow("""[{"role":"user","role":"user","content":""}]""", "Row 7: messages are not valid JSON")]
     [DataRow("""[{"role":"user","content":"\uD800"}]""", "Row 7: messages are not valid JSON", DisplayName = "half of a pair, escaped")]
     public void What_is_no_chat_is_an_error_that_names_row_and_message(string json, string message) =>
         Assert.StartsWith(message, Assert.ThrowsExactly<InvalidDataException>(() => ChatMessages.Parse(json, 7)).Message);
+
+    [TestMethod]
+    public void Tools_thoughts_and_calls_are_read_and_keys_without_values_are_not()
+    {
+        ChatConversation chat = ChatMessages.Parse(
+            """{"tools":[{"a":1}],"messages":[{"role":"user","content":"","name":null},{"role":"assistant","content":null,"reasoning_content":"hm","tool_calls":[{"id":"x"}]}]}""", 0);
+        Assert.AreEqual("""[{"a":1}]""", chat.Tools!.Value.GetRawText());
+        Assert.IsEmpty(chat.Messages[0].More);
+        Assert.IsFalse(chat.Messages[1].HasContent);
+        CollectionAssert.AreEqual((string[])["reasoning_content", "tool_calls"], chat.Messages[1].More.Keys.ToArray());
+        Assert.IsNull(ChatMessages.Parse(Json, 0).Tools);
+    }
 
     [TestMethod]
     public void Half_of_a_surrogate_pair_is_an_error_that_names_the_row() => Assert.StartsWith(

@@ -28,6 +28,7 @@ public sealed class DocumentedProgramTests
         ["docs/reliability.md"] = (["TEXT", "FILE", "4"], ["Interrupted after step 2.", "Training resumes after step 2", "The other 2 steps were taken now."]),
         ["docs/save-load-and-serve.md"] = (["TEXT", "FILE", "2"], ["one model in memory", "Perplexity of the first: "]),
         [RanksPage] = (["TEXT", "FILE", "2"], ["2 ranks: ", "nats/token"]),
+        ["docs/tokenizers-and-chats.md"] = (["MODEL", "2"], [" tokens are trained on"]),
         ["docs/train-on-my-own-text.md"] = (["TEXT", "FILE", "2"], ["Training on ", "held out of the training data", "Held out: loss ", "The model writes: "]),
         ["docs/use-a-gpu.md"] = (["TEXT", "2"], ["Training on ", "target tokens per second"]),
     };

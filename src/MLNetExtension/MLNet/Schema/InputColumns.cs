@@ -47,8 +47,8 @@ public abstract record InputColumns
         new PromptCompletionColumns(prompt, completion) { Weight = weight };
 
     /// <summary>
-    /// One column of chats as JSON text (<c>[{"role": "user", "content": "..."}, ...]</c>); what the assistant says is trained on, the rest is only read. Needs a tokenizer with a chat template, as
-    /// chat models are published with.
+    /// One column of chats as JSON text (<c>[{"role": "user", "content": "..."}, ...]</c>, or with tools <c>{"messages": [...], "tools": [...]}</c>); what the assistant says is trained on, the rest is
+    /// only read. Needs a tokenizer with a chat template, as chat models are published with.
     /// </summary>
     /// <param name="column">The column. Default: <c>Messages</c>.</param>
     /// <param name="weight">The column with the rows' weights, see <see cref="Weight"/>. Default: null.</param>

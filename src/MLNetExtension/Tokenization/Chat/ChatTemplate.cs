@@ -1,36 +1,46 @@
+using System.Text.Json;
+using MLNetExtension.Tokenization.Chat.Jinja;
+
 namespace MLNetExtension.Tokenization.Chat;
 
-/// <summary>Encodes a chat in the layout that a model was trained on.</summary>
+/// <summary>Encodes a chat in the layout that a model was trained on: as the Jinja template in the model's folder writes it.</summary>
 /// <remarks>
-/// <para>What is in the messages is laid out, and nothing else: a template's default system message, its date, its tools and its blocks for thoughts
-/// are not added. A system message is there only if it is the first of the messages.</para>
-/// <para>Header and content are encoded each by itself, and the content as content: marks that are written out in a message stay ordinary
-/// characters, so that a message cannot forge a turn. The ids are those of the published template wherever a ChatML message does not begin with a
-/// line break, which that would fuse with the header's.</para>
-/// <para>Any number of threads may use one.</para>
+/// <para>What the template adds is there: its default system message, its date, its tools. Special tokens are those that the template itself writes; the same characters in a message stay
+/// ordinary characters, so that a message cannot forge a turn.</para>
+/// <para>The template is a stranger's program: it is interpreted here, and bounded in steps, depth and output. Any number of threads may use one.</para>
 /// </remarks>
 internal sealed class ChatTemplate
 {
-    private readonly IChatTokenizer _tokenizer;
+    // What a template for tools is tried with.
+    private static readonly JsonElement AnyTool = JsonElement.Parse("""[{"type": "function", "function": {"name": "f", "description": "", "parameters": {"type": "object", "properties": {}}}}]""");
 
-    /// <summary>Creates the template of a tokenizer, of the family that its chat template names; without one, of the family of its special
-    /// tokens.</summary>
+    private readonly IChatTokenizer _tokenizer;
+    private readonly TimeProvider _clock;
+    private readonly SpecialTokenFinder _specialTokens;
+    private readonly ChatEncoder _encoder;
+    private readonly TemplateTurns _plain;
+    private readonly Lazy<TemplateTurns> _withTools;
+
+    /// <summary>Creates the template of a tokenizer; without one, that of the layout which its special tokens tell.</summary>
     /// <param name="tokenizer">The tokenizer.</param>
+    /// <param name="clock">Gives the date that a template may write. Default: the system's.</param>
     /// <exception cref="ArgumentNullException"><paramref name="tokenizer"/> is null.</exception>
-    /// <exception cref="NotSupportedException">The family is not known; the message names it where it can, and those that are.</exception>
-    /// <exception cref="InvalidDataException">The template's marks are not special tokens of the tokenizer.</exception>
-    public ChatTemplate(IChatTokenizer tokenizer)
+    /// <exception cref="NotSupportedException">The template uses what is not supported, or there is none and the special tokens tell none.</exception>
+    /// <exception cref="InvalidDataException">The template is not valid, or what the assistant says cannot be found in what it writes; the message says why.</exception>
+    public ChatTemplate(IChatTokenizer tokenizer, TimeProvider? clock = null)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         _tokenizer = tokenizer;
-        Family = ChatFamilies.Detect(tokenizer);
+        _clock = clock ?? TimeProvider.System;
+        _specialTokens = new SpecialTokenFinder(tokenizer);
+        _encoder = new ChatEncoder(tokenizer);
+        (string name, string source) = tokenizer.ChatTemplateSource is { } own ? ("chat_template", own) : BuiltInTemplates.Find(tokenizer.SpecialTokens);
+        _plain = CreateTurns(name, source, null);
+        _withTools = new(() => tokenizer.ToolTemplateSource is { } tools ? CreateTurns("chat_template 'tool_use'", tools, AnyTool) : _plain);
     }
 
-    /// <summary>The layout.</summary>
-    public ChatFamily Family { get; }
-
-    /// <summary>The id that ends a turn, and so ends what a model generates.</summary>
-    public int EndOfTurnId => GetId(Family == ChatFamily.ChatML ? ChatFamilies.TurnEnd : ChatFamilies.HeaderTurnEnd);
+    /// <summary>The id that ends a turn, and so ends what a model generates: the first special token that the template writes behind an answer, else the end of a text.</summary>
+    public int EndOfTurnId => _plain.EndOfTurnId;
 
     /// <summary>Encodes a whole chat to train on.</summary>
     /// <param name="messages">The messages in order, each with a known role.</param>
@@ -38,32 +48,15 @@ internal sealed class ChatTemplate
     /// <returns>The ids, and which of them are targets.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="messages"/> is null.</exception>
     /// <exception cref="ArgumentException">There is no message, or one has a role that is not known.</exception>
-    public ChatTokens Encode(IReadOnlyList<ChatMessage> messages, int maximumCount = int.MaxValue)
+    /// <exception cref="InvalidDataException">The template refuses the chat, or does not fit it.</exception>
+    public ChatTokens Encode(IReadOnlyList<ChatMessage> messages, int maximumCount = int.MaxValue) => Encode(new ChatConversation(messages), maximumCount);
+
+    /// <summary>Encodes a whole chat to train on, with the tools that it may have; see <see cref="Encode(IReadOnlyList{ChatMessage}, int)"/>.</summary>
+    public ChatTokens Encode(ChatConversation chat, int maximumCount = int.MaxValue)
     {
-        Check(messages);
-        var ids = new List<int>();
-        var isTarget = new List<bool>();
-        if (Family == ChatFamily.Llama3)
-            Add([GetId(ChatFamilies.TextStart)], areTargets: false);
-
-        foreach (ChatMessage message in messages.TakeWhile(_ => ids.Count < maximumCount))
-        {
-            bool isAssistant = message.Role == ChatMessage.Assistant;
-            string content = Family == ChatFamily.Llama3 ? message.Content.Trim() : message.Content;
-            Add(EncodeHeader(message.Role), areTargets: false);
-            Add(_tokenizer.EncodeStart(content, Math.Max(0, maximumCount - ids.Count)), areTargets: isAssistant);
-            Add([EndOfTurnId], areTargets: isAssistant);
-            if (Family == ChatFamily.ChatML)
-                Add(_tokenizer.EncodeText("\n"), areTargets: false);
-        }
-
-        return new ChatTokens(ids, isTarget);
-
-        void Add(IReadOnlyList<int> piece, bool areTargets)
-        {
-            ids.AddRange(piece);
-            isTarget.AddRange(Enumerable.Repeat(areTargets, piece.Count));
-        }
+        (TemplateTurns turns, ChatRenderer renderer) = Open(chat);
+        var rendered = new RenderedChat(renderer.Render(chat.Messages.Count), _specialTokens);
+        return _encoder.Encode(rendered, turns.Finder.Find(renderer, rendered, chat.Messages), maximumCount);
     }
 
     /// <summary>Encodes a chat that the assistant is to continue.</summary>
@@ -71,7 +64,25 @@ internal sealed class ChatTemplate
     /// <returns>The ids, up to where the assistant's words begin; generate from here until <see cref="EndOfTurnId"/>.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="messages"/> is null.</exception>
     /// <exception cref="ArgumentException">There is no message, or one has a role that is not known.</exception>
-    public IReadOnlyList<int> EncodePrompt(IReadOnlyList<ChatMessage> messages) => [.. Encode(messages).Ids, .. EncodeHeader(ChatMessage.Assistant)];
+    /// <exception cref="InvalidDataException">The template refuses the chat, or does not fit it.</exception>
+    public IReadOnlyList<int> EncodePrompt(IReadOnlyList<ChatMessage> messages) => EncodePrompt(new ChatConversation(messages));
+
+    /// <summary>Encodes a chat that the assistant is to continue, with the tools that it may have; see <see cref="EncodePrompt(IReadOnlyList{ChatMessage})"/>.</summary>
+    public IReadOnlyList<int> EncodePrompt(ChatConversation chat)
+    {
+        (_, ChatRenderer renderer) = Open(chat);
+        return _encoder.Encode(new RenderedChat(renderer.RenderPrompt(chat.Messages.Count), _specialTokens), [], int.MaxValue).Ids;
+    }
+
+    private (TemplateTurns Turns, ChatRenderer Renderer) Open(ChatConversation chat)
+    {
+        Check(chat.Messages);
+        TemplateTurns turns = chat.Tools is null ? _plain : _withTools.Value;
+        return (turns, new ChatRenderer(turns.Template, new ChatVariables(chat, _tokenizer.NamedTokens), _clock.GetLocalNow()));
+    }
+
+    private TemplateTurns CreateTurns(string name, string source, JsonElement? tools) =>
+        TemplateTurns.Create(JinjaTemplate.Parse(source, name), _tokenizer, _specialTokens, new ProbeSettings(_clock.GetLocalNow(), tools));
 
     private static void Check(IReadOnlyList<ChatMessage> messages)
     {
@@ -85,12 +96,4 @@ internal sealed class ChatTemplate
                 throw new ArgumentException($"Message {i} has the role '{messages[i].Role}'; known are {string.Join(", ", ChatMessage.Roles)}.", nameof(messages));
         }
     }
-
-    private IReadOnlyList<int> EncodeHeader(string role) => Family switch
-    {
-        ChatFamily.ChatML => [GetId(ChatFamilies.TurnStart), .. _tokenizer.EncodeText($"{role}\n")],
-        _ => [GetId(ChatFamilies.HeaderStart), .. _tokenizer.EncodeText(role), GetId(ChatFamilies.HeaderEnd), .. _tokenizer.EncodeText("\n\n")],
-    };
-
-    private int GetId(string content) => _tokenizer.SpecialTokens[content];
 }

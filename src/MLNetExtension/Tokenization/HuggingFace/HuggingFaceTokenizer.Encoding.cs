@@ -33,6 +33,10 @@ internal sealed partial class HuggingFaceTokenizer
     }
 
     /// <inheritdoc/>
+    public IReadOnlyList<int> EncodeBehind(string text, int maximumCount) =>
+        EncodeIds(_contentTokens.Prepare(text, considerNormalization: true) with { KeepsStart = false }, considerPreTokenization: true, maximumCount);
+
+    /// <inheritdoc/>
     public void EncodeParts(string text, Action<IReadOnlyList<int>> read)
     {
         List<int> ids = [];

@@ -23,6 +23,7 @@ namespace MLNetExtension.Tokenization.HuggingFace;
 internal sealed partial class HuggingFaceTokenizer : ByteTokenizer, IChatTokenizer
 {
     private readonly TokenizerDefinition _definition;
+    private readonly ChatFiles _chat;
     private readonly WordEncoder _words;
     private readonly PatternPreTokenizer _preTokenizer;
     private readonly TextPreparer _everyToken;
@@ -36,7 +37,7 @@ internal sealed partial class HuggingFaceTokenizer : ByteTokenizer, IChatTokeniz
     {
         _definition = definition;
         Files = files;
-        ChatTemplateSource = configuration.ChatTemplate;
+        _chat = ChatFiles.Read(files);
         var special = definition.AddedTokens.Where(token => token.IsSpecial).Select(token => token.Id).ToHashSet();
         _words = new WordEncoder(definition.Model switch
         {
@@ -79,7 +80,17 @@ internal sealed partial class HuggingFaceTokenizer : ByteTokenizer, IChatTokeniz
     public IReadOnlyDictionary<string, int> Vocabulary => _definition.Model.Vocabulary;
 
     /// <inheritdoc/>
-    public string? ChatTemplateSource { get; }
+    public IReadOnlyDictionary<string, string> NamedTokens => _chat.NamedTokens;
+
+    /// <inheritdoc/>
+    public (bool Left, bool Right) StripsAround(int specialToken) =>
+        _definition.AddedTokens.FirstOrDefault(token => token.Id == specialToken) is { } token ? (token.StripsLeft, token.StripsRight) : (false, false);
+
+    /// <inheritdoc/>
+    public string? ChatTemplateSource => _chat.Template;
+
+    /// <inheritdoc/>
+    public string? ToolTemplateSource => _chat.ToolTemplate;
 
     /// <inheritdoc/>
     public IReadOnlyList<TokenizerFile> Files { get; }

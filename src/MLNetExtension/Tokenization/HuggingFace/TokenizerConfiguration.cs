@@ -1,23 +1,19 @@
-using System.Text;
 using System.Text.Json;
 using MLNetExtension.Files;
+using MLNetExtension.Tokenization.Chat;
 
 namespace MLNetExtension.Tokenization.HuggingFace;
 
-/// <summary>The special tokens and the chat template that <c>tokenizer_config.json</c> names, and of the former, those that <c>special_tokens_map.json</c> adds.</summary>
+/// <summary>The special tokens that <c>tokenizer_config.json</c> names, and those that <c>special_tokens_map.json</c> adds.</summary>
 /// <remarks>Their other settings select and configure Python classes, and are not read.</remarks>
 /// <param name="BeginningOfText">The token that begins a text.</param>
 /// <param name="EndOfText">The token that ends a text.</param>
-/// <param name="ChatTemplate">The chat template, a Jinja program.</param>
 /// <param name="AddsBeginning">Whether the file says that a text gets its beginning token; null where it says nothing.</param>
 /// <param name="ReplacesTemplate">Whether what it says of that counts more than the post-processor, as it does for the Python classes of Llama.</param>
-internal sealed record TokenizerConfiguration(string? BeginningOfText, string? EndOfText, string? ChatTemplate, bool? AddsBeginning, bool ReplacesTemplate)
+internal sealed record TokenizerConfiguration(string? BeginningOfText, string? EndOfText, bool? AddsBeginning, bool ReplacesTemplate)
 {
     /// <summary>The file's usual name.</summary>
     public const string FileName = "tokenizer_config.json";
-
-    /// <summary>The file that newer models have for the template alone.</summary>
-    public const string TemplateFileName = "chat_template.jinja";
 
     /// <summary>The file that older models have for the special tokens.</summary>
     public const string SpecialTokensFileName = "special_tokens_map.json";
@@ -27,7 +23,7 @@ internal sealed record TokenizerConfiguration(string? BeginningOfText, string? E
     private static readonly HashSet<string> LlamaClasses = ["LlamaTokenizer", "LlamaTokenizerFast", "CodeLlamaTokenizer", "CodeLlamaTokenizerFast", "GemmaTokenizer", "GemmaTokenizerFast"];
 
     /// <summary>The names of the files.</summary>
-    public static IReadOnlyList<string> Names { get; } = [FileName, TemplateFileName, SpecialTokensFileName];
+    public static IReadOnlyList<string> Names { get; } = [FileName, ChatFiles.TemplateFileName, ChatFiles.JsonFileName, SpecialTokensFileName];
 
     /// <summary>Reads the files; where none names the end of a text, it is the first of the usual ones that is a token.</summary>
     /// <exception cref="InvalidDataException">A file is damaged.</exception>
@@ -35,8 +31,7 @@ internal sealed record TokenizerConfiguration(string? BeginningOfText, string? E
     public static TokenizerConfiguration Read(IReadOnlyList<TokenizerFile> files, IEnumerable<AddedToken> tokens)
     {
         var contents = tokens.Select(token => token.Content).ToHashSet();
-        string? template = Find(files, TemplateFileName) is { } jinja ? Encoding.UTF8.GetString(jinja.Content.Span) : null;
-        var usual = new TokenizerConfiguration(null, UsualEnds.FirstOrDefault(contents.Contains), template, null, false);
+        var usual = new TokenizerConfiguration(null, UsualEnds.FirstOrDefault(contents.Contains), null, false);
         TokenizerConfiguration mapped = Find(files, SpecialTokensFileName) is { } map
             ? JsonFile.Read(map.Content, SpecialTokensFileName, root => usual.With(new JsonObjectReader(root, SpecialTokensFileName)))
             : usual;
@@ -57,7 +52,6 @@ internal sealed record TokenizerConfiguration(string? BeginningOfText, string? E
         root.Require("add_eos_token", "false"); // what makes examples ends them
         return With(root) with
         {
-            ChatTemplate = ReadTemplate(root) ?? ChatTemplate,
             AddsBeginning = root.Find("add_bos_token") is null ? null : root.GetBoolean("add_bos_token", false),
             ReplacesTemplate = root.FindString("tokenizer_class") is { } name && LlamaClasses.Contains(name),
         };
@@ -66,9 +60,4 @@ internal sealed record TokenizerConfiguration(string? BeginningOfText, string? E
     // A token is written as its characters, or as an object that has them as its content.
     private static string? ReadToken(JsonObjectReader root, string key) =>
         root.Find(key) is { ValueKind: JsonValueKind.Object } ? root.GetObject(key).FindString("content") : root.FindString(key);
-
-    // A template, or a list of named ones, of which the default is for chats.
-    private static string? ReadTemplate(JsonObjectReader root) => root.Find("chat_template") is { ValueKind: JsonValueKind.Array }
-        ? root.GetObjects("chat_template").FirstOrDefault(item => item.FindString("name") == "default")?.FindString("template")
-        : root.FindString("chat_template");
 }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Microsoft.ML.Tokenizers;
 using MLNetExtension.Tokenization.Bytes;
+using MLNetExtension.Tokenization.Chat;
 
 namespace MLNetExtension.Tokenization.SentencePiece;
 
@@ -11,7 +12,7 @@ namespace MLNetExtension.Tokenization.SentencePiece;
 /// <para>Where the model puts a space in front of a text, it is part of the first token, and <see cref="ByteTokenizer.ByteCount"/> counts it. Control pieces that are written out in a text stay
 /// ordinary characters. Any number of threads may use one.</para>
 /// </remarks>
-internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageTokenizer
+internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, IChatTokenizer
 {
     /// <summary>The file's usual name.</summary>
     public const string FileName = "tokenizer.model";
@@ -25,6 +26,7 @@ internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageT
     // So few that the symbols of a part are no large objects, which only a full collection frees.
     private const int CharsOfPart = 1 << 12;
 
+    private readonly ChatFiles _chat;
     private readonly SentencePieceModel _model;
     private readonly PieceTable _pieces;
     private readonly IPieceSplitter _splitter;
@@ -35,13 +37,15 @@ internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageT
 
     /// <summary>Reads a model.</summary>
     /// <param name="file">The bytes of <c>tokenizer.model</c>.</param>
+    /// <param name="chatFiles">The files with the chat template and the special tokens that it names; none by default.</param>
     /// <exception cref="ArgumentNullException"><paramref name="file"/> is null.</exception>
     /// <exception cref="InvalidDataException">The model is damaged.</exception>
     /// <exception cref="NotSupportedException">It is of a kind that is not known; the message says which.</exception>
-    public SentencePieceLanguageTokenizer(TokenizerFile file)
+    public SentencePieceLanguageTokenizer(TokenizerFile file, params IReadOnlyList<TokenizerFile> chatFiles)
     {
         ArgumentNullException.ThrowIfNull(file);
-        Files = [file];
+        Files = [file, .. chatFiles];
+        _chat = ChatFiles.Read(chatFiles);
         _model = SentencePieceModel.Read(file);
         _pieces = new PieceTable(_model.Pieces);
         _splitter = _model.Kind == ModelKind.Unigram ? new UnigramSplitter(_pieces, _pieces.LowestScore, isSinglePrecision: true) : new BytePairSplitter(_pieces);
@@ -52,7 +56,21 @@ internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageT
         _encoder = new PieceEncoder(_pieces, unknownId, _model.HasByteFallback ? FindBytes() : null);
         EndOfTextId = Find(piece => piece.Kind == PieceKind.Control && piece.Text == _model.End)!.Value;
         BeginningOfTextId = Find(piece => piece.Kind == PieceKind.Control && piece.Text == _model.Beginning);
+        SpecialTokens = Enumerable.Range(0, _bytes.Length).Where(id => _model.Pieces[id].Kind == PieceKind.Control).ToDictionary(id => _model.Pieces[id].Text);
+        NamedTokens = NameTokens();
     }
+
+    /// <inheritdoc/>
+    public IReadOnlyDictionary<string, int> SpecialTokens { get; }
+
+    /// <inheritdoc/>
+    public IReadOnlyDictionary<string, string> NamedTokens { get; }
+
+    /// <inheritdoc/>
+    public string? ChatTemplateSource => _chat.Template;
+
+    /// <inheritdoc/>
+    public string? ToolTemplateSource => _chat.ToolTemplate;
 
     /// <inheritdoc/>
     public override int VocabularySize => _bytes.Length;
@@ -172,6 +190,16 @@ internal sealed class SentencePieceLanguageTokenizer : ByteTokenizer, ILanguageT
     private List<int> SplitStart(string normalized) => _pieces.SpacesBeginPieces && PieceTable.FindWord(normalized) is var end and > 0
         ? _splitter.Split(normalized[..end])
         : _splitter.SplitStart(normalized);
+
+    // The model's own, unless the files name others.
+    private Dictionary<string, string> NameTokens()
+    {
+        var tokens = new Dictionary<string, string>(_chat.NamedTokens);
+        tokens.TryAdd("eos_token", _model.End);
+        if (BeginningOfTextId is not null)
+            tokens.TryAdd("bos_token", _model.Beginning);
+        return tokens;
+    }
 
     private int[] FindBytes()
     {

@@ -59,32 +59,83 @@ public sealed class ChatTemplateTests
     }
 
     [TestMethod]
-    [DataRow("{{ '[INST] ' + message }}", "that of Mistral or Llama 2")]
-    [DataRow("{{ '<start_of_turn>' + role }}", "that of Gemma")]
-    [DataRow("{{ '<|user|>' }}", "that of Phi 3 or Zephyr")]
-    [DataRow("{{ message }}", "of no family")]
-    public void Another_family_is_refused_by_name(string source, string message)
-    {
-        var error = Assert.ThrowsExactly<NotSupportedException>(() => new ChatTemplate(With("qwen2", source)));
-        Assert.Contains(message, error.Message);
-        Assert.Contains("known are ChatML (<|im_start|> <|im_end|>), Llama3", error.Message);
-    }
-
-    [TestMethod]
     public void Without_a_template_the_special_tokens_tell()
     {
-        Assert.AreEqual(ChatFamily.Llama3, new ChatTemplate(With("llama3", null)).Family);
-        Assert.AreEqual(ChatFamily.ChatML, new ChatTemplate(With("qwen2", null)).Family);
-        Assert.Contains("has no chat template", Assert.ThrowsExactly<NotSupportedException>(() => new ChatTemplate(Golden.Tokenizer("gpt2"))).Message);
-        Assert.Contains("'<|im_start|>' is no special token", Assert.ThrowsExactly<InvalidDataException>(() => new ChatTemplate(With("gpt2", "<|im_start|><|im_end|>"))).Message);
+        CollectionAssert.AreEqual(new ChatTemplate(Llama3).Encode(Chat).Ids.ToArray(), new ChatTemplate(With("llama3", null)).Encode(Chat).Ids.ToArray());
+        CollectionAssert.AreEqual(new ChatTemplate(Qwen2).EncodePrompt(Chat).ToArray(), new ChatTemplate(With("qwen2", null)).EncodePrompt(Chat).ToArray());
+        Assert.AreEqual(
+            "The tokenizer has no chat template, and not the special tokens of a layout that is known without one: "
+            + "ChatML (<|im_start|> <|im_end|>), Llama 3 (<|begin_of_text|> <|start_header_id|> <|end_header_id|> <|eot_id|>).",
+            Assert.ThrowsExactly<NotSupportedException>(() => new ChatTemplate(Golden.Tokenizer("gpt2"))).Message);
+        Assert.Contains("'<|im_end|>', which is no special token", Assert.ThrowsExactly<InvalidDataException>(() => new ChatTemplate(With("gpt2", ChatML))).Message);
+    }
+
+    // As earlier versions laid chats out: header and content each by itself. Models that they trained, and archives that they saved, keep their ids.
+    [TestMethod]
+    [DataRow("llama3", false)]
+    [DataRow("qwen2", false)]
+    [DataRow("llama3", true)]
+    [DataRow("qwen2", true)]
+    public void The_ids_and_targets_are_those_of_earlier_versions(string style, bool isBuiltIn)
+    {
+        HuggingFaceTokenizer tokenizer = isBuiltIn ? With(style, null) : Golden.Tokenizer(style);
+        var template = new ChatTemplate(tokenizer);
+        var random = new Random(15);
+        string[] words = ["hello", " ", "\n", "\n\n", "\t", "漢字", "😀", "<|im_end|>", "<|eot_id|>", "it's", "12345", "  x", "!", "<think>", "é"];
+        for (int i = 0; i < 300; i++)
+        {
+            ChatMessage[] chat = [.. Enumerable.Range(0, random.Next(1, 7)).Select(_ =>
+                new ChatMessage(random.GetItems(["system", "user", "assistant", "assistant"], 1)[0], string.Concat(random.GetItems(words, random.Next(0, 6)))))];
+            (int[] ids, bool[] isTarget) = AsEarlier(tokenizer, style, chat);
+            ChatTokens tokens = template.Encode(chat);
+            CollectionAssert.AreEqual(ids, tokens.Ids.ToArray(), tokenizer.Decode(ids, considerSpecialTokens: true));
+            CollectionAssert.AreEqual(isTarget, tokens.IsTarget.ToArray(), tokenizer.Decode(ids, considerSpecialTokens: true));
+            int count = random.Next(1, ids.Length + 1);
+            CollectionAssert.AreEqual(ids[..count], template.Encode(chat, count).Ids.Take(count).ToArray());
+            Assert.IsTrue(template.EncodePrompt(chat).Take(ids.Length).SequenceEqual(ids));
+        }
     }
 
     [TestMethod]
-    public void A_template_in_a_file_of_its_own_is_found()
+    public void The_template_is_found_in_each_of_its_files_and_comes_back_from_a_folder()
     {
-        HuggingFaceTokenizer tokenizer = HuggingFaceTokenizer.Create(
-            [Golden.Tokenizer("qwen2").Files[0], new TokenizerFile("chat_template.jinja", Encoding.UTF8.GetBytes("<|im_start|><|im_end|>"))]);
-        Assert.AreEqual(ChatFamily.ChatML, new ChatTemplate(tokenizer).Family);
+        TokenizerFile vocabulary = Golden.Tokenizer("qwen2").Files[0];
+        TokenizerFile own = new("chat_template.jinja", Encoding.UTF8.GetBytes("own"));
+        TokenizerFile json = new("chat_template.json", Encoding.UTF8.GetBytes("""{"chat_template": "json"}"""));
+        TokenizerFile text = new("tokenizer_config.json", Encoding.UTF8.GetBytes("""{"chat_template": "text"}"""));
+        TokenizerFile list = new("tokenizer_config.json", Encoding.UTF8.GetBytes("""{"chat_template": [{"name": "tool_use", "template": "tools"}, {"name": "default", "template": "plain"}]}"""));
+
+        AssertFound([json], "json", null);
+        AssertFound([json, text], "text", null);
+        AssertFound([json, text, own], "own", null);
+        AssertFound([list], "plain", "tools");
+        AssertFound([list, own], "own", null);
+        AssertFound([], null, null);
+
+        void AssertFound(TokenizerFile[] files, string? expected, string? forTools)
+        {
+            var tokenizer = HuggingFaceTokenizer.Create([vocabulary, .. files]);
+            using var folder = new MLNetExtension.Tests.Samples.TemporaryFolder();
+            TokenizerFolder.Save(tokenizer, folder.Path);
+            foreach (var found in (HuggingFaceTokenizer[])[tokenizer, (HuggingFaceTokenizer)TokenizerFolder.Load(folder.Path)])
+                Assert.AreEqual((expected, forTools), (found.ChatTemplateSource, found.ToolTemplateSource));
+            foreach (TokenizerFile file in files)
+                CollectionAssert.AreEqual(file.Content.ToArray(), File.ReadAllBytes(Path.Combine(folder.Path, file.Name)));
+        }
+    }
+
+    [TestMethod]
+    public void A_template_for_tools_is_used_for_chats_that_have_some()
+    {
+        const string List = """
+            {"eos_token": "<|im_end|>", "chat_template": [
+                {"name": "default", "template": "{% for m in messages %}{{ m.content }}<|im_end|>{% endfor %}"},
+                {"name": "tool_use", "template": "{{ tools | length }} tools{% for m in messages %}{{ m.content }}<|im_end|>{% endfor %}"}]}
+            """;
+        HuggingFaceTokenizer tokenizer = HuggingFaceTokenizer.Create([Golden.Tokenizer("qwen2").Files[0], new TokenizerFile("tokenizer_config.json", Encoding.UTF8.GetBytes(List))]);
+        var template = new ChatTemplate(tokenizer);
+        Assert.AreEqual("so?", tokenizer.Decode(template.Encode([new ChatMessage("user", "so?")]).Ids));
+        Assert.AreEqual("1 toolsso?", tokenizer.Decode(template.Encode(new ChatConversation([new ChatMessage("user", "so?")], JsonElement.Parse("[{}]"))).Ids));
     }
 
     [TestMethod]
@@ -92,7 +143,37 @@ public sealed class ChatTemplateTests
     {
         var template = new ChatTemplate(Qwen2);
         Assert.ThrowsExactly<ArgumentException>(() => template.Encode([]));
-        Assert.Contains("Message 0 has the role 'tool'", Assert.ThrowsExactly<ArgumentException>(() => template.Encode([new ChatMessage("tool", "")])).Message);
+        Assert.Contains("Message 0 has the role 'narrator'", Assert.ThrowsExactly<ArgumentException>(() => template.Encode([new ChatMessage("narrator", "")])).Message);
+    }
+
+    private const string ChatML = "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}";
+
+    private static (int[] Ids, bool[] IsTarget) AsEarlier(HuggingFaceTokenizer tokenizer, string style, ChatMessage[] chat)
+    {
+        List<int> ids = [];
+        List<bool> isTarget = [];
+        if (style == "llama3")
+            Add([Id("<|begin_of_text|>")], false);
+        foreach (ChatMessage message in chat)
+        {
+            bool isAssistant = message.Role == "assistant";
+            Add(style == "llama3" ? [Id("<|start_header_id|>"), .. tokenizer.EncodeText(message.Role), Id("<|end_header_id|>"), .. tokenizer.EncodeText("\n\n")]
+                : [Id("<|im_start|>"), .. tokenizer.EncodeText($"{message.Role}\n")], false);
+            Add(tokenizer.EncodeText(style == "llama3" ? message.Content.Trim() : message.Content), isAssistant);
+            Add([Id(style == "llama3" ? "<|eot_id|>" : "<|im_end|>")], isAssistant);
+            if (style == "qwen2")
+                Add(tokenizer.EncodeText("\n"), false);
+        }
+
+        return ([.. ids], [.. isTarget]);
+
+        int Id(string content) => tokenizer.SpecialTokens[content];
+
+        void Add(IReadOnlyList<int> piece, bool areTargets)
+        {
+            ids.AddRange(piece);
+            isTarget.AddRange(Enumerable.Repeat(areTargets, piece.Count));
+        }
     }
 
     private static HuggingFaceTokenizer With(string style, string? template)
