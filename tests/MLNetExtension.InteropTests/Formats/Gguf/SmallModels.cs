@@ -4,7 +4,6 @@ using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Models.Layers;
 using MLNetExtension.Models.Llama;
 using MLNetExtension.Models.Lora;
-using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
