@@ -7,11 +7,12 @@ import pathlib
 
 import numpy as np
 
-STEPS, RATE, DECAY = 7, 0.05, 0.1
+RATE, DECAY = 0.05, 0.1
+SIZES = [1e-2, 1.0, 0.3, 5.0, 0.05, 1.0, 0.2]  # of the steps' gradients: what a rule remembers must outweigh some of them
 SHAPES = {"wide": (3, 8), "tall": (6, 4), "vector": (5,)}
 generator = np.random.default_rng(16)
 start = {name: generator.normal(0, 0.3, shape) for name, shape in SHAPES.items()}
-gradients = [{name: generator.normal(0, 10.0 ** (step - 4), shape) for name, shape in SHAPES.items()} for step in range(STEPS)]
+gradients = [{name: generator.normal(0, size, shape) for name, shape in SHAPES.items()} for size in SIZES]
 
 
 def is_matrix(name):
