@@ -112,7 +112,7 @@ internal sealed class LlamaArchitecture(LlamaConfiguration configuration, bool i
             : [("q_proj", 0, queries), ("k_proj", queries, keys), ("v_proj", queries + keys, keys)];
         foreach ((string name, long firstRow, long rows) in parts)
         {
-            yield return new HuggingFaceTensor($"{theirs}{name}.weight", [rows, width], ours + "qkv.weight", firstRow, IsPart: parts.Length > 1);
+            yield return new HuggingFaceTensor($"{theirs}{name}.weight", [rows, width], ours + "qkv.weight", firstRow, IsPart: parts.Length > 1, Matrices: parts.Length == 1 && keys == queries ? 3 : 1);
             if (configuration.QueryKeyValueBias)
                 yield return new HuggingFaceTensor($"{theirs}{name}.bias", [rows], ours + "qkv.bias", firstRow, IsPart: parts.Length > 1);
         }
@@ -134,7 +134,7 @@ internal sealed class LlamaArchitecture(LlamaConfiguration configuration, bool i
         long width = configuration.Width, inner = configuration.FeedForwardWidth;
         return
         [
-            new HuggingFaceTensor(network + "gate_up_proj.weight", [2 * inner, width], network + "gate_up.weight"),
+            new HuggingFaceTensor(network + "gate_up_proj.weight", [2 * inner, width], network + "gate_up.weight", Matrices: 2),
             new HuggingFaceTensor(network + "down_proj.weight", [width, inner], network + "down.weight"),
         ];
     }
