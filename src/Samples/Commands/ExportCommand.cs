@@ -42,9 +42,10 @@ internal static class ExportCommand
             GgufType? asked = parsed.GetValue(type);
             long start = Stopwatch.GetTimestamp();
             using TrainedModel saved = TrainedModel.Open(new DeviceChoice(null).CreateContext(seed: 1), modelPath);
-            DateTime before = DateTime.UtcNow;
+            Dictionary<string, DateTime> before = ListTimes(path);
             Write(saved.LanguageModel, format, path, asked ?? GgufType.F32);
-            ExportedFile[] files = ListFiles(path, before);
+            string[] written = [.. ListTimes(path).Except(before).Select(file => file.Key).Order(StringComparer.Ordinal)];
+            ExportedFile[] files = [.. written.Select(file => new ExportedFile(file, new FileInfo(file).Length))];
             double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
 
             IAnsiConsole console = ConsoleFactory.Create(parsed);
@@ -68,11 +69,11 @@ internal static class ExportCommand
         }
     }
 
-    // A folder may hold other files.
-    private static ExportedFile[] ListFiles(string path, DateTime since)
+    // When each file was written. A folder may hold others; and a file's time comes from a clock that lags behind that of the program.
+    private static Dictionary<string, DateTime> ListTimes(string path)
     {
-        IEnumerable<string> files = File.Exists(path) ? [path] : Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal);
-        return [.. files.Where(file => File.GetLastWriteTimeUtc(file) >= since).Select(file => new ExportedFile(file, new FileInfo(file).Length))];
+        IEnumerable<string> files = File.Exists(path) ? [path] : Directory.Exists(path) ? Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories) : [];
+        return files.ToDictionary(file => file, File.GetLastWriteTimeUtc);
     }
 
     private sealed record ExportedFile(string Path, long Bytes);

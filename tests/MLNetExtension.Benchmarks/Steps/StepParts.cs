@@ -26,14 +26,14 @@ internal sealed class StepParts : IDisposable
     private readonly TrainingOptions _options = OneWorker();
     private readonly WorkerGradient _gradient;
     private readonly GradientAccumulator _spare;    // its sums are not used
-    private readonly AdamW _optimizer;
+    private readonly FlatOptimizer _optimizer;
     private readonly Dictionary<string, double> _seconds = [];
 
     private StepParts(CausalLanguageModel model)
     {
         _gradient = new WorkerGradient(model, new GradientSettings { Normalization = _options.Loss.Normalization, Pack = true });
         _spare = new GradientAccumulator(_gradient.Parameters, _options.Loss.Normalization);
-        _optimizer = _options.Optimizer.CreateOptimizer(_gradient.Parameters);
+        _optimizer = new FlatOptimizer(_gradient.Parameters, _options.Optimizer);
     }
 
     /// <summary>Measures in this process.</summary>

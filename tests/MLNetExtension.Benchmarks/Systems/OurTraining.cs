@@ -47,7 +47,7 @@ internal sealed class OurTraining : IMeasuredSystem
             return;
         for (int k = 0; _step.IsSearching; k++)
             _step.Run(_batches[k % _batches.Count], learningRate: 0, dropoutSeed: k);
-        foreach ((_, Tensor state) in _step.Optimizer.State)
+        foreach ((_, TorchSharp.torch.Tensor state) in _step.Optimizer.State)
             state.zero_();
         _step.Optimizer.Restore(0, _step.Optimizer.State);
     }

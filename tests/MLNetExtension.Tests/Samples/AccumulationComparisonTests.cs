@@ -96,7 +96,7 @@ internal sealed class AccumulationComparisonTests
             Batching = new() { MaximumTokensPerMicroBatch = 8 * 24 },
             LearningRate = Settings.LearningRate,
             Schedule = new() { MinimumLearningRateRatio = 1, WarmupSteps = 0 },
-            Optimizer = new AdamWOptions { MaximumGradientNorm = 0 },
+            Optimizer = new AdamWOptions { MaximumGradientNorm = 0, DecayRule = WeightDecayRule.Matrices },
             MaximumSteps = Settings.Steps,
         };
         List<double> expected = [];

@@ -173,7 +173,7 @@ public sealed class DivergedTrainingTests
         byte[] before = Weights(model);
         TokenExample row = new([0, 0, 0], [2, 2, 2], 3, 0);
         List<StepReport> steps = [];
-        TrainingOptions options = Options(1e30) with { MaximumSteps = 1, Optimizer = new AdamWOptions { WeightDecay = 1e6 } };
+        TrainingOptions options = Options(1e30) with { MaximumSteps = 1, Optimizer = new AdamWOptions { WeightDecay = 1e6, DecayRule = WeightDecayRule.All } };
         TrainingSummary summary = TrainingLoop.Run(model, [row], options, seed: 1, steps.Add);
 
         Assert.AreEqual((StepOutcome.NonFinite, true), (steps.Single().Outcome, double.IsFinite(steps.Single().Loss)));

@@ -107,7 +107,7 @@ internal static class ResumeSettings
             values["ParameterGroups"] = options.Optimizer.Groups;
         if (options.Schedule.Shape != ScheduleShape.Cosine)
             values["Schedule"] = options.Schedule.Shape;
-        if (options.Schedule.Shape == ScheduleShape.WarmupStableDecay)
+        if (options.Schedule.DecayShare != ScheduleOptions.DefaultDecayShare)
             values["DecayShare"] = options.Schedule.DecayShare;
         if (options.Schedule.WarmupShare is { } share)
             values["WarmupShare"] = share;

@@ -203,7 +203,7 @@ public sealed class FlatOptimizer : IDisposable
         Span? joined = null;
         foreach (FlatSlot slot in _parameters.Slots)
         {
-            double decay = plan?.WeightDecay(slot.Name, slot.Decays) ?? (slot.Decays ? options.WeightDecay!.Value : 0);
+            double decay = plan?.OwnWeightDecay(slot.Name) ?? (slot.Decays ? options.WeightDecay!.Value : 0);
             Span span = new(slot.Offset, slot.Length, plan?.LearningRateFactor(slot.Name) ?? 1, decay, options.UpdatesWholeParameters ? Whole(slot, plan) : null);
             if (joined is not null && span.Parameter is null && (span.LearningRateFactor, span.WeightDecay) == (joined.LearningRateFactor, joined.WeightDecay))
             {

@@ -41,10 +41,9 @@ internal sealed partial class ParameterPlan
     /// <param name="parameter">The parameter.</param>
     public bool Decays(string name, Parameter parameter) => FindGroup(name)?.WeightDecay is { } own ? own > 0 : DecaysByRule(name, parameter);
 
-    /// <summary>How large a share of a parameter's weights, times its learning rate, a step takes away.</summary>
+    /// <summary>The weight decay that a parameter has of its own, by its group; null where it has the optimizer's, if it decays.</summary>
     /// <param name="name">Its name in the model.</param>
-    /// <param name="decays">What <see cref="Decays"/> said of it.</param>
-    public double WeightDecay(string name, bool decays) => FindGroup(name)?.WeightDecay ?? (decays ? _options.WeightDecay ?? 0 : 0);
+    public double? OwnWeightDecay(string name) => FindGroup(name)?.WeightDecay;
 
     /// <summary>What the learning rate of a parameter is multiplied by.</summary>
     /// <param name="name">Its name in the model.</param>

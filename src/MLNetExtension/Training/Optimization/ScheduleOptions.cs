@@ -4,6 +4,7 @@ namespace MLNetExtension.Training.Optimization;
 public sealed record ScheduleOptions
 {
     internal const int MostWarmupSteps = 50;
+    internal const double DefaultDecayShare = 0.2;
 
     /// <summary>The course after the warm-up. Default <see cref="ScheduleShape.Cosine"/>.</summary>
     public ScheduleShape Shape { get; init; } = ScheduleShape.Cosine;
@@ -18,7 +19,7 @@ public sealed record ScheduleOptions
     public double? WarmupShare { get; init; }
 
     /// <summary>Share of the training, at its end, in which the learning rate falls, for <see cref="ScheduleShape.WarmupStableDecay"/>. Default 0.2; above 0, at most 1.</summary>
-    public double DecayShare { get; init; } = 0.2;
+    public double DecayShare { get; init; } = DefaultDecayShare;
 
     /// <summary>The learning rate at the end of training as a share of the learning rate after the warm-up: the floor, below which no shape falls. Default 0.1; from 0 to 1.</summary>
     public double MinimumLearningRateRatio { get; init; } = 0.1;

@@ -5,6 +5,7 @@ using MLNetExtension.MLNet.Schema;
 using MLNetExtension.MLNet.Trainer;
 using MLNetExtension.Models.Lora;
 using MLNetExtension.Training;
+using MLNetExtension.Training.Optimization;
 
 namespace MLNetExtension.Tests.MLNet.Trainer;
 
@@ -29,6 +30,8 @@ public sealed class ResumeSettingsTests
     {
         ["Adapters"] = new LoraOptions { Rank = 3 },
         ["Model"] = LanguageModel.Pretrained("elsewhere"),
+        ["Optimizer.Groups"] = new ParameterGroup[] { new() { Names = ["*"] } },
+        ["Optimizer.StateBits"] = 8,
         ["Loss.TokenLoss"] = CustomTokenLoss.OfLogits((logits, _, _) => new LossSum(logits.sum(), 1)),
     };
 
@@ -54,8 +57,27 @@ public sealed class ResumeSettingsTests
     }
 
     [TestMethod]
+    public void Another_optimizer_or_another_number_of_one_is_another_training()
+    {
+        OptimizerOptions[] optimizers =
+        [
+            new AdamWOptions(), new AdamWOptions { StateBits = 8 }, new MuonOptions(), new MuonOptions { Momentum = 0.9 }, new AdafactorOptions(), new AdafactorOptions { ClippingThreshold = 2 }, new LionOptions(),
+            new LionOptions { Beta2 = 0.9 }, new SgdOptions(), new SgdOptions { Nesterov = true },
+        ];
+        string[] settings = [.. optimizers.Select(optimizer => Collect(WithOptimizer(optimizer))).Select(own => string.Join('\n', own.Select(pair => $"{pair.Key} {pair.Value}").Order()))];
+        CollectionAssert.AllItemsAreUnique(settings);
+    }
+
+    [TestMethod]
     public void Only_options_that_there_are_are_named_as_not_counting() =>
         CollectionAssert.IsSubsetOf(NotCounting, Leaves().Select(leaf => leaf.Name).ToArray());
+
+    private static CausalLanguageModelTrainer.Options WithOptimizer(OptimizerOptions optimizer)
+    {
+        var options = Tiny.Options();
+        options.Optimizer = optimizer;
+        return options;
+    }
 
     private static IReadOnlyDictionary<string, string> Collect(CausalLanguageModelTrainer.Options options) =>
         ResumeSettings.Collect(options, new RowReaderResult(new StoredRows(new TokenStore(new MemoryBytes(), new RowIndex(), bytesPerId: 2, end: 0), default)), null);
@@ -65,13 +87,15 @@ public sealed class ResumeSettingsTests
     {
         foreach (FieldInfo field in typeof(CausalLanguageModelTrainer.Options).GetFields(BindingFlags.Public | BindingFlags.Instance))
         {
-            bool isGroup = field.FieldType is { IsSealed: true, IsClass: true } type && type.Name.EndsWith("Options", StringComparison.Ordinal);
+            // Of the optimizers, that of the defaults.
+            Type group = field.FieldType == typeof(OptimizerOptions) ? typeof(AdamWOptions) : field.FieldType;
+            bool isGroup = group is { IsSealed: true, IsClass: true } && group.Name.EndsWith("Options", StringComparison.Ordinal);
             bool isOptional = new NullabilityInfoContext().Create(field).ReadState == NullabilityState.Nullable;
             if (!isGroup || isOptional)
                 yield return (field.Name, null, field);
             if (!isGroup || field.FieldType == typeof(LoraOptions))
                 continue;
-            foreach (PropertyInfo property in field.FieldType.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(property => property.SetMethod is not null))
+            foreach (PropertyInfo property in group.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(property => property.SetMethod is not null))
                 yield return ($"{field.Name}.{property.Name}", field, property);
         }
     }

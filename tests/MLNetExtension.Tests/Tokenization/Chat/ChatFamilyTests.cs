@@ -15,7 +15,6 @@ public sealed class ChatFamilyTests
 
     public static IEnumerable<object[]> Families => JinjaGolden.Families.Select(name => new object[] { name });
 
-    // Seen to fail with: the header trained on, the template's empty thoughts trained on (qwen3, smollm3), the space in front of an answer not trained on (llama2, mistral).
     [TestMethod]
     [DataRow("chatml", "yes it is<|im_end|>no<|im_end|>")]
     [DataRow("deepseek", "yes it is<｜end▁of▁sentence｜>no<｜end▁of▁sentence｜>")]

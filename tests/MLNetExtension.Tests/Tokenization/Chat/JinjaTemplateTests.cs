@@ -70,7 +70,6 @@ public sealed class JinjaTemplateTests
     public void What_Jinja_has_and_this_library_has_not_is_refused_by_name(string source, string message) =>
         Assert.StartsWith(message, Assert.ThrowsExactly<NotSupportedException>(() => Run(source)).Message);
 
-    // Seen to fail with: a slice, a filter or a method that forgets where its characters come from.
     [TestMethod]
     [DataRow("{{ m }}", "c")]
     [DataRow("<{{ m.strip() }}>", "tct")]

@@ -33,7 +33,11 @@ internal sealed class Frame
     public Frame Redirect() => Nest(new TracedTextBuilder(Budget));
 
     /// <summary>Sets a variable of this frame.</summary>
-    public void Set(string name, object? value) => (_variables ??= [])[name] = value;
+    public void Set(string name, object? value)
+    {
+        Budget.Allocate(1);
+        (_variables ??= [])[name] = value;
+    }
 
     /// <summary>Gets the value of the nearest variable of a name.</summary>
     public object? Get(string name)
