@@ -47,7 +47,7 @@ internal static class SmallTokenizers
             AddedTokens = [.. trained.AddedTokens, new AddedToken(Trained, "<tool>", IsSpecial: false), new AddedToken(Trained + 3, "  two  spaces", IsSpecial: false)],
             Prefix = name == "llama-bpe" ? [trained.AddedTokens[1].Id] : [],
         };
-        return new HuggingFaceTokenizer(definition, TokenizerConfiguration.Read([Configuration], definition.AddedTokens), []);
+        return new HuggingFaceTokenizer(definition, TokenizerConfiguration.Read([Configuration], definition.AddedTokens), [Configuration]);
     }
 
     public static SentencePieceLanguageTokenizer SentencePiece(string name) =>
