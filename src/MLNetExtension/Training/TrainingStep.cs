@@ -159,7 +159,7 @@ internal sealed class TrainingStep : IDisposable
         _memory.Dispose();
     }
 
-    // Only a huge step leaves what float32 holds: such a step alone is looked at, and taken back.
+    // A step that leaves what float32 holds is huge, or of a rule whose steps may have any size: those keep the weights before them, so they alone are looked at, and taken back.
     private bool HasLostWeights()
     {
         if (!Optimizer.HasKeptWeights || FiniteWeights.CountNonFinite(Parameters.Values) == 0)

@@ -11,15 +11,16 @@ internal sealed partial class ParameterPlan
 {
     private readonly OptimizerOptions _options;
     private readonly ParameterNames _published;
-    private readonly HashSet<string> _layerNorms, _embeddings;    // names: replicas and a change of precision have other objects
-    private readonly long _vocabularySize;
+    private readonly HashSet<string> _layerNorms, _embeddings, _heads;    // names: replicas and a change of precision have other objects
 
     private ParameterPlan(CausalLanguageModel model, OptimizerOptions options, ParameterNames published)
     {
         (_options, _published) = (options, published);
         _layerNorms = NamesIn(model, module => module is LayerNorm);
         _embeddings = [.. NamesIn(model, module => module is Embedding), .. NamesOf(model, model.EmbeddingTables)];
-        _vocabularySize = model.VocabularySize;
+        // A plain module does not say which its head is: what gives a number for every token.
+        IEnumerable<Tensor> heads = model.HeadWeight is { } head ? [head] : model.parameters().Where(parameter => parameter.dim() == 2 && parameter.shape[0] == model.VocabularySize);
+        _heads = NamesOf(model, heads);
     }
 
     /// <summary>Makes the plan of a model.</summary>
@@ -53,7 +54,7 @@ internal sealed partial class ParameterPlan
     /// <param name="name">Its name in the model.</param>
     /// <param name="shape">Its shape.</param>
     public IReadOnlyList<long>? MatrixRows(string name, long[] shape) =>
-        shape.Length < 2 || _embeddings.Contains(name) || shape[0] == _vocabularySize ? null : _published.MatrixRows(name) ?? WholeMatrix(shape);
+        shape.Length < 2 || _embeddings.Contains(name) || _heads.Contains(name) ? null : _published.MatrixRows(name) ?? WholeMatrix(shape);
 
     /// <summary>Freezes the parameters of frozen groups.</summary>
     /// <param name="model">The model.</param>

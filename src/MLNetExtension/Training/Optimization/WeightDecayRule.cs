@@ -3,7 +3,7 @@ namespace MLNetExtension.Training.Optimization;
 /// <summary>Which parameters weight decay acts on, before the exclusions by name.</summary>
 public enum WeightDecayRule
 {
-    /// <summary>Parameters of two and more dimensions: matrices and embeddings decay, biases and the weights of norms do not. The rule of nanoGPT, and the default of versions before 0.2.</summary>
+    /// <summary>Parameters of two and more dimensions: matrices and embeddings decay, biases and the weights of norms do not. The rule of nanoGPT, and the only one of earlier versions.</summary>
     Matrices,
 
     /// <summary>

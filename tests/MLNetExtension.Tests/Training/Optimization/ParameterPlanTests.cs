@@ -127,6 +127,14 @@ public sealed class ParameterPlanTests
         Assert.IsNull(ofLlama.MatrixRows("norm.weight", [8]));
     }
 
+    // Seen to fail with: a head known by its number of rows.
+    [TestMethod]
+    public void A_matrix_of_a_block_is_one_even_where_it_has_as_many_rows_as_there_are_tokens()
+    {
+        using Gpt2Model model = new(new Gpt2Configuration(32, ContextLength: 8, Layers: 1, Heads: 2, Width: 8), seed: 1);
+        CollectionAssert.AreEqual(new long[] { 32 }, Plan(model, new MuonOptions()).MatrixRows("h.0.mlp.c_fc.weight", [32, 8])!.ToArray());
+    }
+
     [TestMethod]
     public void A_group_that_fits_nothing_is_refused_where_it_is()
     {
