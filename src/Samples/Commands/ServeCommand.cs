@@ -12,8 +12,7 @@ internal static class ServeCommand
 {
     public static Command Create()
     {
-        Option<string> model = OptionFactory.Model();
-        model.Description = "A model that train or finetune saved, or a folder in which a model is published.";
+        Option<string> model = OptionFactory.ModelOrFolder();
         Option<string?> name = new("--name") { Description = "What requests call the model. Default: the name of its file or folder.", HelpName = "NAME" };
         Option<int> port = OptionFactory.Integer("--port", 5000, 0, "The port to listen on, of this machine alone; 0 for any that is free.");
         Option<string?> urls = new("--urls") { Description = "Addresses to listen on in place of --port, such as http://0.0.0.0:5000; several with ; between them.", HelpName = "URLS" };

@@ -1,17 +1,8 @@
+using MLNetExtension.Tokenization.SentencePiece;
+
 namespace MLNetExtension.Formats.Gguf;
 
-/// <summary>The kinds of token by their numbers in GGUF files.</summary>
-internal enum GgufTokenKind
-{
-    Normal = 1,
-    Unknown = 2,
-    Control = 3,
-    UserDefined = 4,
-    Unused = 5,
-    Byte = 6,
-}
-
-/// <summary>The tokens of a vocabulary in the order of their ids. An id that is no token, as where a matrix is larger than its vocabulary, gets a text that no other has.</summary>
+/// <summary>The tokens of a vocabulary in the order of their ids, each of a kind by SentencePiece's numbers, which are GGUF's too. An id that is no token, as where a matrix is larger than its vocabulary, gets a text that no other has.</summary>
 internal sealed class GgufTokens
 {
     // As llama.cpp's converter has it: below that of any piece.
@@ -25,12 +16,12 @@ internal sealed class GgufTokens
     public GgufTokens(int size)
     {
         (_texts, _kinds, _scores) = (new string?[size], new int[size], new float[size]);
-        Array.Fill(_kinds, (int)GgufTokenKind.Unused);
+        Array.Fill(_kinds, (int)PieceKind.Unused);
         Array.Fill(_scores, UnusedScore);
     }
 
     /// <summary>Sets the token of an id; the last one counts.</summary>
-    public void Set(int id, string text, GgufTokenKind kind, float score = 0) => (_texts[id], _kinds[id], _scores[id]) = (text, (int)kind, score);
+    public void Set(int id, string text, PieceKind kind, float score = 0) => (_texts[id], _kinds[id], _scores[id]) = (text, (int)kind, score);
 
     /// <summary>Adds the keys.</summary>
     public void AddTo(GgufMetadata metadata, bool withScores = false)

@@ -57,10 +57,10 @@ internal static class GgufVocabulary
 
         GgufTokens tokens = new(size);
         foreach ((string text, int id) in model.Vocabulary)
-            tokens.Set(id, text, GgufTokenKind.Normal);
+            tokens.Set(id, text, PieceKind.Normal);
         // llama.cpp looks for the user's tokens in every text, and for control tokens only where it is asked to: as EncodeText does.
         foreach (AddedToken added in definition.AddedTokens)
-            tokens.Set(added.Id, added.Content, added.IsSpecial ? GgufTokenKind.Control : GgufTokenKind.UserDefined);
+            tokens.Set(added.Id, added.Content, added.IsSpecial ? PieceKind.Control : PieceKind.UserDefined);
         metadata.Add("tokenizer.ggml.model", "gpt2");
         metadata.Add("tokenizer.ggml.pre", GgufPreTokenizers.Find(definition.Steps, model.IgnoresMerges));
         tokens.AddTo(metadata);
@@ -98,7 +98,7 @@ internal static class GgufVocabulary
         for (int id = 0; id < pieces.Count; id++)
         {
             if (pieces[id] is { } piece)
-                tokens.Set(id, piece.Text, KindOf(piece.Kind), (float)piece.Score);
+                tokens.Set(id, piece.Text, piece.Kind, (float)piece.Score);
         }
         metadata.Add("tokenizer.ggml.model", "llama");
         metadata.Add("tokenizer.ggml.pre", "default");
@@ -123,14 +123,4 @@ internal static class GgufVocabulary
         foreach ((string key, int id) in new[] { "eot", "eom" }.Zip(otherEnds))
             metadata.Add($"tokenizer.ggml.{key}_token_id", id);
     }
-
-    private static GgufTokenKind KindOf(PieceKind kind) => kind switch
-    {
-        PieceKind.Unknown => GgufTokenKind.Unknown,
-        PieceKind.Control => GgufTokenKind.Control,
-        PieceKind.UserDefined => GgufTokenKind.UserDefined,
-        PieceKind.Unused => GgufTokenKind.Unused,
-        PieceKind.Byte => GgufTokenKind.Byte,
-        _ => GgufTokenKind.Normal,
-    };
 }

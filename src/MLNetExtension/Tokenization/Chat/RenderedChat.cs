@@ -47,18 +47,5 @@ internal sealed class RenderedChat
     }
 
     // The first that ends behind a position: it may take white space in front of it.
-    private int FirstTokenFrom(int position)
-    {
-        int low = 0, high = Tokens.Count;
-        while (low < high)
-        {
-            int middle = (low + high) / 2;
-            if (Tokens[middle].End <= position)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-
-        return low;
-    }
+    private int FirstTokenFrom(int position) => SortedEnds.FirstBehind(Tokens, position, token => token.End);
 }

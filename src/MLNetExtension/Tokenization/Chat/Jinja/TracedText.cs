@@ -57,20 +57,7 @@ internal sealed class TracedText : IEquatable<TracedText>
     public TextOrigin OriginAt(int position) => _runs[IndexOfRun(position)].Origin;
 
     /// <summary>The index of the run that has the character at a position.</summary>
-    public int IndexOfRun(int position)
-    {
-        int low = 0, high = _runs.Length - 1;
-        while (low < high)
-        {
-            int middle = (low + high) / 2;
-            if (_runs[middle].End <= position)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-
-        return low;
-    }
+    public int IndexOfRun(int position) => Math.Min(SortedEnds.FirstBehind(_runs, position, run => run.End), _runs.Length - 1);
 
     /// <summary>The origin of its first character that is content; where there is none, the template.</summary>
     public TextOrigin MainOrigin()
