@@ -22,8 +22,15 @@ internal sealed class MetricsAccumulator
         _rows++;
         if (row.TokenCount > 0)
             _rowsWithTargets++;
-        if (weight == 0)
-            return; // 0 times an infinite loss would be not a number
+        if (weight != 0)    // 0 times an infinite loss would be not a number
+            AddPart(row, weight);
+    }
+
+    /// <summary>Adds a part of a row, which counts as a row when its rest is added.</summary>
+    /// <param name="row">The part's scores.</param>
+    /// <param name="weight">What they are multiplied by; finite, above 0.</param>
+    public void AddPart(RowScore row, double weight = 1)
+    {
         AddLoss(weight * row.LossSum);
         _tokenWeight += weight * row.TokenCount;
         _byteWeight += weight * row.ByteCount;

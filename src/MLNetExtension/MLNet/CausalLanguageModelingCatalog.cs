@@ -1,9 +1,12 @@
 using Microsoft.ML;
+using Microsoft.ML.Runtime;
 using MLNetExtension.Evaluation;
 using MLNetExtension.MLNet;
 using MLNetExtension.MLNet.Archive;
+using MLNetExtension.MLNet.Evaluation;
 using MLNetExtension.MLNet.Scoring;
 using MLNetExtension.MLNet.Trainer;
+using MLNetExtension.MLNet.Transformer;
 using MLNetExtension.Tokenization;
 using static TorchSharp.torch;
 
@@ -66,6 +69,79 @@ public sealed class CausalLanguageModelingCatalog
         return Columns(lossSumColumnName, tokenCountColumnName, byteCountColumnName, correctCountColumnName, exampleWeightColumnName).Sum(data);
     }
 
+    /// <summary>Measures how often a model finds the right one of several answers to a question the most probable: by the log-probability of each option after the question.</summary>
+    /// <param name="model">A <see cref="CausalLanguageModelTransformer"/>, or a chain that holds one. The transformers before it in the chain are applied to questions and options.</param>
+    /// <param name="data">A row for each question; read once.</param>
+    /// <param name="questionColumnName">The column with the question (text), with all that the model is to read before the option; may be empty. Default: <c>Question</c>.</param>
+    /// <param name="optionsColumnName">The column with the options (a vector of text, of any size). Default: <c>Options</c>.</param>
+    /// <param name="answerColumnName">The column with the index of the right option: a number, from 0, or a key, whose first value stands for the first option. Default: <c>Answer</c>.</param>
+    /// <param name="delimiter">What stands between question and option, as <c>target_delimiter</c> of lm-evaluation-harness. Default: a space.</param>
+    /// <returns>Counts over counts, so the same however rows are batched or split over ranks.</returns>
+    /// <remarks>
+    /// <para>The model reads beginning-of-text, the question, the delimiter and an option, as one text; the tokens behind the question's own are the option's, white space at the question's end included. Where that is longer
+    /// than the model's context, the beginning of the question is left out, and a warning is logged. A model that was trained on chats reads the question as a user's message and the options as answers to it, without a delimiter.</para>
+    /// <para>Where a model of several ranks is evaluated, all of them make this call; each scores a share of the rows.</para>
+    /// </remarks>
+    /// <exception cref="ArgumentException">There is no language model in <paramref name="model"/>, or more than one.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
+    /// <exception cref="InvalidDataException">A row has no option, an empty one, one with more tokens than the model's context, or an answer that is none of them; the message names the row, from 0.</exception>
+    /// <exception cref="InvalidOperationException">There are no rows; or a transformer before the language model needs columns other than the model's own text columns.</exception>
+    public MultipleChoiceMetrics EvaluateMultipleChoice(
+        ITransformer model,
+        IDataView data,
+        string questionColumnName = "Question",
+        string optionsColumnName = "Options",
+        string answerColumnName = "Answer",
+        string delimiter = " ")
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(data);
+        ArgumentNullException.ThrowIfNull(delimiter);
+        Require.Name(questionColumnName);
+        Require.Name(optionsColumnName);
+        Require.Name(answerColumnName);
+        ChoiceColumns columns = new(questionColumnName, optionsColumnName, answerColumnName);
+        MultipleChoiceMetrics metrics = new MultipleChoiceEvaluation(LanguageModelChain.Find(model), columns, delimiter).Run(data);
+        if (metrics.TruncatedRows > 0)
+            Warn(FormattableString.Invariant($"{metrics.TruncatedRows:N0} of {metrics.Rows:N0} rows are longer than the model's context: the beginning of their questions is left out."));
+        return metrics;
+    }
+
+    /// <summary>Measures how well a model predicts a text of any length: its context moves over the text, so that each token is predicted once, and from the tokens before it.</summary>
+    /// <param name="model">A <see cref="CausalLanguageModelTransformer"/>, or a chain that holds one. The transformers before it in the chain are applied to the text.</param>
+    /// <param name="text">The text; its ids are in memory as a whole.</param>
+    /// <param name="stride">How many tokens the context moves at a time, from 1 to the model's context length T. Every token but the first T is predicted from at least T + 1 - stride tokens; one of 1 gives each the most,
+    /// and takes a pass over the context for each. Default null: half of the context.</param>
+    /// <returns>Sum over sum; of a text that fits the context, what <see cref="Evaluate"/> gives.</returns>
+    /// <remarks>The tokens are those of a row: the first token of the text is predicted from beginning-of-text, or end-of-text where the tokenizer has no other, and the end-of-text is predicted too. Where a model of several
+    /// ranks is evaluated, all of them make this call; each scores a share.</remarks>
+    /// <exception cref="ArgumentException">There is no language model in <paramref name="model"/>, or more than one.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="stride"/> is out of its range.</exception>
+    /// <exception cref="InvalidOperationException">A transformer before the language model needs columns other than the model's own text columns.</exception>
+    public CausalLanguageModelMetrics EvaluateLongText(ITransformer model, string text, int? stride = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(text);
+        return new LongTextEvaluation(LanguageModelChain.Find(model), stride).Run([text]);
+    }
+
+    /// <summary>Measures how well a model predicts texts of any length, each by itself; see <see cref="EvaluateLongText(ITransformer, string, int?)"/>.</summary>
+    /// <param name="model">A <see cref="CausalLanguageModelTransformer"/>, or a chain that holds one.</param>
+    /// <param name="data">A row for each text; read once, one text in memory at a time.</param>
+    /// <param name="textColumnName">The column with the texts. Default: <c>Text</c>.</param>
+    /// <param name="stride">How many tokens the context moves at a time. Default null: half of the context.</param>
+    /// <returns>Sum over sum: every token of every text weighs the same.</returns>
+    /// <exception cref="ArgumentException">There is no language model in <paramref name="model"/>, or more than one.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The column is missing or not of text, or <paramref name="stride"/> is out of its range.</exception>
+    /// <exception cref="InvalidOperationException">There are no rows; or a transformer before the language model needs columns other than the model's own text columns.</exception>
+    public CausalLanguageModelMetrics EvaluateLongText(ITransformer model, IDataView data, string textColumnName = "Text", int? stride = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(data);
+        Require.Name(textColumnName);
+        return new LongTextEvaluation(LanguageModelChain.Find(model), stride).Run(data, textColumnName);
+    }
+
     /// <summary>Trains on all folds of the data but one, measures the model on that one, and so for every fold.</summary>
     /// <param name="data">Read once for each fold's training and once for its test; cache it where reading is slow.</param>
     /// <param name="estimator">A <see cref="CausalLanguageModelTrainer"/>, or a pipeline with one, which is then fitted anew, whole, for every fold.</param>
@@ -110,6 +186,12 @@ public sealed class CausalLanguageModelingCatalog
     {
         ArgumentNullException.ThrowIfNull(model);
         return PromptedTextGenerator.Create(model);
+    }
+
+    private void Warn(string line)
+    {
+        using IChannel channel = ((IHostEnvironment)_mlContext).Start("Evaluating");
+        channel.Warning(MessageSensitivity.None, line);
     }
 
     // Named as the parameters of the public methods are.

@@ -91,6 +91,9 @@ internal static class OptionFactory
     /// <summary>A file with rows.</summary>
     public static Option<string> Data(string rows) => new("--data") { Description = $"{rows}: {Formats}.", HelpName = "FILE", Required = true };
 
+    /// <summary>A file with rows, or null if the option is not given.</summary>
+    public static Option<string?> OptionalData(string rows) => new("--data") { Description = $"{rows}: {Formats}.", HelpName = "FILE" };
+
     /// <summary>A file with rows, or null for the documentation of the .NET API.</summary>
     public static Option<string?> DataOrDocumentation() =>
         new("--data") { Description = $"Your own rows: {Formats}. Default: the XML documentation of the .NET API in the SDK's reference packs.", HelpName = "FILE" };

@@ -1,4 +1,5 @@
 using System.Globalization;
+using MLNetExtension.Evaluation;
 using Spectre.Console;
 
 namespace Samples.Reporting;
@@ -44,6 +45,20 @@ internal static class ResultTables
         foreach ((string name, string format, Func<MetricsReport, double> value) in _rows)
             table.AddRow([name, .. columns.Select(column => column.Metrics is { } metrics ? value(metrics).ToString(format, CultureInfo.InvariantCulture) : "-")]);
         console.Write(table);
+    }
+
+    /// <summary>Prints a table of a multiple-choice evaluation.</summary>
+    public static void Write(IAnsiConsole console, MultipleChoiceMetrics metrics)
+    {
+        Table table = new Table().Border(TableBorder.Rounded).AddColumn("multiple choice").AddColumn(new TableColumn("value").RightAligned()).AddColumn(new TableColumn("standard error").RightAligned());
+        AddShare("accuracy", metrics.Accuracy, metrics.AccuracyStandardError);
+        AddShare("accuracy per character", metrics.NormalizedAccuracy, metrics.NormalizedAccuracyStandardError);
+        AddShare("accuracy per byte", metrics.ByteNormalizedAccuracy, metrics.ByteNormalizedAccuracyStandardError);
+        table.AddRow("rows", metrics.Rows.ToString("N0", CultureInfo.InvariantCulture), "");
+        console.Write(table);
+
+        void AddShare(string name, double share, double error) =>
+            table.AddRow(name, share.ToString("0.0 %", CultureInfo.InvariantCulture), double.IsNaN(error) ? "-" : error.ToString("0.0 %", CultureInfo.InvariantCulture));
     }
 
     private static string OneLine(string text) => text.ReplaceLineEndings(" ").Trim();

@@ -18,7 +18,15 @@ internal static class RowFile
 
     /// <summary>Reads rows from .csv and .tsv (with a header), .jsonl and .ndjson (an object per line), or else plain text (a row per line). Rows without text are left out and counted.</summary>
     /// <exception cref="UserErrorException">The file or a column is missing, the file is a pipe or a device, a row is not text, or there is no row; the message names file and row.</exception>
-    public static RowSet Read(string file, RowColumns columns)
+    public static RowSet Read(string file, RowColumns columns) => Guard(file, () => Collect(file, Open(file, columns, ReadLines)));
+
+    /// <summary>Reads rows as <see cref="Read"/> does, but plain text as one row.</summary>
+    /// <exception cref="UserErrorException">As from <see cref="Read"/>.</exception>
+    public static RowSet ReadWhole(string file, RowColumns columns) => Guard(file, () => Collect(file, Open(file, columns, ReadText)));
+
+    /// <summary>Reads a file, and says in one line why that cannot be done.</summary>
+    /// <exception cref="UserErrorException">The file is missing, a folder, a pipe or a device, or cannot be read.</exception>
+    public static T Guard<T>(string file, Func<T> read)
     {
         if (Directory.Exists(file))
             throw new UserErrorException($"{file} is a folder, not a file.");
@@ -26,7 +34,7 @@ internal static class RowFile
             throw new UserErrorException($"{file} does not exist.");
         try
         {
-            return Collect(file, Open(file, columns));
+            return read();
         }
         catch (InvalidDataException e)
         {
@@ -38,7 +46,7 @@ internal static class RowFile
         }
     }
 
-    private static IEnumerable<SourceRow> Open(string file, RowColumns columns)
+    private static IEnumerable<SourceRow> Open(string file, RowColumns columns, Func<string, IEnumerable<SourceRow>> readPlain)
     {
         switch (Path.GetExtension(file).ToLowerInvariant())
         {
@@ -48,7 +56,7 @@ internal static class RowFile
         }
         if (columns.AnyNamed)
             throw new UserErrorException($"{file} is read as plain text, a row per line, and has no columns to choose; .csv, .tsv and .jsonl files have columns.");
-        return ReadLines(file);
+        return readPlain(file);
     }
 
     private static IEnumerable<SourceRow> ReadLines(string file)
@@ -56,6 +64,12 @@ internal static class RowFile
         using StreamReader reader = StrictUtf8.Open(file);
         for (long line = 1; reader.ReadLine() is { } text; line++)
             yield return new SourceRow(RowKind.Texts, null, text, new RowPlace(file, line, line));
+    }
+
+    private static IEnumerable<SourceRow> ReadText(string file)
+    {
+        using StreamReader reader = StrictUtf8.Open(file);
+        yield return new SourceRow(RowKind.Texts, null, reader.ReadToEnd(), new RowPlace(file, 1, 1));
     }
 
     private static RowSet Collect(string file, IEnumerable<SourceRow> source)

@@ -17,6 +17,7 @@ public sealed class DocumentedProgramTests
         ["README.md"] = (["TEXT", "FILE", "2"], ["nats/token"]),
         ["docs/chat-and-serve.md"] = (["MODEL", "2"], ["Where is my order? - ", "May I return it? - ", " tokens read, "]),
         ["docs/custom-models.md"] = (["TEXT", "FILE", "2"], ["nats/token", "It writes: ", "And: "]),
+        ["docs/evaluation.md"] = (["TEXT", "2"], ["Multiple choice: accuracy ", "The whole file: loss "]),
         ["docs/exact-accumulation.md"] = (["TEXT", "2"], ["Token 4x4", "MicroBatchMean 4x4"]),
         ["docs/export.md"] = (["TEXT", "FOLDER", "2"], ["model-f32.gguf: ", "model-q8.gguf: "]),
         ["docs/fine-tune-on-prompt-and-completion.md"] = (["MODEL", "PAIRS", "FILE", "2"], ["nats/token", "Reply: "]),

@@ -37,6 +37,15 @@ internal static class InputSchema
         return Accepts(expected, column.Type) ? column : throw Mismatch(parameter, role, name, expected, Describe(column.Type));
     }
 
+    /// <summary>Finds a column of numbers or of keys, which give an index; <c>parameter</c> is the caller's name for the schema, for the exception.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such column.</exception>
+    public static DataViewSchema.Column FindIndex(DataViewSchema schema, string parameter, string role, string name)
+    {
+        var column = schema.GetColumnOrNull(name) ?? throw Missing(parameter, role, name);
+        return column.Type is NumberDataViewType or KeyDataViewType ? column
+            : throw new ArgumentOutOfRangeException(parameter, $"Schema mismatch for {role} column '{name}': expected a number or a key, got {Describe(column.Type)}");
+    }
+
     private static bool Accepts(DataViewType expected, DataViewType found) =>
         found.Equals(expected) || (expected is VectorDataViewType && found is VectorDataViewType vector && vector.ItemType.Equals(ItemType(expected)));
 

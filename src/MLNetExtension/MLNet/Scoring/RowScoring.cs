@@ -14,7 +14,6 @@ internal sealed class RowScoring
     private readonly TokenExampleEncoder _encoder;
     private readonly RowScorer _scorer;
     private readonly GenerationOptions _generation;
-    private readonly bool _hasChats;
 
     /// <param name="model">Stays its owner's.</param>
     /// <param name="options">Those that the model was trained with.</param>
@@ -24,8 +23,8 @@ internal sealed class RowScoring
         (Ranks, Model) = (ranks, model);
         _encoder = new TokenExampleEncoder(model.Tokenizer, model.Network.ContextLength);
         _scorer = new RowScorer(model.Network, options.Batching.MaximumTokensPerMicroBatch ?? RowScorer.DefaultTokens, options.Batching.PackRows, options.Batching.Threads ?? ranks.Threads);
-        _hasChats = options.Columns is InputColumns.ChatColumn;
-        Generator = new TextGenerator(model.Network, model.Tokenizer, !_hasChats ? model.EndIds : [.. model.EndIds, _encoder.Chats.EndOfTurnId]);
+        ReadsChats = options.Columns is InputColumns.ChatColumn;
+        Generator = new TextGenerator(model.Network, model.Tokenizer, !ReadsChats ? model.EndIds : [.. model.EndIds, _encoder.Chats.EndOfTurnId]);
         Batch = new RunningBatch(model.Network);
         _generation = options.Outputs.Generation;
     }
@@ -35,6 +34,9 @@ internal sealed class RowScoring
 
     /// <summary>The model; its owner's.</summary>
     public TrainedLanguageModel Model { get; }
+
+    /// <summary>Whether the model was trained on chats, so that it reads a prompt as a user's message.</summary>
+    public bool ReadsChats { get; }
 
     /// <summary>Generates with the model.</summary>
     public TextGenerator Generator { get; }
@@ -61,7 +63,7 @@ internal sealed class RowScoring
     public int MaximumNewTokens => _generation.MaximumNewTokens;
 
     /// <summary>Encodes a prompt; for a model that was trained on chats, as a chat of one message, the user's.</summary>
-    public IReadOnlyList<int> EncodePrompt(string prompt) => _hasChats ? _encoder.Chats.Prompt([new ChatMessage("user", prompt)], 0) : Generator.Encode(prompt);
+    public IReadOnlyList<int> EncodePrompt(string prompt) => ReadsChats ? _encoder.Chats.Prompt([new ChatMessage("user", prompt)], 0) : Generator.Encode(prompt);
 
     public TokenExample Encode(RowContent row, long position) => _encoder.Encode(row, position);
 

@@ -46,8 +46,11 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
     /// <summary>The options that the model was trained with, in which defaults that follow from what is trained have their values; without validation rows, checkpoints and callbacks. A copy.</summary>
     public CausalLanguageModelTrainer.Options Options => _options.Copy();
 
-    /// <summary>The column that holds the prompt, or the whole text where there are no prompts; null where rows are token ids.</summary>
+    /// <summary>The column that holds the prompt, or the whole text where there are no prompts; null where rows are token ids or chats.</summary>
     internal string? PromptColumnName => _options.Columns.PromptColumn;
+
+    /// <summary>The column that holds what follows a prompt, or the whole text where there are no prompts; null where rows are token ids or chats.</summary>
+    internal string? CompletionColumnName => _options.Columns is InputColumns.PromptCompletionColumns pair ? pair.Completion : PromptColumnName;
 
     internal IEnumerable<string> InputColumnNames => _options.Columns.Content.Select(column => column.Name);
 

@@ -4,7 +4,7 @@ using MLNetExtension.MLNet.Scoring;
 
 namespace MLNetExtension.MLNet.Transformer;
 
-/// <summary>A row made of text columns, one of which holds the prompt; the others are empty.</summary>
+/// <summary>A row made of text columns, one of which holds a text, such as a prompt; the others are empty.</summary>
 internal sealed class PromptRow : DataViewRow
 {
     private readonly string _promptColumn;

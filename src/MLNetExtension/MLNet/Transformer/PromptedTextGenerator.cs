@@ -1,5 +1,4 @@
 using Microsoft.ML;
-using Microsoft.ML.Data;
 using MLNetExtension.Generation;
 using MLNetExtension.MLNet.Scoring;
 using MLNetExtension.MLNet.Transformer;
@@ -10,20 +9,12 @@ namespace MLNetExtension;
 /// <remarks>A model that was trained on chats reads the prompt as a user's message and answers it. One thread at a time; create one for each thread. It uses the pipeline's model and does not own it.</remarks>
 public sealed class PromptedTextGenerator
 {
-    private readonly PromptRow? _row;
-    private readonly ValueGetter<ReadOnlyMemory<char>>? _prepared;
     private readonly CausalLanguageModelTransformer _model;
     private readonly RowScoring _scoring;
+    private readonly PipelineText _prompts;
 
-    private PromptedTextGenerator(CausalLanguageModelTransformer model, IReadOnlyList<ITransformer> before)
-    {
-        (_model, _scoring) = (model, model.Scoring);
-        // Rows of token ids and chats have no text that a transformer could be applied to: the tokenizer gets the prompt itself.
-        if (model.PromptColumnName is not { } promptColumn)
-            return;
-        _row = new PromptRow(model.InputColumnNames, promptColumn);
-        _prepared = Prepare(_row, before, promptColumn);
-    }
+    private PromptedTextGenerator(LanguageModelChain chain) =>
+        (_model, _scoring, _prompts) = (chain.Model, chain.Model.Scoring, PipelineText.Create(chain, chain.Model.PromptColumnName));
 
     /// <summary>Continues a prompt.</summary>
     /// <param name="prompt">The text to continue; empty for a text from its beginning.</param>
@@ -68,61 +59,12 @@ public sealed class PromptedTextGenerator
     public IAsyncEnumerable<string> StreamAsync(string prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default) =>
         _scoring.Generator.StreamAsync(Encode(prompt), options, cancellationToken);
 
-    internal static PromptedTextGenerator Create(ITransformer model)
-    {
-        var transformers = Flatten(model).ToList();
-        var languageModels = transformers.OfType<CausalLanguageModelTransformer>().ToList();
-        if (languageModels.Count != 1)
-            throw new ArgumentException($"The model holds {languageModels.Count} causal language models among {transformers.Count} transformers, expected 1.", nameof(model));
-        return new PromptedTextGenerator(languageModels[0], transformers[..transformers.IndexOf(languageModels[0])]);
-    }
-
-    // A chain of any element type is a sequence of transformers; chains may hold chains.
-    private static IEnumerable<ITransformer> Flatten(ITransformer model) =>
-        model is IEnumerable<ITransformer> chain ? chain.SelectMany(Flatten) : [model];
+    internal static PromptedTextGenerator Create(ITransformer model) => new(LanguageModelChain.Find(model));
 
     private IReadOnlyList<int> Encode(string prompt)
     {
         ArgumentNullException.ThrowIfNull(prompt);
         RowScoring scoring = _model.Scoring;
-        if (_row is null)
-            return scoring.EncodePrompt(prompt);
-        _row.Set(prompt);
-        ReadOnlyMemory<char> prepared = default;
-        _prepared!(ref prepared);
-        return scoring.EncodePrompt(prepared.ToString());
-    }
-
-    private static ValueGetter<ReadOnlyMemory<char>> Prepare(PromptRow row, IReadOnlyList<ITransformer> transformers, string column)
-    {
-        var mappers = new List<IRowToRowMapper>();
-        var schema = row.Schema;
-        foreach (var transformer in transformers)
-        {
-            mappers.Add(Bind(transformer, schema, column));
-            schema = mappers[^1].OutputSchema;
-        }
-
-        // Which columns each transformer must give is known from the last one backwards.
-        var needed = new Stack<IEnumerable<DataViewSchema.Column>>([[schema[column]]]);
-        for (int i = mappers.Count - 1; i > 0; i--)
-            needed.Push([.. mappers[i].GetDependencies(needed.Peek())]);
-        DataViewRow prepared = row;
-        foreach (var mapper in mappers)
-            prepared = mapper.GetRow(prepared, needed.Pop());
-        return prepared.GetGetter<ReadOnlyMemory<char>>(prepared.Schema[column]);
-    }
-
-    private static IRowToRowMapper Bind(ITransformer transformer, DataViewSchema schema, string column)
-    {
-        try
-        {
-            return transformer.GetRowToRowMapper(schema);
-        }
-        catch (Exception exception) when (exception is ArgumentException or InvalidOperationException or NotSupportedException)
-        {
-            throw new InvalidOperationException($"{transformer.GetType().Name}, which stands before the language model, cannot be applied to a prompt "
-                + $"alone (column '{column}'): {exception.Message}", exception);
-        }
+        return scoring.EncodePrompt(_prompts.Apply(prompt));
     }
 }
