@@ -13,6 +13,14 @@ internal static class FinetuneCommand
         Option<int?> rank = OptionFactory.OptionalInteger("--rank", 1, "Train low-rank adapters (LoRA) of this rank instead of the weights. Default: train all weights.");
         Option<double?> alpha = OptionFactory.OptionalNumber("--alpha", "Scale of the adapters, divided by their rank. Default: the rank.");
         Option<string?> target = new("--target") { Description = "Layers that get an adapter, separated by commas, such as q_proj,v_proj. Default: all linear layers of the blocks.", HelpName = "NAME,NAME,..." };
+        Option<bool> dora = new("--dora") { Description = "Train the norms of the adapted weights by themselves (DoRA)." };
+        Option<bool> rankStabilized = new("--rslora") { Description = "Divide the adapters by the square root of their rank instead of the rank (rsLoRA)." };
+        Option<LoraInitialization> initialization = OptionFactory.Choice("--adapter-init", LoraInitialization.Kaiming, "What the adapters start from; Pissa: the largest singular values of the weights.");
+        Option<string?> trainModules = new("--train-modules")
+        {
+            Description = "Modules that are trained whole beside the adapters, separated by commas, such as embed_tokens,lm_head. Default: none.",
+            HelpName = "NAME,NAME,...",
+        };
         var command = new SettingsCommand<FinetuneRecipe>("finetune", "Fine-tunes a published model on your own rows, all weights or low-rank adapters, and saves it for ML.NET and in Hugging Face's format. Ctrl+C ends the training early and keeps the model so far; pressed again, it cancels.")
         {
             {
@@ -23,6 +31,10 @@ internal static class FinetuneCommand
             rank,
             alpha,
             target,
+            dora,
+            rankStabilized,
+            initialization,
+            trainModules,
             {
                 OptionFactory.OptionalInteger("--epochs", 1, "Maximum passes over the rows. Default: 1, or no limit if --steps or --minutes is given."),
                 (recipe, epochs) => recipe.Settings.Options.MaximumEpochs = epochs
@@ -37,13 +49,24 @@ internal static class FinetuneCommand
             command,
             "Folder for model.zip, metrics.json and model/ (Hugging Face format) or, with --rank, adapters/ (PEFT format).",
             chats: true);
+        Option[] ofAdapters = [alpha, target, dora, rankStabilized, initialization, trainModules];
         command.Validators.Add(result =>
         {
-            if (result.GetResult(rank) is null && (result.GetResult(alpha) ?? result.GetResult(target)) is not null)
-                result.AddError("--alpha and --target are for low-rank adapters; add --rank.");
+            string[] given = [.. ofAdapters.Where(option => result.GetResult(option) is { Implicit: false }).Select(option => option.Name)];
+            if (result.GetResult(rank) is null && given.Length > 0)
+                result.AddError($"{string.Join(", ", given)}: for low-rank adapters; add --rank.");
         });
         command.Configure((recipe, parsed) => recipe.Settings.Options.Adapters = parsed.GetValue(rank) is { } r
-            ? new LoraOptions { Rank = r, Alpha = parsed.GetValue(alpha) ?? r, TargetModules = SplitNames(parsed.GetValue(target)) ?? ["*"] }
+            ? new LoraOptions
+            {
+                Rank = r,
+                Alpha = parsed.GetValue(alpha) ?? r,
+                TargetModules = SplitNames(parsed.GetValue(target)) ?? ["*"],
+                UseDora = parsed.GetValue(dora),
+                RankStabilized = parsed.GetValue(rankStabilized),
+                Initialization = parsed.GetValue(initialization),
+                TrainedModules = SplitNames(parsed.GetValue(trainModules)) ?? [],
+            }
             : null);
         return command;
     }

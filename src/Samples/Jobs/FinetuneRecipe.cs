@@ -26,7 +26,8 @@ internal sealed class FinetuneRecipe : ITrainingRecipe
 
     public object DescribeSettings(CausalLanguageModelTrainer.Options options) => new
     {
-        Base = Base.Folder, options.Adapters?.Rank, options.Adapters?.Alpha, Targets = options.Adapters?.TargetModules, Context = Base.ContextLength,
+        Base = Base.Folder, options.Adapters?.Rank, options.Adapters?.Alpha, Targets = options.Adapters?.TargetModules, options.Adapters?.UseDora, options.Adapters?.RankStabilized,
+        options.Adapters?.Initialization, options.Adapters?.TrainedModules, Context = Base.ContextLength,
         options.BatchSize, MicroBatchTokens = options.Batching.MaximumTokensPerMicroBatch, options.Batching.Precision,
         options.LearningRate, options.Optimizer.WeightDecay, Settings.Seed, Device = Settings.Device.ToString(),
     };

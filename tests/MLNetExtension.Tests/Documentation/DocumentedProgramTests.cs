@@ -21,6 +21,7 @@ public sealed class DocumentedProgramTests
         ["docs/exact-accumulation.md"] = (["TEXT", "2"], ["Token 4x4", "MicroBatchMean 4x4"]),
         ["docs/export.md"] = (["TEXT", "FOLDER", "2"], ["model-f32.gguf: ", "model-q8.gguf: "]),
         ["docs/fine-tune-on-prompt-and-completion.md"] = (["MODEL", "PAIRS", "FILE", "2"], ["nats/token", "Reply: "]),
+        ["docs/low-rank-adapters.md"] = (["MODEL", "PAIRS", "FOLDER", "2"], ["nats/token", "adapter_model.safetensors: ", "Merged: loss "]),
         ["docs/optimizer-and-loss.md"] = (["MODEL", "TEXT", "2"], ["Learning rate 5E-05, MuonOptions with weight decay 0.01", "nats/token"]),
         ["docs/own-loop.md"] = (["TEXT", "FILE", "2"], ["step 1: loss ", "target tokens; weights in "]),
         ["docs/own-transformer.md"] = (["TEXT", "FILE", "2"], ["nats/token", "It writes: "]),

@@ -2,7 +2,6 @@ using MLNetExtension.Models;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Models.Layers;
 using MLNetExtension.Models.Llama;
-using MLNetExtension.Models.Lora;
 using MLNetExtension.Tests.Models.Llama;
 using MLNetExtension.Tests.Models.Lora;
 using MLNetExtension.Training.Accumulation;
@@ -19,7 +18,8 @@ public sealed class BlockBackwardTests
     private static readonly int[] Lengths = [150, 130, 100, 70, 66, 64, 9, 8, 3, 1];
 
     public static IEnumerable<object[]> Blocks =>
-        from model in (string[])["GPT-2", "gelu", "relu", "silu", "with dropout", "Llama", "grouped heads", "sliding", "adapters", "adapters with dropout", "GPT-2 with adapters", .. TinyLlama.Types]
+        from model in (string[])["GPT-2", "gelu", "relu", "silu", "with dropout", "Llama", "grouped heads", "sliding", "adapters", "adapters with dropout", "GPT-2 with adapters",
+            "DoRA adapters", "DoRA adapters with dropout", "GPT-2 with DoRA adapters", "PiSSA adapters with dropout", "GPT-2 with DoRA PiSSA adapters", "DoRA PiSSA adapters with dropout", .. TinyLlama.Types]
         from packed in new[] { true, false }
         select new object[] { model, packed };
 
@@ -116,13 +116,15 @@ public sealed class BlockBackwardTests
         LlamaConfiguration llama = TinyLlama.Configuration with { ContextLength = 150, SlidingWindow = 80 };
         CausalLanguageModel model = kind switch
         {
-            "GPT-2" or "GPT-2 with adapters" => Gpt2(),
+            "GPT-2" => Gpt2(),
+            _ when kind.StartsWith("GPT-2 with", StringComparison.Ordinal) => Gpt2(),
             "gelu" => Gpt2(Activation.Gelu),
             "relu" => Gpt2(Activation.Relu),
             "silu" => Gpt2(Activation.Silu),
             "with dropout" => Gpt2(dropout: 0.3),
             "experts" => Gpt2(experts: 3),
-            "Llama" or "adapters" or "adapters with dropout" => new LlamaModel(llama, seed: 3),
+            "Llama" => new LlamaModel(llama, seed: 3),
+            _ when kind.Contains("adapters", StringComparison.Ordinal) => new LlamaModel(llama, seed: 3),
             "grouped heads" => new LlamaModel(llama with { Heads = 6, KeyValueHeads = 2, QueryKeyNorm = false, QueryKeyValueBias = false, SlidingWindow = null, SlidingLayers = null, Activation = Activation.GeluTanh }, seed: 3),
             "sliding" => new LlamaModel(llama with { SlidingWindow = 3, QueryKeyNorm = false, UnrotatedLayers = [] }, seed: 3),
             _ when TinyLlama.Types.Contains(kind) => new LlamaModel(TinyLlama.OfType(kind) with { ContextLength = 150 }, seed: 3),
@@ -132,7 +134,7 @@ public sealed class BlockBackwardTests
         model.to(ScalarType.Float64);
         TinyLlama.Spread(model);
         if (kind.Contains("adapters", StringComparison.Ordinal))
-            _ = Adapted.Attach(model, new LoraOptions { Rank = 3, Dropout = kind.Contains("dropout", StringComparison.Ordinal) ? 0.3 : 0 });
+            _ = Adapted.Attach(model, Adapted.Options(kind) with { Rank = 3, Dropout = kind.Contains("dropout", StringComparison.Ordinal) ? 0.3 : 0 });
         model.train();
         return model;
     }

@@ -50,6 +50,20 @@ public sealed class FinetuneCommandTests
     }
 
     [TestMethod]
+    public void Adapters_of_another_kind_and_whole_modules_are_asked_for_by_options()
+    {
+        string output = _folder["dora"], model = Path.Combine(output, "model.zip");
+        AssertRuns("finetune", "--base", _base, "--data", _folder.WritePrompts("pairs.jsonl"), "--rank", "2", "--dora", "--rslora", "--adapter-init", "pissa", "--train-modules", "embed_tokens,norm", "--steps", "3", "--output", output);
+
+        JsonElement adapters = JsonSerializer.Deserialize<JsonElement>(File.ReadAllText(Path.Combine(output, "adapters", "adapter_config.json")));
+        Assert.AreEqual((true, true, 4), (adapters.GetProperty("use_dora").GetBoolean(), adapters.GetProperty("use_rslora").GetBoolean(), adapters.GetProperty("r").GetInt32()));
+        StringAssert.Contains(adapters.GetProperty("modules_to_save").GetRawText(), "model.norm");
+        JsonElement settings = JsonSerializer.Deserialize<JsonElement>(File.ReadAllText(Path.Combine(output, "metrics.json"))).GetProperty("settings");
+        Assert.AreEqual((true, true, "Pissa"), (settings.GetProperty("useDora").GetBoolean(), settings.GetProperty("rankStabilized").GetBoolean(), settings.GetProperty("initialization").GetString()));
+        AssertRuns("generate", "--model", model, "--prompt", "Number 7", "--max-new-tokens", "4");
+    }
+
+    [TestMethod]
     [DataRow(5e-5, 0.01)]
     [DataRow(2e-4, 0.0, "--rank", "2")]
     [DataRow(1e-3, 0.1, "--rank", "2", "--learning-rate", "1e-3", "--weight-decay", "0.1")]
@@ -82,6 +96,8 @@ public sealed class FinetuneCommandTests
     [TestMethod]
     [DataRow("no such folder", "--base", "nowhere")]
     [DataRow("adapters", "--alpha", "3")]
+    [DataRow("adapters", "--dora")]
+    [DataRow("no module", "--rank", "2", "--train-modules", "nothing")]
     [DataRow("no layer", "--rank", "2", "--target", "nothing_proj")]
     [DataRow("row 1", "--messages-column", "prompt")]
     public void Bad_input_gets_one_line_and_leaves_nothing(string what, params string[] more)

@@ -7,7 +7,7 @@ namespace MLNetExtension.Formats.HuggingFace;
 /// <summary>Attaches, loads and saves low-rank adapters under Hugging Face's names of layers, in PEFT's files.</summary>
 internal static class HuggingFaceAdapters
 {
-    private const string WeightSuffix = ".weight";
+    private const string WeightSuffix = ".weight", TiedHead = "lm_head";    // which has no tensor of its own in a model's files, but one in adapters'
 
     /// <summary>Lists the linear layers in the blocks of a model.</summary>
     /// <param name="model">A <see cref="Models.Gpt2.Gpt2Model"/> or a <see cref="Models.Llama.LlamaModel"/>.</param>
@@ -30,15 +30,34 @@ internal static class HuggingFaceAdapters
         return modules;
     }
 
+    /// <summary>Lists what of a model can be trained beside its frozen weights.</summary>
+    /// <param name="model">A <see cref="Models.Gpt2.Gpt2Model"/> or a <see cref="Models.Llama.LlamaModel"/>.</param>
+    /// <exception cref="NotSupportedException">The model is of another class, without such names.</exception>
+    public static AdaptableParts ListParts(CausalLanguageModel model)
+    {
+        IArchitecture architecture = HuggingFaceConfiguration.FindArchitecture(model);
+        List<WholeModule> whole = [];
+        foreach (IGrouping<string, HuggingFaceTensor> tensors in architecture.Tensors.GroupBy(tensor => ModuleOf(architecture, tensor)))
+        {
+            // Rows of a parameter that is more than this module cannot be trained without the others.
+            if (!tensors.Any(tensor => tensor.IsPart))
+                whole.Add(new WholeModule(tensors.Key, [.. tensors.Select(tensor => new WholeTensor(NameOf(architecture, tensor), tensor.Parameter, tensor.Shape, tensor.IsTransposed))]));
+        }
+        WholeTensor embedding = whole[0].Tensors[0];
+        if (model.HeadWeight!.Handle == model.TokenEmbedding.Handle)
+            whole.Add(new WholeModule(TiedHead, [embedding with { Name = TiedHead + WeightSuffix }]));
+        return new AdaptableParts(ListModules(model), whole);
+    }
+
     /// <summary>Attaches new adapters to a model, which do not change its results before they are trained, and freezes its own weights.</summary>
     /// <param name="model">A <see cref="Models.Gpt2.Gpt2Model"/> or a <see cref="Models.Llama.LlamaModel"/>, on the device where it is to be trained.</param>
     /// <param name="options">Rank, scale, dropout and layers.</param>
-    /// <param name="seed">The same seed gives the same adapters.</param>
+    /// <param name="seed">The same seed gives the same adapters; null leaves them zero, for a loader.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
-    /// <exception cref="ArgumentException">A pattern of <see cref="LoraOptions.TargetModules"/> matches no layer.</exception>
+    /// <exception cref="ArgumentException">A name in the options matches nothing.</exception>
     /// <exception cref="InvalidOperationException">The model has adapters already.</exception>
     /// <exception cref="NotSupportedException">The model is of another class.</exception>
-    public static LoraAdapters Attach(CausalLanguageModel model, LoraOptions options, long seed) => LoraAdapters.Attach(model, ListModules(model), options, seed);
+    public static LoraAdapters Attach(CausalLanguageModel model, LoraOptions options, long? seed) => LoraAdapters.Attach(model, ListParts(model), options, seed);
 
     /// <summary>Attaches adapters to a model from a folder with PEFT's <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>, and freezes its own weights.</summary>
     /// <param name="model">A <see cref="Models.Gpt2.Gpt2Model"/> or a <see cref="Models.Llama.LlamaModel"/>.</param>
@@ -49,11 +68,14 @@ internal static class HuggingFaceAdapters
     /// <exception cref="InvalidOperationException">The model has adapters already.</exception>
     public static LoraAdapters Load(CausalLanguageModel model, string folder)
     {
-        PeftFolder files = PeftFolder.Open(folder, ListModules(model));
-        LoraAdapters adapters = new(model, files.Options, files.Modules);
+        PeftFolder files = PeftFolder.Open(folder, ListParts(model));
+        LoraAdapters adapters = new(model, files.Options, files.Parts);
+        // Such adapters are relative to what is left of a weight without its principal part.
+        if (files.Options.Initialization == LoraInitialization.Pissa)
+            adapters.Initialize(seed: 0);
         try
         {
-            files.Fill(adapters.Attached);
+            files.Fill(adapters);
             return adapters;
         }
         catch
@@ -68,5 +90,9 @@ internal static class HuggingFaceAdapters
     /// <param name="folder">The folder; created if it is missing.</param>
     /// <param name="baseModel">The name, in the configuration, of the model that the adapters are for; null for none.</param>
     /// <exception cref="InvalidOperationException">The adapters have been merged or removed.</exception>
-    public static void Save(LoraAdapters adapters, string folder, string? baseModel = null) => PeftFolder.Write(folder, adapters.Options, adapters.Attached, baseModel);
+    public static void Save(LoraAdapters adapters, string folder, string? baseModel = null) => PeftFolder.Write(folder, adapters, baseModel);
+
+    private static string NameOf(IArchitecture architecture, HuggingFaceTensor tensor) => tensor.HasPrefix ? architecture.Prefixes[0] + tensor.Name : tensor.Name;
+
+    private static string ModuleOf(IArchitecture architecture, HuggingFaceTensor tensor) => NameOf(architecture, tensor) is var name && name.LastIndexOf('.') is var dot and > 0 ? name[..dot] : name;
 }

@@ -13,24 +13,24 @@ internal sealed class PeftFolder
 {
     private const string WeightsName = "adapter_model.safetensors";
     private const string PickleName = "adapter_model.bin";
-    private const string Prefix = "base_model.model.", SuffixA = ".lora_A.weight", SuffixB = ".lora_B.weight";
+    private const string Prefix = "base_model.model.", SuffixA = ".lora_A.weight", SuffixB = ".lora_B.weight", SuffixMagnitude = ".lora_magnitude_vector";
 
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
     private readonly SafetensorsFile _weights;
 
-    private PeftFolder(SafetensorsFile weights, LoraOptions options, IReadOnlyList<AdaptableModule> modules) => (_weights, Options, Modules) = (weights, options, modules);
+    private PeftFolder(SafetensorsFile weights, LoraOptions options, AdaptableParts parts) => (_weights, Options, Parts) = (weights, options, parts);
 
     /// <summary>The adapters' settings.</summary>
     public LoraOptions Options { get; }
 
-    /// <summary>The layers with an adapter.</summary>
-    public IReadOnlyList<AdaptableModule> Modules { get; }
+    /// <summary>The layers with an adapter, and the modules that have been trained whole.</summary>
+    public AdaptableParts Parts { get; }
 
     /// <summary>Reads the configuration and checks the weights' names, shapes and types.</summary>
     /// <param name="folder">The folder.</param>
-    /// <param name="modules">The linear layers of the model.</param>
-    public static PeftFolder Open(string folder, IReadOnlyList<AdaptableModule> modules)
+    /// <param name="parts">What of the model can have an adapter or be trained whole.</param>
+    public static PeftFolder Open(string folder, AdaptableParts parts)
     {
         string path = Path.Combine(folder, PeftConfiguration.FileName), weightsPath = Path.Combine(folder, WeightsName);
         if (!File.Exists(path))
@@ -40,17 +40,18 @@ internal sealed class PeftFolder
         if (!File.Exists(weightsPath))
             throw new FileNotFoundException($"The folder {folder} lacks {WeightsName}.", weightsPath);
 
-        LoraOptions options = JsonFile.Read(path, root => PeftConfiguration.Read(new JsonObjectReader(root, path)));
+        (LoraOptions options, bool keepsTies) = JsonFile.Read(path, root => PeftConfiguration.Read(new JsonObjectReader(root, path)));
         SafetensorsFile weights = SafetensorsFile.Open(weightsPath);
-        HashSet<string> names = [.. weights.Entries.Select(entry => entry.Name)];
-        IReadOnlyList<AdaptableModule> named = [.. modules.Where(module => names.Contains(NameOfA(module)) || names.Contains(NameOfB(module)))];
         if (options.TargetModules.Count == 0)
-            options = options with { TargetModules = [.. named.Select(module => module.Name)] };
+            options = options with { TargetModules = NamesIn(weights, parts.Linears) };
         try
         {
             options.Validate();
-            PeftFolder files = new(weights, options, AdaptableModule.Select(modules, options.TargetModules));
-            files.Check(modules);
+            // PEFT takes every module whose name ends so, after a dot or not.
+            AdaptableParts selected = parts.Select(options with { TrainedModules = [.. options.TrainedModules.Select(name => "*" + name)] });
+            options = options with { TrainedModules = [.. selected.Whole.Select(module => module.Name)] };
+            PeftFolder files = new(weights, options, selected);
+            files.Check(parts.Linears, keepsTies);
             return files;
         }
         catch (ArgumentException exception)
@@ -59,47 +60,90 @@ internal sealed class PeftFolder
         }
     }
 
-    /// <summary>Loads the adapters' weights from the file.</summary>
-    /// <param name="adapters">The adapters of <see cref="Modules"/>.</param>
-    /// <exception cref="InvalidDataException">A weight is not finite.</exception>
-    public void Fill(IReadOnlyList<(AdaptableModule Module, LowRankAdapter Adapter)> adapters)
+    /// <summary>Loads the weights of adapters and trained modules from the file.</summary>
+    /// <param name="adapters">Adapters on <see cref="Parts"/>.</param>
+    /// <exception cref="InvalidDataException">A weight is not finite; the model's own weights are as they were.</exception>
+    /// <exception cref="NotSupportedException">Weights that the model ties differ.</exception>
+    public void Fill(LoraAdapters adapters)
     {
-        Dictionary<string, Tensor> tensors = Tensors(adapters).ToDictionary();
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        Dictionary<string, Tensor> tensors = adapters.Attached.SelectMany(pair => List(pair.Module, pair.Adapter, withInitial: false)).ToDictionary();
+        IReadOnlyList<(WholeTensor Source, Tensor Values)> trained = adapters.ListTrainedTensors();
+        // Into memory of their own: what is wrong further on in the file must leave the model's weights as they are.
+        foreach ((WholeTensor source, Tensor values) in trained)
+            tensors[Prefix + source.Name] = empty(values.shape, dtype: values.dtype);
         using FileStream stream = _weights.OpenRead();
         foreach (SafetensorsEntry entry in _weights.Entries)
         {
             stream.Position = _weights.DataStart + entry.Begin;
             TensorBytes.ReadFinite(tensors[entry.Name], entry, stream, _weights.Path);
         }
+        HashSet<string> inFile = [.. _weights.Entries.Select(entry => entry.Name)];
+        foreach (var tied in trained.Where(tensor => inFile.Contains(Prefix + tensor.Source.Name)).GroupBy(tensor => tensor.Source.Parameter))
+        {
+            Tensor[] read = [.. tied.Select(tensor => tensors[Prefix + tensor.Source.Name])];
+            if (!read.All(values => values.eq(read[0]).all().item<bool>()))
+                throw new NotSupportedException($"{_weights.Path}: {string.Join(" and ", tied.Select(tensor => tensor.Source.Name))} differ, but the model ties them, which is not supported; expected equal weights.");
+        }
+        foreach ((WholeTensor source, Tensor values) in trained.Where(tensor => inFile.Contains(Prefix + tensor.Source.Name)))
+            values.copy_(tensors[Prefix + source.Name]);
     }
 
     /// <summary>Writes adapters; the configuration last.</summary>
     /// <param name="folder">The folder; created if it is missing.</param>
-    /// <param name="options">Their settings.</param>
     /// <param name="adapters">The adapters.</param>
     /// <param name="baseModel">The model's name; null for none.</param>
-    public static void Write(string folder, LoraOptions options, IReadOnlyList<(AdaptableModule Module, LowRankAdapter Adapter)> adapters, string? baseModel)
+    public static void Write(string folder, LoraAdapters adapters, string? baseModel)
     {
-        // PEFT has no '*', so whole names are written instead.
-        bool hasWildcard = options.TargetModules.Any(pattern => pattern.Contains('*'));
-        IEnumerable<string> targets = hasWildcard ? adapters.Select(pair => pair.Module.Name) : options.TargetModules;
-        JsonObject configuration = PeftConfiguration.Write(options, targets, transposed: adapters.Any(pair => pair.Module.IsTransposed), baseModel);
+        JsonObject configuration = PeftConfiguration.Write(adapters, baseModel);
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        // A tied weight under each of its names: PEFT looks for every module that it trains.
+        (string, Tensor)[] tensors =
+        [
+            .. adapters.Attached.SelectMany(pair => List(pair.Module, pair.Adapter, withInitial: true)),
+            .. adapters.ListTrainedTensors().Select(tensor => (Prefix + tensor.Source.Name, tensor.Values.contiguous())),
+        ];
         using StagedFiles files = StagedFiles.CreateIn(folder);
-        files.Write(WeightsName, stream => SafetensorsWriter.Write([.. Tensors(adapters).Select(pair => (pair.Key, pair.Value))], stream));
+        files.Write(WeightsName, stream => SafetensorsWriter.Write(tensors, stream));
         files.Write(PeftConfiguration.FileName, stream => JsonSerializer.Serialize(stream, configuration, Indented));
         files.MoveInto(folder, marker: PeftConfiguration.FileName, isStale: name => name == PickleName);
     }
 
-    private void Check(IReadOnlyList<AdaptableModule> all)
+    private static IReadOnlyList<string> NamesIn(SafetensorsFile weights, IReadOnlyList<AdaptableModule> modules)
+    {
+        HashSet<string> names = [.. weights.Entries.Select(entry => entry.Name)];
+        return [.. modules.Select(module => module.Name).Where(name => names.Contains(Prefix + name + SuffixA) || names.Contains(Prefix + name + SuffixB))];
+    }
+
+    private void Check(IReadOnlyList<AdaptableModule> all, bool keepsTies)
     {
         Dictionary<string, SafetensorsEntry> entries = _weights.Entries.ToDictionary(entry => entry.Name);
-        foreach (AdaptableModule module in Modules)
+        foreach (AdaptableModule module in Parts.Linears)
         {
-            Check(entries, NameOfA(module), [Options.Rank, module.Linear.Inputs]);
+            Check(entries, NameOfA(module), [Options.Rank, module.Inputs]);
             Check(entries, NameOfB(module), [module.Rows, Options.Rank]);
+            if (Options.UseDora)
+                Check(entries, NameOfMagnitude(module), [module.Rows]);
         }
+        foreach (IGrouping<string, WholeTensor> tied in Parts.Whole.SelectMany(module => module.Tensors).GroupBy(tensor => tensor.Parameter))
+            Check(entries, [.. tied], keepsTies);
         if (entries.Count > 0)
             throw new InvalidDataException($"{_weights.Path} holds the tensor '{Excerpt.Of(entries.Keys.Min(StringComparer.Ordinal)!)}', which is of no adapter that {PeftConfiguration.FileName} names. {AdaptableModule.ListNames(all)}");
+    }
+
+    // One that is in the file under some of its names alone would be another one under the rest, unless the file says otherwise.
+    private void Check(Dictionary<string, SafetensorsEntry> entries, IReadOnlyList<WholeTensor> tied, bool keepsTies)
+    {
+        WholeTensor[] missing = [.. tied.Where(tensor => !entries.ContainsKey(Prefix + tensor.Name))];
+        if (missing.Length > 0 && missing.Length < tied.Count && !keepsTies)
+        {
+            throw new NotSupportedException(
+                $"{_weights.Path} lacks the tensor '{Prefix}{missing[0].Name}', which the model ties to another that has been trained: training one alone is not supported; expected both, or 'ensure_weight_tying' true in {PeftConfiguration.FileName}.");
+        }
+        foreach (WholeTensor tensor in missing.Length < tied.Count ? tied.Except(missing) : tied)
+            Check(entries, Prefix + tensor.Name, tensor.Shape);
     }
 
     private void Check(Dictionary<string, SafetensorsEntry> entries, string name, long[] shape)
@@ -111,13 +155,19 @@ internal sealed class PeftFolder
             throw new InvalidDataException($"{_weights.Path}: the tensor '{name}' is {entry.Description}, expected {expected} of F64, F32, F16 or BF16.");
     }
 
-    private static IEnumerable<KeyValuePair<string, Tensor>> Tensors(IReadOnlyList<(AdaptableModule Module, LowRankAdapter Adapter)> adapters) => adapters.SelectMany(pair => new[]
+    // The product that training began with is taken off by more rows and columns of the same matrices: [A; A0] and [B, -B0].
+    private static IEnumerable<(string Name, Tensor Values)> List(AdaptableModule module, LowRankAdapter adapter, bool withInitial)
     {
-        KeyValuePair.Create(NameOfA(pair.Module), (Tensor)pair.Adapter.A),
-        KeyValuePair.Create(NameOfB(pair.Module), (Tensor)pair.Adapter.B),
-    });
+        (Tensor A, Tensor B)? initial = withInitial ? adapter.Initial : null;
+        yield return (NameOfA(module), initial is { } first ? cat([adapter.A.detach(), first.A], 0) : adapter.A);
+        yield return (NameOfB(module), initial is { } second ? cat([adapter.B.detach(), second.B.neg()], 1) : adapter.B);
+        if (adapter.Magnitude is { } magnitude)
+            yield return (NameOfMagnitude(module), magnitude);
+    }
 
     private static string NameOfA(AdaptableModule module) => Prefix + module.Name + SuffixA;
 
     private static string NameOfB(AdaptableModule module) => Prefix + module.Name + SuffixB;
+
+    private static string NameOfMagnitude(AdaptableModule module) => Prefix + module.Name + SuffixMagnitude;
 }

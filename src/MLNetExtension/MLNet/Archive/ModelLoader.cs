@@ -81,8 +81,9 @@ internal static class ModelLoader
         IEnumerable<SafetensorsEntry> own = header;
         if (parts.Description.Adapters is { } adapters)
         {
-            ILookup<bool, SafetensorsEntry> split = header.ToLookup(entry => LowRankAdapter.RankOf(entry.Name, entry.Shape) is not null);
-            if (!split[true].Any() || split[true].Any(entry => LowRankAdapter.RankOf(entry.Name, entry.Shape) != adapters.Rank))
+            ILookup<bool, SafetensorsEntry> split = header.ToLookup(entry => LowRankAdapter.Owns(entry.Name));
+            IEnumerable<SafetensorsEntry> matrices = split[true].Where(entry => entry.Shape.Length > 1);
+            if (!matrices.Any() || matrices.Any(entry => LowRankAdapter.RankOf(entry.Name, entry.Shape) != adapters.Rank))
                 throw new InvalidDataException($"it has no adapters, or some of another rank than {adapters.Rank}, which '{DescriptionEntry}' names.");
             own = split[false];
         }
@@ -100,7 +101,7 @@ internal static class ModelLoader
         {
             // First, because a nn.Linear takes no adapter along.
             network.to(device);
-            LoraAdapters? adapters = parts.Description.Adapters is { } options ? TrainedLanguageModel.AttachAdapters(network, options, seed: 0) : null;
+            LoraAdapters? adapters = parts.Description.Adapters is { } options ? TrainedLanguageModel.AttachAdapters(network, options, seed: null) : null;
             return new TrainedLanguageModel(network, parts.Tokenizer, adapters, published);
         }
         catch (ArgumentException exception)

@@ -52,9 +52,9 @@ internal sealed class TrainedLanguageModel : IDisposable
         Adapters = null;
     }
 
-    /// <summary>Attaches new adapters to a network, and freezes its own weights.</summary>
-    /// <exception cref="ArgumentException">A pattern of <see cref="LoraOptions.TargetModules"/> matches no layer.</exception>
-    public static LoraAdapters AttachAdapters(CausalLanguageModel network, LoraOptions options, long seed) =>
+    /// <summary>Attaches new adapters to a network, and freezes its own weights. Without a seed they are zero, for a loader that sets every one of their weights.</summary>
+    /// <exception cref="ArgumentException">A name in the options matches nothing, or the rank is larger than a layer's own, where that matters.</exception>
+    public static LoraAdapters AttachAdapters(CausalLanguageModel network, LoraOptions options, long? seed) =>
         network.Custom?.AttachAdapters(options, seed) ?? HuggingFaceAdapters.Attach(network, options, seed);
 
     /// <summary>Writes configuration, tokenizer and weights as entries.</summary>

@@ -6,6 +6,7 @@ using MLNetExtension.Data;
 using MLNetExtension.MLNet.Archive;
 using MLNetExtension.MLNet.Schema;
 using MLNetExtension.Models;
+using MLNetExtension.Models.Lora;
 using MLNetExtension.Training.Optimization;
 
 namespace MLNetExtension.MLNet.Trainer;
@@ -61,7 +62,7 @@ internal static class ResumeSettings
             ["Dropout"] = network.Dropout,
             ["Experts"] = network.Experts,
             ["ExpertsPerToken"] = network.ExpertsPerToken,
-            ["Lora"] = options.Adapters,
+            ["Lora"] = options.Adapters is { } adapters ? new { adapters.Rank, adapters.Alpha, adapters.Dropout, adapters.TargetModules, adapters.RankStabilized } : null,
             ["BatchSize"] = options.BatchSize,
             ["LearningRate"] = options.LearningRate,
             ["Seed"] = options.Seed,
@@ -113,6 +114,12 @@ internal static class ResumeSettings
             values["WarmupShare"] = share;
         if (options.Loss.TokenLoss is { } loss)
             values["TokenLoss"] = loss.GetType().Name;
+        if (options.Adapters is { UseDora: true })
+            values["Dora"] = true;
+        if (options.Adapters is { Initialization: not LoraInitialization.Kaiming and var initialization })
+            values["AdapterInitialization"] = initialization;
+        if (options.Adapters is { TrainedModules: { Count: > 0 } modules })
+            values["TrainedModules"] = modules;
         return values;
     }
 

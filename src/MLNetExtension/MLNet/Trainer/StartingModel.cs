@@ -50,8 +50,8 @@ internal sealed class StartingModel
     /// <param name="seed">Seed of what is drawn for it.</param>
     public TrainedLanguageModel Create(Device device, int seed)
     {
-        // What is frozen can stay in half precision; what is trained is kept in full.
-        ScalarType dtype = _options.Adapters is not null && _options.Batching.Precision == ComputePrecision.BFloat16 ? ScalarType.BFloat16 : ScalarType.Float32;
+        // What is frozen can stay in half precision; what is trained is kept in full, and so is all of a model some of whose own weights are.
+        ScalarType dtype = _options.Adapters is { TrainedModules.Count: 0 } && _options.Batching.Precision == ComputePrecision.BFloat16 ? ScalarType.BFloat16 : ScalarType.Float32;
         HuggingFaceModel? published = null;
         CausalLanguageModel network = _options.Model switch
         {

@@ -32,16 +32,32 @@ internal sealed class CustomNetwork
 
     /// <summary>Attaches new adapters to the linear layers that the options select, and freezes the network's own weights.</summary>
     /// <param name="options">Rank, scale, dropout and layers.</param>
-    /// <param name="seed">The same seed gives the same adapters.</param>
+    /// <param name="seed">The same seed gives the same adapters; null leaves them zero, for a loader.</param>
     /// <exception cref="ArgumentException">A pattern matches no layer.</exception>
     /// <exception cref="InvalidOperationException">The module does not run a selected layer by <c>call</c>, so that an adapter would have no effect.</exception>
-    public LoraAdapters AttachAdapters(LoraOptions options, long seed)
+    public LoraAdapters AttachAdapters(LoraOptions options, long? seed)
     {
         if (Linears.Count == 0)
             throw new ArgumentException($"The custom model '{Factory.Name}' has no nn.Linear, to which adapters could be attached.", nameof(options));
-        LoraAdapters adapters = LoraAdapters.Attach(_model, Linears, options, seed);
+        LoraAdapters adapters = LoraAdapters.Attach(_model, new AdaptableParts(Linears, ListWholeModules()), options, seed);
         CheckThatEachRuns(adapters);
         return adapters;
+    }
+
+    // Every module that holds weights itself. A weight that several hold is one parameter of the model.
+    private IReadOnlyList<WholeModule> ListWholeModules()
+    {
+        Dictionary<nint, string> names = [];
+        foreach ((string name, Parameter parameter) in _model.named_parameters())
+            names.TryAdd(parameter.Handle, name);
+        List<WholeModule> modules = [];
+        foreach ((string name, nn.Module module) in Module.named_modules())
+        {
+            WholeTensor[] tensors = [.. module.named_parameters(recurse: false).Select(own => new WholeTensor($"{name}.{own.name}", names[own.parameter.Handle], own.parameter.shape, IsTransposed: false))];
+            if (tensors.Length > 0 && name.Length > 0)
+                modules.Add(new WholeModule(name, tensors));
+        }
+        return modules;
     }
 
     // An adapter is added by a hook, which forward() of a layer passes by.

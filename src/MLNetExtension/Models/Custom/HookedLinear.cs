@@ -10,7 +10,7 @@ internal sealed class HookedLinear(Linear linear) : IAdaptableLayer
     private LowRankAdapter? _adapter;
     private Action? _removeHook;
 
-    public long Inputs => linear.weight.shape[1];
+    public Tensor Weight => linear.weight;
 
     public IReadOnlyList<LowRankAdapter> Adapters => _adapter is null ? [] : [_adapter];
 
@@ -35,10 +35,9 @@ internal sealed class HookedLinear(Linear linear) : IAdaptableLayer
         adapter.Dispose();
     }
 
-    // The sum is taken in the wider of the two types and rounded once.
     private Tensor AddAdapter(Tensor input, Tensor output)
     {
         HasRun = true;
-        return (output + _adapter!.call(input)).to(output.dtype);
+        return _adapter!.Apply(output, input, linear.weight, linear.bias);
     }
 }

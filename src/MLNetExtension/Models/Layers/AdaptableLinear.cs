@@ -26,7 +26,7 @@ internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>, IAdaptableLay
     }
 
     /// <inheritdoc/>
-    public long Inputs => weight.shape[1];
+    public Tensor Weight => weight;
 
     /// <summary>R, the number of outputs.</summary>
     public long Outputs => weight.shape[0];
@@ -62,10 +62,10 @@ internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>, IAdaptableLay
         if (_ranges.Length == 0)
             return output;
         if (_ranges.Length == 1)
-            return _ranges[0].AddAdapter(input, output);
+            return Adapt(_ranges[0], output, input);
         Tensor[] parts = output.split([.. _ranges.Select(range => range.Rows)], -1);                // [...,rows] each
         for (int i = 0; i < parts.Length; i++)
-            parts[i] = _ranges[i].AddAdapter(input, parts[i]);
+            parts[i] = Adapt(_ranges[i], parts[i], input);
         return cat(parts, -1);
     }
 
@@ -78,7 +78,7 @@ internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>, IAdaptableLay
         else
             output.copy_(bias).addmm_(input, weight.t());
         foreach (LowRankAdapter adapter in _adapters)
-            adapter.AddTo(output, input, tape);
+            adapter.AddTo(output, input, weight, bias, tape);
         return output;
     }
 
@@ -87,11 +87,18 @@ internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>, IAdaptableLay
     {
         tape.AddProduct(weight, gradient, input);
         tape.AddSum(bias, gradient);
-        Tensor inputGradient = gradient.mm(weight);                                                 // [P,C]
-        foreach (LowRankAdapter adapter in _adapters.AsEnumerable().Reverse())
-            adapter.Backward(gradient, input, inputGradient, tape);
-        return inputGradient;
+        if (_adapters.Count == 0)
+            return gradient.mm(weight);                                                             // [P,C]
+        using var scope = NewDisposeScope();
+        Tensor throughWeight = _adapters.Exists(adapter => adapter.Magnitude is not null) ? gradient.clone() : gradient;
+        AdapterGradient[] parts = [.. _adapters.AsEnumerable().Reverse().Select(adapter => adapter.Backward(gradient, throughWeight, input, weight, tape))];
+        Tensor inputGradient = throughWeight.mm(weight);                                            // [P,C]
+        foreach (AdapterGradient part in parts)
+            part.AddTo(inputGradient);
+        return inputGradient.MoveToOuterDisposeScope();
     }
+
+    private Tensor Adapt(RowRange range, Tensor output, Tensor input) => range.Adapter?.Apply(output, input, weight, bias) ?? output;
 
     private RowRange[] SplitRows()
     {
@@ -112,9 +119,5 @@ internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>, IAdaptableLay
     }
 
     // Consecutive rows of the weight, with the adapter that acts on them, if any.
-    private readonly record struct RowRange(long Rows, LowRankAdapter? Adapter)
-    {
-        // The sum is taken in the wider of the two types and rounded once.
-        public Tensor AddAdapter(Tensor input, Tensor output) => Adapter is null ? output : (output + Adapter.call(input)).to(output.dtype);
-    }
+    private readonly record struct RowRange(long Rows, LowRankAdapter? Adapter);
 }

@@ -1,10 +1,12 @@
+using static TorchSharp.torch;
+
 namespace MLNetExtension.Models.Layers;
 
 /// <summary>A linear layer that can have low-rank adapters.</summary>
 internal interface IAdaptableLayer
 {
-    /// <summary>C, the number of inputs.</summary>
-    long Inputs { get; }
+    /// <summary>The weight, [R,C]: C inputs, R outputs.</summary>
+    Tensor Weight { get; }
 
     /// <summary>Its adapters, in the order in which they were added.</summary>
     IReadOnlyList<LowRankAdapter> Adapters { get; }

@@ -1,4 +1,3 @@
-using System.Text.RegularExpressions;
 using MLNetExtension.Models.Layers;
 
 namespace MLNetExtension.Models.Lora;
@@ -11,23 +10,18 @@ namespace MLNetExtension.Models.Lora;
 /// <param name="IsTransposed">Whether its weight is stored inputs first there.</param>
 internal sealed record AdaptableModule(string Name, IAdaptableLayer Linear, long FirstRow, long Rows, bool IsTransposed)
 {
+    /// <summary>C, the number of its inputs.</summary>
+    public long Inputs => Linear.Weight.shape[1];
+
     /// <summary>Selects the modules that match patterns, in the model's order.</summary>
     /// <param name="modules">All modules of the model.</param>
     /// <param name="patterns">As in <see cref="LoraOptions.TargetModules"/>.</param>
     /// <exception cref="ArgumentException">A pattern matches none; the message names it and the modules there are.</exception>
-    public static IReadOnlyList<AdaptableModule> Select(IReadOnlyList<AdaptableModule> modules, IReadOnlyList<string> patterns)
-    {
-        HashSet<AdaptableModule> selected = [];
-        foreach (string pattern in patterns)
-        {
-            Regex regex = new($@"(^|\.){Regex.Escape(pattern).Replace("\\*", ".*")}$", RegexOptions.CultureInvariant);
-            List<AdaptableModule> named = [.. modules.Where(module => regex.IsMatch(module.Name))];
-            if (named.Count == 0)
-                throw new ArgumentException($"{nameof(LoraOptions.TargetModules)}: '{pattern}' names no linear layer of the model. {ListNames(modules)}", nameof(patterns));
-            selected.UnionWith(named);
-        }
-        return [.. modules.Where(selected.Contains)];
-    }
+    public static IReadOnlyList<AdaptableModule> Select(IReadOnlyList<AdaptableModule> modules, IReadOnlyList<string> patterns) => ModulePattern.Select(
+        modules,
+        module => module.Name,
+        [.. patterns.Select(pattern => pattern == LoraOptions.AllLinear ? "*" : pattern)],
+        pattern => new ArgumentException($"{nameof(LoraOptions.TargetModules)}: '{pattern}' names no linear layer of the model. {ListNames(modules)}", nameof(patterns)));
 
     /// <summary>Lists the modules' names in a sentence, for messages.</summary>
     public static string ListNames(IReadOnlyList<AdaptableModule> modules) =>

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace MLNetExtension.Models.Lora;
 
 /// <summary>
-/// Low-rank adapters of a model (Hu et al. 2021, "LoRA"): while they are attached, they alone are trained and the model's own weights are frozen.
+/// Low-rank adapters of a model (Hu et al. 2021, "LoRA"): while they are attached, they and the modules that are trained whole beside them are trained, and the rest of the model's own weights is frozen.
 /// </summary>
 /// <remarks>
 /// <para>The adapters belong to the model and are freed with it. They are float32, or float64 in a model of that type: a model in bfloat16 keeps its weights so, and what is trained is float32 still.</para>
@@ -22,22 +22,26 @@ internal sealed class LoraAdapters
     /// <summary>Attaches adapters whose weights are zero, and freezes the model's own weights.</summary>
     /// <param name="model">The model, on the device where it is to be trained.</param>
     /// <param name="options">Rank, scale and dropout.</param>
-    /// <param name="modules">The layers of the model that get an adapter.</param>
+    /// <param name="parts">The layers of the model that get an adapter, and the modules that are trained whole.</param>
     /// <exception cref="InvalidOperationException">The model has adapters already.</exception>
-    internal LoraAdapters(CausalLanguageModel model, LoraOptions options, IReadOnlyList<AdaptableModule> modules)
+    internal LoraAdapters(CausalLanguageModel model, LoraOptions options, AdaptableParts parts)
     {
         if (model.modules().Any(module => module is LowRankAdapter))
             throw new InvalidOperationException("The model has adapters already: merge or remove them first.");
-        (_model, Options) = (model, options);
+        (_model, Options, TrainedModules) = (model, options, parts.Whole);
         ScalarType dtype = model.SampleWeight.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
         _trainedBefore = [.. model.named_parameters().Where(pair => pair.parameter.requires_grad).Select(pair => pair.name)];
-        foreach (Parameter parameter in model.parameters())
-            parameter.requires_grad = false;
-        _adapters = [.. modules.Select(module => (module, AddAdapter(module, dtype)))];
+        HashSet<string> trained = [.. parts.Whole.SelectMany(module => module.Tensors, (_, tensor) => tensor.Parameter)];
+        foreach ((string name, Parameter parameter) in model.named_parameters())
+            parameter.requires_grad = trained.Contains(name);
+        _adapters = [.. parts.Linears.Select(module => (module, AddAdapter(module, dtype)))];
     }
 
     /// <summary>The adapters' settings.</summary>
     public LoraOptions Options { get; }
+
+    /// <summary>The modules that are trained whole, with those that are tied to them.</summary>
+    internal IReadOnlyList<WholeModule> TrainedModules { get; }
 
     /// <summary>The adapters, and the layers that have them.</summary>
     /// <exception cref="InvalidOperationException">The adapters have been merged or removed.</exception>
@@ -55,35 +59,55 @@ internal sealed class LoraAdapters
 
     /// <summary>Attaches new adapters, which do not change the model's results before they are trained, and freezes the model's own weights.</summary>
     /// <param name="model">The model, on the device where it is to be trained.</param>
-    /// <param name="modules">The layers that can have an adapter, from which <see cref="LoraOptions.TargetModules"/> selects.</param>
+    /// <param name="parts">What of it can have an adapter or be trained whole, from which the options select.</param>
     /// <param name="options">Rank, scale, dropout and layers.</param>
-    /// <param name="seed">The same seed gives the same adapters.</param>
+    /// <param name="seed">The same seed gives the same adapters. Null leaves them zero, for a loader that sets every one of their weights.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
-    /// <exception cref="ArgumentException">A pattern of <see cref="LoraOptions.TargetModules"/> matches no layer.</exception>
+    /// <exception cref="ArgumentException">A name in the options matches no layer, or the rank is larger than a layer's own, where that matters.</exception>
     /// <exception cref="InvalidOperationException">The model has adapters already.</exception>
-    internal static LoraAdapters Attach(CausalLanguageModel model, IReadOnlyList<AdaptableModule> modules, LoraOptions options, long seed)
+    internal static LoraAdapters Attach(CausalLanguageModel model, AdaptableParts parts, LoraOptions options, long? seed)
     {
         options.Validate();
-        LoraAdapters adapters = new(model, options, AdaptableModule.Select(modules, options.TargetModules));
-        using var scope = NewDisposeScope();
-        using var _ = no_grad();
-        using Generator generator = new((ulong)seed);
-        // B stays zero, so that the product is zero. A is initialized like a linear layer's weight: uniform between -1/sqrt(C) and 1/sqrt(C).
-        foreach ((AdaptableModule module, LowRankAdapter adapter) in adapters._adapters)
-        {
-            Tensor uniform = rand(adapter.A.shape, dtype: float64, generator: generator) * 2 - 1;
-            adapter.A.copy_(uniform / Math.Sqrt(module.Linear.Inputs));
-        }
+        LoraAdapters adapters = new(model, options, parts.Select(options));
+        if (seed is { } value)
+            adapters.Initialize(value);
         return adapters;
+    }
+
+    /// <summary>Sets the weights of the adapters, so that they change nothing of what the model computes.</summary>
+    /// <param name="seed">The same seed gives the same adapters.</param>
+    /// <exception cref="ArgumentException">The rank is larger than a layer's own, where that matters; the adapters have been removed.</exception>
+    internal void Initialize(long seed)
+    {
+        using AdapterInitializer initializer = new(Options, seed);
+        try
+        {
+            foreach ((AdaptableModule module, LowRankAdapter adapter) in _adapters)
+                initializer.Fill(module, adapter);
+        }
+        catch
+        {
+            Detach(merge: false);
+            throw;
+        }
     }
 
     /// <summary>Adds the adapters' products to the model's own weights and removes the adapters: the model computes the same, up to rounding, as fast as before. Weights that were trained before are trained again.</summary>
     /// <exception cref="InvalidOperationException">The adapters have been merged or removed.</exception>
     public void Merge() => Detach(merge: true);
 
-    /// <summary>Removes the adapters: the model computes what it did before them. Weights that were trained before are trained again.</summary>
+    /// <summary>Removes the adapters: the model computes what it did before them, but for modules that were trained whole. Weights that were trained before are trained again.</summary>
     /// <exception cref="InvalidOperationException">The adapters have been merged or removed.</exception>
     public void Remove() => Detach(merge: false);
+
+    /// <summary>Gives the weights of the modules that are trained whole, by their published names, in the files' shapes: views of the model's.</summary>
+    internal IReadOnlyList<(WholeTensor Source, Tensor Values)> ListTrainedTensors()
+    {
+        Dictionary<string, Parameter> parameters = _model.named_parameters().ToDictionary(pair => pair.name, pair => pair.parameter);
+        return [.. TrainedModules.SelectMany(module => module.Tensors, (_, tensor) => (tensor, View(tensor)))];
+
+        Tensor View(WholeTensor tensor) => tensor.IsTransposed ? parameters[tensor.Parameter].detach().t() : parameters[tensor.Parameter].detach();
+    }
 
     private void Detach(bool merge)
     {
@@ -99,12 +123,14 @@ internal sealed class LoraAdapters
     {
         LowRankAdapter adapter = new(new LowRankAdapter.Settings
         {
-            Inputs = module.Linear.Inputs,
+            Inputs = module.Inputs,
             FirstRow = module.FirstRow,
             Rows = module.Rows,
             Rank = Options.Rank,
             Scale = Options.Scale,
             Dropout = Options.Dropout,
+            HasMagnitude = Options.UseDora,
+            HasInitialProduct = Options.Initialization == LoraInitialization.Pissa,
             Dtype = dtype,
         });
         // Created on the CPU and moved, so that the module records its device.

@@ -3,6 +3,7 @@ using MLNetExtension.Formats.HuggingFace;
 using MLNetExtension.Models;
 using MLNetExtension.Models.Lora;
 using MLNetExtension.Safetensors;
+using MLNetExtension.Tests.Models;
 using MLNetExtension.Tests.Models.Lora;
 using MLNetExtension.Tests.Samples;
 using TorchSharp;
@@ -30,11 +31,14 @@ public sealed class PeftFolderTests
     [DataRow("GPT-2", "*")]
     [DataRow("Llama", "q_proj,v_proj,down_proj")]
     [DataRow("Mixtral", "*")]
+    [DataRow("GPT-2 with DoRA, whole modules", "all-linear")]
+    [DataRow("Llama with DoRA, whole modules", "q_proj,up_proj")]
+    [DataRow("Mixtral with DoRA", "*")]
     public void Saved_adapters_load_again_to_equal_bytes(string kind, string targets)
     {
         using var folder = new TemporaryFolder();
         using CausalLanguageModel model = Adapted.Model(kind), other = Adapted.Model(kind);
-        LoraOptions options = new() { Rank = 2, Alpha = 3.5, Dropout = 0.1, RankStabilized = true, TargetModules = targets.Split(',') };
+        LoraOptions options = Adapted.Options(kind) with { Rank = 2, Alpha = 3.5, Dropout = 0.1, RankStabilized = true, TargetModules = targets.Split(',') };
         LoraAdapters adapters = Adapted.Attach(model, options);
         HuggingFaceAdapters.Save(adapters, folder.Path, "base");
 
@@ -42,7 +46,8 @@ public sealed class PeftFolderTests
 
         Adapted.AssertEqual(Adapted.Trained(model), Adapted.Trained(other));
         CollectionAssert.AreEqual(adapters.ModuleNames.ToArray(), loaded.ModuleNames.ToArray());
-        Assert.AreEqual(options with { TargetModules = loaded.Options.TargetModules }, loaded.Options);
+        CollectionAssert.AreEqual(adapters.TrainedModules.Select(module => module.Name).ToArray(), loaded.Options.TrainedModules.ToArray());
+        Assert.AreEqual(options with { TargetModules = loaded.Options.TargetModules, TrainedModules = loaded.Options.TrainedModules }, loaded.Options);
         using var scope = NewDisposeScope();
         Tensor ids = Ragged.Pad(Ragged.Examples(3)).Ids;
         model.eval();
@@ -54,18 +59,47 @@ public sealed class PeftFolderTests
     public void Names_and_shapes_are_those_of_PEFT()
     {
         using var folder = new TemporaryFolder();
-        using CausalLanguageModel gpt2 = Adapted.Model("GPT-2"), llama = Adapted.Model("Llama");
-        HuggingFaceAdapters.Save(HuggingFaceAdapters.Attach(gpt2, new LoraOptions { Rank = 2, TargetModules = ["h.0.attn.c_attn"] }, 1), folder.Path);
+        using var scope = NewDisposeScope();
+        HuggingFaceAdapters.Save(HuggingFaceAdapters.Attach(Adapted.Model("GPT-2"), new LoraOptions { Rank = 2, TargetModules = ["h.0.attn.c_attn"] }, 1), folder.Path);
         AssertHeld(folder.Path, "base_model.model.transformer.h.0.attn.c_attn.lora_A.weight F64 [2, 12]", "base_model.model.transformer.h.0.attn.c_attn.lora_B.weight F64 [36, 2]");
         Assert.IsTrue(Configuration(folder.Path)["fan_in_fan_out"]!.GetValue<bool>());
 
-        HuggingFaceAdapters.Save(HuggingFaceAdapters.Attach(llama, new LoraOptions { Rank = 2, TargetModules = ["1.self_attn.k_proj", "layers.2.*.up_proj"] }, 1), folder.Path);
+        HuggingFaceAdapters.Save(HuggingFaceAdapters.Attach(Adapted.Model("Llama"), new LoraOptions { Rank = 2, TargetModules = ["1.self_attn.k_proj", "layers.2.*.up_proj"] }, 1), folder.Path);
         AssertHeld(folder.Path,
             "base_model.model.model.layers.1.self_attn.k_proj.lora_A.weight F64 [2, 12]", "base_model.model.model.layers.1.self_attn.k_proj.lora_B.weight F64 [12, 2]",
             "base_model.model.model.layers.2.mlp.up_proj.lora_A.weight F64 [2, 12]", "base_model.model.model.layers.2.mlp.up_proj.lora_B.weight F64 [20, 2]");
         JsonObject written = Configuration(folder.Path);
         Assert.AreEqual("""["model.layers.1.self_attn.k_proj","model.layers.2.mlp.up_proj"]""", written["target_modules"]!.ToJsonString());
         Assert.IsFalse(written["fan_in_fan_out"]!.GetValue<bool>());
+
+        HuggingFaceAdapters.Save(
+            HuggingFaceAdapters.Attach(Adapted.Model("Llama"), new LoraOptions { Rank = 2, UseDora = true, TargetModules = ["1.self_attn.k_proj"], TrainedModules = ["lm_head", "model.norm"] }, 1), folder.Path);
+        AssertHeld(folder.Path,
+            "base_model.model.model.layers.1.self_attn.k_proj.lora_A.weight F64 [2, 12]", "base_model.model.model.layers.1.self_attn.k_proj.lora_B.weight F64 [12, 2]",
+            "base_model.model.model.layers.1.self_attn.k_proj.lora_magnitude_vector F64 [12]", "base_model.model.model.norm.weight F64 [12]", "base_model.model.lm_head.weight F64 [23, 12]");
+        written = Configuration(folder.Path);
+        Assert.AreEqual("""[true,["model.norm","lm_head"],null,true]""", Keys("use_dora", "modules_to_save", "ensure_weight_tying", "init_lora_weights"));
+
+        // Tied: PEFT looks for every module that it trains, and older versions of it do not know that they are tied.
+        HuggingFaceAdapters.Save(
+            HuggingFaceAdapters.Attach(Adapted.Model("GPT-2"), new LoraOptions { Rank = 2, TargetModules = ["h.0.attn.c_attn"], TrainedModules = ["lm_head"], Initialization = LoraInitialization.Gaussian }, 1), folder.Path);
+        AssertHeld(folder.Path, "base_model.model.transformer.h.0.attn.c_attn.lora_A.weight F64 [2, 12]", "base_model.model.transformer.h.0.attn.c_attn.lora_B.weight F64 [36, 2]",
+            "base_model.model.transformer.wte.weight F64 [23, 12]", "base_model.model.lm_head.weight F64 [23, 12]");
+        written = Configuration(folder.Path);
+        Assert.AreEqual("""[null,["transformer.wte","lm_head"],true,"gaussian"]""", Keys("use_dora", "modules_to_save", "ensure_weight_tying", "init_lora_weights"));
+
+        // PiSSA: relative to the model's own weights, of twice the rank and with the same scale.
+        foreach ((bool rankStabilized, double alpha) in new[] { (false, 14.0), (true, 7 * Math.Sqrt(2)) })
+        {
+            LoraOptions options = new() { Rank = 2, Alpha = 7, RankStabilized = rankStabilized, Initialization = LoraInitialization.Pissa, TargetModules = ["1.self_attn.k_proj"] };
+            HuggingFaceAdapters.Save(HuggingFaceAdapters.Attach(Adapted.Model("Llama"), options, 1), folder.Path);
+            AssertHeld(folder.Path, "base_model.model.model.layers.1.self_attn.k_proj.lora_A.weight F64 [4, 12]", "base_model.model.model.layers.1.self_attn.k_proj.lora_B.weight F64 [12, 4]");
+            written = Configuration(folder.Path);
+            Assert.AreEqual("[4,true]", Keys("r", "init_lora_weights"));
+            Assert.AreEqual(alpha, written["lora_alpha"]!.GetValue<double>(), 1e-15);
+        }
+
+        string Keys(params string[] keys) => new JsonArray([.. keys.Select(key => written[key]?.DeepClone())]).ToJsonString();
 
         static void AssertHeld(string folder, params string[] expected) => CollectionAssert.AreEqual(
             expected, SafetensorsFile.Open(Path.Combine(folder, WeightsName)).Entries.Select(entry => $"{entry.Name} {entry.Description}").ToArray());
@@ -81,7 +115,7 @@ public sealed class PeftFolderTests
 
         LoraOptions options = HuggingFaceAdapters.Load(model, folder.Path).Options;
 
-        Assert.AreEqual(new LoraOptions { Rank = 2, Alpha = 16, Dropout = 0.05, RankStabilized = true, TargetModules = options.TargetModules }, options);
+        Assert.AreEqual(new LoraOptions { Rank = 2, Alpha = 16, Dropout = 0.05, RankStabilized = true, TargetModules = options.TargetModules, TrainedModules = [] }, options with { TrainedModules = [] });
         CollectionAssert.AreEqual(new[] { "v_proj", "q_proj" }, options.TargetModules.ToArray());
     }
 
@@ -105,13 +139,12 @@ public sealed class PeftFolderTests
 
     // Seen to fail with unread keys ignored.
     [TestMethod]
-    [DataRow("use_dora", "true", "'use_dora' is true, which is not supported; expected false.")]
     [DataRow("bias", "\"all\"", "'bias' is \"all\", which is not supported; expected \"none\".")]
     [DataRow("peft_type", "\"IA3\"", "'peft_type' is \"IA3\"")]
     [DataRow("rank_pattern", "{\"q_proj\": 4}", "'rank_pattern' is {\"q_proj\":4}")]
-    [DataRow("modules_to_save", "[\"lm_head\"]", "'modules_to_save' is [\"lm_head\"]")]
     [DataRow("layers_to_transform", "[0]", "'layers_to_transform' is [0]")]
-    [DataRow("init_lora_weights", "\"pissa\"", "'init_lora_weights' is \"pissa\", which is not supported; expected true, false, \"gaussian\".")]
+    [DataRow("init_lora_weights", "\"olora\"", "'init_lora_weights' is \"olora\", which is not supported; expected true, false, \"gaussian\", \"orthogonal\", \"pissa\".")]
+    [DataRow("init_lora_weights", "\"pissa_niter_4\"", "'init_lora_weights' is \"pissa_niter_4\", which is not supported")]
     [DataRow("use_new_method", "true", "'use_new_method' is not known, and may change what the model computes")]
     public void A_key_that_changes_the_computation_is_refused_by_name(string key, string value, string message)
     {
@@ -124,6 +157,67 @@ public sealed class PeftFolderTests
 
         StringAssert.Contains(error.Message, message);
         Assert.IsTrue(model.parameters().All(parameter => parameter.requires_grad), "a refusal changes nothing");
+    }
+
+    [TestMethod]
+    [DataRow("use_dora", "true", "lacks the tensor 'base_model.model.model.layers.0.self_attn.q_proj.lora_magnitude_vector', [24]")]
+    [DataRow("use_dora", "1", "'use_dora' is 1, expected true or false")]
+    [DataRow("modules_to_save", "[\"lm_head\"]", "lacks the tensor 'base_model.model.lm_head.weight', [23, 12]")]
+    [DataRow("modules_to_save", "[\"score\"]", "TrainedModules: '*score' names no module of the model that can be trained whole")]
+    [DataRow("modules_to_save", "[\"\"]", "TrainedModules[0] is ''; allowed is a name that is not empty")]
+    [DataRow("modules_to_save", "{}", "'modules_to_save' is {}, expected a string or an array of strings")]
+    [DataRow("ensure_weight_tying", "\"yes\"", "'ensure_weight_tying' is \"yes\", expected true or false")]
+    public void A_configuration_that_the_weights_do_not_go_with_is_refused(string key, string value, string message)
+    {
+        using var folder = new TemporaryFolder();
+        Save(folder.Path);
+        Change(folder.Path, key, value);
+        using CausalLanguageModel model = Adapted.Model("Llama");
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => HuggingFaceAdapters.Load(model, folder.Path)).Message, message);
+        Assert.IsTrue(model.parameters().All(parameter => parameter.requires_grad), "a refusal changes nothing");
+    }
+
+    // PEFT trains a copy of one of two tied modules, so that they are tied no longer, unless it is told otherwise.
+    [TestMethod]
+    public void Tied_modules_are_read_where_they_stay_tied()
+    {
+        using TemporaryFolder folder = new();
+        using var scope = NewDisposeScope();
+        using CausalLanguageModel model = Adapted.Model("GPT-2");
+        HuggingFaceAdapters.Save(Adapted.Attach(model, new LoraOptions { Rank = 2, TrainedModules = ["wte"] }), folder.Path);
+        Dictionary<string, Tensor> whole = GoldenLogitsTests.ReadFile(Path.Combine(folder.Path, WeightsName));
+        byte[] file = File.ReadAllBytes(Path.Combine(folder.Path, WeightsName));
+
+        Rewrite(whole.Where(pair => !pair.Key.Contains("lm_head")));
+        Assert.AreEqual(0, (Loaded().TokenEmbedding - model.TokenEmbedding).abs().max().ToDouble(), "one of them, said to be tied");
+        Change(folder.Path, "ensure_weight_tying", "false");
+        StringAssert.Contains(Refused().Message, "lacks the tensor 'base_model.model.lm_head.weight', which the model ties to another that has been trained");
+        File.WriteAllBytes(Path.Combine(folder.Path, WeightsName), file);
+        Assert.AreEqual(0, (Loaded().TokenEmbedding - model.TokenEmbedding).abs().max().ToDouble(), "both, and equal");
+        Rewrite(whole.Select(pair => KeyValuePair.Create(pair.Key, pair.Key.Contains("lm_head") ? pair.Value + 1 : pair.Value)));
+        StringAssert.Contains(Refused().Message, "transformer.wte.weight and lm_head.weight differ, but the model ties them");
+
+        void Rewrite(IEnumerable<KeyValuePair<string, Tensor>> tensors)
+        {
+            using FileStream stream = File.Create(Path.Combine(folder.Path, WeightsName));
+            SafetensorsWriter.Write([.. tensors.Select(pair => (pair.Key, pair.Value))], stream);
+        }
+
+        CausalLanguageModel Loaded()
+        {
+            CausalLanguageModel loaded = Adapted.Model("GPT-2");
+            HuggingFaceAdapters.Load(loaded, folder.Path);
+            return loaded;
+        }
+
+        NotSupportedException Refused()
+        {
+            using CausalLanguageModel other = Adapted.Model("GPT-2");
+            Dictionary<string, byte[]> before = Adapted.Trained(other);
+            NotSupportedException error = Assert.ThrowsExactly<NotSupportedException>(() => HuggingFaceAdapters.Load(other, folder.Path));
+            Adapted.AssertEqual(before, Adapted.Trained(other));
+            return error;
+        }
     }
 
     [TestMethod]

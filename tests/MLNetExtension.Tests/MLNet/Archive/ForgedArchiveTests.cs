@@ -86,6 +86,10 @@ public sealed class ForgedArchiveTests
     [DataRow("alpha", "-1", "Alpha is -1; allowed is ")]
     [DataRow("targetModules", "[\"no_such\"]", "'no_such' names no linear layer of the model")]
     [DataRow("targetModules", "null", "cannot be read")]
+    [DataRow("useDora", "true", "lora_magnitude_vector' is not among them")]
+    [DataRow("initialization", "\"Pissa\"", "initial_A' is not among them")]
+    [DataRow("initialization", "\"Other\"", "cannot be read")]
+    [DataRow("trainedModules", "[\"no_such\"]", "'no_such' names no module of the model that can be trained whole")]
     public void Adapters_that_the_weights_do_not_have_are_refused(string key, string value, string expected)
     {
         CausalLanguageModelTrainer.Options options = Tiny.Options(steps: 1);

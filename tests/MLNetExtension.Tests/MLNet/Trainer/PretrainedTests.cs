@@ -5,6 +5,7 @@ using MLNetExtension.Models;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Models.Llama;
 using MLNetExtension.Models.Lora;
+using MLNetExtension.Tests.Models.Lora;
 using MLNetExtension.Tests.Samples;
 using MLNetExtension.Tests.Tokenization;
 using MLNetExtension.Training;
@@ -44,15 +45,18 @@ public sealed class PretrainedTests
 
     // Seen to fail with: adapters left out of what the archive says of the model.
     [TestMethod]
-    [DataRow(ComputePrecision.Float32)]
-    [DataRow(ComputePrecision.BFloat16)]
-    public void Adapters_alone_are_trained_and_go_with_the_model(ComputePrecision precision)
+    [DataRow("", ComputePrecision.Float32)]
+    [DataRow("", ComputePrecision.BFloat16)]
+    [DataRow("DoRA, whole modules", ComputePrecision.Float32)]
+    [DataRow("DoRA, PiSSA", ComputePrecision.BFloat16)]
+    [DataRow("PiSSA, whole modules", ComputePrecision.BFloat16)]
+    public void Adapters_alone_are_trained_and_go_with_the_model(string kind, ComputePrecision precision)
     {
         using TemporaryFolder folder = new();
         string published = Publish(folder["published"], "qwen2");
         MLContext mlContext = new(seed: 1);
         var options = Options(published, steps: 12);
-        (options.Adapters, options.Batching) = (new LoraOptions { Rank = 4, TargetModules = ["q_proj", "down_proj"] }, new() { Precision = precision });
+        (options.Adapters, options.Batching) = (Adapted.Options(kind) with { Rank = 4, TargetModules = ["q_proj", "down_proj"] }, new() { Precision = precision });
         using var untrained = Fit(mlContext, Options(published, steps: 0));
         using var trained = Fit(mlContext, options);
         Assert.IsLessThan(Loss(mlContext, untrained), Loss(mlContext, trained));
@@ -64,7 +68,12 @@ public sealed class PretrainedTests
         StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(() => trained.SaveAsHuggingFace(folder["merged"])).Message, "merge");
         trained.SaveAdapters(folder["adapters"]);
         using (HuggingFaceModel plain = HuggingFaceModel.Load(published))
-            Assert.HasCount(4, HuggingFaceAdapters.Load(plain.Model, folder["adapters"]).ModuleNames);
+        {
+            LoraAdapters adapters = HuggingFaceAdapters.Load(plain.Model, folder["adapters"]);
+            Assert.HasCount(4, adapters.ModuleNames);
+            Assert.HasCount(options.Adapters.TrainedModules.Count, adapters.TrainedModules);
+            Assert.AreEqual(options.Adapters.UseDora, adapters.Attached[0].Adapter.Magnitude is not null);
+        }
 
         double[] before = LossSums(mlContext, trained);
         trained.MergeAdapters();

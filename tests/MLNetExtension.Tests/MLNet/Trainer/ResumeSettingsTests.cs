@@ -68,6 +68,31 @@ public sealed class ResumeSettingsTests
         CollectionAssert.AllItemsAreUnique(settings);
     }
 
+    // A checkpoint of a version before the options that came later has the text of the five that there were.
+    [TestMethod]
+    public void Every_option_of_adapters_counts_and_those_at_their_defaults_leave_earlier_checkpoints_as_they_are()
+    {
+        LoraOptions plain = new() { Rank = 3, TargetModules = ["q_proj"] };
+        LoraOptions[] kinds =
+        [
+            plain, plain with { Rank = 4 }, plain with { Alpha = 2 }, plain with { Dropout = 0.1 }, plain with { TargetModules = ["*"] }, plain with { RankStabilized = true }, plain with { UseDora = true },
+            plain with { Initialization = LoraInitialization.Pissa }, plain with { TrainedModules = ["lm_head"] },
+        ];
+        Assert.HasCount(typeof(LoraOptions).GetProperties().Count(property => property.SetMethod is not null), kinds.Skip(1));
+        CollectionAssert.AllItemsAreUnique(kinds.Select(kind => string.Join('\n', Collect(WithAdapters(kind)).Select(pair => $"{pair.Key} {pair.Value}").Order())).ToArray());
+
+        IReadOnlyDictionary<string, string> before = Collect(Tiny.Options()), now = Collect(WithAdapters(plain));
+        CollectionAssert.AreEquivalent(before.Keys.ToArray(), now.Keys.ToArray());
+        Assert.AreEqual("""{"rank":3,"alpha":8,"dropout":0,"targetModules":["q_proj"],"rankStabilized":false}""", string.Concat(now["Lora"].Where(c => !char.IsWhiteSpace(c))));
+
+        static CausalLanguageModelTrainer.Options WithAdapters(LoraOptions adapters)
+        {
+            var options = Tiny.Options();
+            options.Adapters = adapters;
+            return options;
+        }
+    }
+
     [TestMethod]
     public void Only_options_that_there_are_are_named_as_not_counting() =>
         CollectionAssert.IsSubsetOf(NotCounting, Leaves().Select(leaf => leaf.Name).ToArray());

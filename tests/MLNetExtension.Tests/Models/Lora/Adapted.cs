@@ -10,12 +10,21 @@ namespace MLNetExtension.Tests.Models.Lora;
 /// <summary>Small models with adapters.</summary>
 internal static class Adapted
 {
-    public static CausalLanguageModel Model(string kind, ScalarType dtype = ScalarType.Float64) => kind switch
+    /// <summary>A model of a kind, by its first word.</summary>
+    public static CausalLanguageModel Model(string kind, ScalarType dtype = ScalarType.Float64) => kind.Split(' ')[0] switch
     {
         "GPT-2" => Ragged.Model(dtype),
         "Llama" => TinyLlama.Make(dtype: dtype),
         "Mixtral" => TinyLlama.Make(TinyLlama.Configuration with { Experts = 3, ExpertsPerToken = 2 }, dtype),
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
+    };
+
+    /// <summary>Options for a kind of adapters, by the words in it: DoRA, PiSSA, whole.</summary>
+    public static LoraOptions Options(string kind) => new()
+    {
+        UseDora = kind.Contains("DoRA", StringComparison.Ordinal),
+        Initialization = kind.Contains("PiSSA", StringComparison.Ordinal) ? LoraInitialization.Pissa : LoraInitialization.Kaiming,
+        TrainedModules = !kind.Contains("whole", StringComparison.Ordinal) ? [] : kind.Contains("GPT-2", StringComparison.Ordinal) ? ["wte", "ln_f"] : ["embed_tokens", "lm_head"],
     };
 
     /// <summary>Adapters that already change what the model computes: new ones do not, and half of their gradients are zero.</summary>

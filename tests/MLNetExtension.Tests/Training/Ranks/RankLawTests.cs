@@ -31,7 +31,8 @@ public sealed class RankLawTests
         new("label smoothing, z-loss and no division") { Options = new() { BatchSize = 6, LearningRate = 1e-3, Loss = new() { LabelSmoothing = 0.1, ZLoss = 1e-3, Normalization = LossNormalization.Sum } } },
         new("experts balanced over the batch") { Experts = 3, Options = Balanced(RouterBalanceScope.Batch) },
         new("a batch of one row for experts, of which most ranks see none") { Experts = 3, Options = Balanced(RouterBalanceScope.Batch) with { BatchSize = 1 } },
-        new("adapters") { Adapters = true },
+        new("adapters") { Adapters = new() { Rank = 2 } },
+        new("adapters that are DoRA from PiSSA, with the embedding") { Adapters = new() { Rank = 2, UseDora = true, Initialization = LoraInitialization.Pissa, TrainedModules = ["wte"] } },
         new("Muon, whose state is whole on every rank") { Optimizer = new MuonOptions { Epsilon = 1e-6 } },
         new("SGD, whose state is shared") { Optimizer = new SgdOptions() },
         new("groups of parameters") { Optimizer = AdamW with { Groups = [new() { Names = ["*mlp*"], LearningRateFactor = 3, WeightDecay = 0.3 }, new() { Names = ["wpe"], IsFrozen = true }] } },
@@ -173,8 +174,8 @@ public sealed class RankLawTests
     private static Gpt2Model Model(Case what, ScalarType dtype)
     {
         Gpt2Model model = Ragged.Model(dtype, experts: what.Experts);
-        if (what.Adapters)
-            Adapted.Attach(model, new LoraOptions { Rank = 2, TargetModules = ["*"] });
+        if (what.Adapters is not null)
+            Adapted.Attach(model, what.Adapters);
         return model;
     }
 
@@ -202,7 +203,7 @@ public sealed class RankLawTests
 
         public int Experts { get; init; }
 
-        public bool Adapters { get; init; }
+        public LoraOptions? Adapters { get; init; }
 
         public bool ShardsOptimizer { get; init; } = true;
 
