@@ -6,6 +6,7 @@ using MLNetExtension.Benchmarks.Rows;
 using MLNetExtension.Benchmarks.Steps;
 using MLNetExtension.Benchmarks.Systems;
 using MLNetExtension.Benchmarks.Workloads;
+using MLNetExtension.Training;
 using Spectre.Console;
 using TorchSharp;
 
@@ -43,7 +44,7 @@ internal static class BenchmarksApp
 
     private static RootCommand CreateRoot()
     {
-        Option<string?> workload = new("--workload") { Description = "One workload; default all five.", HelpName = "W1|W2|W3|W4|W5" };
+        Option<string?> workload = new("--workload") { Description = "One workload; default all five, and on a GPU a sixth, GPT-2 of 124 million weights on rows of up to 1,024 tokens.", HelpName = "W1|W2|W3|W4|W5|W6" };
         workload.AcceptOnlyFromAmong(StringComparer.OrdinalIgnoreCase, [.. Workload.All.Select(each => each.Name)]);
         Option<int> rounds = AtLeastOne("--rounds", 3, "How often every system has its turn.");
         Option<int> threads = AtLeastOne("--threads", Environment.ProcessorCount, "Threads of every system; default one for each core.");
@@ -53,6 +54,8 @@ internal static class BenchmarksApp
             HelpName = "FILE",
             Arity = ArgumentArity.ZeroOrOne,
         };
+        Option<string> device = new("--device") { Description = "Where every system computes: cpu, cuda or cuda:N; default cpu.", HelpName = "DEVICE", DefaultValueFactory = _ => "cpu" };
+        Option<ComputePrecision> precision = new("--precision") { Description = "Type of the products of a training, in systems that have a choice; default float32.", HelpName = "float32|bfloat16" };
         Option<string?> json = OutputFile("--json", "Also write the figures to this file."), plot = OutputFile("--plot", "Also draw the figures, as PNG, to this file.");
         Option<string[]> results = new("--results") { Description = "Instead of measuring: take the figures from files that --json has written, of one workload or several each.", HelpName = "FILE", AllowMultipleArgumentsPerToken = true };
         Option<bool> steps = new("--steps-report") { Description = "Instead of comparing: what a step of ours costs beside the model (workload W2 unless another is named)." };
@@ -64,7 +67,7 @@ internal static class BenchmarksApp
         Option<string> tokenizer = new("--tokenizer") { Description = "Folder of a tokenizer for --data; default bytes.", HelpName = "DIR", DefaultValueFactory = _ => "" };
         RootCommand root = new("Speed and memory of training, beside a plain TorchSharp loop on the same libtorch, rows and weights, and where asked for a PyTorch loop.")
         {
-            workload, rounds, threads, python, ranks, json, plot, results, steps, tuner, starts, data, rows, tokenizer,
+            workload, rounds, threads, device, precision, python, ranks, json, plot, results, steps, tuner, starts, data, rows, tokenizer,
         };
         root.Validators.Add(result =>
         {
@@ -82,7 +85,8 @@ internal static class BenchmarksApp
             ChildProcess children = new(parsed.GetValue(threads), pythonFile);
             string? named = parsed.GetValue(workload);
             bool areRanks = parsed.GetValue(ranks);
-            IEnumerable<Workload> workloads = named is null ? Workload.All.Where(each => each.IsTrained || !areRanks) : [Workload.Named(named)];
+            MachineSettings machine = new(parsed.GetValue(device)!, parsed.GetValue(precision));
+            IEnumerable<Workload> workloads = named is null ? Workload.All.Where(each => (each.IsTrained || !areRanks) && (machine.IsGpu || !each.IsForGpu)) : [Workload.Named(named)];
             if (parsed.GetValue(results) is not { Length: > 0 })
                 await Describe(console, children, parsed.GetValue(threads), cancellation);
             object figures = parsed.GetValue(results) is { Length: > 0 } files
@@ -93,7 +97,7 @@ internal static class BenchmarksApp
                 ? await Tuner(console, Workload.Named(named ?? "W2"), parsed.GetValue(starts), children, cancellation)
                 : parsed.GetValue(steps)
                 ? await Steps(console, Workload.Named(named ?? "W2"), children, cancellation)
-                : await Compare(console, workloads, areRanks, parsed.GetValue(rounds), children, cancellation);
+                : await Compare(console, workloads, machine, areRanks, parsed.GetValue(rounds), children, cancellation);
             if (parsed.GetValue(json) is { } file)
                 ReportFile.Write(file, figures);
             if (parsed.GetValue(plot) is { } picture)
@@ -111,13 +115,13 @@ internal static class BenchmarksApp
             console.WriteLine(await PyTorchPeer.Describe(children, cancellation));
     }
 
-    private static async Task<object> Compare(IAnsiConsole console, IEnumerable<Workload> workloads, bool ranks, int rounds, ChildProcess children, CancellationToken cancellation)
+    private static async Task<object> Compare(IAnsiConsole console, IEnumerable<Workload> workloads, MachineSettings machine, bool ranks, int rounds, ChildProcess children, CancellationToken cancellation)
     {
         List<SystemReport> all = [];
         foreach (Workload workload in workloads)
         {
-            IReadOnlyList<string> systems = ranks ? SystemNames.Ways : SystemNames.Compared(workload, children.HasPython);
-            IReadOnlyList<SystemReport> lines = SystemReport.From(workload, await new Comparison(workload, systems, children, console.WriteLine).Run(rounds, cancellation));
+            IReadOnlyList<string> systems = ranks ? SystemNames.Ways : SystemNames.Compared(workload, machine, children.HasPython);
+            IReadOnlyList<SystemReport> lines = SystemReport.From(workload, await new Comparison(workload, machine, systems, children, console.WriteLine).Run(rounds, cancellation));
             SystemTable.Write(console, lines);
             all.AddRange(lines);
         }
@@ -157,10 +161,13 @@ internal static class BenchmarksApp
     private static IEnumerable<Command> CreateHidden(Option<int> threads)
     {
         Argument<string> system = new("system"), folder = new("folder"), workload = new("workload"), run = new("run"), file = new("file"), tokenizer = new("tokenizer");
+        Argument<string> device = new("device");
+        Argument<ComputePrecision> precision = new("precision");
         Argument<int> tokens = new("tokens"), workers = new("workers");
         Option<bool> check = new("--check");
         yield return Hidden(HiddenCommands.System, [system, folder], [check], parsed => SystemRun.Run(parsed.GetRequiredValue(system), parsed.GetRequiredValue(folder), parsed.GetValue(check)));
-        yield return Hidden(HiddenCommands.MatrixPeak, [], [], _ => MatrixPeak.Measure());
+        yield return Hidden(
+            HiddenCommands.MatrixPeak, [device, precision], [], parsed => MatrixPeak.Measure(new torch.Device(parsed.GetRequiredValue(device)), parsed.GetRequiredValue(precision) == ComputePrecision.BFloat16));
         yield return Hidden(HiddenCommands.StepParts, [workload], [], parsed => StepParts.Measure(Workload.Named(parsed.GetRequiredValue(workload))));
         yield return Hidden(HiddenCommands.StepScale, [workload], [], parsed => StepScale.Measure(Workload.Named(parsed.GetRequiredValue(workload))));
         yield return Hidden(HiddenCommands.TunerStart, [workload], [], parsed => PlanRun.Start(Workload.Named(parsed.GetRequiredValue(workload))));

@@ -32,10 +32,10 @@ internal sealed class MicroBatch : IDisposable
             before += example.Length;
         }
 
-        Ids = tensor(ids, [layout.Rows, layout.Length], device: device);
-        TargetPositions = tensor(positions, device: device);
-        Targets = tensor(targets, device: device);
-        TargetWeights = examples.All(e => e.Weight == 1) ? null : tensor(weights, device: device);
+        Ids = device.Upload(ids).view(layout.Rows, layout.Length);
+        TargetPositions = device.Upload(positions);
+        Targets = device.Upload(targets);
+        TargetWeights = examples.All(e => e.Weight == 1) ? null : device.Upload(weights);
         (TargetCount, _tokens) = (count, tokens);
         TargetWeight = examples.Sum(e => e.Weight * e.TargetCount);
         (RowLengths, IsPacked) = ([.. examples.Select(e => e.Length)], layout.Packed);
@@ -48,7 +48,7 @@ internal sealed class MicroBatch : IDisposable
     public Tensor TargetPositions { get; }
 
     /// <summary>Where the targets are among the real tokens, padding left out, [N] int64. Created when first asked for, since only routers ask.</summary>
-    public Tensor TargetTokens => _targetTokens ??= tensor(_tokens, device: Ids.device).DetachFromDisposeScope();
+    public Tensor TargetTokens => _targetTokens ??= Ids.device.Upload(_tokens).DetachFromDisposeScope();
 
     /// <summary>The target ids, [N] int64.</summary>
     public Tensor Targets { get; }

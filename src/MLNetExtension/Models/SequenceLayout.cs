@@ -1,4 +1,5 @@
 using MLNetExtension.Models.Layers;
+using MLNetExtension.Data;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Models;
@@ -19,6 +20,9 @@ public sealed class SequenceLayout
 
     /// <summary>Earlier positions that the rows attend to as well; null for none.</summary>
     internal KeyValueCache? Cache { get; }
+
+    // Null where each sequence is one row.
+    private long[]? PackedRows => _packed is { Length: > 1 } ? _packed : null;
 
     /// <summary>Rows side by side, padded at their right end to the longest of them.</summary>
     /// <param name="rowLengths">Their lengths, in their order.</param>
@@ -41,28 +45,35 @@ public sealed class SequenceLayout
     /// <returns>[B,T,H,D]: softmax(Q K' / sqrt(D)) V.</returns>
     public Tensor Attend(nn.Module layer, Tensor queries, Tensor keys, Tensor values, SeededDropout? dropout = null)
     {
+        if (PackedRows is null)
+            return AttendWhole(queries, keys, values);
         long[] heads = [queries.shape[2], keys.shape[2], values.shape[2]];
         return ApplyPerRow(cat([queries, keys, values], 2), row =>                                                  // [B,t,H+2G,D]
         {
-            Tensor[] parts = [.. row.split(heads, 2).Select(part => part.transpose(1, 2))];
-            AttentionHeads attention = new(parts[0], parts[1], parts[2]);
+            Tensor[] parts = row.split(heads, 2);
+            return AttendWhole(parts[0], parts[1], parts[2]);
+        });
+
+        Tensor AttendWhole(Tensor q, Tensor k, Tensor v)
+        {
+            AttentionHeads attention = new(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2));
             Tensor mixed = Cache is null ? CausalAttention.Attend(attention, dropout: dropout) : CausalAttention.AttendCached(attention, layer, Cache);
             return mixed.transpose(1, 2);                                                                          // [B,t,H,D]
-        });
+        }
     }
 
     /// <summary>Applies a function to each packed row by itself and concatenates the results; rows side by side are handled in one call.</summary>
     /// <param name="input">[B,T,...] or, packed, [1,T,...].</param>
     /// <param name="function">From [B,t,...] to [B,t,...], which treats each row by itself.</param>
     public Tensor ApplyPerRow(Tensor input, Func<Tensor, Tensor> function) =>
-        _packed is null or { Length: 1 } ? function(input) : cat([.. input.split(_packed, 1).Select(function)], 1);
+        PackedRows is not { } rows ? function(input) : cat([.. input.split(rows, 1).Select(function)], 1);
 
     /// <summary>Applies a function of two tensors to each packed row by itself and concatenates the results.</summary>
     /// <param name="first">[B,T,...] or, packed, [1,T,...].</param>
     /// <param name="second">Another tensor with the same positions.</param>
     /// <param name="function">From [B,t,...] and [B,t,...] to [B,t,...], which treats each row by itself.</param>
     internal Tensor ApplyPerRow(Tensor first, Tensor second, Func<Tensor, Tensor, Tensor> function) =>
-        _packed is null or { Length: 1 } ? function(first, second) : cat([.. first.split(_packed, 1).Zip(second.split(_packed, 1), function)], 1);
+        PackedRows is not { } rows ? function(first, second) : cat([.. first.split(rows, 1).Zip(second.split(rows, 1), function)], 1);
 
     /// <summary>Looks up each position, counted from the start of its row, in a table.</summary>
     /// <param name="table">Entries of positions, [ContextLength,...].</param>
@@ -123,6 +134,6 @@ public sealed class SequenceLayout
             for (int t = 0; t < _padded[row]; t++)
                 positions.Add((long)row * longest + t);
         }
-        return tensor([.. positions], device: device);
+        return device.Upload([.. positions]);
     }
 }

@@ -9,7 +9,7 @@ public sealed record BatchingOptions
     /// <summary>
     /// Most positions that pass through the model together, padding included; a longer row passes alone.
     /// Default null: a training of 200 steps or more tries several numbers on its own steps and keeps the fastest that is worth its memory: up to a quarter more than the least is free, and what needs more
-    /// has to be faster by a tenth. A shorter one, and one whose loss depends on the split, takes 512. A number, at least 1, makes runs equal bit for bit.
+    /// has to be faster by a tenth. A shorter one, and one whose loss depends on the split, takes 512, or 4,096 on a GPU. A number, at least 1, makes runs equal bit for bit.
     /// </summary>
     public int? MaximumTokensPerMicroBatch { get; init; }
 

@@ -62,7 +62,7 @@ internal sealed class TrainingStep : IDisposable
 
         int? threads = onCpu ? Math.Min(options.Batching.Threads ?? _ranks.Group.Threads, Environment.ProcessorCount) : null;
         int? fixedTokens = options.Batching.MaximumTokensPerMicroBatch, fixedWorkers = options.Batching.Workers;
-        _plan = new SplitPlan(fixedTokens ?? MicroBatchTuner.TokensWithoutTrials, fixedWorkers ?? 1, threads, pack);
+        _plan = new SplitPlan(fixedTokens ?? MicroBatchTuner.TokensWithoutTrials(onCpu), fixedWorkers ?? 1, threads, pack);
         if (tune && fixedTokens is null && !options.Loss.DependsOnSplit)
             _tuner = new MicroBatchTuner(_plan, fixedWorkers ?? CountWorkersToTry(model.CanReplicate ? threads : 1), SizeOfBuffer);
     }

@@ -1,5 +1,6 @@
 using MLNetExtension.Benchmarks.Systems;
 using MLNetExtension.Benchmarks.Workloads;
+using MLNetExtension.Training;
 
 namespace MLNetExtension.Benchmarks.Measuring;
 
@@ -10,16 +11,20 @@ internal sealed record Measurement(SystemResult Result, double MatrixPeak);
 
 /// <summary>Runs all systems over a workload, each in a process of its own and never two at once: first whether they compute the same, then how fast.</summary>
 /// <param name="workload">The workload.</param>
+/// <param name="machine">Where it runs.</param>
 /// <param name="systems">The systems' names, in the order in which a round runs them; the first is ours.</param>
 /// <param name="children">Starts the processes.</param>
 /// <param name="log">Receives a line of text for everything that is done.</param>
-internal sealed class Comparison(Workload workload, IReadOnlyList<string> systems, ChildProcess children, Action<string> log)
+internal sealed class Comparison(Workload workload, MachineSettings machine, IReadOnlyList<string> systems, ChildProcess children, Action<string> log)
 {
     // The same function in another order of summation, in float32.
     private const double FirstLossTolerance = 1e-5;
 
     // Updates of the same optimizer drift apart by rounding, those of another one by far more.
     private const double LastLossTolerance = 1e-3;
+
+    // bfloat16 has 8 bits, and systems round in different places.
+    private const double HalfPrecisionTolerance = 1e-2;
 
     /// <summary>Runs it.</summary>
     /// <param name="rounds">How often every system has its turn.</param>
@@ -30,7 +35,7 @@ internal sealed class Comparison(Workload workload, IReadOnlyList<string> system
         DirectoryInfo folder = Directory.CreateTempSubdirectory("mlnet-benchmark-");
         try
         {
-            WorkloadFolder.Write(folder.FullName, workload);
+            WorkloadFolder.Write(folder.FullName, workload, machine);
             await CheckFirstLosses(folder.FullName, cancellation);
             return await MeasureRounds(folder.FullName, rounds, cancellation);
         }
@@ -56,8 +61,8 @@ internal sealed class Comparison(Workload workload, IReadOnlyList<string> system
         Dictionary<string, List<Measurement>> measurements = systems.ToDictionary(system => system, _ => new List<Measurement>());
         for (int round = 1; round <= rounds; round++)
         {
-            double peak = await children.RunSelf<double>("The measurement of the matrix-multiply peak", [HiddenCommands.MatrixPeak], cancellation);
-            log($"{workload.Name} round {round} of {rounds}: matrix-multiply peak {peak / 1e9:F0} GFLOP/s");
+            double peak = await children.RunSelf<double>("The measurement of the matrix-multiply peak", [HiddenCommands.MatrixPeak, machine.Device, machine.Precision.ToString()], cancellation);
+            log($"{workload.Name} round {round} of {rounds}: matrix-multiply peak {peak / 1e9:N0} GFLOP/s");
             Dictionary<string, SystemResult> results = [];
             foreach (string system in systems)
             {
@@ -91,9 +96,10 @@ internal sealed class Comparison(Workload workload, IReadOnlyList<string> system
         foreach ((string system, SystemResult result) in results)
         {
             double difference = Math.Abs(lossOf(result) - ours) / Math.Abs(ours);
-            if (!(difference <= tolerance))
+            double allowed = machine.Precision == ComputePrecision.Float32 ? tolerance : HalfPrecisionTolerance;
+            if (!(difference <= allowed))
                 throw new BenchmarkException(
-                    $"{workload.Name}: {SystemNames.Ours} and {system} disagree: loss of the {which} batch {ours:R} and {lossOf(result):R}, relative difference {difference:E1}, allowed {tolerance:E0}.");
+                    $"{workload.Name}: {SystemNames.Ours} and {system} disagree: loss of the {which} batch {ours:R} and {lossOf(result):R}, relative difference {difference:E1}, allowed {allowed:E0}.");
         }
     }
 }

@@ -5,6 +5,7 @@ B rows, T positions, C width, H heads, V vocabulary.
 """
 
 import argparse
+import contextlib
 import json
 import time
 
@@ -63,7 +64,7 @@ class Gpt2(nn.Module):
 
     def forward(self, ids, targets):
         """Summed loss of ids and targets, [B,T] int64."""
-        x = self.wte(ids) + self.wpe(torch.arange(ids.shape[1]))
+        x = self.wte(ids) + self.wpe(torch.arange(ids.shape[1], device=ids.device))
         for block in self.h:
             x = block(x)
         logits = F.linear(self.ln_f(x), self.wte.weight)  # [B,T,V]; the head is tied
@@ -91,10 +92,11 @@ def optimizer_of(model, settings):
         {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": settings["weightDecay"]},
         {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=settings["learningRate"], betas=(settings["beta1"], settings["beta2"]), eps=settings["epsilon"])
+    fused = {"fused": True} if parameters[0].is_cuda else {}  # a default on no device, and what users of a GPU set
+    return torch.optim.AdamW(groups, lr=settings["learningRate"], betas=(settings["beta1"], settings["beta2"]), eps=settings["epsilon"], **fused)
 
 
-def pad(rows):
+def pad(rows, device):
     """Rows of T + 1 ids as ids and targets, [B,T] int64."""
     longest = max(len(ids) for ids in rows) - 1
     ids = torch.zeros(len(rows), longest, dtype=torch.int64)
@@ -102,24 +104,28 @@ def pad(rows):
     for b, row in enumerate(rows):
         ids[b, : len(row) - 1] = torch.tensor(row[:-1])
         targets[b, : len(row) - 1] = torch.tensor(row[1:])
-    return ids, targets
+    return ids.to(device), targets.to(device)
 
 
-def step(model, optimizer, batch, maximum_norm):
+def step(model, optimizer, batch, maximum_norm, precision):
     micro_batches, target_count = batch
-    total = 0.0
+    losses = []
     for ids, targets in micro_batches:
         # Summed and divided by the whole batch's targets: the exact objective, as in every other system here.
-        loss = model(ids, targets) / target_count
+        with precision:
+            loss = model(ids, targets) / target_count
         loss.backward()
-        total += loss.item()
+        losses.append(loss.detach())
     nn.utils.clip_grad_norm_(model.parameters(), maximum_norm)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return total
+    return torch.stack(losses).sum().item()
 
 
-def peak_memory_mib():
+def peak_memory_mib(device):
+    if device.type == "cuda":  # what the driver has given to all processes: its caches are never given back
+        free, whole = torch.cuda.mem_get_info()
+        return (whole - free) / 2**20
     # Not ru_maxrss, which begins with what the parent process held.
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
@@ -139,23 +145,26 @@ def main():
     with open(f"{arguments.folder}/workload.json") as file:
         workload = json.load(file)
 
-    model = Gpt2(**workload["model"])
+    device = torch.device(workload["device"])
+    half = workload["precision"] == "BFloat16"
+    precision = torch.autocast(device.type, torch.bfloat16) if half else contextlib.nullcontext()
+    model = Gpt2(**workload["model"]).to(device)
     load(model, f"{arguments.folder}/weights.safetensors")
     optimizer = optimizer_of(model, workload["optimizer"])
     size, clip = workload["rowsPerMicroBatch"], workload["optimizer"]["maximumGradientNorm"]
-    batches = [([pad(rows[i : i + size]) for i in range(0, len(rows), size)], sum(len(ids) - 1 for ids in rows)) for rows in workload["batches"]]
+    batches = [([pad(rows[i : i + size], device) for i in range(0, len(rows), size)], sum(len(ids) - 1 for ids in rows)) for rows in workload["batches"]]
 
-    first = last = step(model, optimizer, batches[0], clip)
+    first = last = step(model, optimizer, batches[0], clip, precision)
     seconds = 0.0
     if not arguments.check:
         warm_up = workload["warmupSteps"]
         for batch in batches[1:warm_up]:
-            step(model, optimizer, batch, clip)
+            step(model, optimizer, batch, clip, precision)
         start = time.perf_counter()
         for batch in batches[warm_up:]:
-            last = step(model, optimizer, batch, clip)
+            last = step(model, optimizer, batch, clip, precision)
         seconds = time.perf_counter() - start
-    print(json.dumps({"firstLoss": first, "lastLoss": last, "seconds": seconds, "peakMemoryMiB": peak_memory_mib()}))
+    print(json.dumps({"firstLoss": first, "lastLoss": last, "seconds": seconds, "peakMemoryMiB": peak_memory_mib(device)}))
 
 
 main()

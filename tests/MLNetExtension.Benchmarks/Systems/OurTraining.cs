@@ -20,7 +20,7 @@ internal sealed class OurTraining : IMeasuredSystem
     /// <param name="ranks">The processes that train together; null: one alone.</param>
     public OurTraining(WorkloadFolder folder, bool tune, int? workers = null, IRankGroup? ranks = null)
     {
-        _options = WorkloadFolder.Options with { Batching = new() { Workers = workers } };
+        _options = WorkloadFolder.Options with { Batching = new() { Workers = workers, Precision = folder.Precision } };
         _model = folder.LoadModel();
         _batches = folder.Batches;
         _step = new TrainingStep(_model, _options, tune && folder.Workload.TriesSplits, ranks: ranks is null ? null : new RankSetup(ranks));

@@ -9,10 +9,10 @@ internal sealed class PaddedBatch : IDisposable
     /// <summary>The target of a padded position.</summary>
     public const long Ignored = TokenExample.IgnoredTarget;
 
-    public PaddedBatch(TokenExample[] rows, int rowsPerMicroBatch)
+    public PaddedBatch(TokenExample[] rows, int rowsPerMicroBatch, Device device)
     {
         TargetCount = rows.Sum(row => row.TargetCount);
-        MicroBatches = [.. rows.Chunk(rowsPerMicroBatch).Select(Pad)];
+        MicroBatches = [.. rows.Chunk(rowsPerMicroBatch).Select(chunk => Pad(chunk, device))];
     }
 
     public int TargetCount { get; }
@@ -29,7 +29,7 @@ internal sealed class PaddedBatch : IDisposable
         }
     }
 
-    private static (Tensor Ids, Tensor Targets) Pad(TokenExample[] rows)
+    private static (Tensor Ids, Tensor Targets) Pad(TokenExample[] rows, Device device)
     {
         int longest = rows.Max(row => row.Length);
         long[] ids = new long[rows.Length * longest], targets = new long[rows.Length * longest];
@@ -39,6 +39,6 @@ internal sealed class PaddedBatch : IDisposable
             for (int t = 0; t < rows[b].Length; t++)
                 (ids[b * longest + t], targets[b * longest + t]) = (rows[b].Ids[t], rows[b].Targets[t]);
         }
-        return (tensor(ids, [rows.Length, longest]), tensor(targets, [rows.Length, longest]));
+        return (tensor(ids, [rows.Length, longest], device: device), tensor(targets, [rows.Length, longest], device: device));
     }
 }

@@ -47,15 +47,15 @@ internal sealed class Rotation : IDisposable
 {
     private readonly Tensor _cosines, _sines;       // [context,D]
 
-    public Rotation(LlamaConfiguration configuration)
+    public Rotation(LlamaConfiguration configuration, Device device)
     {
         using var scope = NewDisposeScope();
         long width = configuration.HeadWidth;
         Tensor frequencies = pow(configuration.RotaryBase, arange(0, width, 2, dtype: float64) * (-1.0 / width));       // [D/2]
         Tensor angles = outer(arange(configuration.ContextLength, dtype: float64), frequencies);                       // [context,D/2]
         Tensor both = cat([angles, angles], 1);
-        _cosines = both.cos().to(float32).DetachFromDisposeScope();
-        _sines = both.sin().to(float32).DetachFromDisposeScope();
+        _cosines = both.cos().to(float32, device).DetachFromDisposeScope();
+        _sines = both.sin().to(float32, device).DetachFromDisposeScope();
     }
 
     public Tensor Apply(Tensor heads)

@@ -1,6 +1,7 @@
 using MLNetExtension.Benchmarks.Workloads;
 using MLNetExtension.Models.Llama;
 using MLNetExtension.Safetensors;
+using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -20,11 +21,11 @@ internal sealed class PlainLlama : nn.Module<Tensor, Tensor>
     private readonly PlainRmsNorm norm;
     private readonly Rotation _rotation;
 
-    private PlainLlama(WorkloadNetwork.LlamaWithAdapters network)
+    private PlainLlama(WorkloadNetwork.LlamaWithAdapters network, Device device)
         : base(nameof(PlainLlama))
     {
         LlamaConfiguration configuration = network.Configuration;
-        _rotation = new Rotation(configuration);
+        _rotation = new Rotation(configuration, device);
         embed_tokens = nn.Embedding(configuration.VocabularySize, configuration.Width);
         layers = nn.ModuleList([.. Enumerable.Range(0, configuration.Layers).Select(_ => new PlainLlamaBlock(network, _rotation))]);
         norm = new PlainRmsNorm(configuration);
@@ -35,13 +36,14 @@ internal sealed class PlainLlama : nn.Module<Tensor, Tensor>
     /// <summary>Makes the network of the files that <see cref="WorkloadNetwork.Write"/> has written.</summary>
     /// <param name="network">Its sizes.</param>
     /// <param name="folder">The folder.</param>
-    public static PlainLlama Load(WorkloadNetwork.LlamaWithAdapters network, string folder)
+    /// <param name="device">Where it computes.</param>
+    public static PlainLlama Load(WorkloadNetwork.LlamaWithAdapters network, string folder, Device device)
     {
-        PlainLlama model = new(network);
+        PlainLlama model = new(network, device);
         Dictionary<string, Parameter> parameters = model.named_parameters().ToDictionary(pair => pair.name, pair => pair.parameter);
         Fill(Path.Combine(WorkloadNetwork.LlamaWithAdapters.BaseOf(folder), "model.safetensors"), name => name[BasePrefix.Length..]);
         Fill(Path.Combine(WorkloadNetwork.LlamaWithAdapters.AdaptersOf(folder), "adapter_model.safetensors"), name => name[AdapterPrefix.Length..^AdapterSuffix.Length]);
-        return parameters.Count == 0 ? model : throw new InvalidDataException($"Without weights: {string.Join(", ", parameters.Keys)}.");
+        return parameters.Count == 0 ? model.to(device) : throw new InvalidDataException($"Without weights: {string.Join(", ", parameters.Keys)}.");
 
         void Fill(string path, Func<string, string> nameOf)
         {

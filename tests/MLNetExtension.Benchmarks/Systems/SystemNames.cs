@@ -1,4 +1,5 @@
 using MLNetExtension.Benchmarks.Workloads;
+using MLNetExtension.Training;
 
 namespace MLNetExtension.Benchmarks.Systems;
 
@@ -18,7 +19,11 @@ internal static class SystemNames
 
     /// <summary>Lists the systems that can run a workload, ours first.</summary>
     /// <param name="workload">The workload.</param>
+    /// <param name="machine">Where it runs. A loop in TorchSharp has no mixed precision.</param>
     /// <param name="python">Whether there is a Python with torch to run the third, which trains GPT-2 alone.</param>
-    public static IReadOnlyList<string> Compared(Workload workload, bool python) =>
-        python && workload is { IsTrained: true, Network: WorkloadNetwork.Gpt2 } ? [Ours, TorchSharp, PyTorch] : [Ours, TorchSharp];
+    public static IReadOnlyList<string> Compared(Workload workload, MachineSettings machine, bool python)
+    {
+        IReadOnlyList<string> peers = machine.Precision == ComputePrecision.Float32 ? [TorchSharp] : [];
+        return python && workload is { IsTrained: true, Network: WorkloadNetwork.Gpt2 } ? [Ours, .. peers, PyTorch] : [Ours, .. peers];
+    }
 }

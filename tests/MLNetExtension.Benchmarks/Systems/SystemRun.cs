@@ -32,7 +32,7 @@ internal static class SystemRun
         using IMeasuredSystem measured = Create(system, folder, check);
         double firstLoss = measured.Step(0), lastLoss = firstLoss;
         if (check)
-            return new SystemResult(firstLoss, lastLoss, 0, ProcessMemory.PeakMiB(), measured.Remark);
+            return new SystemResult(firstLoss, lastLoss, 0, ProcessMemory.PeakMiB(folder.Device), measured.Remark);
 
         for (int step = 1; step < folder.Workload.WarmupSteps; step++)
             measured.Step(step);
@@ -40,7 +40,7 @@ internal static class SystemRun
         for (int step = folder.Workload.WarmupSteps; step < folder.Batches.Count; step++)
             lastLoss = measured.Step(step);
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        return new SystemResult(firstLoss, lastLoss, seconds, ProcessMemory.PeakMiB(), measured.Remark);
+        return new SystemResult(firstLoss, lastLoss, seconds, ProcessMemory.PeakMiB(folder.Device), measured.Remark);
     }
 
     private static IMeasuredSystem Create(string system, WorkloadFolder folder, bool check) => system switch

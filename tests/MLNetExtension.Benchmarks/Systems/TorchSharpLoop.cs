@@ -20,14 +20,14 @@ internal sealed class TorchSharpLoop : IMeasuredSystem
     {
         OptimizerSettings settings = folder.Optimizer;
         _maximumNorm = settings.MaximumGradientNorm;
-        _model = folder.Workload.Network is WorkloadNetwork.LlamaWithAdapters llama ? PlainLlama.Load(llama, folder.Path) : folder.LoadModel();
+        _model = folder.Workload.Network is WorkloadNetwork.LlamaWithAdapters llama ? PlainLlama.Load(llama, folder.Path, folder.Device) : folder.LoadModel();
         _parameters = [.. _model.parameters().Where(parameter => parameter.requires_grad)];
         _optimizer = optim.AdamW(
             [
                 new AdamW.ParamGroup([.. _parameters.Where(p => p.dim() >= 2)], settings.LearningRate, settings.Beta1, settings.Beta2, settings.Epsilon, settings.WeightDecay),
                 new AdamW.ParamGroup([.. _parameters.Where(p => p.dim() < 2)], settings.LearningRate, settings.Beta1, settings.Beta2, settings.Epsilon, weight_decay: 0),
             ]);
-        _batches = [.. folder.Batches.Select(rows => new PaddedBatch(rows, folder.Workload.RowsPerMicroBatch))];
+        _batches = [.. folder.Batches.Select(rows => new PaddedBatch(rows, folder.Workload.RowsPerMicroBatch, folder.Device))];
     }
 
     public string? Remark => null;
@@ -35,7 +35,8 @@ internal sealed class TorchSharpLoop : IMeasuredSystem
     public double Step(int batch)
     {
         _optimizer.zero_grad();
-        double loss = 0;
+        using var step = NewDisposeScope();
+        List<Tensor> losses = [];
         foreach ((Tensor ids, Tensor targets) in _batches[batch].MicroBatches)
         {
             using var scope = NewDisposeScope();
@@ -44,11 +45,11 @@ internal sealed class TorchSharpLoop : IMeasuredSystem
             Tensor part = nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index: PaddedBatch.Ignored, reduction: nn.Reduction.Sum)
                 / _batches[batch].TargetCount;
             part.backward();
-            loss += part.item<float>();
+            losses.Add(part.detach().MoveToOuterDisposeScope());
         }
         nn.utils.clip_grad_norm_(_parameters, _maximumNorm);
         _optimizer.step();
-        return loss;
+        return stack(losses).sum().item<float>();
     }
 
     public void Dispose()

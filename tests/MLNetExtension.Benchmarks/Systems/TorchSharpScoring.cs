@@ -13,7 +13,7 @@ internal sealed class TorchSharpScoring : IMeasuredSystem
     public TorchSharpScoring(WorkloadFolder folder)
     {
         _model = folder.LoadModel();
-        _batches = [.. folder.Batches.Select(rows => new PaddedBatch(rows, folder.Workload.RowsPerMicroBatch))];
+        _batches = [.. folder.Batches.Select(rows => new PaddedBatch(rows, folder.Workload.RowsPerMicroBatch, folder.Device))];
     }
 
     public string? Remark => null;

@@ -6,7 +6,7 @@ using MLNetExtension.Models.Lora;
 namespace MLNetExtension.Benchmarks.Workloads;
 
 /// <summary>What every system is given: a network, batches of random rows, what is done with them, and how many of them are timed.</summary>
-/// <param name="Name">W1 to W5.</param>
+/// <param name="Name">W1 to W6.</param>
 /// <param name="Network">The network and its starting weights.</param>
 /// <param name="Rows">The rows of a batch.</param>
 /// <param name="RowsPerMicroBatch">Rows that a peer passes through the model together, padded, in the order in which they come.</param>
@@ -39,6 +39,12 @@ internal sealed record Workload(string Name, WorkloadNetwork Network, RowShape R
             TriesSplits = false,
         },
         W2 with { Name = "W5", IsTrained = false, WarmupSteps = 2, TimedSteps = 12 },
+        new(
+            "W6", new WorkloadNetwork.Gpt2(new Gpt2Configuration(VocabularySize: 50257, ContextLength: 1024, Layers: 12, Heads: 12, Width: 768)), new RowShape(Count: 32, Shortest: 128, Longest: 1024),
+            RowsPerMicroBatch: 8, WarmupSteps: 3, TimedSteps: 10)
+        {
+            IsForGpu = true,
+        },
     ];
 
     /// <summary>Whether the network is trained; else rows are scored, and no weight changes. Default true.</summary>
@@ -46,6 +52,9 @@ internal sealed record Workload(string Name, WorkloadNetwork Network, RowShape R
 
     /// <summary>Whether ours tries splits before its first step; else it takes the one that a training too short for trials takes. Default true; false where a dozen more steps would take minutes.</summary>
     public bool TriesSplits { get; private init; } = true;
+
+    /// <summary>Whether it is too large for a CPU. Default false.</summary>
+    public bool IsForGpu { get; private init; }
 
     /// <summary>Finds a workload by its name.</summary>
     /// <param name="name">In any case.</param>

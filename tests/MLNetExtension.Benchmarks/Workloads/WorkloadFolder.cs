@@ -4,6 +4,7 @@ using MLNetExtension.Models;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Training;
 using MLNetExtension.Training.Optimization;
+using TorchSharp;
 
 namespace MLNetExtension.Benchmarks.Workloads;
 
@@ -32,14 +33,21 @@ internal sealed class WorkloadFolder
     /// <summary>AdamW and clipping.</summary>
     public OptimizerSettings Optimizer => _file.Optimizer;
 
+    /// <summary>The device that everything is computed on.</summary>
+    public torch.Device Device => new(_file.Device);
+
+    /// <summary>The type that it is computed in.</summary>
+    public ComputePrecision Precision => Enum.Parse<ComputePrecision>(_file.Precision);
+
     /// <summary>Writes a workload.</summary>
     /// <param name="path">An existing folder.</param>
     /// <param name="workload">The workload.</param>
-    public static void Write(string path, Workload workload)
+    /// <param name="machine">Where it runs.</param>
+    public static void Write(string path, Workload workload, MachineSettings machine)
     {
         workload.Network.Write(path);
         ModelSizes? sizes = workload.Network is WorkloadNetwork.Gpt2 gpt2 ? ModelSizes.From(gpt2.Configuration) : null;
-        WorkloadFile file = new(workload.Name, sizes, OptimizerSettings.From(Options), workload.RowsPerMicroBatch, workload.WarmupSteps, workload.DrawBatches());
+        WorkloadFile file = new(workload.Name, machine.Device, machine.Precision.ToString(), sizes, OptimizerSettings.From(Options), workload.RowsPerMicroBatch, workload.WarmupSteps, workload.DrawBatches());
         File.WriteAllText(FileOf(path), JsonSerializer.Serialize(file, JsonSerializerOptions.Web));
     }
 
@@ -56,14 +64,24 @@ internal sealed class WorkloadFolder
     {
         CausalLanguageModel model = Workload.Network.Load(Path);
         model.train(Workload.IsTrained);
+        model.to(Device);
         return model;
     }
 
     private static string FileOf(string path) => System.IO.Path.Combine(path, "workload.json");
 }
 
+/// <summary>Where and in what type a workload is computed, the same for every system.</summary>
+/// <param name="Device">Torch's name of the device: <c>cpu</c>, <c>cuda</c> or <c>cuda:1</c>.</param>
+/// <param name="Precision">The type of products; weights and sums stay in float32.</param>
+internal sealed record MachineSettings(string Device, ComputePrecision Precision)
+{
+    /// <summary>Whether it is a GPU.</summary>
+    public bool IsGpu => !Device.Equals("cpu", StringComparison.Ordinal);
+}
+
 /// <summary>What <c>workload.json</c> holds; the script in another language, which trains GPT-2 alone, reads it too.</summary>
-internal sealed record WorkloadFile(string Name, ModelSizes? Model, OptimizerSettings Optimizer, int RowsPerMicroBatch, int WarmupSteps, int[][][] Batches);
+internal sealed record WorkloadFile(string Name, string Device, string Precision, ModelSizes? Model, OptimizerSettings Optimizer, int RowsPerMicroBatch, int WarmupSteps, int[][][] Batches);
 
 /// <summary>Sizes of a GPT-2, which is dense and without dropout in every system.</summary>
 internal sealed record ModelSizes(int VocabularySize, int ContextLength, int Layers, int Heads, int Width)

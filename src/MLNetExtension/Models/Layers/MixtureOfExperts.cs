@@ -57,13 +57,16 @@ internal sealed class MixtureOfExperts : nn.Module<Tensor, SequenceLayout, Tenso
     private Tensor MixExperts(Tensor tokens, Tensor weights, Tensor selected)
     {
         Tensor mixed = zeros_like(tokens);
-        for (int e = 0; e < experts.Count; e++)
+        // Sorted by expert, so that the counts of all are read at once: on a GPU each look waits for all that was started.
+        (Tensor sorted, Tensor order) = sort(selected.flatten(), stable: true);                         // [nK] each: expert; token times K plus rank
+        long[] counts = sorted.eq(arange(experts.Count, device: sorted.device).unsqueeze(1)).sum(1).cpu().data<long>().ToArray();
+        long start = 0;
+        for (int e = 0; e < experts.Count; start += counts[e++])
         {
-            Tensor chosen = selected.eq(e).nonzero();                                                   // [m,2]: token, rank
-            if (chosen.shape[0] == 0)
+            if (counts[e] == 0)
                 continue;
-            Tensor token = chosen.select(1, 0);                                                         // [m]
-            Tensor weight = weights.flatten().index_select(0, token * _perToken + chosen.select(1, 1)).unsqueeze(1);    // [m,1]
+            Tensor chosen = order.narrow(0, start, counts[e]), token = chosen.div(_perToken, RoundingMode.floor);   // [m]
+            Tensor weight = weights.flatten().index_select(0, chosen).unsqueeze(1);                     // [m,1]
             Tensor output = experts[e].call(tokens.index_select(0, token)) * weight;                    // [m,C]
             mixed = mixed.index_add(0, token, output, 1);
         }

@@ -168,7 +168,7 @@ public sealed class MicroBatchTunerTests
     [TestMethod]
     [DataRow(8, 2, 128)]
     [DataRow(300, 2, 300)]
-    [DataRow(300, null, 1024)]
+    [DataRow(300, null, 4096)]
     public void The_first_plan_is_that_of_least_memory(int longest, int? threads, int tokens) =>
         Assert.AreEqual(new SplitPlan(tokens, 1, threads, Pack: true), new MicroBatchTuner(new SplitPlan(2048, 1, threads, Pack: true), threads ?? 1, 10).ChoosePlan((5000, longest)));
 
