@@ -28,7 +28,7 @@ internal static class TrainingOptions
             OptionFactory.OptionalChoice<LongRows>("--long-rows", "What becomes of rows that are longer than the context. Default: texts are split, so that every token is trained on; prompts with completions and chats are truncated."),
             (recipe, longRows) => recipe.Settings.Options.LongRows = longRows);
         command.Add(
-            OptionFactory.OptionalChoice<OptimizerChoice>("--optimizer", "What updates the weights. Default: AdamW."),
+            OptionFactory.OptionalChoice<OptimizerChoice>("--optimizer", $"What updates the weights. Default: {(isNew ? "Muon" : "AdamW")}."),
             (recipe, optimizer) => recipe.Settings.Options.Optimizer = optimizer?.CreateOptions() ?? recipe.Settings.Options.Optimizer);
         command.Add(
             OptionFactory.OptionalChoice<WeightDecayRule>("--decay-rule", "Which parameters weight decay acts on. Default: LinearWeights, no embeddings, norms and biases."),

@@ -1,6 +1,7 @@
 using Microsoft.ML;
 using Microsoft.ML.Transforms.Text;
 using MLNetExtension;
+using MLNetExtension.Training.Optimization;
 using Samples.Reporting;
 using Samples.Text;
 
@@ -14,7 +15,12 @@ internal sealed class FromScratchRecipe : ITrainingRecipe
     public TrainingSettings Settings { get; } = new()
     {
         OutputFolder = Path.Combine("artifacts", "train"),
-        Options = new() { Model = LanguageModel.Gpt2(layers: 3, heads: 4, width: 128, contextLength: 256), Seed = 1 },
+        Options = new()
+        {
+            Model = LanguageModel.Gpt2(layers: 3, heads: 4, width: 128, contextLength: 256),
+            Optimizer = new MuonOptions(),    // in the same time a quarter fewer bits per byte than AdamW, see docs/optimizer-and-loss.md
+            Seed = 1,
+        },
     };
 
     /// <summary>The sizes of the model.</summary>

@@ -1,15 +1,18 @@
+using MLNetExtension.Data;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Models.Layers;
 
 /// <summary>
-/// Dropout with a random number generator of its own: the same seed gives the same mask again, which recomputing a block and resuming a run need.
+/// Dropout with a random number generator of its own: the same seed gives the same mask again, which recomputing a block and resuming a run need. On a GPU, whose generators TorchSharp does not
+/// create, masks are computed from the seed and the places of the inputs.
 /// </summary>
 public sealed class SeededDropout : nn.Module<Tensor, Tensor>
 {
     private readonly double _probability;
-    private readonly Dictionary<string, Generator> _generators = [];
-    private long _seed;
+    private Generator? _generator;    // the CPU's
+    private long _seed, _drawn;       // numbers drawn on other devices since the seed was set
 
     /// <summary>Creates the layer.</summary>
     /// <param name="probability">Share of the inputs that training zeroes, 0 to below 1.</param>
@@ -24,9 +27,8 @@ public sealed class SeededDropout : nn.Module<Tensor, Tensor>
     /// <param name="seed">The same seed gives the same masks.</param>
     public void Reseed(long seed)
     {
-        _seed = seed;
-        foreach (Generator generator in _generators.Values)
-            generator.manual_seed(seed);
+        (_seed, _drawn) = (seed, 0);
+        _generator?.manual_seed(seed);
     }
 
     /// <summary>In training, zeroes a share of the input and scales the rest up; otherwise returns the input itself.</summary>
@@ -63,21 +65,33 @@ public sealed class SeededDropout : nn.Module<Tensor, Tensor>
     /// <param name="kept">What that pass kept on the tape.</param>
     internal Tensor Apply(Tensor input, Tensor kept) => input * kept.to(input.dtype).mul_(1 / (1 - _probability));
 
-    private Tensor DrawKept(Tensor input) => empty_like(input, requires_grad: false).bernoulli_(1 - _probability, GeneratorFor(input.device));
-
-    private Generator GeneratorFor(Device device)
+    private Tensor DrawKept(Tensor input)
     {
-        string key = device.ToString();
-        if (!_generators.TryGetValue(key, out Generator? generator))
-            _generators[key] = generator = new Generator((ulong)_seed, device);
-        return generator;
+        if (input.device_type == DeviceType.CPU)
+            return empty_like(input, requires_grad: false).bernoulli_(1 - _probability, _generator ??= new Generator((ulong)_seed, CPU));
+        Tensor kept = ComputeKept(input, _probability, _seed, _drawn);
+        _drawn += input.numel();
+        return kept;
     }
 
-    /// <summary>Frees the generators.</summary>
+    /// <summary>Computes which inputs are kept, on any device.</summary>
+    /// <param name="input">Any shape.</param>
+    /// <param name="probability">Share of the inputs that is zeroed.</param>
+    /// <param name="seed">The seed.</param>
+    /// <param name="before">How many inputs it has decided on before.</param>
+    /// <returns>1 where kept, else 0, in the shape and type of the input.</returns>
+    internal static Tensor ComputeKept(Tensor input, double probability, long seed, long before)
+    {
+        using var scope = NewDisposeScope();
+        Tensor states = RandomBits.States(before + 1, input.numel(), input.device).add_(unchecked((long)SplitMix64.Mix((ulong)seed)));
+        double limit = (1 - 2 * probability) * RandomBits.Range;    // numbers are from minus the range to the range
+        return RandomBits.Draw(states).lt(limit).view(input.shape).to(input.dtype).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Frees the generator.</summary>
     protected override void Dispose(bool disposing)
     {
-        foreach (Generator generator in _generators.Values)
-            generator.Dispose();
+        _generator?.Dispose();
         base.Dispose(disposing);
     }
 }
