@@ -38,7 +38,7 @@ internal sealed class MicroBatch : IDisposable
         TargetWeights = examples.All(e => e.Weight == 1) ? null : device.Upload(weights);
         (TargetCount, _tokens) = (count, tokens);
         TargetWeight = examples.Sum(e => e.Weight * e.TargetCount);
-        (RowLengths, IsPacked) = ([.. examples.Select(e => e.Length)], layout.Packed);
+        (Examples, RowLengths, IsPacked) = (examples, [.. examples.Select(e => e.Length)], layout.Packed);
     }
 
     /// <summary>Token ids, [B,T] int64, 0 where padded; or packed, [1,T].</summary>
@@ -61,6 +61,9 @@ internal sealed class MicroBatch : IDisposable
 
     /// <summary>Summed weights of the targets: N where all are 1.</summary>
     public double TargetWeight { get; }
+
+    /// <summary>The rows.</summary>
+    public IReadOnlyList<TokenExample> Examples { get; }
 
     /// <summary>Lengths of the rows, in their order.</summary>
     public IReadOnlyList<int> RowLengths { get; }

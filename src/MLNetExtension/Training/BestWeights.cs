@@ -18,6 +18,9 @@ internal sealed class BestWeights : IDisposable
     /// <summary>Evaluations since the best.</summary>
     public int WithoutImprovement { get; private set; }
 
+    /// <summary>Whether they are an average.</summary>
+    public bool AreAveraged { get; private set; }
+
     /// <summary>The weights of that step, [P] on the CPU: a copy that the next better weights overwrite.</summary>
     public Tensor? Values { get; private set; }
 
@@ -25,7 +28,8 @@ internal sealed class BestWeights : IDisposable
     /// <param name="loss">In nats per target token.</param>
     /// <param name="step">The step after which it was measured.</param>
     /// <param name="values">The weights of that step, [P].</param>
-    public void Offer(double loss, int step, Tensor values)
+    /// <param name="areAveraged">Whether they are an average. Default false.</param>
+    public void Offer(double loss, int step, Tensor values, bool areAveraged = false)
     {
         LastStep = step;
         if (!(loss < Loss))
@@ -33,14 +37,14 @@ internal sealed class BestWeights : IDisposable
             WithoutImprovement++;
             return;
         }
-        (Loss, Step, WithoutImprovement) = (loss, step, 0);
+        (Loss, Step, AreAveraged, WithoutImprovement) = (loss, step, areAveraged, 0);
         Keep(values);
     }
 
     /// <summary>Copies the best weights back into the model, unless it has them.</summary>
     /// <param name="parameters">The flat parameters of the model.</param>
-    /// <param name="step">Steps taken.</param>
-    public void Restore(FlatParameters parameters, int step)
+    /// <param name="step">The step whose weights the model has; null where it has those of no step, or others are to replace them.</param>
+    public void Restore(FlatParameters parameters, int? step)
     {
         if (Values is null || Step == step)
             return;
@@ -51,9 +55,9 @@ internal sealed class BestWeights : IDisposable
     }
 
     /// <summary>Resumes from what a checkpoint holds.</summary>
-    public void Resume(double loss, int step, int lastStep, int withoutImprovement, Tensor? values)
+    public void Resume(double loss, int step, int lastStep, int withoutImprovement, Tensor? values, bool areAveraged = false)
     {
-        (Loss, Step, LastStep, WithoutImprovement) = (loss, step, lastStep, withoutImprovement);
+        (Loss, Step, LastStep, WithoutImprovement, AreAveraged) = (loss, step, lastStep, withoutImprovement, areAveraged);
         if (values is not null)
             Keep(values);
     }

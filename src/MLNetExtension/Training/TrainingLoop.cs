@@ -1,5 +1,6 @@
 using MLNetExtension.Data;
 using MLNetExtension.Training.Accumulation;
+using MLNetExtension.Training.Averaging;
 using MLNetExtension.Training.Optimization;
 using MLNetExtension.Training.Ranks;
 using MLNetExtension.Training.Reports;
@@ -24,6 +25,7 @@ internal sealed class TrainingLoop : IDisposable
     private readonly TrainingProgress _progress = new();
     private readonly ValidationRun _validation;
     private readonly GoodWeights _weights;
+    private readonly WeightAverage _average;
     private StopReason? _stopReason;
 
     private TrainingLoop(TrainingRun run)
@@ -40,9 +42,11 @@ internal sealed class TrainingLoop : IDisposable
         {
             OnOutOfMemory = (before, after) => run.OnOutOfMemory?.Invoke(_progress.Steps + 1, before, after),
             OnSplitChosen = run.OnSplitChosen,
+            BeforeUpdate = () => _average!.Take(),
         };
-        _validation = new ValidationRun(run.Validation, run.Model, _trainingStep.Parameters, _best, _requests, _ranks);
         _weights = new GoodWeights(_trainingStep);
+        _average = new WeightAverage(options.Regularization.Averaging, _trainingStep.Parameters, _weights);
+        _validation = new ValidationRun(run.Validation, run.Model, _average, _trainingStep.Parameters, _best, _requests, _ranks);
     }
 
     /// <summary>Trains a model in place, on the device where it is, and leaves it in evaluation mode. Where there are several ranks, each makes this call, and all end with the same weights.</summary>
@@ -61,6 +65,7 @@ internal sealed class TrainingLoop : IDisposable
     public void Dispose()
     {
         _best.Dispose();
+        _average.Dispose();
         _trainingStep.Dispose();
         _frozen.Dispose();
         _requests.Dispose();
@@ -69,8 +74,9 @@ internal sealed class TrainingLoop : IDisposable
     private TrainingSummary Train()
     {
         BroadcastWeights();
-        _run.Checkpoints?.Restore(_trainingStep, _progress, _best);
+        _run.Checkpoints?.Restore(_trainingStep, _progress, _best, _average);
         _weights.Resume(_progress.Steps);
+        _average.Start();
         BatchSequence batches = new(_run.Examples, _run.Options.BatchSize, new EpochSampler(_run.Examples.Count, _run.Seed, _run.Options.RowOrder));
         if (!_trainingStep.IsSearching && _ranks.Rank == 0)
             _run.OnSplitChosen?.Invoke(_trainingStep.Plan, null);
@@ -92,16 +98,19 @@ internal sealed class TrainingLoop : IDisposable
             }
             if (_stopReason == StopReason.Requested)
                 WriteCheckpoint(elapsed);
-            _weights.Judge(_validation.Measure(_progress.Steps, isLast: true));
+            Validate(isLast: true);
             if (!_validation.RestoreBest(_progress.Steps))
+            {
                 _weights.Settle();
+                _average.GiveToModel();
+            }
         }
         finally
         {
             _run.Model.eval();
         }
         _ranks.RequireSame(_trainingStep.Parameters.Values, "The trained weights");
-        return _progress.Summarize(_stopReason!.Value, _best, _weights.Step);
+        return _progress.Summarize(_stopReason!.Value, _best, _weights.Step, _average);
     }
 
     // Every rank has made them from the same seed or the same files; that the first one's count leaves nothing to differences between machines.
@@ -117,13 +126,14 @@ internal sealed class TrainingLoop : IDisposable
 
     private void TrainOn(Batch batch, TimeSpan before)
     {
-        double learningRate = _schedule.LearningRate(batch.Step, ShareDone(before));
+        double done = ShareDone(before), learningRate = _schedule.LearningRate(batch.Step, done);
         StepResult result = _trainingStep.Run(batch.Examples, learningRate, EpochSampler.DropoutSeed(_run.Seed, batch.Step), _requests.Cancel);
         _progress.Count(batch, result);
         _weights.Count(batch, result);
+        if (result.Outcome == StepOutcome.Applied)
+            _average.Follow(_weights.Step, done, ShareDone(before));
 
-        double? validationLoss = _validation.Measure(_progress.Steps, isLast: false);
-        _weights.Judge(validationLoss);
+        double? validationLoss = Validate(isLast: false);
         TimeSpan elapsed = _requests.Agree(_progress.Elapsed);
         _stopReason = FindStopReason(elapsed);
         if (_stopReason is not null && _run.Validation is null)
@@ -141,6 +151,15 @@ internal sealed class TrainingLoop : IDisposable
         _run.OnStep?.Invoke(report);
     }
 
+    // The loss of averaged weights says nothing about the weights themselves.
+    private double? Validate(bool isLast)
+    {
+        double? loss = _validation.Measure(_progress.Steps, isLast);
+        if (!_average.IsUsed)
+            _weights.Judge(loss);
+        return loss;
+    }
+
     private StopReason? FindStopReason(TimeSpan elapsed) =>
         _limits.FindStopReason(_progress.Steps, elapsed, _progress.NonFiniteInARow)
             ?? (_requests.StopIsRequested ? StopReason.Requested : _validation.HasStoppedImproving ? StopReason.NoImprovement : null);
@@ -153,7 +172,8 @@ internal sealed class TrainingLoop : IDisposable
         if (_run.Checkpoints is not { } checkpoints || _progress.NonFiniteInARow != 0 || _weights.AreTakenBack || !_weights.AreGood())
             return;
         _ranks.RequireSame(_trainingStep.Parameters.Values, $"The weights after step {_progress.Steps}");
-        checkpoints.Write(_trainingStep, _progress, elapsed, _best);
+        _average.TakeIfGood();
+        checkpoints.Write(_trainingStep, _progress, elapsed, _best, _average);
     }
 
     private StepReport Report(Batch batch, StepResult result, TimeSpan elapsed, double? validationLoss)
@@ -179,6 +199,7 @@ internal sealed class TrainingLoop : IDisposable
             Elapsed = elapsed,
             TotalTargetTokens = _progress.TargetTokens,
             ValidationLoss = validationLoss,
+            AveragedSteps = _average.Count,
             ExamplePositions = result.Outcome == StepOutcome.NonFinite ? [.. batch.Examples.Select(e => e.Position)] : [],
         };
     }

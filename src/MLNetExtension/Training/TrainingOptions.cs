@@ -40,6 +40,9 @@ internal sealed record TrainingOptions
     /// <summary>What is minimized.</summary>
     public LossOptions Loss { get; init; } = new();
 
+    /// <summary>What keeps the model from learning its rows by heart.</summary>
+    public RegularizationOptions Regularization { get; init; } = new();
+
     /// <summary>How a batch is computed.</summary>
     public BatchingOptions Batching { get; init; } = new();
 
@@ -61,10 +64,12 @@ internal sealed record TrainingOptions
         ArgumentNullException.ThrowIfNull(Optimizer);
         ArgumentNullException.ThrowIfNull(Schedule);
         ArgumentNullException.ThrowIfNull(Loss);
+        ArgumentNullException.ThrowIfNull(Regularization);
         ArgumentNullException.ThrowIfNull(Batching);
         Optimizer.Validate(nameof(Optimizer));
         Schedule.Validate(nameof(Schedule));
         Loss.Validate(nameof(Loss));
+        Regularization.Validate(nameof(Regularization));
         Batching.Validate(nameof(Batching));
     }
 }

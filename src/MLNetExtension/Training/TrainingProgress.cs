@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using MLNetExtension.Data;
+using MLNetExtension.Training.Averaging;
 using MLNetExtension.Training.Reports;
 
 namespace MLNetExtension.Training;
@@ -62,7 +63,8 @@ internal sealed class TrainingProgress
     /// <param name="reason">Why it ended.</param>
     /// <param name="best">The best weights that were evaluated.</param>
     /// <param name="weightsStep">The step whose weights the model has, where they are not the best.</param>
-    public TrainingSummary Summarize(StopReason reason, BestWeights best, int weightsStep) => new()
+    /// <param name="average">The average of the weights. Default: none.</param>
+    public TrainingSummary Summarize(StopReason reason, BestWeights best, int weightsStep, WeightAverage? average = null) => new()
     {
         Steps = Steps - _resumed.Steps,
         Epochs = _epochs,
@@ -75,5 +77,7 @@ internal sealed class TrainingProgress
         ValidationLoss = double.IsFinite(best.Loss) ? best.Loss : null,
         BestStep = double.IsFinite(best.Loss) ? best.Step : null,
         WeightsStep = double.IsFinite(best.Loss) ? best.Step : weightsStep,
+        AveragedSteps = average?.Count ?? 0,
+        HasAveragedWeights = double.IsFinite(best.Loss) ? best.AreAveraged : average is { IsUsed: true },
     };
 }

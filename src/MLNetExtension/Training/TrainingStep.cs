@@ -39,11 +39,13 @@ internal sealed class TrainingStep : IDisposable
     /// <param name="plan">How each parameter is updated. Default: all alike, and those of two and more dimensions decay.</param>
     /// <param name="ranks">The ranks that take the step together. Default: this process alone.</param>
     /// <exception cref="ArgumentOutOfRangeException">Several workers are asked for, and the device or the model allows one.</exception>
+    /// <exception cref="NotSupportedException">Noise on embedded tokens is asked for, and the model embeds them itself.</exception>
     public TrainingStep(CausalLanguageModel model, TrainingOptions options, bool tune, ParameterPlan? plan = null, RankSetup? ranks = null)
     {
         _ranks = (ranks ?? RankSetup.Alone).For(options.Optimizer);
         bool onCpu = model.Device.type == DeviceType.CPU, pack = options.Batching.PackRows ?? onCpu;
         RequireWorkers(options.Batching.Workers, model, onCpu);
+        RequireEmbedding(options.Regularization.EmbeddingNoise, model);
         _memory = new MemoryWatch(model.Device, options.Batching.MemoryLimitMiB);
         _maximumGradientNorm = options.Optimizer.MaximumGradientNorm;
         _precision = new PrecisionScope(model, options.Batching.Precision);
@@ -56,6 +58,8 @@ internal sealed class TrainingStep : IDisposable
             Pack = pack,
             BalanceCoefficient = options.Loss.RouterBalanceCoefficient ?? model.RouterBalanceCoefficient,
             BalanceScope = options.Loss.RouterBalanceScope,
+            EmbeddingNoise = options.Regularization.EmbeddingNoise,
+            Rank = _ranks.Group.Rank,
         });
         _precision.CopyMastersTo(Parameters);
         Optimizer = new FlatOptimizer(Parameters, options.Optimizer, _ranks.OptimizerGroup, plan);
@@ -72,6 +76,9 @@ internal sealed class TrainingStep : IDisposable
 
     /// <summary>Called, on the first rank, when trials have ended and the plan of the next steps is chosen.</summary>
     public Action<SplitPlan, SplitChoice?>? OnSplitChosen { get; init; }
+
+    /// <summary>Called before the weights of an update change, when a finite loss has been computed with them.</summary>
+    public Action? BeforeUpdate { get; init; }
 
     /// <summary>The weights that are trained, and their gradients.</summary>
     public FlatParameters Parameters => _gradient.Parameters;
@@ -97,7 +104,7 @@ internal sealed class TrainingStep : IDisposable
     /// <summary>Trains on a batch, of which each rank computes its share.</summary>
     /// <param name="batch">The examples of this step.</param>
     /// <param name="learningRate">Learning rate of this step.</param>
-    /// <param name="dropoutSeed">Seed of this step's dropout.</param>
+    /// <param name="dropoutSeed">Seed of this step's dropout and noise, the same on every rank.</param>
     /// <param name="cancellationToken">Gives the step up before the next micro-batch; no weight has changed then.</param>
     /// <exception cref="OperationCanceledException">The token asked for it.</exception>
     public StepResult Run(IReadOnlyList<TokenExample> batch, double learningRate, long dropoutSeed, CancellationToken cancellationToken = default)
@@ -107,11 +114,12 @@ internal sealed class TrainingStep : IDisposable
         SplitPlan plan = ChoosePlan(batch);
         // Of the whole step: threads that kernels have just used spin for a while, and would take a core from the next batch's workers.
         using KernelThreads? threads = KernelThreads.Limit(_plan.Threads, _plan.Workers);
-        double padding = Accumulate(TakeShare(batch), RankSeed(dropoutSeed), cancellationToken);
+        double padding = Accumulate(TakeShare(batch), dropoutSeed, cancellationToken);
         BatchLoss loss = _gradient.DivideGradient(_ranks.Group);
         StepOutcome outcome = loss.TargetCount == 0 ? StepOutcome.NoTargets : loss.IsFinite ? StepOutcome.Applied : StepOutcome.NonFinite;
         if (outcome == StepOutcome.Applied)
         {
+            BeforeUpdate?.Invoke();
             GradientClipping.Clip(_ranks.Group.OwnShard(Parameters.Gradients), loss.GradientNorm, _maximumGradientNorm);
             if (!_ranks.ShardsOptimizer)
                 _ranks.Group.GatherShards(Parameters.Gradients);
@@ -222,10 +230,6 @@ internal sealed class TrainingStep : IDisposable
     private IReadOnlyList<TokenExample> TakeShare(IReadOnlyList<TokenExample> batch) => _ranks.Group.Size == 1 ? batch
         : MicroBatchPlanner.Level(batch.Where(e => e.HasTargets).OrderByDescending(e => e.Length), _ranks.Group.Size, e => e.Length)[_ranks.Group.Rank];
 
-    // The random numbers of ranks differ, as those of micro-batches do.
-    private long RankSeed(long dropoutSeed) =>
-        _ranks.Group.Rank == 0 ? dropoutSeed : (long)(SplitMix64.Mix(unchecked((ulong)dropoutSeed + (uint)_ranks.Group.Rank)) >> 1);
-
     // By the whole batch, so that all ranks choose the same.
     private SplitPlan ChoosePlan(IReadOnlyList<TokenExample> batch)
     {
@@ -265,6 +269,15 @@ internal sealed class TrainingStep : IDisposable
     private double SizeOfBuffer => Parameters.Length * Parameters.Gradients.element_size() / (double)(1 << 20);
 
     private void TakePlan(double tokens, double workers) => _plan = _plan with { Tokens = (int)tokens, Workers = (int)workers };
+
+    private static void RequireEmbedding(double noise, CausalLanguageModel model)
+    {
+        if (noise == 0 || model.HeadWeight is not null)
+            return;
+        string name = $"{nameof(TrainingOptions.Regularization)}.{nameof(RegularizationOptions.EmbeddingNoise)}";
+        throw new NotSupportedException(string.Create(CultureInfo.InvariantCulture,
+            $"{name} is {noise}, but {(model.Custom is { } custom ? $"the custom model '{custom.Factory.Name}'" : model.GetType().Name)} is a module from token ids to logits, whose embedding is its own; expected a model with parts ({nameof(CausalLanguageModel)})."));
+    }
 
     private static void RequireWorkers(int? workers, CausalLanguageModel model, bool onCpu)
     {

@@ -1,5 +1,6 @@
 using MLNetExtension.Models;
 using MLNetExtension.Training.Accumulation;
+using MLNetExtension.Training.Averaging;
 using MLNetExtension.Training.Ranks;
 
 namespace MLNetExtension.Training;
@@ -7,11 +8,12 @@ namespace MLNetExtension.Training;
 /// <summary>Evaluates a model while it is trained, keeps its best weights and tells when it has stopped improving.</summary>
 /// <param name="validation">How to evaluate it; null: not at all.</param>
 /// <param name="model">The model.</param>
+/// <param name="average">The average of its weights, which is evaluated in their place where it is used.</param>
 /// <param name="parameters">Its weights.</param>
 /// <param name="best">The best weights so far.</param>
 /// <param name="requests">A request to stop gives an evaluation up, and no other is made; where the request was there before, the evaluation is the training's last and is finished.</param>
 /// <param name="ranks">The ranks among which the rows to evaluate on are divided.</param>
-internal sealed class ValidationRun(Validation? validation, CausalLanguageModel model, FlatParameters parameters, BestWeights best, EndRequests requests, IRankGroup ranks)
+internal sealed class ValidationRun(Validation? validation, CausalLanguageModel model, WeightAverage average, FlatParameters parameters, BestWeights best, EndRequests requests, IRankGroup ranks)
 {
     private bool _givenUp;
 
@@ -26,10 +28,12 @@ internal sealed class ValidationRun(Validation? validation, CausalLanguageModel 
     {
         if (validation is null || _givenUp || best.LastStep == step || !(isLast || IsDue(step)))
             return null;
+        average.TakeIfGood();
         // Evaluation mode draws no random numbers, and the generators of dropout start anew with every step: training continues as if nothing had been evaluated.
         model.eval();
         try
         {
+            using IDisposable? shown = average.Show();
             (double Sum, double TargetCount) own = default;
             if (requests.StopIsRequested)
                 ranks.RunTogether(() => own = validation.Loss(requests.Cancel));
@@ -39,7 +43,7 @@ internal sealed class ValidationRun(Validation? validation, CausalLanguageModel 
                 return null;
             double[] sums = ranks.SumNumbers(own.Sum, own.TargetCount);
             double loss = sums[0] / sums[1];
-            best.Offer(loss, step, parameters.Values);
+            best.Offer(loss, step, parameters.Values, average.IsUsed);
             return loss;
         }
         finally
@@ -55,7 +59,7 @@ internal sealed class ValidationRun(Validation? validation, CausalLanguageModel 
     {
         if (validation is null || best.Values is null)
             return false;
-        best.Restore(parameters, step);
+        best.Restore(parameters, average.IsUsed ? null : step);
         return true;
     }
 

@@ -28,6 +28,7 @@ internal static class FinetuneCommand
                 (recipe, folder) => recipe.Base = recipe.Base with { Folder = folder }
             },
             { OptionFactory.Data("Texts, prompts with completions, or chats to train on"), (recipe, file) => recipe.Settings.DataFile = file },
+            { OptionFactory.Dropout("Share that training zeroes at random, in place of what config.json says. Default: what it says."), (recipe, dropout) => recipe.Base = recipe.Base with { Dropout = dropout } },
             rank,
             alpha,
             target,

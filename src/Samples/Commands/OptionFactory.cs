@@ -39,6 +39,9 @@ internal static class OptionFactory
         return option.Check(isAllowed ?? (value => value > 0 && double.IsFinite(value)), range);
     }
 
+    /// <summary>The share that dropout zeroes, or null if the option is not given.</summary>
+    public static Option<double?> Dropout(string description) => OptionalNumber("--dropout", description, value => value is >= 0 and < 1, "from 0 to below 1");
+
     /// <summary>One of the names of an enum, ignoring case.</summary>
     public static Option<T> Choice<T>(string name, T defaultValue, string description) where T : struct, Enum
     {

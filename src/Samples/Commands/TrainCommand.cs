@@ -26,6 +26,7 @@ internal static class TrainCommand
             { OptionFactory.Integer("--layers", defaults.Layers, 1, "Number of transformer blocks."), (recipe, layers) => recipe.Network = recipe.Network with { Layers = layers } },
             { OptionFactory.Integer("--heads", defaults.Heads, 1, "Attention heads of a block; must divide the width."), (recipe, heads) => recipe.Network = recipe.Network with { Heads = heads } },
             { OptionFactory.Integer("--width", defaults.Width, 1, "Length of a hidden state."), (recipe, width) => recipe.Network = recipe.Network with { Width = width } },
+            { OptionFactory.Dropout("Share of outputs that training zeroes at random. Default: 0."), (recipe, dropout) => recipe.Network = recipe.Network with { Dropout = dropout ?? 0 } },
         };
         TrainingOptions.Complete(command, "Folder for model.zip, metrics.json, loss-curve.html and the TensorBoard event file.");
         command.Configure((recipe, _) => recipe.Settings.Options.MaximumDuration ??= recipe.Settings.Options.MaximumSteps is null ? TimeSpan.FromMinutes(DefaultMinutes) : null);

@@ -42,6 +42,7 @@ internal static class TrainingOptions
         command.Add(
             OptionFactory.OptionalNumber("--weight-decay", $"Decoupled weight decay. Default: {(isNew ? "0.1" : "0.01, with --rank 0")}.", value => value >= 0 && double.IsFinite(value), "at least 0"),
             (recipe, decay) => recipe.Settings.Options.Optimizer = recipe.Settings.Options.Optimizer with { WeightDecay = decay ?? recipe.Settings.Options.Optimizer.WeightDecay });
+        RegularizationCommandOptions.AddTo(command);
         Option<double?> validationFraction = OptionFactory.OptionalNumber(
             "--validation-fraction", "Share of the training rows on which the loss is measured during training; the weights with the lowest loss are kept. Default: none.", value => value is > 0 and < 1, "above 0 and below 1");
         Option<int?> patience = OptionFactory.OptionalInteger("--patience", 1, "Stop after this many evaluations in a row without a lower validation loss; needs --validation-fraction.");

@@ -27,6 +27,7 @@ public sealed class DocumentedProgramTests
         ["docs/own-transformer.md"] = (["TEXT", "FILE", "2"], ["nats/token", "It writes: "]),
         ["docs/pick-a-batch-that-fits.md"] = (["TEXT", "2"], ["at most 128 positions"]),
         ["docs/read-the-metrics.md"] = (["PAIRS", "2"], ["By hand: ", "Fold 1: "]),
+        ["docs/regularisers.md"] = (["MODEL", "TEXT", "FOLDER", "8"], ["(NEFTune)", "Averaged weights: ", "Last weights, after 0 more steps: "]),
         ["docs/reliability.md"] = (["TEXT", "FILE", "4"], ["Interrupted after step 2.", "Training resumes after step 2", "The other 2 steps were taken now."]),
         ["docs/save-load-and-serve.md"] = (["TEXT", "FILE", "2"], ["one model in memory", "Perplexity of the first: "]),
         [RanksPage] = (["TEXT", "FILE", "2"], ["2 ranks: ", "nats/token"]),

@@ -10,7 +10,6 @@ using MLNetExtension.Tests.Samples;
 using MLNetExtension.Training;
 using MLNetExtension.Training.Reports;
 using MLNetExtension.Training.Resume;
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Training;
@@ -218,23 +217,4 @@ public sealed class DivergedTrainingTests
     }
 
     private static byte[] Weights(CausalLanguageModel model) => [.. model.parameters().SelectMany(parameter => parameter.detach().cpu().bytes.ToArray())];
-
-    private sealed class Fragile : nn.Module<Tensor, Tensor>
-    {
-        private readonly double _limit;
-        private readonly Embedding logits;
-
-        public Fragile(double limit, int vocabulary = Ragged.Vocabulary)
-            : base(nameof(Fragile))
-        {
-            _limit = limit;
-            logits = nn.Embedding(vocabulary, vocabulary);
-            RegisterComponents();
-            using (no_grad())
-                logits.weight!.zero_();
-        }
-
-        // The logarithm of a negative number is not one.
-        public override Tensor forward(Tensor ids) => logits.call(ids) + (_limit - logits.weight!.detach().abs().max()).log() * 0;
-    }
 }

@@ -49,6 +49,8 @@ internal sealed class Gpt2Architecture(Gpt2Configuration configuration) : IArchi
 
     public CausalLanguageModel CreateModel(ScalarType dtype) => Gpt2Model.CreateUninitialized(configuration, dtype);
 
+    public IArchitecture WithDropout(double probability) => new Gpt2Architecture(configuration with { Dropout = probability, AttentionDropout = probability });
+
     // The causal mask, and the number that stands for minus infinity in it.
     public bool IsIgnored(string name) => name.EndsWith(".attn.bias", StringComparison.Ordinal) || name.EndsWith(".attn.masked_bias", StringComparison.Ordinal);
 

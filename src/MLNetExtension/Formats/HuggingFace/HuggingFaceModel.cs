@@ -92,18 +92,19 @@ internal sealed class HuggingFaceModel : IDisposable
     /// <summary>Reads a model from a folder. Sizes, names and shapes are checked against one another before any weight is allocated.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="dtype">Type of the model's weights, to which those of the files are converted. Default float32.</param>
+    /// <param name="dropout">Share that training zeroes, in place of what the configuration says, from 0 to below 1. Default null: what it says.</param>
     /// <returns>The model, on the CPU, in evaluation mode.</returns>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="FileNotFoundException">The folder lacks the configuration or the weights.</exception>
     /// <exception cref="NotSupportedException">The model type, an option or the form of the weights is not supported; the message names it.</exception>
     /// <exception cref="InvalidDataException">A file is damaged, or the files contradict one another.</exception>
-    public static HuggingFaceModel Load(string folder, ScalarType dtype = ScalarType.Float32)
+    public static HuggingFaceModel Load(string folder, ScalarType dtype = ScalarType.Float32, double? dropout = null)
     {
         (IArchitecture architecture, JsonObject configuration, JsonObject? generation) = ReadFiles(folder);
         // Read for its errors, which come before the weights.
         _ = new GenerationConfiguration(generation, configuration);
         HuggingFaceWeights weights = new(architecture, SafetensorsFolder.Open(folder));
-        CausalLanguageModel model = architecture.CreateModel(dtype);
+        CausalLanguageModel model = (dropout is { } share ? architecture.WithDropout(share) : architecture).CreateModel(dtype);
         try
         {
             // The caller may load inside a dispose scope; the model outlives it.

@@ -26,6 +26,10 @@ internal interface IArchitecture
     /// <param name="dtype">Type of its weights.</param>
     CausalLanguageModel CreateModel(ScalarType dtype);
 
+    /// <summary>Gives the same network with another dropout, wherever its configuration has a key for one.</summary>
+    /// <param name="probability">Share that training zeroes, from 0 to below 1.</param>
+    IArchitecture WithDropout(double probability);
+
     /// <summary>Whether a tensor in a file is not read: the network computes it itself, or it is of another part of the model.</summary>
     /// <param name="name">Its name without the prefix.</param>
     bool IsIgnored(string name);

@@ -41,6 +41,8 @@ internal sealed class LlamaArchitecture(LlamaConfiguration configuration, bool i
 
     public CausalLanguageModel CreateModel(ScalarType dtype) => LlamaModel.CreateUninitialized(configuration, dtype);
 
+    public IArchitecture WithDropout(double probability) => new LlamaArchitecture(configuration with { AttentionDropout = probability }, isPart);
+
     public bool IsIgnored(string name) => name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal)
         || (isPart && _otherParts.Any(part => name.StartsWith(part, StringComparison.Ordinal)));
 

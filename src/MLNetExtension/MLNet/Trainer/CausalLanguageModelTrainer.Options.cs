@@ -77,6 +77,9 @@ public sealed partial class CausalLanguageModelTrainer
         /// <summary>What training minimizes.</summary>
         public LossOptions Loss = new();
 
+        /// <summary>Noise in training, and averages of the weights. Default: none.</summary>
+        public RegularizationOptions Regularization = new();
+
         /// <summary>How a batch is computed: micro-batches, memory, threads and precision.</summary>
         public BatchingOptions Batching = new();
 
@@ -152,6 +155,7 @@ public sealed partial class CausalLanguageModelTrainer
             Optimizer = Optimizer,
             Schedule = Schedule,
             Loss = Loss,
+            Regularization = Regularization,
             Batching = Batching,
         };
 

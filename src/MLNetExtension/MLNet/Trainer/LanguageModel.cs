@@ -41,7 +41,11 @@ public abstract record LanguageModel
     /// <summary>A published model, trained further from its weights. Known model types: see <see cref="HuggingFaceModel"/>.</summary>
     /// <param name="folder">A folder with the model's files: <c>config.json</c>, <c>*.safetensors</c> and tokenizer files. Without tokenizer files it is trained on token ids, and <c>config.json</c> says which id ends a text.</param>
     /// <param name="contextLength">Most tokens that the model reads of a row. Default 256, at least 1; beyond the model's own context, that one.</param>
-    public static LanguageModel Pretrained(string folder, int contextLength = DefaultContextLength) => new PretrainedModel(folder, contextLength);
+    /// <param name="dropout">
+    /// Share that training zeroes at random, in place of those in <c>config.json</c>: GPT-2's <c>resid_pdrop</c>, <c>embd_pdrop</c> and <c>attn_pdrop</c>, the others' <c>attention_dropout</c>. Default null: what the file
+    /// says, which is 0.1 for published GPT-2 models and 0 for nearly all others. From 0 to below 1; saved models keep it. Above 0, attention forms its probabilities, which takes more time and memory than its fused kernel.
+    /// </param>
+    public static LanguageModel Pretrained(string folder, int contextLength = DefaultContextLength, double? dropout = null) => new PretrainedModel(folder, contextLength) { Dropout = dropout };
 
     /// <summary>A network of your own: any TorchSharp module from token ids to logits, or one with parts, see <see cref="Models.CausalLanguageModel"/>.</summary>
     /// <param name="name">The name under which a trained model is saved; <see cref="CausalLanguageModelingCatalog.RegisterModel"/> makes it loadable. Not empty.</param>
@@ -106,12 +110,15 @@ public abstract record LanguageModel
     {
         public override int ContextLength { get; init; } = ContextLength;
 
+        public double? Dropout { get; init; }
+
         internal override string Title => Path.GetFileName(Path.TrimEndingDirectorySeparator(Folder)) is { Length: > 0 } name ? name : "pretrained";
 
         internal override void Validate(string group)
         {
             Require.Name(Folder, group);
             Require.That(ContextLength >= 1, ContextLength, "at least 1", group);
+            Require.Share(Dropout, group);
         }
     }
 

@@ -120,6 +120,13 @@ internal static class ResumeSettings
             values["AdapterInitialization"] = initialization;
         if (options.Adapters is { TrainedModules: { Count: > 0 } modules })
             values["TrainedModules"] = modules;
+        if (options.Regularization.EmbeddingNoise != 0)
+            values["EmbeddingNoise"] = options.Regularization.EmbeddingNoise;
+        // Which weights the model gets at the end is for whoever ends the training; only what is validated changes it before.
+        if (options.Regularization.Averaging is { } averaging)
+            values["Averaging"] = options.Validation is null ? averaging with { UseInModel = true } : averaging;
+        if (options.Model is LanguageModel.PretrainedModel { Dropout: { } dropout })
+            values["PretrainedDropout"] = dropout;
         return values;
     }
 

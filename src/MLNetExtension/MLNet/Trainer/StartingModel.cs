@@ -55,7 +55,7 @@ internal sealed class StartingModel
         HuggingFaceModel? published = null;
         CausalLanguageModel network = _options.Model switch
         {
-            LanguageModel.PretrainedModel pretrained => (published = HuggingFaceModel.Load(pretrained.Folder, dtype)).Model,
+            LanguageModel.PretrainedModel pretrained => (published = HuggingFaceModel.Load(pretrained.Folder, dtype, pretrained.Dropout)).Model,
             LanguageModel.CustomModel custom => custom.ToFactory().Create(seed),
             LanguageModel.Gpt2Network sizes => new Gpt2Model(sizes.ToConfiguration(Tokenizer.VocabularySize), seed),
             _ => throw new UnreachableException(),

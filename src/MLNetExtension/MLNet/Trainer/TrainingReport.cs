@@ -32,6 +32,8 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
             + $"({Describe(network)}, context of {contextLength} tokens); "
             + $"{rows.Counts.Rows:N0} rows, {rows.Counts.TargetTokens:N0} target tokens."));
         Info(string.Create(Invariant, $"Learning rate {options.LearningRate:G3} after the warm-up; {options.Optimizer.Describe()}."));
+        foreach (string line in options.Regularization.Describe())
+            Info(line);
         WarnOfIncomplete(rows.Counts, contextLength, "rows");
         if (validation is not null)
         {
@@ -137,7 +139,9 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
         if (summary.End == StopReason.NoImprovement)
             Info($"Training was stopped: {options.Validation!.Patience} evaluations in a row had no lower validation loss.");
         if (summary.ValidationLoss is { } loss)
-            Info(string.Create(Invariant, $"The model has the weights of step {summary.BestStep}, whose validation loss was the lowest: {loss:F4} nats per token."));
+            Info(string.Create(Invariant, $"The model has the {(summary.HasAveragedWeights ? "averaged " : "")}weights of step {summary.BestStep}, whose validation loss was the lowest: {loss:F4} nats per token."));
+        else if (summary.HasAveragedWeights)
+            Info(string.Create(Invariant, $"The model has averaged weights, of {summary.AveragedSteps:N0} steps."));
         if (summary.StoppedByNonFiniteSteps)
             Warning(string.Create(Invariant, $"Training stopped early: {options.MaximumNonFiniteSteps} steps in a row were not finite."));
         if (summary.BestStep is null && (summary.StoppedByNonFiniteSteps || summary.WeightsStep < _lastApplied))

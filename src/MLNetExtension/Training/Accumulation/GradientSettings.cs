@@ -12,6 +12,12 @@ internal sealed record GradientSettings
     /// <summary>The loss over targets.</summary>
     public ITokenLoss Loss { get; init; } = new LinearCrossEntropy();
 
+    /// <summary>Size of the noise on embedded tokens, see <see cref="Accumulation.EmbeddingNoise"/>; 0 for none.</summary>
+    public double EmbeddingNoise { get; init; }
+
+    /// <summary>The rank, from 0, whose rows these are: ranks draw other random numbers for dropout.</summary>
+    public int Rank { get; init; }
+
     /// <summary>Whether weight decay acts on a parameter. Default: on those of two and more dimensions.</summary>
     public Func<string, Parameter, bool>? Decays { get; init; }
 

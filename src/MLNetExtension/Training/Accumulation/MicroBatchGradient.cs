@@ -34,17 +34,17 @@ internal sealed class MicroBatchGradient : IDisposable
     /// <summary>Adds the scaled gradient of a micro-batch's summed loss to <see cref="FlatParameters.Gradients"/>.</summary>
     /// <param name="microBatch">At least one target.</param>
     /// <param name="scale">What the gradient is multiplied by.</param>
-    /// <param name="dropoutSeed">Seed of dropout in this micro-batch.</param>
+    /// <param name="seeds">Of dropout in this micro-batch, and of noise.</param>
     /// <returns>The unscaled sums: of the targets' loss, and of the routers' balance loss, null where there is none.</returns>
-    public (LossSum Loss, Tensor? Auxiliary) Backward(MicroBatch microBatch, double scale, long dropoutSeed)
+    public (LossSum Loss, Tensor? Auxiliary) Backward(MicroBatch microBatch, double scale, RandomSeeds seeds)
     {
         _memory.Reset();
         using Tape tape = new(LayoutOf(microBatch), _memory, _parameters.FindGradient);
-        Pass pass = new(microBatch, tape, scale, dropoutSeed);
+        Pass pass = new(microBatch, tape, scale, seeds);
         // A model without a head of its own gives logits, which go straight into the loss.
         if (_model.HeadWeight is null)
         {
-            _model.ReseedDropout(dropoutSeed);
+            _model.ReseedDropout(seeds.MicroBatch);
             Tensor logits = tape.Layout.ApplyPerRow(microBatch.Ids, _model.ComputeHidden);
             (LossSum loss, Tensor states, Tensor statesGradient) = RunHead(pass, logits);
             states.backward([statesGradient]);
@@ -55,12 +55,12 @@ internal sealed class MicroBatchGradient : IDisposable
 
     /// <summary>Runs the body without a gradient and counts what its routers decide.</summary>
     /// <param name="microBatch">The micro-batch.</param>
-    /// <param name="dropoutSeed">Seed of dropout in this micro-batch, as it will be in the backward pass.</param>
-    public void CountRouting(MicroBatch microBatch, long dropoutSeed)
+    /// <param name="seeds">Those of the backward pass that follows.</param>
+    public void CountRouting(MicroBatch microBatch, RandomSeeds seeds)
     {
         using var _ = no_grad();
         using Tape tape = new(LayoutOf(microBatch), _memory, _parameters.FindGradient, keeps: false);
-        Pass pass = new(microBatch, tape, 1, dropoutSeed);
+        Pass pass = new(microBatch, tape, 1, seeds);
         Tensor hidden = AddPositionsAndDropout(pass, EmbedTokens(pass));
         for (int i = 0; i < _model.Blocks.Count; i++)
             hidden = RunBlock(i, hidden, pass);
@@ -139,6 +139,9 @@ internal sealed class MicroBatchGradient : IDisposable
     {
         Tensor ids = pass.MicroBatch.Ids, embedding = _model.TokenEmbedding;
         Tensor tokens = embedding.detach().index_select(0, ids.flatten()).view(ids.shape[0], ids.shape[1], -1);
+        // Of fixed size whatever the weights: its gradient is that of the tokens.
+        if (_settings.EmbeddingNoise > 0)
+            EmbeddingNoise.Add(tokens, pass.MicroBatch, _settings.EmbeddingNoise, pass.Seeds.Step);
         return _parameters.FindGradient(embedding) is not null ? tokens.requires_grad_() : tokens;
     }
 
@@ -152,13 +155,13 @@ internal sealed class MicroBatchGradient : IDisposable
 
     private Tensor AddPositionsAndDropout(Pass pass, Tensor tokens)
     {
-        _model.ReseedDropout(pass.DropoutSeed);
+        _model.ReseedDropout(pass.Seeds.MicroBatch);
         return _model.AddPositions(tokens, pass.Tape.Layout);
     }
 
     private Tensor RunBlock(int i, Tensor input, Pass pass)
     {
-        _model.Blocks[i].ReseedDropout(unchecked(pass.DropoutSeed + (i + 1) * 0x5851F42D4C957F2D));
+        _model.Blocks[i].ReseedDropout(unchecked(pass.Seeds.MicroBatch + (i + 1) * 0x5851F42D4C957F2D));
         return _model.Blocks[i].Forward(input, pass.Tape);
     }
 
@@ -173,5 +176,5 @@ internal sealed class MicroBatchGradient : IDisposable
         return next;
     }
 
-    private sealed record Pass(MicroBatch MicroBatch, Tape Tape, double Scale, long DropoutSeed);
+    private sealed record Pass(MicroBatch MicroBatch, Tape Tape, double Scale, RandomSeeds Seeds);
 }

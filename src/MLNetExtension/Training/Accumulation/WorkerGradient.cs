@@ -54,14 +54,14 @@ internal sealed class WorkerGradient : IDisposable
     /// <summary>Counts what routers decide in some micro-batches of a batch.</summary>
     /// <param name="microBatches">All micro-batches of the batch.</param>
     /// <param name="part">The indices of this worker's micro-batches.</param>
-    /// <param name="dropoutSeed">Seed of dropout in the batch.</param>
+    /// <param name="dropoutSeed">Seed of dropout in the batch and of the step, the same on every rank.</param>
     /// <param name="cancellationToken">Looked at before every micro-batch.</param>
     public void CountRouting(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, int[] part, long dropoutSeed, CancellationToken cancellationToken)
     {
         foreach (int k in part)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            Visit(microBatches[k], microBatch => _microBatchGradient.CountRouting(microBatch, unchecked(dropoutSeed + k)));
+            Visit(microBatches[k], microBatch => _microBatchGradient.CountRouting(microBatch, SeedsOf(dropoutSeed, k)));
         }
     }
 
@@ -73,28 +73,21 @@ internal sealed class WorkerGradient : IDisposable
     /// <summary>Adds the gradients of some micro-batches of a batch.</summary>
     /// <param name="microBatches">All micro-batches of the batch.</param>
     /// <param name="part">The indices of this worker's micro-batches.</param>
-    /// <param name="dropoutSeed">Seed of dropout in the batch.</param>
+    /// <param name="dropoutSeed">Seed of dropout in the batch and of the step, the same on every rank.</param>
     /// <param name="cancellationToken">Looked at before every micro-batch.</param>
     public void Add(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, int[] part, long dropoutSeed, CancellationToken cancellationToken)
     {
         foreach (int k in part)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            Add(microBatches[k], unchecked(dropoutSeed + k));
+            Add(microBatches[k], SeedsOf(dropoutSeed, k));
         }
     }
 
     /// <summary>Adds the gradient of a micro-batch; one without a target is skipped.</summary>
     /// <param name="examples">Its rows.</param>
-    /// <param name="dropoutSeed">Seed of dropout in it.</param>
-    public void Add(IReadOnlyList<TokenExample> examples, long dropoutSeed) => Visit(examples, microBatch =>
-    {
-        double scale = _accumulator.Scale(microBatch.TargetWeight);
-        (LossSum loss, Tensor? auxiliary) = _microBatchGradient.Backward(microBatch, scale, dropoutSeed);
-        _accumulator.Add(loss);
-        if (auxiliary is not null)
-            _accumulator.AddAuxiliary(auxiliary, loss.TargetCount);
-    });
+    /// <param name="dropoutSeed">Seed of dropout in it, and of the step.</param>
+    public void Add(IReadOnlyList<TokenExample> examples, long dropoutSeed) => Add(examples, new RandomSeeds(dropoutSeed, dropoutSeed));
 
     /// <summary>Adds what another worker has summed of the same batch.</summary>
     /// <param name="other">The other worker.</param>
@@ -116,6 +109,22 @@ internal sealed class WorkerGradient : IDisposable
         Parameters.Dispose();
         if (_ownsModel)
             _model.Dispose();
+    }
+
+    private void Add(IReadOnlyList<TokenExample> examples, RandomSeeds seeds) => Visit(examples, microBatch =>
+    {
+        double scale = _accumulator.Scale(microBatch.TargetWeight);
+        (LossSum loss, Tensor? auxiliary) = _microBatchGradient.Backward(microBatch, scale, seeds);
+        _accumulator.Add(loss);
+        if (auxiliary is not null)
+            _accumulator.AddAuxiliary(auxiliary, loss.TargetCount);
+    });
+
+    // Dropout differs from micro-batch to micro-batch and from rank to rank; the first rank's is that of one alone.
+    private RandomSeeds SeedsOf(long step, int microBatch)
+    {
+        long rank = _settings.Rank == 0 ? step : (long)(SplitMix64.Mix(unchecked((ulong)step + (uint)_settings.Rank)) >> 1);
+        return new RandomSeeds(step, unchecked(rank + microBatch));
     }
 
     private void Visit(IReadOnlyList<TokenExample> examples, Action<MicroBatch> visit)

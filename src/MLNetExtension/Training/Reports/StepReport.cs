@@ -70,6 +70,9 @@ public sealed record StepReport
     /// <summary>Loss on the validation rows after this step, in nats per target token; null where it was not measured.</summary>
     public double? ValidationLoss { get; init; }
 
+    /// <summary>Number of steps whose weights are in the average so far, see <see cref="RegularizationOptions.Averaging"/>; 0 without one. A step is in it when a finite loss has been computed with its weights.</summary>
+    public int AveragedSteps { get; init; }
+
     /// <summary>Positions in the data, from 0, of the rows of a batch that was not finite; else empty.</summary>
     public IReadOnlyList<long> ExamplePositions { get; init; } = [];
 

@@ -33,6 +33,12 @@ public sealed record TrainingSummary
     /// </summary>
     public required int WeightsStep { get; init; }
 
+    /// <summary>Number of steps whose weights are in the average at the end; 0 without one, see <see cref="RegularizationOptions.Averaging"/>.</summary>
+    public int AveragedSteps { get; init; }
+
+    /// <summary>Whether the model has averaged weights: those of the steps up to <see cref="WeightsStep"/>, instead of that one's.</summary>
+    public bool HasAveragedWeights { get; init; }
+
     /// <summary>Whether training ended early because too many steps in a row were not finite.</summary>
     public bool StoppedByNonFiniteSteps => End == StopReason.NonFiniteSteps;
 

@@ -1,12 +1,13 @@
 using System.Text.Json;
 using MLNetExtension.Safetensors;
+using MLNetExtension.Training.Averaging;
 using MLNetExtension.Training.Ranks;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Training.Resume;
 
 /// <summary>Saves a training run to a folder every so many steps and resumes it from there after an interruption.</summary>
-/// <remarks>A checkpoint holds the weights in full precision and the optimizer's state, the counts, and the best evaluation. The order of the rows, the schedule and dropout are functions of seed and step.
+/// <remarks>A checkpoint holds the weights in full precision and the optimizer's state, the counts, the best evaluation, and the average of the weights. The order of the rows, the schedule and dropout are functions of seed and step.
 /// A resumed run equals an uninterrupted one bit for bit where <see cref="BatchingOptions.MaximumTokensPerMicroBatch"/> is set and steps or epochs are the limit.</remarks>
 internal sealed class CheckpointManager
 {
@@ -47,22 +48,28 @@ internal sealed class CheckpointManager
     /// <param name="step">Receives weights and optimizer state.</param>
     /// <param name="progress">Receives the counts.</param>
     /// <param name="best">Receives the best evaluation and its weights.</param>
-    public void Restore(TrainingStep step, TrainingProgress progress, BestWeights best)
+    /// <param name="average">Receives the average of the weights; null where nothing does.</param>
+    public void Restore(TrainingStep step, TrainingProgress progress, BestWeights best, WeightAverage? average = null)
     {
         if (_latest is null)
             return;
         progress.Resume(_latest.Steps, _latest.Elapsed, _latest.TargetTokens);
         using var scope = NewDisposeScope();
         Tensor? bestWeights = _latest.Best?.Loss is null ? null : empty_like(step.Parameters.Values, device: CPU);
+        Tensor? averaged = _latest.Average is null ? null : empty_like(step.Parameters.Values);
         IReadOnlyList<(string Name, Tensor Tensor)> state = step.Optimizer.CreateWhole();
-        _ranks.RunTogether(() => Read(NameTensors(step, state, bestWeights)));
+        _ranks.RunTogether(() => Read(NameTensors(step, state, bestWeights, averaged)));
         _ranks.Broadcast(step.Parameters.Values);
         step.Parameters.PublishValues();
         step.Optimizer.RestoreWhole(_latest.Updates, state, _ranks);
         if (bestWeights is not null)
             _ranks.Broadcast(bestWeights);
         if (_latest.Best is { } evaluation)
-            best.Resume(evaluation.Loss ?? double.PositiveInfinity, evaluation.Step, evaluation.LastStep, evaluation.WithoutImprovement, bestWeights);
+            best.Resume(evaluation.Loss ?? double.PositiveInfinity, evaluation.Step, evaluation.LastStep, evaluation.WithoutImprovement, bestWeights, evaluation.IsAveraged);
+        if (averaged is null)
+            return;
+        _ranks.Broadcast(averaged);
+        average?.Resume(_latest.Average!.Count, _latest.Average.LastStep, averaged);
     }
 
     /// <summary>Whether a checkpoint is due after this many steps.</summary>
@@ -73,19 +80,21 @@ internal sealed class CheckpointManager
     /// <param name="progress">Holds the counts.</param>
     /// <param name="elapsed">Time spent training.</param>
     /// <param name="best">Holds the best evaluation and its weights.</param>
-    public void Write(TrainingStep step, TrainingProgress progress, TimeSpan elapsed, BestWeights best)
+    /// <param name="average">Holds the average of the weights; null where there is none.</param>
+    public void Write(TrainingStep step, TrainingProgress progress, TimeSpan elapsed, BestWeights best, WeightAverage? average = null)
     {
         int steps = progress.Steps;
         if (_lastTried == steps)
             return;
         _lastTried = steps;
         CheckpointMetadata.BestEvaluation? evaluation = best.LastStep < 0 ? null
-            : new CheckpointMetadata.BestEvaluation(best.Values is null ? null : best.Loss, best.Step, best.LastStep, best.WithoutImprovement);
+            : new CheckpointMetadata.BestEvaluation(best.Values is null ? null : best.Loss, best.Step, best.LastStep, best.WithoutImprovement, best.AreAveraged);
         using var scope = NewDisposeScope();
         IReadOnlyList<(string Name, Tensor Tensor)> state = step.Optimizer.GatherState();
         CheckpointMetadata metadata = new(
-            CheckpointMetadata.CurrentVersion, _settings, steps, step.Optimizer.Steps, [.. state.Select(part => part.Name)], elapsed, progress.TargetTokens, evaluation);
-        _ranks.RunTogether(() => Write(metadata, [.. NameTensors(step, state, best.Values)]));
+            CheckpointMetadata.CurrentVersion, _settings, steps, step.Optimizer.Steps, [.. state.Select(part => part.Name)], elapsed, progress.TargetTokens, evaluation,
+            average?.Values is null ? null : new CheckpointMetadata.AverageState(average.Count, average.LastStep));
+        _ranks.RunTogether(() => Write(metadata, [.. NameTensors(step, state, best.Values, average?.Values)]));
     }
 
     private void Read(IEnumerable<(string Name, Tensor Tensor)> named)
@@ -124,8 +133,11 @@ internal sealed class CheckpointManager
         return shared.RootElement.ValueKind == JsonValueKind.Null ? null : CheckpointMetadata.Parse(shared.RootElement, "the checkpoint of rank 0");
     }
 
-    private static IEnumerable<(string Name, Tensor Tensor)> NameTensors(TrainingStep step, IReadOnlyList<(string Name, Tensor Tensor)> state, Tensor? bestWeights) =>
-        [(CheckpointTensors.Weights, step.Parameters.Values), .. state, .. bestWeights is null ? [] : new[] { (CheckpointTensors.Best, bestWeights) }];
+    private static IEnumerable<(string Name, Tensor Tensor)> NameTensors(TrainingStep step, IReadOnlyList<(string Name, Tensor Tensor)> state, Tensor? bestWeights, Tensor? averaged)
+    {
+        (string Name, Tensor? Tensor)[] others = [(CheckpointTensors.Best, bestWeights), (CheckpointTensors.Average, averaged)];
+        return [(CheckpointTensors.Weights, step.Parameters.Values), .. state, .. others.Where(one => one.Tensor is not null).Select(one => (one.Name, one.Tensor!))];
+    }
 
     // Null where there is none.
     private (string Name, string Description)? FindDifference(CheckpointMetadata other)

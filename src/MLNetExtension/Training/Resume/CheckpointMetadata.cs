@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using MLNetExtension.Files;
 
 namespace MLNetExtension.Training.Resume;
@@ -13,9 +14,10 @@ namespace MLNetExtension.Training.Resume;
 /// <param name="Elapsed">Time spent training.</param>
 /// <param name="TargetTokens">Target tokens trained on.</param>
 /// <param name="Best">The best evaluation so far; null where there was none.</param>
+/// <param name="Average">The average of the weights; null where there is none.</param>
 internal sealed record CheckpointMetadata(
     int FormatVersion, IReadOnlyDictionary<string, string> Settings, int Steps, int Updates, IReadOnlyList<string> OptimizerState, TimeSpan Elapsed, long TargetTokens,
-    CheckpointMetadata.BestEvaluation? Best)
+    CheckpointMetadata.BestEvaluation? Best, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] CheckpointMetadata.AverageState? Average = null)
 {
     /// <summary>The version that this library writes, and the newest that it reads.</summary>
     public const int CurrentVersion = 1;
@@ -46,7 +48,8 @@ internal sealed record CheckpointMetadata(
             state.Contains(nameof(OptimizerState)) ? state.GetStrings(nameof(OptimizerState)).Strings : AdamWState,
             ParseElapsed(state),
             state.GetCount(nameof(TargetTokens), steps * (long)int.MaxValue),
-            state.FindObject(nameof(Best)) is { } best ? BestEvaluation.Parse(best, steps) : null);
+            state.FindObject(nameof(Best)) is { } best ? BestEvaluation.Parse(best, steps) : null,
+            state.FindObject(nameof(Average)) is { } average ? AverageState.Parse(average, steps) : null);
     }
 
     private static Dictionary<string, string> ParseSettings(JsonObjectReader state)
@@ -68,14 +71,24 @@ internal sealed record CheckpointMetadata(
     /// <param name="Step">The step after which it was measured.</param>
     /// <param name="LastStep">The step after which a loss was last measured.</param>
     /// <param name="WithoutImprovement">Evaluations since the best.</param>
-    internal sealed record BestEvaluation(double? Loss, int Step, int LastStep, int WithoutImprovement)
+    /// <param name="IsAveraged">Whether the weights were an average.</param>
+    internal sealed record BestEvaluation(
+        double? Loss, int Step, int LastStep, int WithoutImprovement, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool IsAveraged = false)
     {
         // A step is evaluated once at most, and so is the beginning.
         internal static BestEvaluation Parse(JsonObjectReader best, int steps)
         {
             int lastStep = (int)best.GetCount(nameof(LastStep), steps);
             return new BestEvaluation(
-                best.FindNumber(nameof(Loss)), (int)best.GetCount(nameof(Step), lastStep), lastStep, (int)best.GetCount(nameof(WithoutImprovement), lastStep + 1L));
+                best.FindNumber(nameof(Loss)), (int)best.GetCount(nameof(Step), lastStep), lastStep, (int)best.GetCount(nameof(WithoutImprovement), lastStep + 1L),
+                best.GetBoolean(nameof(IsAveraged), false));
         }
+    }
+
+    /// <param name="Count">Steps whose weights are in the average.</param>
+    /// <param name="LastStep">The last of them.</param>
+    internal sealed record AverageState(int Count, int LastStep)
+    {
+        internal static AverageState Parse(JsonObjectReader average, int steps) => new((int)average.GetCount(nameof(Count), steps), (int)average.GetCount(nameof(LastStep), steps));
     }
 }

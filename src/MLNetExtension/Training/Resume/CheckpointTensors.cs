@@ -6,11 +6,11 @@ using static TorchSharp.torch;
 
 namespace MLNetExtension.Training.Resume;
 
-/// <summary>The tensors of a checkpoint: weights, the best weights where there are any, [P], and the optimizer's state, vectors; all finite.</summary>
+/// <summary>The tensors of a checkpoint: weights, the best and the averaged weights where there are any, [P], and the optimizer's state, vectors; all finite.</summary>
 internal static class CheckpointTensors
 {
     /// <summary>Names of the tensors.</summary>
-    public const string Weights = "weights", Best = "best_weights";
+    public const string Weights = "weights", Best = "best_weights", Average = "averaged_weights";
 
     // Bytes; a multiple of every element's size.
     private const int PieceLength = 1 << 20;
@@ -36,14 +36,14 @@ internal static class CheckpointTensors
     public static void Verify(Stream stream, long length, CheckpointMetadata state)
     {
         IReadOnlyList<SafetensorsEntry> entries = SafetensorsHeader.Read(stream, length);
-        string[] expected = [Weights, .. state.OptimizerState, .. state.Best?.Loss is null ? [] : new[] { Best }];
+        string[] expected = [Weights, .. state.OptimizerState, .. state.Best?.Loss is null ? [] : new[] { Best }, .. state.Average is null ? [] : new[] { Average }];
         if (!entries.Select(entry => entry.Name).Order().SequenceEqual(expected.Order()))
             throw new InvalidDataException($"it holds {entries.Count} tensors, expected {string.Join(", ", expected)}.");
         byte[] buffer = new byte[PieceLength];
         long weights = entries.First(entry => entry.Name == Weights).Shape.FirstOrDefault();
         foreach (SafetensorsEntry entry in entries)
         {
-            bool areWeights = entry.Name is Weights or Best;
+            bool areWeights = entry.Name is Weights or Best or Average;
             bool isNumeric = entry.Type is ScalarType.Float32 or ScalarType.Float64 || (entry.Type == ScalarType.Byte && !areWeights);
             if (entry.Shape.Length != 1 || !isNumeric || (areWeights && entry.Shape[0] != weights))
                 throw new InvalidDataException($"'{entry.Name}' is {entry.Description}, expected one dimension of F32 or F64, weights as long as one another.");

@@ -5,6 +5,7 @@ using MLNetExtension.MLNet.Schema;
 using MLNetExtension.MLNet.Trainer;
 using MLNetExtension.Models.Lora;
 using MLNetExtension.Training;
+using MLNetExtension.Training.Averaging;
 using MLNetExtension.Training.Optimization;
 
 namespace MLNetExtension.Tests.MLNet.Trainer;
@@ -32,6 +33,7 @@ public sealed class ResumeSettingsTests
         ["Model"] = LanguageModel.Pretrained("elsewhere"),
         ["Optimizer.Groups"] = new ParameterGroup[] { new() { Names = ["*"] } },
         ["Optimizer.StateBits"] = 8,
+        ["Regularization.Averaging"] = WeightAveraging.Exponential(),
         ["Loss.TokenLoss"] = CustomTokenLoss.OfLogits((logits, _, _) => new LossSum(logits.sum(), 1)),
     };
 

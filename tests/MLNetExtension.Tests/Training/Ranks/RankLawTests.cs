@@ -4,6 +4,7 @@ using MLNetExtension.Models.Lora;
 using MLNetExtension.Tests.Models.Lora;
 using MLNetExtension.Training;
 using MLNetExtension.Training.Accumulation;
+using MLNetExtension.Training.Averaging;
 using MLNetExtension.Training.Optimization;
 using MLNetExtension.Training.Ranks;
 using MLNetExtension.Training.Reports;
@@ -36,6 +37,10 @@ public sealed class RankLawTests
         new("Muon, whose state is whole on every rank") { Optimizer = new MuonOptions { Epsilon = 1e-6 } },
         new("SGD, whose state is shared") { Optimizer = new SgdOptions() },
         new("groups of parameters") { Optimizer = AdamW with { Groups = [new() { Names = ["*mlp*"], LearningRateFactor = 3, WeightDecay = 0.3 }, new() { Names = ["wpe"], IsFrozen = true }] } },
+        new("noise on embedded tokens") { Options = new() { BatchSize = 6, LearningRate = 1e-3, Regularization = new() { EmbeddingNoise = 5 } } },
+        new("noise, with experts balanced over the batch") { Experts = 3, Options = Balanced(RouterBalanceScope.Batch) with { Regularization = new() { EmbeddingNoise = 5 } } },
+        new("an exponential average of the weights") { Options = Averaged(WeightAveraging.Exponential(0.9)) },
+        new("a uniform average of the weights, the whole optimizer state on every rank") { ShardsOptimizer = false, Options = Averaged(WeightAveraging.Uniform(0.5, 2)) },
         new("two workers a rank") { Options = new() { BatchSize = 6, LearningRate = 1e-3, Batching = new() { Workers = 2, Threads = 2, MaximumTokensPerMicroBatch = 30 } } },
     ];
 
@@ -185,6 +190,8 @@ public sealed class RankLawTests
 
     private static TrainingOptions Balanced(RouterBalanceScope scope) =>
         new() { BatchSize = 6, LearningRate = 1e-3, Loss = new() { RouterBalanceScope = scope, RouterBalanceCoefficient = 0.5 } };
+
+    private static TrainingOptions Averaged(WeightAveraging averaging) => new() { BatchSize = 6, LearningRate = 1e-3, Regularization = new() { Averaging = averaging } };
 
     private static TokenExample[] Weighted()
     {
