@@ -8,18 +8,19 @@ internal sealed record Batch(int Step, int Epoch, IReadOnlyList<TokenExample> Ex
 {
     /// <summary>Its target tokens, whatever the weights of the examples above 0.</summary>
     public long TargetTokens { get; } = Examples.Where(example => example.HasTargets).Sum(example => (long)example.TargetCount);
+
+    /// <summary>Mean of the column that the order of rows follows; null where it follows none.</summary>
+    public double? OrderValue { get; init; }
 }
 
 /// <summary>The batches of a training, epoch after epoch without end: a pure function of seed and step, so that a training can resume at any step.</summary>
 /// <param name="examples">The examples, at least one.</param>
-/// <param name="batchSize">Examples of a batch, at least 1; more than there are is all of them. The last batch of an epoch may have fewer; no example is dropped.</param>
+/// <param name="division">How an epoch is divided into batches.</param>
 /// <param name="sampler">The order of the examples in each epoch.</param>
-internal sealed class BatchSequence(IReadOnlyList<TokenExample> examples, int batchSize, EpochSampler sampler)
+internal sealed class BatchSequence(IReadOnlyList<TokenExample> examples, EpochDivision division, EpochSampler sampler)
 {
-    /// <summary>Counts the batches of an epoch.</summary>
-    /// <param name="examples">Number of examples, at least 1.</param>
-    /// <param name="batchSize">Examples of a batch, at least 1.</param>
-    public static int StepsPerEpoch(int examples, int batchSize) => (examples - 1) / batchSize + 1;
+    /// <summary>Batches of an epoch.</summary>
+    public int StepsPerEpoch => division.Count;
 
     /// <summary>Lists the batches from a step on. While one is in use, the next is made and loaded on another thread; what fails there is thrown when that batch is asked for.</summary>
     /// <param name="firstStep">The step, from 0.</param>
@@ -59,13 +60,12 @@ internal sealed class BatchSequence(IReadOnlyList<TokenExample> examples, int ba
 
     private IEnumerable<Batch> List(int firstStep)
     {
-        int stepsPerEpoch = StepsPerEpoch(examples.Count, batchSize);
         int step = firstStep;
-        for (int epoch = firstStep / stepsPerEpoch; ; epoch++)
+        for (int epoch = firstStep / StepsPerEpoch; ; epoch++)
         {
-            int stepsBefore = step - epoch * stepsPerEpoch;
-            foreach (int[] rows in sampler.Order(epoch).Chunk(batchSize).Skip(stepsBefore))
-                yield return new Batch(step++, epoch, [.. rows.Select(row => examples[row])]);
+            int stepsBefore = step - epoch * StepsPerEpoch;
+            foreach (int[] rows in division.Divide(sampler.Order(epoch)).Skip(stepsBefore))
+                yield return new Batch(step++, epoch, [.. rows.Select(row => examples[row])]) { OrderValue = sampler.MeanValue(rows) };
         }
     }
 }

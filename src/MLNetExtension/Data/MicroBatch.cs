@@ -11,9 +11,9 @@ internal sealed class MicroBatch : IDisposable
     private readonly long[] _tokens;    // [N], what TargetTokens holds
     private Tensor? _targetTokens;
 
-    private MicroBatch(Layout layout, IReadOnlyList<TokenExample> examples, Device device)
+    private MicroBatch(Layout layout, IReadOnlyList<TokenExample> examples, Device device, double promptWeight)
     {
-        long count = examples.Sum(e => (long)e.TargetCount);
+        long count = examples.Sum(e => e.TargetCount + CountPrompt(e, promptWeight));
         long[] ids = new long[layout.Rows * layout.Length];
         long[] positions = new long[count], tokens = new long[count], targets = new long[count];
         double[] weights = new double[count];
@@ -23,10 +23,10 @@ internal sealed class MicroBatch : IDisposable
             for (int t = 0; t < example.Length; t++)
             {
                 ids[start + t] = example.Ids[t];
-                if (example.Targets[t] == TokenExample.IgnoredTarget)
-                    continue;
-                (positions[n], tokens[n], targets[n], weights[n]) = (start + t, before + t, example.Targets[t], example.Weight);
-                n++;
+                if (example.Targets[t] != TokenExample.IgnoredTarget)
+                    (positions[n], tokens[n], targets[n], weights[n++]) = (start + t, before + t, example.Targets[t], example.Weight);
+                else if (promptWeight > 0 && example.TargetCount > 0 && t + 1 < example.Length)
+                    (positions[n], tokens[n], targets[n], weights[n++]) = (start + t, before + t, example.Ids[t + 1], example.Weight * promptWeight);
             }
             start += layout.Packed ? example.Length : layout.Length;
             before += example.Length;
@@ -35,9 +35,9 @@ internal sealed class MicroBatch : IDisposable
         Ids = device.Upload(ids).view(layout.Rows, layout.Length);
         TargetPositions = device.Upload(positions);
         Targets = device.Upload(targets);
-        TargetWeights = examples.All(e => e.Weight == 1) ? null : device.Upload(weights);
+        TargetWeights = examples.All(e => e.Weight == 1) && promptWeight is 0 or 1 ? null : device.Upload(weights);
         (TargetCount, _tokens) = (count, tokens);
-        TargetWeight = examples.Sum(e => e.Weight * e.TargetCount);
+        TargetWeight = examples.Sum(e => e.Weight * (e.TargetCount + promptWeight * CountPrompt(e, promptWeight)));
         (Examples, RowLengths, IsPacked) = (examples, [.. examples.Select(e => e.Length)], layout.Packed);
     }
 
@@ -74,14 +74,16 @@ internal sealed class MicroBatch : IDisposable
     /// <summary>Lays rows side by side, padded to the longest of them, and copies them to the device.</summary>
     /// <param name="examples">At least one example.</param>
     /// <param name="device">Where the tensors go.</param>
-    public static MicroBatch Collate(IReadOnlyList<TokenExample> examples, Device device) =>
-        new(new Layout(examples.Count, examples.Max(e => e.Length), Packed: false), examples, device);
+    /// <param name="promptWeight">Weight of prompt tokens: where a row with a target has a position without one, the row's next token is a target of this weight, 0 to 1. Default 0: it is none.</param>
+    public static MicroBatch Collate(IReadOnlyList<TokenExample> examples, Device device, double promptWeight = 0) =>
+        new(new Layout(examples.Count, examples.Max(e => e.Length), Packed: false), examples, device, promptWeight);
 
     /// <summary>Lays rows one after another into a single sequence, without padding, and copies them to the device.</summary>
     /// <param name="examples">At least one example.</param>
     /// <param name="device">Where the tensors go.</param>
-    public static MicroBatch Pack(IReadOnlyList<TokenExample> examples, Device device) =>
-        new(new Layout(1, examples.Sum(e => (long)e.Length), Packed: true), examples, device);
+    /// <param name="promptWeight">As for <see cref="Collate"/>.</param>
+    public static MicroBatch Pack(IReadOnlyList<TokenExample> examples, Device device, double promptWeight = 0) =>
+        new(new Layout(1, examples.Sum(e => (long)e.Length), Packed: true), examples, device, promptWeight);
 
     /// <summary>Frees the tensors.</summary>
     public void Dispose()
@@ -92,6 +94,10 @@ internal sealed class MicroBatch : IDisposable
         Targets.Dispose();
         TargetWeights?.Dispose();
     }
+
+    // Every position of a row but the last has the next token; the last has one only where that is a target of its own.
+    private static long CountPrompt(TokenExample example, double promptWeight) => promptWeight == 0 || example.TargetCount == 0 ? 0
+        : example.Length - example.TargetCount - (example.Targets[^1] == TokenExample.IgnoredTarget ? 1 : 0);
 
     private readonly record struct Layout(int Rows, long Length, bool Packed);
 }

@@ -26,6 +26,13 @@ public sealed record LossOptions
     public double ZLoss { get; init; }
 
     /// <summary>
+    /// Weight of the prompts' tokens in the loss, where columns are prompts with completions or chats: their losses and their count are multiplied by it, beside the row's own weight. Default 0, prompts are only read;
+    /// from 0 to 1, where 1 trains on them as on completions. In chats, prompts are all that the assistant does not say. A row without a completion within the context is left out all the same, and evaluations, token
+    /// counts and the columns of the trained model measure completions alone.
+    /// </summary>
+    public double PromptWeight { get; init; }
+
+    /// <summary>
     /// Coefficient of the load-balancing loss of routers, where the model has experts. Default null: 0.01 for a new network; a published one's <c>router_aux_loss_coef</c>, or 0 where its
     /// <c>output_router_logits</c> is not true. From 0 to 1e30.
     /// </summary>
@@ -44,6 +51,7 @@ public sealed record LossOptions
         Require.That(TokenLoss is null || ZLoss == 0, ZLoss, $"0 beside {group}.{nameof(TokenLoss)}", group);
         Require.Share(LabelSmoothing, group);
         Require.NotNegative(ZLoss, group);
+        Require.That(PromptWeight is >= 0 and <= 1, PromptWeight, "from 0 to 1", group);
         Require.NotNegative(RouterBalanceCoefficient, group);
         Require.Defined(RouterBalanceScope, group);
     }

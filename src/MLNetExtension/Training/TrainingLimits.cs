@@ -1,4 +1,3 @@
-using MLNetExtension.Data;
 using MLNetExtension.Training.Reports;
 
 namespace MLNetExtension.Training;
@@ -14,11 +13,11 @@ internal sealed class TrainingLimits
 
     /// <summary>Reads the limits.</summary>
     /// <param name="options">The limits of steps, epochs and time; one epoch where there is none.</param>
-    /// <param name="examples">Number of examples.</param>
-    public TrainingLimits(TrainingOptions options, int examples)
+    /// <param name="stepsPerEpoch">Steps of an epoch.</param>
+    public TrainingLimits(TrainingOptions options, int stepsPerEpoch)
     {
         bool unlimited = options is { MaximumSteps: null, MaximumEpochs: null, MaximumDuration: null };
-        long? byEpochs = (unlimited ? 1 : options.MaximumEpochs) * (long)BatchSequence.StepsPerEpoch(examples, options.BatchSize);
+        long? byEpochs = (unlimited ? 1 : options.MaximumEpochs) * (long)stepsPerEpoch;
         Steps = byEpochs is null ? options.MaximumSteps : Math.Min(byEpochs.Value, options.MaximumSteps ?? MostSteps);
         (_duration, _nonFiniteSteps) = (options.MaximumDuration, options.MaximumNonFiniteSteps);
     }

@@ -17,6 +17,7 @@ internal sealed class TrainingLoop : IDisposable
     private readonly TrainingRun _run;
     private readonly IRankGroup _ranks;
     private readonly EndRequests _requests;
+    private readonly BatchSequence _batches;
     private readonly TrainingLimits _limits;
     private readonly LearningRateSchedule _schedule;
     private readonly IDisposable _frozen;
@@ -34,7 +35,9 @@ internal sealed class TrainingLoop : IDisposable
         _run = run;
         _ranks = run.Ranks.Group;
         _requests = new EndRequests(run.CancellationToken, run.StopToken, _ranks);
-        _limits = new TrainingLimits(options, run.Examples.Count);
+        EpochDivision division = options.BatchTargetTokens is { } tokens ? EpochDivision.ByTargetTokens(run.Examples, tokens) : EpochDivision.ByRows(run.Examples.Count, options.BatchSize);
+        _batches = new BatchSequence(run.Examples, division, new EpochSampler(run.Examples.Count, run.Seed, options.RowOrder, run.OrderValues));
+        _limits = new TrainingLimits(options, _batches.StepsPerEpoch);
         _schedule = new LearningRateSchedule(options.Schedule, options.LearningRate, _limits.Steps);
         ParameterPlan plan = ParameterPlan.Create(run.Model, options.Optimizer, run.PublishedNames);
         _frozen = plan.Freeze(run.Model);
@@ -77,7 +80,6 @@ internal sealed class TrainingLoop : IDisposable
         _run.Checkpoints?.Restore(_trainingStep, _progress, _best, _average);
         _weights.Resume(_progress.Steps);
         _average.Start();
-        BatchSequence batches = new(_run.Examples, _run.Options.BatchSize, new EpochSampler(_run.Examples.Count, _run.Seed, _run.Options.RowOrder));
         if (!_trainingStep.IsSearching && _ranks.Rank == 0)
             _run.OnSplitChosen?.Invoke(_trainingStep.Plan, null);
         _run.Model.train();
@@ -85,9 +87,9 @@ internal sealed class TrainingLoop : IDisposable
         {
             TimeSpan elapsed = _requests.Agree(_progress.Elapsed);
             // Where a stop gave an evaluation up, the training that resumes from there makes it.
-            _validation.Measure(_progress.Steps, isLast: false);
+            _validation.Measure(_progress.Steps, IsDue(_run.Validation?.Interval));
             _stopReason = FindStopReason(elapsed);
-            foreach (Batch batch in batches.StartAt(_progress.Steps, next => _trainingStep.Load(next.Examples)))
+            foreach (Batch batch in _batches.StartAt(_progress.Steps, next => _trainingStep.Load(next.Examples)))
             {
                 elapsed = _requests.Agree(_progress.Elapsed);
                 if (_stopReason is null && _requests.StopIsRequested)
@@ -98,7 +100,7 @@ internal sealed class TrainingLoop : IDisposable
             }
             if (_stopReason == StopReason.Requested)
                 WriteCheckpoint(elapsed);
-            Validate(isLast: true);
+            Validate(isDue: true);
             if (!_validation.RestoreBest(_progress.Steps))
             {
                 _weights.Settle();
@@ -133,28 +135,27 @@ internal sealed class TrainingLoop : IDisposable
         if (result.Outcome == StepOutcome.Applied)
             _average.Follow(_weights.Step, done, ShareDone(before));
 
-        double? validationLoss = Validate(isLast: false);
+        double? validationLoss = Validate(IsDue(_run.Validation?.Interval));
         TimeSpan elapsed = _requests.Agree(_progress.Elapsed);
         _stopReason = FindStopReason(elapsed);
         if (_stopReason is not null && _run.Validation is null)
             _weights.Settle();
 
-        if (_stopReason is not null || _run.Checkpoints?.IsDue(_progress.Steps) == true)
-            WriteCheckpoint(elapsed);
+        bool hasCheckpoint = (_stopReason is not null || IsDue(_run.Checkpoints?.Interval)) && WriteCheckpoint(elapsed);
         // After the checkpoint, where only the end calls for this evaluation: a training that resumes from there must not know of it.
         if (_stopReason is not null and not StopReason.Requested)
-            validationLoss ??= _validation.Measure(_progress.Steps, isLast: true);
+            validationLoss ??= _validation.Measure(_progress.Steps, isDue: true);
         if (_ranks.Rank != 0)
             return;
-        StepReport report = Report(batch, result, elapsed, validationLoss);
+        StepReport report = Report(batch, result, elapsed) with { ValidationLoss = validationLoss, HasCheckpoint = hasCheckpoint };
         TrainingInstruments.Record(report);
         _run.OnStep?.Invoke(report);
     }
 
     // The loss of averaged weights says nothing about the weights themselves.
-    private double? Validate(bool isLast)
+    private double? Validate(bool isDue)
     {
-        double? loss = _validation.Measure(_progress.Steps, isLast);
+        double? loss = _validation.Measure(_progress.Steps, isDue);
         if (!_average.IsUsed)
             _weights.Judge(loss);
         return loss;
@@ -164,19 +165,21 @@ internal sealed class TrainingLoop : IDisposable
         _limits.FindStopReason(_progress.Steps, elapsed, _progress.NonFiniteInARow)
             ?? (_requests.StopIsRequested ? StopReason.Requested : _validation.HasStoppedImproving ? StopReason.NoImprovement : null);
 
+    private bool IsDue(TrainingInterval? interval) => interval?.IsDue(_progress.Steps, _batches.StepsPerEpoch) == true;
+
     private double ShareDone(TimeSpan elapsed) => Math.Min(1, _limits.Progress(_progress.Steps, elapsed));
 
     // Never between steps that are not finite: how many came in a row is not written. Nor of weights that are not good: a training that resumes from them could not take their update back.
-    private void WriteCheckpoint(TimeSpan elapsed)
+    private bool WriteCheckpoint(TimeSpan elapsed)
     {
         if (_run.Checkpoints is not { } checkpoints || _progress.NonFiniteInARow != 0 || _weights.AreTakenBack || !_weights.AreGood())
-            return;
+            return false;
         _ranks.RequireSame(_trainingStep.Parameters.Values, $"The weights after step {_progress.Steps}");
         _average.TakeIfGood();
-        checkpoints.Write(_trainingStep, _progress, elapsed, _best, _average);
+        return checkpoints.Write(_trainingStep, _progress, elapsed, _best, _average);
     }
 
-    private StepReport Report(Batch batch, StepResult result, TimeSpan elapsed, double? validationLoss)
+    private StepReport Report(Batch batch, StepResult result, TimeSpan elapsed)
     {
         BatchLoss loss = result.Loss;
         return new StepReport
@@ -189,7 +192,9 @@ internal sealed class TrainingLoop : IDisposable
             LearningRate = result.LearningRate,
             GradientNorm = loss.GradientNorm,
             TargetTokens = batch.TargetTokens,
+            TargetWeight = loss.TargetCount,
             Rows = batch.Examples.Count,
+            OrderValue = batch.OrderValue,
             MicroBatches = loss.MicroBatches,
             Accuracy = loss.Accuracy,
             PaddingShare = result.PaddingShare,
@@ -198,7 +203,6 @@ internal sealed class TrainingLoop : IDisposable
             StepTime = result.Duration,
             Elapsed = elapsed,
             TotalTargetTokens = _progress.TargetTokens,
-            ValidationLoss = validationLoss,
             AveragedSteps = _average.Count,
             ExamplePositions = result.Outcome == StepOutcome.NonFinite ? [.. batch.Examples.Select(e => e.Position)] : [],
         };

@@ -13,6 +13,9 @@ internal sealed record TrainingOptions
     /// <summary>Examples of an optimizer step, however they are split. At least 1.</summary>
     public int BatchSize { get; init; } = DefaultBatchSize;
 
+    /// <summary>Target tokens of an optimizer step, in place of a number of examples. At least 1; null: <see cref="BatchSize"/> counts.</summary>
+    public int? BatchTargetTokens { get; init; }
+
     /// <summary>Learning rate after the warm-up. Above 0.</summary>
     public double LearningRate { get; init; } = DefaultLearningRate;
 
@@ -55,12 +58,15 @@ internal sealed record TrainingOptions
     public void Validate()
     {
         Require.That(BatchSize >= 1, BatchSize, "at least 1");
+        Require.That(BatchTargetTokens is null or >= 1, BatchTargetTokens, "at least 1");
+        Require.That(BatchTargetTokens is null || BatchSize == DefaultBatchSize, BatchSize, $"its default, {DefaultBatchSize}, beside {nameof(BatchTargetTokens)}");
         Require.That(LearningRate is > 0 and <= Require.LargestNumber, LearningRate, "above 0 and at most 1E+30");
         Require.That(MaximumSteps is null or >= 0, MaximumSteps, "at least 0");
         Require.That(MaximumEpochs is null or >= 0, MaximumEpochs, "at least 0");
         Require.That(MaximumDuration is null || MaximumDuration >= TimeSpan.Zero, MaximumDuration, "at least 0");
         Require.That(MaximumNonFiniteSteps >= 1, MaximumNonFiniteSteps, "at least 1");
-        Require.Defined(RowOrder);
+        ArgumentNullException.ThrowIfNull(RowOrder);
+        RowOrder.Validate(nameof(RowOrder));
         ArgumentNullException.ThrowIfNull(Optimizer);
         ArgumentNullException.ThrowIfNull(Schedule);
         ArgumentNullException.ThrowIfNull(Loss);

@@ -17,6 +17,9 @@ internal sealed record TrainingRun(CausalLanguageModel Model, IReadOnlyList<Toke
     /// <summary>What the parameters are in published files. Default: all go by their names in the model.</summary>
     public ParameterNames PublishedNames { get; init; } = ParameterNames.None;
 
+    /// <summary>For each example its value in the column that <see cref="TrainingOptions.RowOrder"/> follows. Default: null, it follows none.</summary>
+    public IReadOnlyList<double>? OrderValues { get; init; }
+
     /// <summary>The ranks that train together; each is given the same run. Default: this process alone.</summary>
     public RankSetup Ranks { get; init; } = RankSetup.Alone;
 

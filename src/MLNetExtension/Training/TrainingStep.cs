@@ -53,6 +53,7 @@ internal sealed class TrainingStep : IDisposable
         {
             Normalization = options.Loss.Normalization,
             Loss = options.Loss.TokenLoss ?? new LinearCrossEntropy(labelSmoothing: options.Loss.LabelSmoothing, zLoss: options.Loss.ZLoss),
+            PromptWeight = options.Loss.PromptWeight,
             Decays = plan is null ? null : plan.Decays,
             Recompute = options.Batching.ActivationRecomputation,
             Pack = pack,

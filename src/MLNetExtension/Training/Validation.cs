@@ -6,20 +6,20 @@ internal sealed class Validation
     /// <summary>Describes what is evaluated and how often.</summary>
     /// <param name="loss">Computes the validation loss of the model on this rank's rows: the sum of the losses in nats, and the number of target tokens, or their summed weights, that it is to be divided by.
     /// While it runs, the model is in evaluation mode; it must not change weights or random state. It looks at its token about once a micro-batch.</param>
-    /// <param name="interval">Optimizer steps between two evaluations, at least 1. The last step is always evaluated.</param>
+    /// <param name="interval">How often it is evaluated. The last step is always evaluated.</param>
     /// <param name="patience">Evaluations in a row without a lower loss after which training stops; null or 0: it never stops early.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is out of its range.</exception>
-    public Validation(Func<CancellationToken, (double Sum, double TargetCount)> loss, int interval, int? patience = null)
+    public Validation(Func<CancellationToken, (double Sum, double TargetCount)> loss, TrainingInterval interval, int? patience = null)
     {
         ArgumentNullException.ThrowIfNull(loss);
-        ArgumentOutOfRangeException.ThrowIfLessThan(interval, 1);
+        interval.Validate(nameof(Validation), nameof(interval));
         ArgumentOutOfRangeException.ThrowIfNegative(patience ?? 0, nameof(patience));
         (Loss, Interval, Patience) = (loss, interval, patience is 0 ? null : patience);
     }
 
     internal Func<CancellationToken, (double Sum, double TargetCount)> Loss { get; }
 
-    internal int Interval { get; }
+    internal TrainingInterval Interval { get; }
 
     internal int? Patience { get; }
 }

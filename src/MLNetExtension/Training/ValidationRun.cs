@@ -22,11 +22,11 @@ internal sealed class ValidationRun(Validation? validation, CausalLanguageModel 
 
     /// <summary>Evaluates the model after a step, where an evaluation is due.</summary>
     /// <param name="step">Steps taken.</param>
-    /// <param name="isLast">Whether training ends with this step.</param>
+    /// <param name="isDue">Whether the step is one to evaluate after.</param>
     /// <returns>Nats per target token; null where none is due, this step was evaluated already, or the evaluation was given up.</returns>
-    public double? Measure(int step, bool isLast)
+    public double? Measure(int step, bool isDue)
     {
-        if (validation is null || _givenUp || best.LastStep == step || !(isLast || IsDue(step)))
+        if (validation is null || _givenUp || best.LastStep == step || !isDue)
             return null;
         average.TakeIfGood();
         // Evaluation mode draws no random numbers, and the generators of dropout start anew with every step: training continues as if nothing had been evaluated.
@@ -62,6 +62,4 @@ internal sealed class ValidationRun(Validation? validation, CausalLanguageModel 
         best.Restore(parameters, average.IsUsed ? null : step);
         return true;
     }
-
-    private bool IsDue(int step) => step > 0 && step % validation!.Interval == 0;
 }

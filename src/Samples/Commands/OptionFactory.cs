@@ -91,6 +91,24 @@ internal static class OptionFactory
         },
     };
 
+    /// <summary>A number of optimizer steps or of epochs.</summary>
+    public static Option<TrainingInterval> Interval(string name, TrainingInterval defaultValue, string description) => new(name)
+    {
+        Description = description + " A number of optimizer steps, or of epochs, such as 0.5epochs.",
+        HelpName = "N|Xepochs",
+        DefaultValueFactory = _ => defaultValue,
+        CustomParser = result =>
+        {
+            string text = result.Tokens[0].Value, epochs = text.TrimEnd('s');
+            if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int steps) && steps >= 1)
+                return steps;
+            if (epochs.EndsWith("epoch", StringComparison.Ordinal) && double.TryParse(epochs[..^5], CultureInfo.InvariantCulture, out double count) && count > 0 && double.IsFinite(count))
+                return TrainingInterval.Epochs(count);
+            result.AddError($"{name} is '{text}'; allowed is a whole number of steps of at least 1, or a number of epochs above 0, such as 0.5epochs.");
+            return defaultValue;
+        },
+    };
+
     /// <summary>A file with rows.</summary>
     public static Option<string> Data(string rows) => new("--data") { Description = $"{rows}: {Formats}.", HelpName = "FILE", Required = true };
 

@@ -17,7 +17,7 @@ internal static class TrainingOptions
         CausalLanguageModelTrainer.Options defaults = settings.Options;
         bool isNew = defaults.Model is LanguageModel.Gpt2Network;
         command.Add(OptionFactory.OptionalInteger("--steps", 1, "Maximum number of optimizer steps."), (recipe, steps) => recipe.Settings.Options.MaximumSteps = steps);
-        command.Add(OptionFactory.Integer("--batch-size", defaults.BatchSize, 1, "Rows of an optimizer step."), (recipe, rows) => recipe.Settings.Options.BatchSize = rows);
+        Func<ParseResult, RowColumns, RowColumns> withOrder = ControlOptions.AddBatches(command, defaults.BatchSize);
         command.Add(
             OptionFactory.OptionalInteger("--micro-batch-tokens", 1, "Maximum tokens of a micro-batch, padding included; the result does not depend on it. Default: the fastest size, found in the first steps."),
             (recipe, tokens) => recipe.Settings.Options.Batching = recipe.Settings.Options.Batching with { MaximumTokensPerMicroBatch = tokens });
@@ -43,37 +43,15 @@ internal static class TrainingOptions
             OptionFactory.OptionalNumber("--weight-decay", $"Decoupled weight decay. Default: {(isNew ? "0.1" : "0.01, with --rank 0")}.", value => value >= 0 && double.IsFinite(value), "at least 0"),
             (recipe, decay) => recipe.Settings.Options.Optimizer = recipe.Settings.Options.Optimizer with { WeightDecay = decay ?? recipe.Settings.Options.Optimizer.WeightDecay });
         RegularizationCommandOptions.AddTo(command);
-        Option<double?> validationFraction = OptionFactory.OptionalNumber(
-            "--validation-fraction", "Share of the training rows on which the loss is measured during training; the weights with the lowest loss are kept. Default: none.", value => value is > 0 and < 1, "above 0 and below 1");
-        Option<int?> patience = OptionFactory.OptionalInteger("--patience", 1, "Stop after this many evaluations in a row without a lower validation loss; needs --validation-fraction.");
-        command.Add(validationFraction);
-        command.Add(patience);
-        command.Validators.Add(result =>
-        {
-            if (result.GetResult(patience) is not null && result.GetResult(validationFraction) is null)
-                result.AddError("--patience needs --validation-fraction.");
-        });
-        Option<string?> checkpoint = new("--checkpoint")
-        {
-            Description = "Folder for checkpoints: the same command with the same folder resumes a training that was stopped or killed. Delete it to start anew. Default: none.", HelpName = "DIR",
-        };
-        Option<int> checkpointInterval = OptionFactory.Integer("--checkpoint-interval", new CheckpointOptions { Folder = "" }.Interval, 1, "Optimizer steps between two checkpoints.");
-        command.Add(checkpoint);
-        command.Add(checkpointInterval);
+        ControlOptions.AddValidation(command);
+        ControlOptions.AddCheckpoints(command);
         command.Add(OptionFactory.Ranks("train together; the result is the same for any number of them"), (recipe, ranks) => recipe.Settings.Options.Ranks = ranks);
         command.Add(OptionFactory.Device(), (recipe, device) => recipe.Settings.Device = device);
         command.Add(OptionFactory.Seed("the split, the weights, the order of rows and the samples"), (recipe, seed) => recipe.Settings.Options.Seed = seed);
         command.Add(OptionFactory.Integer("--evaluation-rows", settings.EvaluationRows, 1, "Maximum number of held-out rows to evaluate on."), (recipe, rows) => recipe.Settings.EvaluationRows = rows);
         command.Add(OptionFactory.OutputFolder(settings.OutputFolder, output), (recipe, folder) => recipe.Settings.OutputFolder = folder);
         Func<ParseResult, RowColumns> columns = ColumnOptions.AddTo(command, chats);
-        command.Configure((recipe, parsed) =>
-        {
-            recipe.Settings.Columns = columns(parsed);
-            if (parsed.GetValue(validationFraction) is { } fraction)
-                recipe.Settings.Options.Validation = new() { Fraction = fraction, Patience = parsed.GetValue(patience) };
-            if (parsed.GetValue(checkpoint) is { } folder)
-                recipe.Settings.Options.Checkpoints = new() { Folder = folder, Interval = parsed.GetValue(checkpointInterval) };
-        });
+        command.Configure((recipe, parsed) => recipe.Settings.Columns = withOrder(parsed, columns(parsed)));
         command.SetReportingAction(parsed =>
         {
             using var signals = new EndSignals(canStop: true);

@@ -5,10 +5,10 @@ using Samples.Text;
 
 namespace Samples.Jobs;
 
-/// <summary>Rows as data views. The columns tell the kind: Prompt and Completion, or Messages, or Text.</summary>
+/// <summary>Rows as data views. The columns tell the kind: Prompt and Completion, or Messages, or Text; and Order, where rows have one.</summary>
 internal static class RowDataView
 {
-    public const string Prompt = nameof(Row.Prompt), Completion = nameof(Row.Completion), Messages = "Messages", Text = "Text";
+    public const string Prompt = nameof(Row.Prompt), Completion = nameof(Row.Completion), Messages = "Messages", Text = "Text", Order = nameof(Row.Order);
 
     /// <summary>A data view of rows, with the columns of their kind.</summary>
     public static IDataView Create(MLContext mlContext, IEnumerable<Row> rows, RowKind kind)
@@ -19,7 +19,10 @@ internal static class RowDataView
             schema.Remove(schema[Prompt]);
             schema[Completion].ColumnName = kind == RowKind.Chats ? Messages : Text;
         }
-        return mlContext.Data.LoadFromEnumerable(rows.ToArray(), schema);
+        Row[] all = [.. rows];
+        if (all.All(row => double.IsNaN(row.Order)))
+            schema.Remove(schema[Order]);
+        return mlContext.Data.LoadFromEnumerable(all, schema);
     }
 
     /// <summary>The columns of rows of a kind as the trainer reads them.</summary>

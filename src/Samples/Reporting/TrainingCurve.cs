@@ -3,7 +3,11 @@ using MLNetExtension.Training.Reports;
 namespace Samples.Reporting;
 
 /// <summary>The figures of one optimizer step.</summary>
-internal readonly record struct CurvePoint(int Step, double Seconds, double Loss, double Smoothed, double LearningRate, double GradientNorm, double TokensPerSecond);
+internal readonly record struct CurvePoint(int Step, double Seconds, double Loss, double Smoothed, double LearningRate, double GradientNorm, double TokensPerSecond)
+{
+    /// <summary>What the trainer said of the step; null where nobody has trained.</summary>
+    public StepReport? Report { get; init; }
+}
 
 /// <summary>Collects the steps of a training, smooths their loss and shows the progress. Not a <see cref="Progress{T}"/>, which delivers reports later, on another thread.</summary>
 internal sealed class TrainingCurve(Action<JobProgress> show) : IProgress<StepReport>
@@ -34,6 +38,6 @@ internal sealed class TrainingCurve(Action<JobProgress> show) : IProgress<StepRe
     {
         _sum = Decay * _sum + (1 - Decay) * step.Loss;
         _weight = Decay * _weight + (1 - Decay);  // corrects the bias of the first steps towards zero
-        _points.Add(new CurvePoint(step.Step, step.Elapsed.TotalSeconds, step.Loss, _sum / _weight, step.LearningRate, step.GradientNorm, step.TokensPerSecond));
+        _points.Add(new CurvePoint(step.Step, step.Elapsed.TotalSeconds, step.Loss, _sum / _weight, step.LearningRate, step.GradientNorm, step.TokensPerSecond) { Report = step });
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using CsvHelper;
 using Samples.Errors;
 
@@ -24,7 +25,7 @@ internal static class DelimitedRows
         if (header.Select(StrictUtf8.FindFault).FirstOrDefault(why => why is not null) is { } notText)
             throw new UserErrorException($"{file}, header (line 1) {notText}.");
         ChosenColumns chosen = columns.Choose(header, file);
-        int prompt = Array.IndexOf(header, chosen.Prompt), text = Array.IndexOf(header, chosen.Text);
+        int prompt = Array.IndexOf(header, chosen.Prompt), text = Array.IndexOf(header, chosen.Text), order = Array.IndexOf(header, chosen.Order);
 
         while (reader.Read())
         {
@@ -32,8 +33,11 @@ internal static class DelimitedRows
             var place = new RowPlace(file, reader.RowNumber, reader.LineNumber);
             if (reader.FieldCount != header.Length)
                 throw place.Error($"has {reader.FieldCount} {(reader.FieldCount == 1 ? "field" : "fields")}, the header has {header.Length}");
-            yield return new SourceRow(chosen.Kind, prompt < 0 ? null : reader.GetString(prompt), reader.GetString(text), place);
+            yield return new SourceRow(chosen.Kind, prompt < 0 ? null : reader.GetString(prompt), reader.GetString(text), place) { Order = order < 0 ? double.NaN : GetNumber(reader.GetString(order), chosen.Order!, place) };
         }
+
+        static double GetNumber(string field, string name, RowPlace place) =>
+            double.TryParse(field, CultureInfo.InvariantCulture, out double number) && !double.IsNaN(number) ? number : throw place.Error($"has '{field}' in '{name}' where a number is expected");
 
         void RequireWellFormed()
         {

@@ -12,7 +12,10 @@ internal static class JsonLinesRows
         {
             chosen ??= columns.Choose([.. row.EnumerateObject().Select(property => property.Name)], $"{file}, row {place.Line}");
             string? prompt = chosen.Prompt is null ? null : GetText(row, chosen.Prompt, place);
-            yield return new SourceRow(chosen.Kind, prompt, GetText(row, chosen.Text, place, chosen.Kind == RowKind.Chats), place);
+            yield return new SourceRow(chosen.Kind, prompt, GetText(row, chosen.Text, place, chosen.Kind == RowKind.Chats), place)
+            {
+                Order = chosen.Order is null ? double.NaN : GetNumber(row, chosen.Order, place),
+            };
         }
     }
 
@@ -72,6 +75,14 @@ internal static class JsonLinesRows
         {
             throw place.Error($"is not a JSON object (character {e.BytePositionInLine + 1} of the line)");
         }
+    }
+
+    private static double GetNumber(JsonElement row, string name, RowPlace place)
+    {
+        if (!row.TryGetProperty(name, out JsonElement value))
+            throw place.Error($"has no '{name}'");
+        return value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) ? number
+            : throw place.Error($"has a {Kind(value)} in '{name}' where a number is expected");
     }
 
     private static string Kind(JsonElement value) => value.ValueKind switch

@@ -16,6 +16,9 @@ internal enum RowKind
 /// <summary>A row to train on; of texts and chats, <paramref name="Prompt"/> is empty and <paramref name="Completion"/> is the text or the chat.</summary>
 public sealed record Row(string Prompt, string Completion)
 {
+    /// <summary>By what rows are ordered; NaN where nothing was said.</summary>
+    public double Order { get; init; } = double.NaN;
+
     /// <summary>The prompt, with a line break at its end that separates it from the completion.</summary>
     public static string TerminatePrompt(string prompt) => prompt.EndsWith('\n') ? prompt : prompt + '\n';
 }

@@ -10,6 +10,8 @@ internal static class RowFile
     /// <exception cref="UserErrorException">The file cannot be used, or holds chats.</exception>
     public static RowSet ReadOrDocumentation(string? file, RowColumns columns)
     {
+        if (file is null && columns.Order is not null)
+            throw new UserErrorException("--order-by names a column of --data; the documentation of the .NET API has none.");
         if (file is null)
             return ApiDocumentation.Read(ReferencePack.Find());
         RowSet rows = Read(file, columns);
@@ -87,7 +89,7 @@ internal static class RowFile
             if (string.IsNullOrWhiteSpace(row.Text))
                 skipped++;
             else
-                rows.Add(new Row(row.Prompt is null ? "" : Row.TerminatePrompt(row.Prompt), row.Text));
+                rows.Add(new Row(row.Prompt is null ? "" : Row.TerminatePrompt(row.Prompt), row.Text) { Order = row.Order });
         }
         if (rows.Count == 0)
             throw new UserErrorException(skipped == 0 ? $"{file} is empty: it has no rows." : $"{file} has no row with text; all {skipped} are empty.");
@@ -108,7 +110,11 @@ internal static class RowFile
 }
 
 /// <summary>A row of a file; <paramref name="Prompt"/> is null for texts and chats; the text of a chat is JSON.</summary>
-internal readonly record struct SourceRow(RowKind Kind, string? Prompt, string Text, RowPlace Place);
+internal readonly record struct SourceRow(RowKind Kind, string? Prompt, string Text, RowPlace Place)
+{
+    /// <summary>As <see cref="Row.Order"/>.</summary>
+    public double Order { get; init; } = double.NaN;
+}
 
 /// <summary>The position of a row: rows are counted from 1 without the header, lines from 1 with it.</summary>
 internal readonly record struct RowPlace(string File, long Row, long Line)

@@ -56,7 +56,7 @@ public sealed class BatchSequenceTests
         CollectionAssert.AreEquivalent(Rows.Select(row => row.Position).ToArray(), all[..3].SelectMany(rows => rows).ToArray());
     }
 
-    private static BatchSequence Sequence() => new(Rows, 4, new EpochSampler(Rows.Length, seed: 3));
+    private static BatchSequence Sequence() => new(Rows, EpochDivision.ByRows(Rows.Length, 4), new EpochSampler(Rows.Length, seed: 3));
 
     private static long[] Positions(Batch batch) => [.. batch.Examples.Select(row => row.Position)];
 }

@@ -33,6 +33,7 @@ public sealed class DocumentedProgramTests
         [RanksPage] = (["TEXT", "FILE", "2"], ["2 ranks: ", "nats/token"]),
         ["docs/tokenizers-and-chats.md"] = (["MODEL", "2"], [" tokens are trained on"]),
         ["docs/train-on-my-own-text.md"] = (["TEXT", "FILE", "2"], ["Training on ", "held out of the training data", "Held out: loss ", "The model writes: "]),
+        ["docs/training-control.md"] = (["PAIRS", "1"], ["rows of length ", "; validation loss ", "; checkpoint", " more steps; the best of all after step "]),
         ["docs/use-a-gpu.md"] = (["TEXT", "2"], ["Training on ", "target tokens per second"]),
     };
 

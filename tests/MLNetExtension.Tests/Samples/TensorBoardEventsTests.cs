@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Text;
+using MLNetExtension.Training.Reports;
 using Samples.Reporting;
 
 namespace MLNetExtension.Tests.Samples;
@@ -23,6 +24,30 @@ public sealed class TensorBoardEventsTests
         AssertScalar(records[1], "train/loss", 1, 5, 1_700_000_000);
         AssertScalar(records[7], "train/gradient_norm", 300, 1.25f, 1_700_000_001);
         AssertScalar(records[10], "held-out/bits_per_byte", 300, 2.5f, 1_700_000_001);
+    }
+
+    [TestMethod]
+    public void What_a_step_held_and_called_for_is_written_where_it_is_known()
+    {
+        using TemporaryFolder folder = new();
+        StepReport plain = Step(1), full = Step(2) with { OrderValue = 12, ValidationLoss = 1.5, HasCheckpoint = true };
+        CurvePoint[] curve = [.. new[] { plain, full }.Select(step => new CurvePoint(step.Step, 1, 5, 5, 1e-3, 2, 10) { Report = step })];
+        TensorBoardEvents.Write(folder.Path, curve, DateTimeOffset.FromUnixTimeSeconds(1_700_000_000), new MetricsReport(1, 2, 3, 8.25, 0.5, 5, 6), null);
+
+        byte[][] records = [.. Records(File.ReadAllBytes(folder[folder.Names[0]]))];
+        Assert.HasCount(1 + (4 + 3) + (4 + 6) + 1, records);
+        foreach ((int record, string tag, int step, float value) in new[]
+        {
+            (5, "batch/rows", 1, 8f), (6, "batch/target_tokens", 1, 300), (7, "batch/target_weight", 1, 312.5f),
+            (12, "batch/rows", 2, 8), (15, "batch/order_value", 2, 12), (16, "validation/loss", 2, 1.5f), (17, "checkpoint/step", 2, 2),
+        })
+            AssertScalar(records[record], tag, step, value, 1_700_000_001);
+
+        static StepReport Step(int step) => new()
+        {
+            Step = step, Epoch = 1, Progress = 0.5, Outcome = StepOutcome.Applied, Loss = 5, Accuracy = 0.5, LearningRate = 1e-3, GradientNorm = 2, TargetTokens = 300, TargetWeight = 312.5, Rows = 8,
+            MicroBatches = 1, PaddingShare = 0, TokensPerMicroBatch = 512, Workers = 1, StepTime = TimeSpan.FromSeconds(1), Elapsed = TimeSpan.FromSeconds(1), TotalTargetTokens = 300,
+        };
     }
 
     /// <summary>The messages of a record file: length, checksum of the length, message, checksum of the message.</summary>

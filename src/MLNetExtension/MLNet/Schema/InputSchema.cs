@@ -1,11 +1,14 @@
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using MLNetExtension.Data;
 
 namespace MLNetExtension.MLNet.Schema;
 
 /// <summary>Checks that columns are there and of the right type, with ML.NET's exceptions and in its words.</summary>
 internal static class InputSchema
 {
+    private const string OrderRole = "order", AnyNumber = "a number";
+
     /// <summary>Checks the columns of a schema shape that rows are read from.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing, or of another type.</exception>
     public static void Check(SchemaShape inputSchema, InputColumns columns)
@@ -17,7 +20,7 @@ internal static class InputSchema
                 throw Missing(nameof(inputSchema), role, name);
             bool isVector = column.Kind != SchemaShape.Column.VectorKind.Scalar;
             if (column.IsKey || isVector != type is VectorDataViewType || !column.ItemType.Equals(ItemType(type)))
-                throw Mismatch(nameof(inputSchema), role, name, type, Describe(column.Kind, column.ItemType, column.IsKey));
+                throw Mismatch(nameof(inputSchema), role, name, Expectation(type), Describe(column.Kind, column.ItemType, column.IsKey));
         }
     }
 
@@ -29,12 +32,35 @@ internal static class InputSchema
             Find(inputSchema, parameter, role, name, type);
     }
 
+    /// <summary>Checks the column of numbers that the order of rows follows, where it follows one.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It is missing, or holds no numbers.</exception>
+    public static void CheckOrder(SchemaShape inputSchema, RowOrder order)
+    {
+        if (order.Column is not { } name)
+            return;
+        var column = inputSchema.FirstOrDefault(column => column.Name == name);
+        if (column.Name is null)
+            throw Missing(nameof(inputSchema), OrderRole, name);
+        if (column.Kind != SchemaShape.Column.VectorKind.Scalar || column.IsKey || column.ItemType is not NumberDataViewType)
+            throw Mismatch(nameof(inputSchema), OrderRole, name, AnyNumber, Describe(column.Kind, column.ItemType, column.IsKey));
+    }
+
+    /// <inheritdoc cref="CheckOrder(SchemaShape, RowOrder)"/>
+    public static void CheckOrder(DataViewSchema inputSchema, RowOrder order)
+    {
+        if (order.Column is not { } name)
+            return;
+        DataViewType type = (inputSchema.GetColumnOrNull(name) ?? throw Missing(nameof(inputSchema), OrderRole, name)).Type;
+        if (type is not NumberDataViewType)
+            throw Mismatch(nameof(inputSchema), OrderRole, name, AnyNumber, Describe(type));
+    }
+
     /// <summary>Finds a column of this type, where a vector may have any size; <c>parameter</c> is the caller's name for the schema, for the exception.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no such column.</exception>
     public static DataViewSchema.Column Find(DataViewSchema schema, string parameter, string role, string name, DataViewType expected)
     {
         var column = schema.GetColumnOrNull(name) ?? throw Missing(parameter, role, name);
-        return Accepts(expected, column.Type) ? column : throw Mismatch(parameter, role, name, expected, Describe(column.Type));
+        return Accepts(expected, column.Type) ? column : throw Mismatch(parameter, role, name, Expectation(expected), Describe(column.Type));
     }
 
     /// <summary>Finds a column of numbers or of keys, which give an index; <c>parameter</c> is the caller's name for the schema, for the exception.</summary>
@@ -54,8 +80,8 @@ internal static class InputSchema
     private static ArgumentOutOfRangeException Missing(string parameter, string role, string name) =>
         new(parameter, $"Could not find {role} column '{name}'");
 
-    private static ArgumentOutOfRangeException Mismatch(string parameter, string role, string name, DataViewType expected, string found) =>
-        new(parameter, $"Schema mismatch for {role} column '{name}': expected {Expectation(expected)}, got {found}");
+    private static ArgumentOutOfRangeException Mismatch(string parameter, string role, string name, string expected, string found) =>
+        new(parameter, $"Schema mismatch for {role} column '{name}': expected {expected}, got {found}");
 
     private static string Expectation(DataViewType type) =>
         type is VectorDataViewType vector ? $"Vector<{vector.ItemType}> or VarVector<{vector.ItemType}>" : type.ToString()!;

@@ -34,17 +34,20 @@ internal sealed class RowReader
         return _content(ExampleWeight.Check(weight, _weightColumn!, position));
     }
 
+    /// <summary>Reads and encodes every row of the data once; see <see cref="ReadSplit(RowSource, TokenExampleEncoder, StoreSettings, CancellationToken)"/>.</summary>
+    public static (RowReaderResult Kept, RowReaderResult HeldOut) ReadSplit(
+        IDataView data, InputColumns columns, TokenExampleEncoder encoder, StoreSettings settings, CancellationToken cancellationToken) =>
+        ReadSplit(new RowSource(data, columns), encoder, settings, cancellationToken);
+
     /// <summary>Reads and encodes every row of the data once, in order, and parts the rows by their positions.</summary>
-    /// <param name="data">Has the columns, with the types that their roles ask for.</param>
-    /// <param name="columns">Which columns to read.</param>
+    /// <param name="source">Where rows are read from.</param>
     /// <param name="encoder">Turns a row into ids and targets.</param>
     /// <param name="settings">Where the rows go, and which of them are held out.</param>
     /// <param name="cancellationToken">Looked at before every row.</param>
     /// <exception cref="IOException">The rows need a file, and it cannot be written.</exception>
-    public static (RowReaderResult Kept, RowReaderResult HeldOut) ReadSplit(
-        IDataView data, InputColumns columns, TokenExampleEncoder encoder, StoreSettings settings, CancellationToken cancellationToken)
+    public static (RowReaderResult Kept, RowReaderResult HeldOut) ReadSplit(RowSource source, TokenExampleEncoder encoder, StoreSettings settings, CancellationToken cancellationToken)
     {
-        IEnumerable<RowContent> rows = Rows(data, columns);
+        IEnumerable<RowContent> rows = Rows(source);
         (StoredRows kept, StoredRows heldOut) = TokenCache.Open(settings, encoder) is { } cache
             ? ReadWithCache(rows, cache, encoder, settings, cancellationToken)
             : Encode(rows, new RowEncoding(encoder, settings, cancellationToken));
@@ -83,12 +86,16 @@ internal sealed class RowReader
         }
     }
 
-    private static IEnumerable<RowContent> Rows(IDataView data, InputColumns columns)
+    private static IEnumerable<RowContent> Rows(RowSource source)
     {
-        using var cursor = data.GetRowCursor(columns.FindIn(data.Schema));
-        var reader = new RowReader(cursor, columns);
+        using var cursor = source.OpenCursor();
+        var reader = new RowReader(cursor, source.Columns);
+        Action? readOrder = source.Order?.Start(cursor);
         for (long position = 0; cursor.MoveNext(); position++)
+        {
+            readOrder?.Invoke();
             yield return reader.Read(position);
+        }
     }
 
     // Given a row's weight, reads what the row holds.

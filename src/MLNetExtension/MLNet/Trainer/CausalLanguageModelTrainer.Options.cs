@@ -28,6 +28,13 @@ public sealed partial class CausalLanguageModelTrainer
         public int BatchSize = TrainingOptions.DefaultBatchSize;
 
         /// <summary>
+        /// Target tokens of an optimizer step, in place of a number of rows: for rows whose lengths differ much. At least 1. Every epoch has as few steps as keep the mean at or below this number, and parts its target
+        /// tokens among them as evenly as whole rows allow: a batch has at least one row and at most one row's tokens more. What counts are the tokens of texts and completions, as in
+        /// <see cref="StepReport.TargetTokens"/>. Default: null; <see cref="BatchSize"/> counts rows, and must be left at its default beside this.
+        /// </summary>
+        public int? BatchTargetTokens;
+
+        /// <summary>
         /// Learning rate after the warm-up, above 0 and at most 1e30. Default: null; it follows from what is trained, as do the defaults of <see cref="OptimizerOptions.WeightDecay"/> and <see cref="AdamWOptions.Beta2"/>:
         /// <list type="bullet">
         /// <item>a new network: 3e-3 up to a width of 128 and in inverse proportion to the width from there on, close to table 2.1 of T. Brown et al., "Language models are few-shot learners", 2020; 1e-3 for a
@@ -51,7 +58,7 @@ public sealed partial class CausalLanguageModelTrainer
         /// <summary>Seed of the weights, the order of rows and dropout. Default: null, drawn from the seed of the <c>MLContext</c>.</summary>
         public int? Seed;
 
-        /// <summary>In which order an epoch visits the rows. Default: shuffled.</summary>
+        /// <summary>In which order an epoch visits the rows, such as <c>RowOrder.Ascending("Difficulty")</c>, a curriculum by a column. Default: shuffled.</summary>
         public RowOrder RowOrder = RowOrder.Shuffled;
 
         /// <summary>
@@ -146,6 +153,7 @@ public sealed partial class CausalLanguageModelTrainer
         internal TrainingOptions ToTrainingOptions() => new()
         {
             BatchSize = BatchSize,
+            BatchTargetTokens = BatchTargetTokens,
             LearningRate = LearningRate ?? TrainingOptions.DefaultLearningRate,
             MaximumSteps = MaximumSteps,
             MaximumEpochs = MaximumEpochs,
@@ -171,6 +179,8 @@ public sealed partial class CausalLanguageModelTrainer
             Validation?.Validate(nameof(Validation));
             Checkpoints?.Validate(nameof(Checkpoints));
             Outputs.Validate(nameof(Outputs));
+            Require.That(
+                Loss.PromptWeight == 0 || Columns is InputColumns.PromptCompletionColumns or InputColumns.ChatColumn, Loss.PromptWeight, "0 where Columns have no prompts", nameof(Loss), nameof(LossOptions.PromptWeight));
             Require.OptionalName(TokenCacheFolder);
             if (LongRows is { } longRows)
                 Require.Defined(longRows, option: nameof(LongRows));

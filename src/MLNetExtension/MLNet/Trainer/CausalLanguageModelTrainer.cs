@@ -54,6 +54,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
     {
         ArgumentNullException.ThrowIfNull(input);
         InputSchema.Check(input.Schema, _options.Columns);
+        InputSchema.CheckOrder(input.Schema, _options.RowOrder);
         return TorchSetup.Run(() =>
         {
             RankSetup ranks = _options.Ranks is { } options ? new(options.Open(), options.ShardOptimizer) : RankSetup.Alone;
@@ -70,6 +71,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
         InputSchema.Check(inputSchema, _options.Columns);
+        InputSchema.CheckOrder(inputSchema, _options.RowOrder);
         var columns = inputSchema.ToDictionary(column => column.Name);
         foreach (var output in OutputColumn.List(_options.Outputs))
             columns[output.Name] = output.Shape;
@@ -105,7 +107,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
 
     private static CausalLanguageModelTransformer TrainOn(TrainingRows trainingRows, Fitting fitting)
     {
-        var (rows, validation) = trainingRows;
+        var (rows, validation, orderValues) = trainingRows;
         var (options, ranks, report, folder, device, start) = fitting;
         IRankGroup group = ranks.Group;
         TrainedLanguageModel? model = null;
@@ -113,7 +115,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
         {
             group.RunTogether(() => model = start.Create(device, options.Seed!.Value));
             var network = model!.Network;
-            var settings = options.Checkpoints is null && group.Size == 1 ? null : ResumeSettings.Collect(options, rows, validation?.Rows);
+            var settings = options.Checkpoints is null && group.Size == 1 ? null : ResumeSettings.Collect(options, rows, validation?.Rows, orderValues);
             if (group.Size > 1)
                 RankSettings.RequireSame(group, options, settings!, network);
             var checkpoints = options.Checkpoints is null ? null
@@ -128,6 +130,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
             model.ThrowIfDisposed();
             var summary = TrainingLoop.Run(new TrainingRun(network, rows.Examples, options.ToTrainingOptions(), options.Seed!.Value)
             {
+                OrderValues = orderValues,
                 PublishedNames = model.PublishedNames,
                 Ranks = ranks,
                 OnStep = report.Step,
@@ -163,7 +166,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
     {
         CheckpointFolder? folder = null;
         if (options.Checkpoints is { } places)
-            ranks.RunTogether(() => folder = ranks.Rank == 0 ? CheckpointFolder.Open(places.Folder, places.RestartIfDamaged, report.Warn) : null);
+            ranks.RunTogether(() => folder = ranks.Rank == 0 ? CheckpointFolder.Open(places.Folder, places.RestartIfDamaged, report.Warn, places.Kept) : null);
         return folder;
     }
 

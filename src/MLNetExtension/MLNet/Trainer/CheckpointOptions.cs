@@ -1,3 +1,6 @@
+using MLNetExtension.Training;
+using MLNetExtension.Training.Resume;
+
 namespace MLNetExtension;
 
 /// <summary>Where and how often training writes down how far it came, so that a later <c>Fit</c> resumes it.</summary>
@@ -9,9 +12,9 @@ public sealed record CheckpointOptions
     /// </summary>
     /// <remarks>
     /// <para>
-    /// The folder belongs to one training at a time: a second one is refused before it reads its rows. A training deletes none but its own checkpoints, of which it keeps the newest two. A checkpoint
-    /// that cannot be written, be it that the disk is full, is a warning in <c>MLContext.Log</c>; the next is tried when it is due. There is to be room for three: each takes three times the
-    /// trained weights in float32, four times with validation. On file systems without locks nothing keeps a second training out, and a warning says so.
+    /// The folder belongs to one training at a time: a second one is refused before it reads its rows. A training deletes none but its own checkpoints, of which it keeps the newest (<see cref="Kept"/>). A checkpoint
+    /// that cannot be written, be it that the disk is full, is a warning in <c>MLContext.Log</c>; the next is tried when it is due. There is to be room for one more than are kept: each takes three times the
+    /// trained weights in float32 with AdamW, and with validation once more for the best weights so far, which every checkpoint holds. On file systems without locks nothing keeps a second training out, and a warning says so.
     /// </para>
     /// <para>
     /// <c>MaximumSteps</c>, <c>MaximumEpochs</c> and <c>MaximumDuration</c> may differ, so that a training which has reached its limit can be extended: one of 10 steps, fitted again with a limit of
@@ -20,8 +23,14 @@ public sealed record CheckpointOptions
     /// </remarks>
     public required string Folder { get; init; }
 
-    /// <summary>Optimizer steps between two checkpoints, at least 1; one more is written where the training ends. Default: 500.</summary>
-    public int Interval { get; init; } = 500;
+    /// <summary>How often a checkpoint is written: a number of optimizer steps, at least 1, or <c>TrainingInterval.Epochs(0.5)</c>; one more is written where the training ends. Default: 500 steps.</summary>
+    public TrainingInterval Interval { get; init; } = 500;
+
+    /// <summary>
+    /// How many checkpoints are kept, the newest ones; older ones are deleted once a newer one is whole. At least 1, which leaves none to fall back on where a disk loses what it has reported as written. Default: 2. The best
+    /// weights by validation are in each of them, so none need be kept for its sake.
+    /// </summary>
+    public int Kept { get; init; } = CheckpointFolder.DefaultKept;
 
     /// <summary>
     /// Whether training starts from the beginning where the folder holds checkpoints, but none of them is whole. A checkpoint that is damaged is named in a warning, and the newest whole one is
@@ -33,6 +42,7 @@ public sealed record CheckpointOptions
     {
         Require.Name(Folder, group);
         Require.That(!Folder.Contains('\0'), Folder.Replace("\0", "\\0"), "a path without a null character", group, nameof(Folder));
-        Require.That(Interval >= 1, Interval, "at least 1", group);
+        Interval.Validate(group, nameof(Interval));
+        Require.That(Kept >= 1, Kept, "at least 1", group);
     }
 }

@@ -24,7 +24,7 @@ internal static class RankSettings
             ["MaximumSteps"] = Text(options.MaximumSteps),
             ["MaximumEpochs"] = Text(options.MaximumEpochs),
             ["MaximumDuration"] = Text(options.MaximumDuration),
-            ["Checkpoints.Interval"] = Text(options.Checkpoints?.Interval),
+            ["Checkpoints.Interval"] = Text(options.Checkpoints?.Interval.Setting),
             ["Ranks.ShardOptimizer"] = Text(options.Ranks?.ShardOptimizer),
             ["the number of parameters"] = Text(network.parameters().Sum(parameter => parameter.numel())),
             ["the number of trained parameters"] = Text(network.parameters().Where(parameter => parameter.requires_grad).Sum(parameter => parameter.numel())),

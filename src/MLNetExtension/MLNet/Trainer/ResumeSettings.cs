@@ -20,7 +20,8 @@ internal static class ResumeSettings
     /// Gives the options that count, by the names under which checkpoints store them, and hashes of the training and the validation data. The names and the text of the values never change: a checkpoint
     /// of an earlier version is compared with them. Column names, reports, the memory limit and the limits of steps, epochs and time do not count.
     /// </summary>
-    public static IReadOnlyDictionary<string, string> Collect(CausalLanguageModelTrainer.Options options, RowReaderResult rows, RowReaderResult? validation)
+    public static IReadOnlyDictionary<string, string> Collect(
+        CausalLanguageModelTrainer.Options options, RowReaderResult rows, RowReaderResult? validation, IReadOnlyList<double>? orderValues = null)
     {
         var settings = new Dictionary<string, string>();
         var values = new Dictionary<string, object?>(Values(options).Concat(LaterValues(options)));
@@ -28,6 +29,8 @@ internal static class ResumeSettings
             settings[setting.Name] = setting.Value.GetRawText();
         settings[TrainingData] = Hash(rows.Examples);
         settings["the validation data"] = validation is null ? "none" : Hash(validation.Examples);
+        if (orderValues is not null)
+            settings["the values that the order of rows follows"] = Hash(orderValues);
         return settings;
     }
 
@@ -85,7 +88,7 @@ internal static class ResumeSettings
             ["PackRows"] = options.Batching.PackRows,
             ["ActivationRecomputation"] = options.Batching.ActivationRecomputation,
             ["ComputePrecision"] = options.Batching.Precision,
-            ["EvaluationInterval"] = options.Validation?.Interval ?? ValidationOptions.DefaultInterval,
+            ["EvaluationInterval"] = options.Validation?.Interval.Setting ?? ValidationOptions.DefaultInterval,
             ["Patience"] = options.Validation?.Patience,
         };
     }
@@ -97,7 +100,11 @@ internal static class ResumeSettings
         if (options.Model is LanguageModel.CustomModel custom)
             values["CustomModel"] = custom.Name;
         if (options.RowOrder != RowOrder.Shuffled)
-            values["RowOrder"] = options.RowOrder;
+            values["RowOrder"] = options.RowOrder.ToString();
+        if (options.BatchTargetTokens is { } tokens)
+            values["BatchTargetTokens"] = tokens;
+        if (options.Loss.PromptWeight != 0)
+            values["PromptWeight"] = options.Loss.PromptWeight;
         if (options.Optimizer.DecayRule != WeightDecayRule.Matrices)
             values[DecayRule] = options.Optimizer.DecayRule;
         if (options.Optimizer.DecayExclusions.Count > 0)
@@ -128,6 +135,18 @@ internal static class ResumeSettings
         if (options.Model is LanguageModel.PretrainedModel { Dropout: { } dropout })
             values["PretrainedDropout"] = dropout;
         return values;
+    }
+
+    private static string Hash(IReadOnlyList<double> values)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        Span<byte> bytes = stackalloc byte[sizeof(double)];
+        foreach (double value in values)
+        {
+            BinaryPrimitives.WriteDoubleLittleEndian(bytes, value);
+            hash.AppendData(bytes);
+        }
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
     private static string Hash(IReadOnlyList<TokenExample> examples)

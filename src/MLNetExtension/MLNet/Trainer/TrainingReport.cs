@@ -38,7 +38,7 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
         if (validation is not null)
         {
             string heldOut = options.Validation!.Fraction is { } fraction ? string.Create(Invariant, $" held out of the training data (Validation.Fraction is {fraction})") : "";
-            Info(string.Create(Invariant, $"Validating every {options.Validation.Interval} steps on {validation.Counts.Rows:N0} rows{heldOut}, {validation.Counts.TargetTokens:N0} target tokens; ")
+            Info(string.Create(Invariant, $"Validating every {options.Validation.Interval} on {validation.Counts.Rows:N0} rows{heldOut}, {validation.Counts.TargetTokens:N0} target tokens; ")
                 + (options.Validation.Patience is > 0 and var patience ? $"training stops after {patience} evaluations without a lower loss." : "the best weights are kept."));
             WarnOfIncomplete(validation.Counts, contextLength, "validation rows");
         }

@@ -8,7 +8,8 @@ namespace MLNetExtension.MLNet.Trainer;
 /// <summary>The rows that a model is trained on, and those that it is evaluated on meanwhile.</summary>
 /// <param name="Rows">The rows to train on, at least one of which has a target token and a weight.</param>
 /// <param name="Validation">The rows to evaluate on; null where the options ask for none.</param>
-internal sealed record TrainingRows(RowReaderResult Rows, ValidationRows? Validation) : IDisposable
+/// <param name="OrderValues">For each example to train on its value in the column that the order of rows follows; null where it follows none.</param>
+internal sealed record TrainingRows(RowReaderResult Rows, ValidationRows? Validation, IReadOnlyList<double>? OrderValues) : IDisposable
 {
     /// <summary>Reads both with the same columns and the same encoding.</summary>
     /// <param name="input">The data given to the trainer, read once.</param>
@@ -29,7 +30,8 @@ internal sealed record TrainingRows(RowReaderResult Rows, ValidationRows? Valida
             IsHeldOut = position => IsHeldOut(position, options),
             HeldOutBy = options.Validation?.Fraction is { } fraction ? FormattableString.Invariant($"{fraction:R} {options.Seed}") : "",
         };
-        var (rows, heldOut) = RowReader.ReadSplit(input, options.Columns, encoder, parted, cancellationToken);
+        OrderColumn? order = options.RowOrder.Column is { } column ? new(column) : null;
+        var (rows, heldOut) = RowReader.ReadSplit(new RowSource(input, options.Columns, order), encoder, parted, cancellationToken);
         try
         {
             string held = FormattableString.Invariant(
@@ -43,7 +45,7 @@ internal sealed record TrainingRows(RowReaderResult Rows, ValidationRows? Valida
             }
             if (options.Validation is not null)
                 RequireTargets(heldOut, options.Validation.Fraction is null ? "Validation.Rows" : $"What is held {held}", options);
-            return new TrainingRows(rows, options.Validation is null ? null : new ValidationRows(options, heldOut));
+            return new TrainingRows(rows, options.Validation is null ? null : new ValidationRows(options, heldOut), order?.ValuesOf(rows.Examples));
         }
         catch
         {

@@ -1,4 +1,5 @@
 using Microsoft.ML;
+using MLNetExtension.Training;
 
 namespace MLNetExtension;
 
@@ -19,8 +20,8 @@ public sealed record ValidationOptions
     /// </summary>
     public double? Fraction { get; init; }
 
-    /// <summary>Optimizer steps between two evaluations, at least 1; the last step is always evaluated. Default: 100.</summary>
-    public int Interval { get; init; } = DefaultInterval;
+    /// <summary>How often the loss is measured: a number of optimizer steps, at least 1, or <c>TrainingInterval.Epochs(0.5)</c>; the last step is always evaluated. Default: 100 steps.</summary>
+    public TrainingInterval Interval { get; init; } = DefaultInterval;
 
     /// <summary>Training stops after this many evaluations in a row without a lower loss. Default: null; it and 0 mean never.</summary>
     public int? Patience { get; init; }
@@ -29,7 +30,7 @@ public sealed record ValidationOptions
     {
         Require.That(Fraction is null or (> 0 and < 1), Fraction, "above 0 and below 1", group);
         Require.That((Rows is null) != (Fraction is null), Fraction, Rows is null ? $"a number, where {group}.{nameof(Rows)} is null" : $"null beside {group}.{nameof(Rows)}", group);
-        Require.That(Interval >= 1, Interval, "at least 1", group);
+        Interval.Validate(group, nameof(Interval));
         Require.That(Patience is null or >= 0, Patience, "at least 0", group);
     }
 }

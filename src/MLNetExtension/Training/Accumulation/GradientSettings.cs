@@ -18,6 +18,9 @@ internal sealed record GradientSettings
     /// <summary>The rank, from 0, whose rows these are: ranks draw other random numbers for dropout.</summary>
     public int Rank { get; init; }
 
+    /// <summary>Weight of the tokens of prompts in the loss, 0 to 1; 0: they are no targets.</summary>
+    public double PromptWeight { get; init; }
+
     /// <summary>Whether weight decay acts on a parameter. Default: on those of two and more dimensions.</summary>
     public Func<string, Parameter, bool>? Decays { get; init; }
 

@@ -131,7 +131,7 @@ internal sealed class WorkerGradient : IDisposable
     {
         using var scope = NewDisposeScope();
         Device device = Parameters.Values.device;
-        using MicroBatch microBatch = _settings.Pack ? MicroBatch.Pack(examples, device) : MicroBatch.Collate(examples, device);
+        using MicroBatch microBatch = _settings.Pack ? MicroBatch.Pack(examples, device, _settings.PromptWeight) : MicroBatch.Collate(examples, device, _settings.PromptWeight);
         if (microBatch.TargetWeight > 0)
             visit(microBatch);
     }

@@ -28,7 +28,7 @@ public sealed record StepReport
     /// <summary>Whether the step updated the weights, and if not, why.</summary>
     public required StepOutcome Outcome { get; init; }
 
-    /// <summary>Loss of the batch in nats per target token, before the update; NaN without targets.</summary>
+    /// <summary>Loss of the batch in nats per target token, weights included (<see cref="TargetWeight"/>), before the update; NaN without targets.</summary>
     public required double Loss { get; init; }
 
     /// <summary>Share of the batch's targets to which the model gave the highest probability of all tokens, before the update, 0 to 1; NaN without targets.</summary>
@@ -40,11 +40,17 @@ public sealed record StepReport
     /// <summary>L2 norm of the batch's gradient, before clipping.</summary>
     public required double GradientNorm { get; init; }
 
-    /// <summary>Target tokens of the batch.</summary>
+    /// <summary>Target tokens of the batch: those of texts and completions, not of prompts that are trained on with a weight.</summary>
     public required long TargetTokens { get; init; }
+
+    /// <summary>Summed weights of all targets, by which the batch's summed loss and gradient were divided: <see cref="TargetTokens"/> where neither rows nor prompts are weighted.</summary>
+    public required double TargetWeight { get; init; }
 
     /// <summary>Rows of the batch.</summary>
     public required int Rows { get; init; }
+
+    /// <summary>Mean of the batch's rows in the column that the order of rows follows: how far the curriculum has come. Null where it follows none.</summary>
+    public double? OrderValue { get; init; }
 
     /// <summary>Micro-batches that the batch was split into, those of all ranks.</summary>
     public required int MicroBatches { get; init; }
@@ -72,6 +78,9 @@ public sealed record StepReport
 
     /// <summary>Number of steps whose weights are in the average so far, see <see cref="RegularizationOptions.Averaging"/>; 0 without one. A step is in it when a finite loss has been computed with its weights.</summary>
     public int AveragedSteps { get; init; }
+
+    /// <summary>Whether a checkpoint was written after this step.</summary>
+    public bool HasCheckpoint { get; init; }
 
     /// <summary>Positions in the data, from 0, of the rows of a batch that was not finite; else empty.</summary>
     public IReadOnlyList<long> ExamplePositions { get; init; } = [];

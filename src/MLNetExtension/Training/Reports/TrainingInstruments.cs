@@ -26,6 +26,8 @@ internal static class TrainingInstruments
     private static readonly Counter<long> TargetTokens =
         Meter.CreateCounter<long>("mlnetextension.training.target_tokens", "{token}", "Target tokens trained on; padding and prompts are not counted.");
 
+    private static readonly Counter<long> Rows = Meter.CreateCounter<long>("mlnetextension.training.rows", "{row}", "Rows trained on, counted in every epoch.");
+
     private static readonly Histogram<double> StepDuration =
         Meter.CreateHistogram<double>("mlnetextension.training.step.duration", "s", "Duration of an optimizer step, from its first micro-batch to the update of the weights.");
 
@@ -41,6 +43,7 @@ internal static class TrainingInstruments
             ValidationLoss.Record(loss);
         LearningRate.Record(step.LearningRate);
         TargetTokens.Add(step.TargetTokens);
+        Rows.Add(step.Rows);
         StepDuration.Record(step.StepTime.TotalSeconds);
     }
 }

@@ -7,21 +7,25 @@ namespace MLNetExtension.Training.Resume;
 /// <summary>A folder of checkpoints that one training holds, each a folder of its own named by its step, of which the newest whole one can be read whatever happened while it was written.</summary>
 /// <remarks>
 /// A checkpoint is written under another name: its files first, each flushed to the disk, then the marker that lists them with length and hash; then it is renamed. What a process that died left
-/// under that other name is deleted when the folder is opened. The newest two are kept: should the disk lose what it reported as written, the older one is still there.
+/// under that other name is deleted when the folder is opened. The newest two are kept, or as many as is asked for: should the disk lose what it reported as written, an older one is still there.
 /// </remarks>
 internal sealed class CheckpointFolder : IDisposable
 {
     /// <summary>Name of what is written to try the folder out, and deleted at once.</summary>
     public const string ProbeName = Prefix + "probe" + PartialSuffix;
 
+    /// <summary>How many checkpoints are kept where nothing is said.</summary>
+    public const int DefaultKept = 2;
+
     private const string Prefix = "step-", PartialSuffix = ".partial";
 
     private readonly string _folder;
     private readonly CheckpointLock _lock;
     private readonly Action<string> _warn;
+    private readonly int _kept;
     private readonly List<int> _whole = [];    // known to be whole: what is resumed from, and what was written since
 
-    private CheckpointFolder(string folder, CheckpointLock taken, Action<string> warn) => (_folder, _lock, _warn) = (folder, taken, warn);
+    private CheckpointFolder(string folder, CheckpointLock taken, Action<string> warn, int kept) => (_folder, _lock, _warn, _kept) = (folder, taken, warn, kept);
 
     /// <summary>The folder's full path.</summary>
     public string Path => _folder;
@@ -36,13 +40,14 @@ internal sealed class CheckpointFolder : IDisposable
     /// <param name="folder">Created if it is missing. What is not named like a checkpoint is left alone.</param>
     /// <param name="restartIfDamaged">Whether training starts from the beginning where there are checkpoints, but none is whole.</param>
     /// <param name="warn">Receives warnings: a damaged checkpoint, one that cannot be written. Null for nobody.</param>
+    /// <param name="kept">How many checkpoints are kept, at least 1.</param>
     /// <exception cref="IOException">Another training is using the folder, or it cannot be used.</exception>
     /// <exception cref="InvalidDataException">There are checkpoints, but none is whole.</exception>
     /// <exception cref="NotSupportedException">A later version of this library wrote the newest.</exception>
-    public static CheckpointFolder Open(string folder, bool restartIfDamaged = false, Action<string>? warn = null)
+    public static CheckpointFolder Open(string folder, bool restartIfDamaged = false, Action<string>? warn = null, int kept = DefaultKept)
     {
         string path = System.IO.Path.GetFullPath(folder);
-        CheckpointFolder opened = new(path, CheckpointLock.Take(path), warn ?? (_ => { }));
+        CheckpointFolder opened = new(path, CheckpointLock.Take(path), warn ?? (_ => { }), kept);
         try
         {
             opened.DeleteLeftovers();
@@ -59,7 +64,7 @@ internal sealed class CheckpointFolder : IDisposable
     /// <summary>Frees the folder for other trainings.</summary>
     public void Dispose() => _lock.Dispose();
 
-    /// <summary>Writes a checkpoint, then deletes those before the newest two.</summary>
+    /// <summary>Writes a checkpoint, then deletes those before the newest that are kept.</summary>
     /// <param name="step">Steps taken, which names it.</param>
     /// <param name="files">Names of its files, and what writes them.</param>
     /// <param name="isOwn">Whether a checkpoint's state is of this training; others are neither deleted nor overwritten.</param>
@@ -79,8 +84,8 @@ internal sealed class CheckpointFolder : IDisposable
             staged.MoveTo(target.Path);
         }
         _whole.Add(step);
-        if (_whole.Count > 1)
-            DeleteBefore(_whole[^2], isOwn);
+        if (_whole.Count >= Math.Min(_kept, 2))
+            DeleteBefore(_whole[Math.Max(0, _whole.Count - _kept)], isOwn);
     }
 
     /// <summary>Passes a warning on.</summary>
@@ -122,13 +127,12 @@ internal sealed class CheckpointFolder : IDisposable
             TryDelete(partial);
     }
 
+    // Those from the step on are known to be whole. Where they are fewer than are kept, the newest before them, of an earlier process, stay too.
     private void DeleteBefore(int step, Predicate<CheckpointMetadata> isOwn)
     {
-        foreach (StoredCheckpoint checkpoint in List().Where(checkpoint => checkpoint.Step < step))
-        {
-            if (ReadState(checkpoint) is { } state && isOwn(state))
-                TryDelete(checkpoint.Path);
-        }
+        StoredCheckpoint[] earlier = [.. List().Where(checkpoint => checkpoint.Step < step && ReadState(checkpoint) is { } state && isOwn(state))];
+        foreach (StoredCheckpoint checkpoint in earlier.SkipLast(Math.Max(0, _kept - _whole.Count)))
+            TryDelete(checkpoint.Path);
     }
 
     private void TryDelete(string path)

@@ -16,24 +16,23 @@ internal sealed class CheckpointManager
 
     private readonly CheckpointFolder? _folder;    // the first rank's alone
     private readonly IRankGroup _ranks;
-    private readonly int _interval;
     private readonly IReadOnlyDictionary<string, string> _settings;
     private readonly CheckpointMetadata? _latest;
     private int? _lastTried;
 
     /// <summary>Resumes from a folder of checkpoints, and writes to it.</summary>
     /// <param name="folder">The folder, which the caller disposes of after the training; counts on the first rank alone, which alone reads and writes.</param>
-    /// <param name="interval">Optimizer steps between two checkpoints, at least 1.</param>
+    /// <param name="interval">How often a checkpoint is due.</param>
     /// <param name="settings">Settings and data, by name, that must be the same for a run to be resumed.</param>
     /// <param name="ranks">The ranks that train together, each with a manager. Default: this process alone.</param>
     /// <param name="hints">For settings, by name, a sentence to say where they differ. Default: none.</param>
     /// <exception cref="InvalidOperationException">The folder holds checkpoints of a run with other settings.</exception>
     public CheckpointManager(
-        CheckpointFolder? folder, int interval, IReadOnlyDictionary<string, string> settings, IRankGroup? ranks = null, IReadOnlyDictionary<string, string>? hints = null)
+        CheckpointFolder? folder, TrainingInterval interval, IReadOnlyDictionary<string, string> settings, IRankGroup? ranks = null, IReadOnlyDictionary<string, string>? hints = null)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(interval, 1);
+        interval.Validate(nameof(CheckpointManager), nameof(interval));
         ArgumentNullException.ThrowIfNull(settings);
-        (_folder, _interval, _settings, _ranks) = (folder, interval, settings, ranks ?? SingleRank.Instance);
+        (_folder, Interval, _settings, _ranks) = (folder, interval, settings, ranks ?? SingleRank.Instance);
         _latest = ShareState(folder?.NewestState);
         _lastTried = _latest?.Steps;
         if (_latest is not null && FindDifference(_latest) is { } difference)
@@ -72,8 +71,8 @@ internal sealed class CheckpointManager
         average?.Resume(_latest.Average!.Count, _latest.Average.LastStep, averaged);
     }
 
-    /// <summary>Whether a checkpoint is due after this many steps.</summary>
-    public bool IsDue(int steps) => steps % _interval == 0;
+    /// <summary>How often a checkpoint is due.</summary>
+    public TrainingInterval Interval { get; }
 
     /// <summary>Writes a checkpoint, unless this step has one; collective. One that cannot be written is a warning: the next is tried when it is due, and training goes on.</summary>
     /// <param name="step">Holds weights and optimizer state.</param>
@@ -81,11 +80,12 @@ internal sealed class CheckpointManager
     /// <param name="elapsed">Time spent training.</param>
     /// <param name="best">Holds the best evaluation and its weights.</param>
     /// <param name="average">Holds the average of the weights; null where there is none.</param>
-    public void Write(TrainingStep step, TrainingProgress progress, TimeSpan elapsed, BestWeights best, WeightAverage? average = null)
+    /// <returns>Whether the first rank has written one.</returns>
+    public bool Write(TrainingStep step, TrainingProgress progress, TimeSpan elapsed, BestWeights best, WeightAverage? average = null)
     {
         int steps = progress.Steps;
         if (_lastTried == steps)
-            return;
+            return false;
         _lastTried = steps;
         CheckpointMetadata.BestEvaluation? evaluation = best.LastStep < 0 ? null
             : new CheckpointMetadata.BestEvaluation(best.Values is null ? null : best.Loss, best.Step, best.LastStep, best.WithoutImprovement, best.AreAveraged);
@@ -94,7 +94,9 @@ internal sealed class CheckpointManager
         CheckpointMetadata metadata = new(
             CheckpointMetadata.CurrentVersion, _settings, steps, step.Optimizer.Steps, [.. state.Select(part => part.Name)], elapsed, progress.TargetTokens, evaluation,
             average?.Values is null ? null : new CheckpointMetadata.AverageState(average.Count, average.LastStep));
-        _ranks.RunTogether(() => Write(metadata, [.. NameTensors(step, state, best.Values, average?.Values)]));
+        bool isWritten = false;
+        _ranks.RunTogether(() => isWritten = Write(metadata, [.. NameTensors(step, state, best.Values, average?.Values)]));
+        return isWritten;
     }
 
     private void Read(IEnumerable<(string Name, Tensor Tensor)> named)
@@ -105,10 +107,10 @@ internal sealed class CheckpointManager
         _folder!.Newest!.Read(StoredCheckpoint.TensorsFile, (stream, length) => ModuleWeights.Load(tensors, stream, length));
     }
 
-    private void Write(CheckpointMetadata metadata, IReadOnlyList<(string Name, Tensor Tensor)> named)
+    private bool Write(CheckpointMetadata metadata, IReadOnlyList<(string Name, Tensor Tensor)> named)
     {
         if (_ranks.Rank != 0)
-            return;
+            return false;
         try
         {
             CheckpointTensors.RequireFinite(named);
@@ -117,10 +119,12 @@ internal sealed class CheckpointManager
                 metadata.Steps,
                 [(StoredCheckpoint.TensorsFile, stream => ModuleWeights.Save(tensors, stream)), (StoredCheckpoint.StateFile, stream => JsonSerializer.Serialize(stream, metadata))],
                 isOwn: other => FindDifference(other) is null);
+            return true;
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or InvalidDataException)
         {
             _folder!.Warn($"The checkpoint after step {metadata.Steps} cannot be written to '{_folder.Path}': {exception.Message.TrimEnd('.')}. Training goes on; the next is written when it is due.");
+            return false;
         }
     }
 

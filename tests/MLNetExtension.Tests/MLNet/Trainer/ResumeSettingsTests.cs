@@ -1,4 +1,5 @@
 using System.Reflection;
+using MLNetExtension.Data;
 using MLNetExtension.Data.Store;
 using MLNetExtension.Losses;
 using MLNetExtension.MLNet.Schema;
@@ -19,7 +20,7 @@ public sealed class ResumeSettingsTests
     [
         "Columns", "MaximumSteps", "MaximumEpochs", "MaximumDuration", "ReportInterval", "Progress", "CancellationToken", "StopToken",
         "Batching.MemoryLimitMiB",
-        "Checkpoints", "Checkpoints.Folder", "Checkpoints.Interval", "Checkpoints.RestartIfDamaged",
+        "Checkpoints", "Checkpoints.Folder", "Checkpoints.Interval", "Checkpoints.Kept", "Checkpoints.RestartIfDamaged",
         "Outputs.LossSum", "Outputs.TokenCount", "Outputs.ByteCount", "Outputs.CorrectCount", "Outputs.Perplexity", "Outputs.TokenLogProbabilities", "Outputs.GeneratedText", "Outputs.Generation",
         // Their rows are hashed.
         "Validation", "Validation.Rows", "Validation.Fraction", "LongRows", "TokenCacheFolder",
@@ -34,6 +35,8 @@ public sealed class ResumeSettingsTests
         ["Optimizer.Groups"] = new ParameterGroup[] { new() { Names = ["*"] } },
         ["Optimizer.StateBits"] = 8,
         ["Regularization.Averaging"] = WeightAveraging.Exponential(),
+        ["RowOrder"] = RowOrder.AsGiven,
+        ["Validation.Interval"] = TrainingInterval.Epochs(0.5),
         ["Loss.TokenLoss"] = CustomTokenLoss.OfLogits((logits, _, _) => new LossSum(logits.sum(), 1)),
     };
 

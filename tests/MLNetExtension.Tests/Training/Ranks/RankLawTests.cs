@@ -29,6 +29,7 @@ public sealed class RankLawTests
         new("the whole optimizer state on every rank") { ShardsOptimizer = false },
         new("batches of fewer rows than ranks") { Options = new() { BatchSize = 2, LearningRate = 1e-3 } },
         new("weighted rows, some without targets") { Examples = Weighted() },
+        new("batches by target tokens, with weighted prompts") { Examples = Weighted(), Options = new() { BatchTargetTokens = 50, LearningRate = 1e-3, Loss = new() { PromptWeight = 0.25 } } },
         new("label smoothing, z-loss and no division") { Options = new() { BatchSize = 6, LearningRate = 1e-3, Loss = new() { LabelSmoothing = 0.1, ZLoss = 1e-3, Normalization = LossNormalization.Sum } } },
         new("experts balanced over the batch") { Experts = 3, Options = Balanced(RouterBalanceScope.Batch) },
         new("a batch of one row for experts, of which most ranks see none") { Experts = 3, Options = Balanced(RouterBalanceScope.Batch) with { BatchSize = 1 } },
@@ -186,7 +187,7 @@ public sealed class RankLawTests
 
     private static Tensor Weights(Gpt2Model model) => cat([.. model.parameters().Where(p => p.requires_grad).Select(p => p.detach().flatten())]).to(ScalarType.Float64);
 
-    private static (int, int, long, long)[] Figures(IEnumerable<StepReport> steps) => [.. steps.Select(step => (step.Step, step.Rows, step.TargetTokens, step.TotalTargetTokens))];
+    private static (int, int, long, long, double)[] Figures(IEnumerable<StepReport> steps) => [.. steps.Select(step => (step.Step, step.Rows, step.TargetTokens, step.TotalTargetTokens, Math.Round(step.TargetWeight, 6)))];
 
     private static TrainingOptions Balanced(RouterBalanceScope scope) =>
         new() { BatchSize = 6, LearningRate = 1e-3, Loss = new() { RouterBalanceScope = scope, RouterBalanceCoefficient = 0.5 } };

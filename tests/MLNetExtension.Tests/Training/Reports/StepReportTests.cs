@@ -41,7 +41,7 @@ public sealed class StepReportTests
     [DataRow(0, 12, 1.2)]
     public void The_limit_that_comes_first_decides_how_far_a_training_is(int steps, int seconds, double expected)
     {
-        TrainingLimits limits = new(new TrainingOptions { BatchSize = 3, MaximumEpochs = 2, MaximumSteps = 9, MaximumDuration = TimeSpan.FromSeconds(10) }, examples: 4);
+        TrainingLimits limits = new(new TrainingOptions { BatchSize = 3, MaximumEpochs = 2, MaximumSteps = 9, MaximumDuration = TimeSpan.FromSeconds(10) }, stepsPerEpoch: 2);
         Assert.AreEqual(4, limits.Steps);
         Assert.AreEqual(expected, limits.Progress(steps, TimeSpan.FromSeconds(seconds)), 1e-15);
     }

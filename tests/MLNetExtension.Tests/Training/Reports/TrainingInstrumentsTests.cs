@@ -39,7 +39,8 @@ public sealed class TrainingInstrumentsTests
         Expect("mlnetextension.training.learning_rate", "1", steps.Select(step => step.LearningRate));
         Expect("mlnetextension.training.target_tokens", "{token}", steps.Select(step => (double)step.TargetTokens));
         Expect("mlnetextension.training.step.duration", "s", steps.Select(step => step.StepTime.TotalSeconds));
-        Assert.HasCount(6, heard);
+        Expect("mlnetextension.training.rows", "{row}", steps.Select(step => (double)step.Rows));
+        Assert.HasCount(7, heard);
 
         void Hear(Instrument instrument, double value)
         {
