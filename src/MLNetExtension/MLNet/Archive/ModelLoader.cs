@@ -43,6 +43,7 @@ internal static class ModelLoader
                     throw new InvalidDataException("it was not saved with the other entries as they are now: one of them has been edited, or is another model's.");
                 model = Create(parts, device);
                 Fill(model.Network, header, stream);
+                model.Adapters?.FixNorms();
             });
             return model!;
         }

@@ -37,6 +37,9 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
     internal CausalLanguageModelTransformer(TrainedLanguageModel model, CausalLanguageModelTrainer.Options options, TrainingSummary? training, IRankGroup? ranks = null)
     {
         (_model, _options, Training) = (model, options, training);
+        // A training that is over: the weights stay as they are.
+        if (training is not null)
+            model.Adapters?.FixNorms();
         _scoring = new RowScoring(model, options, ranks ?? SingleRank.Instance);
     }
 

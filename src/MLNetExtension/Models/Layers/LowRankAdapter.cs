@@ -24,6 +24,7 @@ internal sealed class LowRankAdapter : nn.Module
     private readonly Parameter? lora_magnitude_vector;
     private readonly Tensor? initial_A, initial_B;    // buffers
     private readonly SeededDropout dropout;
+    private Tensor? _fixedNorms;    // no buffer: computed, not stored
 
     /// <summary>Creates an adapter of zeros on the CPU.</summary>
     /// <param name="settings">Its sizes and options.</param>
@@ -101,6 +102,23 @@ internal sealed class LowRankAdapter : nn.Module
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         Magnitude!.copy_(ComputeNorms(weight));
+    }
+
+    /// <summary>Computes the norms of the directions once and for all passes, until the model is trained again: for a model that is in use, whose weights stay as they are. Does nothing without a magnitude.</summary>
+    /// <param name="weight">The layer's weight.</param>
+    public void FixNorms(Tensor weight)
+    {
+        ReleaseNorms();
+        if (Magnitude is not null)
+            _fixedNorms = ComputeNorms(weight).DetachFromDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public override void train(bool on = true)
+    {
+        if (on)
+            ReleaseNorms();
+        base.train(on);
     }
 
     /// <summary>Sets its rows of a weight to those that the layer computes with, with the adapter.</summary>
@@ -226,6 +244,8 @@ internal sealed class LowRankAdapter : nn.Module
     // |V| of every row, [R], in full precision; a constant for automatic differentiation. A row of zeros has the smallest one, so that nothing is divided by zero.
     private Tensor ComputeNorms(Tensor weight)
     {
+        if (_fixedNorms is not null)
+            return _fixedNorms;
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         Tensor norms = empty(Rows, dtype: A.dtype.Widen(), device: A.device);
@@ -237,6 +257,20 @@ internal sealed class LowRankAdapter : nn.Module
             norms.narrow(0, first, count).copy_(linalg.vector_norm(ComputeDirection(weight, first, count), ord: 2, dims: [1]));
         }
         return norms.clamp_min_(SmallestNorm).MoveToOuterDisposeScope();
+    }
+
+    private void ReleaseNorms()
+    {
+        _fixedNorms?.Dispose();
+        _fixedNorms = null;
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+            ReleaseNorms();
+        base.Dispose(disposing);
     }
 
     private Tensor RowsOf(Tensor whole) => whole.narrow(0, FirstRow, Rows);

@@ -100,6 +100,13 @@ internal sealed class LoraAdapters
     /// <exception cref="InvalidOperationException">The adapters have been merged or removed.</exception>
     public void Remove() => Detach(merge: false);
 
+    /// <summary>Lets passes without training take what depends on the adapters' weights alone as computed now, until the model is trained again: for a model that is in use.</summary>
+    internal void FixNorms()
+    {
+        foreach ((AdaptableModule module, LowRankAdapter adapter) in Attached)
+            adapter.FixNorms(module.Linear.Weight);
+    }
+
     /// <summary>Gives the weights of the modules that are trained whole, by their published names, in the files' shapes: views of the model's.</summary>
     internal IReadOnlyList<(WholeTensor Source, Tensor Values)> ListTrainedTensors()
     {
