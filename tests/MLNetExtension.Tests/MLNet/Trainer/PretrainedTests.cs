@@ -43,7 +43,7 @@ public sealed class PretrainedTests
         CollectionAssert.AreEqual(File.ReadAllBytes(Path.Combine(published, "tokenizer.json")), File.ReadAllBytes(Path.Combine(folder["again"], "tokenizer.json")));
     }
 
-    // Seen to fail with: adapters left out of what the archive says of the model.
+    // Seen to fail with: adapters left out of what the archive says of the model; what PiSSA starts from taken for a weight of the model; whole modules that are trained in bfloat16.
     [TestMethod]
     [DataRow("", ComputePrecision.Float32)]
     [DataRow("", ComputePrecision.BFloat16)]

@@ -13,6 +13,7 @@ public sealed class AdapterInitializerTests
 {
     private static readonly LoraOptions Options = new() { Rank = 4, Alpha = 6, RankStabilized = true };
 
+    // Seen to fail with: shares without the scale.
     [TestMethod]
     public void PiSSA_starts_from_the_largest_singular_values_of_each_weight_in_equal_shares()
     {
@@ -33,7 +34,7 @@ public sealed class AdapterInitializerTests
         }
     }
 
-    // A weight of half the rank has singular values of zero, whose roots have no slope and whose inverses are infinite.
+    // Singular values of zero have infinite inverses. Seen to fail with: those.
     [TestMethod]
     public void A_weight_of_a_lower_rank_than_the_adapter_gives_finite_matrices()
     {
@@ -42,11 +43,13 @@ public sealed class AdapterInitializerTests
         using CausalLanguageModel model = Adapted.Model("Llama");
         foreach (AdaptableLinear linear in model.modules().OfType<AdaptableLinear>())
             linear.Weight.copy_(ones(linear.Weight.shape[0], 1, dtype: float64).matmul(linear.Weight.narrow(0, 0, 1)));
+        AdaptableLinear zero = model.modules().OfType<AdaptableLinear>().Last();
+        zero.Weight.zero_();
         LoraAdapters adapters = HuggingFaceAdapters.Attach(model, Options with { Initialization = LoraInitialization.Pissa }, seed: 1);
         foreach ((AdaptableModule module, LowRankAdapter adapter) in adapters.Attached)
         {
             Assert.IsTrue(adapter.parameters().All(parameter => parameter.isfinite().all().item<bool>()), module.Name);
-            Assert.IsLessThan(1e-6, Ragged.RelativeError(adapter.B.matmul(adapter.A) * Options.Scale, module.Linear.Weight.narrow(0, module.FirstRow, module.Rows)), module.Name);
+            Assert.IsLessThan(1e-6, (adapter.B.matmul(adapter.A) * Options.Scale - module.Linear.Weight.narrow(0, module.FirstRow, module.Rows)).abs().max().ToDouble(), module.Name);
         }
     }
 
