@@ -1,5 +1,6 @@
 using MLNetExtension.Models.Layers;
 using MLNetExtension.Data;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Models;
@@ -45,21 +46,12 @@ public sealed class SequenceLayout
     /// <returns>[B,T,H,D]: softmax(Q K' / sqrt(D)) V.</returns>
     public Tensor Attend(nn.Module layer, Tensor queries, Tensor keys, Tensor values, SeededDropout? dropout = null)
     {
-        if (PackedRows is null)
-            return AttendWhole(queries, keys, values);
-        long[] heads = [queries.shape[2], keys.shape[2], values.shape[2]];
-        return ApplyPerRow(cat([queries, keys, values], 2), row =>                                                  // [B,t,H+2G,D]
+        return AttendWithin([queries, keys, values], rows =>
         {
-            Tensor[] parts = row.split(heads, 2);
-            return AttendWhole(parts[0], parts[1], parts[2]);
-        });
-
-        Tensor AttendWhole(Tensor q, Tensor k, Tensor v)
-        {
-            AttentionHeads attention = new(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2));
-            Tensor mixed = Cache is null ? CausalAttention.Attend(attention, dropout: dropout) : CausalAttention.AttendCached(attention, layer, Cache);
+            AttentionHeads heads = new(rows[0].transpose(1, 2), rows[1].transpose(1, 2), rows[2].transpose(1, 2));
+            Tensor mixed = Cache is null ? CausalAttention.Attend(heads, dropout: dropout) : CausalAttention.AttendCached(heads, layer, Cache);
             return mixed.transpose(1, 2);                                                                          // [B,t,H,D]
-        }
+        });
     }
 
     /// <summary>Applies a function to each packed row by itself and concatenates the results; rows side by side are handled in one call.</summary>
@@ -68,12 +60,20 @@ public sealed class SequenceLayout
     public Tensor ApplyPerRow(Tensor input, Func<Tensor, Tensor> function) =>
         PackedRows is not { } rows ? function(input) : cat([.. input.split(rows, 1).Select(function)], 1);
 
-    /// <summary>Applies a function of two tensors to each packed row by itself and concatenates the results.</summary>
-    /// <param name="first">[B,T,...] or, packed, [1,T,...].</param>
-    /// <param name="second">Another tensor with the same positions.</param>
-    /// <param name="function">From [B,t,...] and [B,t,...] to [B,t,...], which treats each row by itself.</param>
-    internal Tensor ApplyPerRow(Tensor first, Tensor second, Func<Tensor, Tensor, Tensor> function) =>
-        PackedRows is not { } rows ? function(first, second) : cat([.. first.split(rows, 1).Zip(second.split(rows, 1), function)], 1);
+    /// <summary>Applies causal attention to rows: on a GPU, which each kernel costs time to start, to packed rows of like length together.</summary>
+    /// <param name="inputs">Each [B,T,...] or, packed, [1,T,...].</param>
+    /// <param name="function">From [B,t,...] each to [B,t,...], which treats each row by itself, and no position by those after it.</param>
+    internal Tensor AttendWithin(Tensor[] inputs, Func<Tensor[], Tensor> function) =>
+        PackedRows is not { } rows ? function(inputs) : AttendWithin(inputs, rows, together: inputs[0].device_type != DeviceType.CPU, function);
+
+    /// <summary>Applies causal attention to packed rows.</summary>
+    internal static Tensor AttendWithin(Tensor[] inputs, long[] rows, bool together, Func<Tensor[], Tensor> function)
+    {
+        if (together)
+            return cat([.. RowGroup.JoinAlike(rows).Select(group => group.Apply(inputs, function))], 1);
+        Tensor[][] parts = [.. inputs.Select(input => input.split(rows, 1))];
+        return cat([.. rows.Select((_, i) => function([.. parts.Select(part => part[i])]))], 1);
+    }
 
     /// <summary>Looks up each position, counted from the start of its row, in a table.</summary>
     /// <param name="table">Entries of positions, [ContextLength,...].</param>
