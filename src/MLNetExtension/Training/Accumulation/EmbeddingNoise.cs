@@ -1,4 +1,6 @@
 using MLNetExtension.Data;
+using MLNetExtension.Models;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Training.Accumulation;
@@ -13,8 +15,8 @@ namespace MLNetExtension.Training.Accumulation;
 /// </remarks>
 internal static class EmbeddingNoise
 {
-    // Channels of all positions that are drawn at a time: they are numbers of 64 bits on the way.
-    private const long PieceLength = 1 << 18;
+    // Channels of all positions that are drawn at a time: they are numbers of 64 bits on the way. To a GPU each piece is a dozen kernels to start.
+    private const long PieceOnCpu = 1 << 18, PieceOnGpu = 1 << 24;
 
     /// <summary>Adds noise to embedded tokens, in place; padding gets none.</summary>
     /// <param name="tokens">[B,T,C], without a gradient.</param>
@@ -26,37 +28,24 @@ internal static class EmbeddingNoise
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         Tensor positions = tokens.flatten(0, 1);                                                                  // [P,C]
-        long count = positions.shape[0], width = positions.shape[1], together = Math.Max(1, PieceLength / width);
+        long count = positions.shape[0], width = positions.shape[1], together = Math.Max(1, (tokens.device_type == DeviceType.CPU ? PieceOnCpu : PieceOnGpu) / width);
         Rows rows = Rows.Of(microBatch, alpha / Math.Sqrt(width), seed);
-        Tensor seeds = tensor(rows.Seeds, device: tokens.device).unsqueeze(1);                                    // [P,1]
-        Tensor sizes = tensor(rows.Sizes, dtype: tokens.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32, device: tokens.device).unsqueeze(1);
-        Tensor steps = arange(1, width + 1, dtype: int64, device: tokens.device).mul_(unchecked((long)SplitMix64.Increment));    // [C]
+        Tensor seeds = tokens.device.Upload(rows.Seeds).unsqueeze(1);                                    // [P,1]
+        Tensor sizes = tokens.device.Upload(rows.Sizes).to(tokens.dtype.Widen()).unsqueeze(1);
+        Tensor states = RandomBits.States(1, width, tokens.device);                                               // [C]
         for (long start = 0; start < count; start += together)
         {
             using var piece = NewDisposeScope();
             long length = Math.Min(together, count - start);
             Tensor size = sizes.narrow(0, start, length);
-            positions.narrow(0, start, length).add_(Draw(seeds.narrow(0, start, length), steps).to(size.dtype).mul_(size));
+            positions.narrow(0, start, length).add_(RandomBits.Draw(seeds.narrow(0, start, length) + states).to(size.dtype).mul_(size));
         }
     }
 
-    // The highest 31 bits of SplitMix64's numbers, [p,C] int64: the last of its mixing changes the others alone, and is left out. As a number with a sign: from -2^30 to 2^30 - 1.
-    private static Tensor Draw(Tensor seeds, Tensor steps)
-    {
-        Tensor bits = seeds + steps;
-        foreach ((long shift, ulong factor) in SplitMix64.Rounds)
-        {
-            // A shift of a number with a sign fills with its sign: the mask takes that away.
-            Tensor shifted = bits.bitwise_right_shift(tensor(shift)).bitwise_and_(tensor(long.MaxValue >> (int)(shift - 1)));
-            bits.bitwise_xor_(shifted).mul_(unchecked((long)factor));
-        }
-        return bits.bitwise_right_shift_(tensor(33L));
-    }
-
-    /// <summary>The seeds of all positions, and the size of their noise over that of <see cref="Draw"/>'s numbers, [P] each; 0 for padding.</summary>
+    /// <summary>The seeds of all positions, and the size of their noise over that of <see cref="RandomBits"/>, [P] each; 0 for padding.</summary>
     private sealed record Rows(long[] Seeds, double[] Sizes)
     {
-        private const double Unit = 1.0 / (1 << 30);
+        private const double Unit = 1.0 / RandomBits.Range;
 
         public static Rows Of(MicroBatch microBatch, double size, long seed)
         {
