@@ -51,7 +51,12 @@ public abstract record RowOrder
         public bool Holds(int epoch) => Epochs is null || epoch < Epochs;
 
         // Without the column's name, which does not count when a training is resumed: its values do.
-        public override string ToString() => Epochs is { } epochs ? FormattableString.Invariant($"Ascending in the first {epochs} epochs") : nameof(Ascending);
+        public override string ToString() => Epochs switch
+        {
+            null => nameof(Ascending),
+            1 => "Ascending in the first epoch",
+            { } epochs => FormattableString.Invariant($"Ascending in the first {epochs} epochs"),
+        };
 
         internal override void Validate(string option)
         {

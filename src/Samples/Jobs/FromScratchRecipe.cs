@@ -32,7 +32,8 @@ internal sealed class FromScratchRecipe : ITrainingRecipe
 
     public object DescribeSettings(CausalLanguageModelTrainer.Options options) => new
     {
-        Network.Layers, Network.Heads, Network.Width, Context = Network.ContextLength, options.BatchSize, MicroBatchTokens = options.Batching.MaximumTokensPerMicroBatch,
+        Network.Layers, Network.Heads, Network.Width, Context = Network.ContextLength, options.BatchSize, BatchTokens = options.BatchTargetTokens, options.Loss.PromptWeight, RowOrder = options.RowOrder.ToString(),
+        MicroBatchTokens = options.Batching.MaximumTokensPerMicroBatch,
         LossNormalization = options.Loss.Normalization, options.LearningRate, options.Optimizer.WeightDecay, Settings.Seed, Device = Settings.Device.ToString(),
     };
 

@@ -32,7 +32,9 @@ public sealed class TrainingControlCommandTests
         {
             (int exitCode, _, string error) = CommandLine.TrainTiny(data, folder["out"], ["--steps", steps, .. options]);
             Assert.AreEqual((0, ""), (exitCode, error));
-            return JsonDocument.Parse(File.ReadAllText(Path.Combine(folder["out"], "metrics.json"))).RootElement.GetProperty("steps").GetInt32();
+            JsonElement metrics = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder["out"], "metrics.json"))).RootElement, settings = metrics.GetProperty("settings");
+            Assert.AreEqual((100, 0.5, "Ascending in the first epoch"), (settings.GetProperty("batchTokens").GetInt32(), settings.GetProperty("promptWeight").GetDouble(), settings.GetProperty("rowOrder").GetString()));
+            return metrics.GetProperty("steps").GetInt32();
         }
     }
 

@@ -18,7 +18,7 @@ public sealed class BatchByTokensTests
     private static readonly TokenExample[] Rows = [.. Ragged.Examples(30), Ragged.WithoutTargets(9)];
 
     // The oracle computes each batch whole, by autograd and one division by its own targets, and steps by plain SGD.
-    // Seen to fail with: a division by BatchTargetTokens; and the control with MicroBatchMean.
+    // Seen to fail with: a division by BatchTargetTokens. The control is the mean of means.
     [TestMethod]
     [DataRow(LossNormalization.Token, true)]
     [DataRow(LossNormalization.MicroBatchMean, false)]

@@ -44,7 +44,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
     /// <summary>Trains a model. Where <see cref="Options.Ranks"/> is set, every rank makes this call, with the same options and data, and gets the same model.</summary>
     /// <param name="input">Read once, in order; its rows are kept as token ids, in memory or, where they are many, in a temporary file.</param>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
-    /// <exception cref="InvalidOperationException">No row has a target token and a weight; or a row has a weight or a token id that is not allowed; or the GPU asked for is not there and <see cref="MLContext.FallbackToCpu"/>
+    /// <exception cref="InvalidOperationException">No row has a target token and a weight; or a row has a weight, a token id or a value to order by that is not allowed; or the GPU asked for is not there and <see cref="MLContext.FallbackToCpu"/>
     /// is false; or torch's native library is missing; or <see cref="Options.Checkpoints"/> names a folder with another training; or MPI is missing, the ranks differ in options or data, or another rank has failed.</exception>
     /// <exception cref="IOException">The folder of <see cref="Options.Checkpoints"/> cannot be used, or another training is using it; or the rows need a file, and it cannot be written.</exception>
     /// <exception cref="InvalidDataException">There are checkpoints, but none of them is whole; or a file of a folder that <see cref="Options.Model"/> names is damaged.</exception>

@@ -12,7 +12,7 @@ public sealed class RowOrderTrainingTests
 {
     private static readonly float[] Difficulties = [5, 2, 9, 2, 7, 0, 1, 3];
 
-    // Seen to fail with: values by the rows' places in the store, where one row without a target and one held out are not.
+    // Seen to fail with: values by the rows' places in the store, where a row without a weight is not.
     [TestMethod]
     public void Rows_are_visited_in_the_order_of_the_column_in_every_epoch()
     {

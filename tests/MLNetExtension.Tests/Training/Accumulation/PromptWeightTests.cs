@@ -14,7 +14,7 @@ namespace MLNetExtension.Tests.Training.Accumulation;
 public sealed class PromptWeightTests
 {
     // Full-batch oracle: whole logits, torch's own cross entropy, a matrix of weights, autograd, one division.
-    // Seen to fail with: the weight in the loss and not in the count; the row's own weight left out of its prompt; the last prompt token lost; a prompt without a completion counted.
+    // Seen to fail with: the weight in the loss and not in the count; the row's own weight left out of its prompt; a prompt without a completion counted; no weight where rows are padded.
     [TestMethod]
     [DataRow(ScalarType.Float64, 1e-12)]
     [DataRow(ScalarType.Float32, 2e-6)]
@@ -118,9 +118,13 @@ public sealed class PromptWeightTests
         public TokenExample[] Batch()
         {
             Random random = new(Seed);
-            return [.. Enumerable.Range(0, Rows).Select(row =>
-                Ragged.Example(random, random.Next(1, 25), row, masked: random.NextDouble() * 0.8, weight: random.Next(4) / 2.0)), Ragged.WithoutTargets(9)];
+            return [.. Enumerable.Range(0, Rows).Select(row => WithPrompt(
+                Ragged.Example(random, random.Next(1, 25), row, masked: random.NextDouble() * 0.8, weight: random.Next(4) / 2.0), random.Next(12))), Ragged.WithoutTargets(9)];
         }
+
+        // The beginning of the row is its prompt; a short row may be nothing else.
+        private static TokenExample WithPrompt(TokenExample row, int length) =>
+            new(row.Ids, [.. row.Targets.Select((target, t) => t < length ? TokenExample.IgnoredTarget : target)], row.TargetBytes, row.Position, weight: row.Weight);
 
         // Any order, in pieces of any size.
         public IReadOnlyList<IReadOnlyList<TokenExample>> Split()

@@ -23,7 +23,7 @@ public sealed class KeptCheckpointsTests
     }
 
     // What an earlier process wrote counts: a training that is resumed again and again keeps as many as one that is not.
-    // Seen to fail with: only those counted that this process has written.
+    // Seen to fail with: those of an earlier process not spared.
     [TestMethod]
     [DataRow(3, 3, "5 6 7")]
     [DataRow(4, 2, "6 7")]
