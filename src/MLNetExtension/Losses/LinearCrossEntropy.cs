@@ -1,5 +1,4 @@
 using MLNetExtension.Models;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Losses;
@@ -12,16 +11,29 @@ namespace MLNetExtension.Losses;
 /// For logits z = h W', log-probabilities p = z - logsumexp(z), target y, smoothing s and z-loss coefficient k a target costs
 /// <c>-(1 - s) p_y - (s / V) sum_v p_v + k logsumexp(z)^2</c>, whose gradient by z is
 /// <c>(1 + 2 k logsumexp(z)) softmax(z) - (1 - s) onehot(y) - s / V</c>. So no graph is recorded and nothing is kept but one chunk.
+/// Another <see cref="LossKind"/> multiplies <c>-p_y</c> and its gradient by factors of the target alone, and leaves the z-loss as it is.
 /// Where logits are capped, z = c tanh(z' / c) for the product z' = h W', whose gradient is that by z times 1 - (z / c)^2.
 /// Sources: label smoothing, Szegedy et al. 2016, section 7; z-loss, Chowdhery et al. 2022 (PaLM), section 5.
 /// </remarks>
-/// <param name="chunkTokens">Targets handled at a time; bounds the memory of the loss, whatever N. Default null: 256 on the CPU, where fewer make matrix products slower and more leave the caches; on a GPU, which is
-/// faster the more it is given at once, as many as have 2^26 logits, at least 256.</param>
-/// <param name="labelSmoothing">Share of a target's probability that is spread over all tokens, 0 to below 1. Default 0.</param>
-/// <param name="zLoss">Coefficient of the squared log of the softmax's normaliser. Default 0.</param>
-public sealed class LinearCrossEntropy(int? chunkTokens = null, double labelSmoothing = 0, double zLoss = 0) : ITokenLoss
+public sealed class LinearCrossEntropy : ITokenLoss
 {
-    private const long TokensOnCpu = 256, LogitsOnGpu = 1 << 26;
+    private readonly int? _chunkTokens;
+    private readonly double _labelSmoothing, _zLoss;
+    private readonly LossKind _kind;
+
+    /// <summary>Makes the loss.</summary>
+    /// <param name="chunkTokens">Targets handled at a time; bounds the memory of the loss, whatever N. Default null: 256 on the CPU, where fewer make matrix products slower and more leave the caches; on a GPU, which is
+    /// faster the more it is given at once, as many as have 2^26 logits, at least 256.</param>
+    /// <param name="labelSmoothing">Share of a target's probability that is spread over all tokens, 0 to below 1. Default 0; 0 for a kind other than the cross entropy.</param>
+    /// <param name="zLoss">Coefficient of the squared log of the softmax's normaliser. Default 0.</param>
+    /// <param name="kind">What a target costs. Default: its cross entropy.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is label smoothing, and the kind is not the cross entropy; or a number of the kind is out of its range.</exception>
+    public LinearCrossEntropy(int? chunkTokens = null, double labelSmoothing = 0, double zLoss = 0, LossKind? kind = null)
+    {
+        (_chunkTokens, _labelSmoothing, _zLoss, _kind) = (chunkTokens, labelSmoothing, zLoss, kind ?? LossKind.CrossEntropy);
+        _kind.Validate(nameof(kind));
+        Require.That(labelSmoothing == 0 || _kind.AllowsLabelSmoothing, labelSmoothing, $"0 where {nameof(kind)} is {_kind.Describe()}");
+    }
 
     /// <inheritdoc/>
     public LossSum Backward(TokenTargets targets, TokenGradients gradients)
@@ -29,30 +41,27 @@ public sealed class LinearCrossEntropy(int? chunkTokens = null, double labelSmoo
         using var _ = no_grad();
         Tensor sum = zeros([], dtype: float64, device: targets.Hidden.device);
         Tensor correct = zeros_like(sum);
-        ForEachChunk(targets, (start, h, y, logits) =>
+        LogitChunks.ForEach(targets, _chunkTokens, (start, h, y, logits) =>
         {
-            Tensor? slope = targets.LogitCap is { } cap ? (logits / cap).square().neg_().add_(1) : null;   // [n,V]
+            Tensor? slope = LogitChunks.CapSlope(logits, targets.LogitCap);                                 // [n,V]
             Tensor? weights = targets.Weights?.narrow(0, start, y.shape[0]).unsqueeze(1);                   // [n,1] float64
             Tensor largest = logits.amax([1], keepdim: true), target = logits.gather(1, y);                 // [n,1]
-            correct.add_(Sum(Hits(logits, target.eq(largest), y).to(float64), weights));
-            Tensor? mean = labelSmoothing == 0 ? null : logits.mean([1], keepdim: true, type: float64);     // [n,1] float64
+            correct.add_(LogitChunks.Sum(LogitChunks.Hits(logits, y, target.eq(largest)).to(float64), weights));
+            Tensor? mean = _labelSmoothing == 0 ? null : logits.mean([1], keepdim: true, type: float64);    // [n,1] float64
 
             // In the memory of the logits, unless they are the caller's.
             Tensor powers = (targets.HeadWeight is null ? logits - largest : logits.sub_(largest)).exp_();   // [n,V]
             Tensor total = powers.sum(1, keepdim: true);                                                    // [n,1]
             Tensor normaliser = largest.to(float64) + total.to(float64).log();                             // [n,1] float64: logsumexp(z)
-            sum.add_(Sum(Losses(normaliser, target.to(float64), mean), weights));
+            target = target.to(float64);
+            TargetFactors? factors = _kind.Factors(target, normaliser);
+            sum.add_(LogitChunks.Sum(Losses(normaliser, target, mean, factors?.Loss), weights));
 
-            Tensor logitGradient = LogitGradient(powers, total, y, normaliser, weights?.mul(gradients.Scale) ?? full_like(normaliser, gradients.Scale), slope).to(h.dtype);
-            Tensor hiddenGradient = gradients.Hidden.narrow(0, start, y.shape[0]);
-            if (targets.HeadWeight is null)
-                hiddenGradient.add_(logitGradient);
-            else
-                hiddenGradient.addmm_(logitGradient, targets.HeadWeight);                                    // [n,V] [V,C]
-            if (gradients.HeadWeight?.dtype == h.dtype)
-                gradients.HeadWeight.addmm_(logitGradient.t(), h);                                           // [V,n] [n,C]
-            else
-                gradients.HeadWeight?.add_(logitGradient.t().mm(h));    // in half precision, of which each chunk is rounded once and none is summed
+            Tensor weight = weights?.mul(gradients.Scale) ?? full_like(normaliser, gradients.Scale);         // [n,1] float64
+            Tensor ofTarget = factors is { } own ? weight * own.Gradient : weight;
+            Tensor ofAll = _zLoss == 0 ? ofTarget : weight * AddSlope(normaliser.mul(2 * _zLoss), factors?.Gradient);
+            Tensor logitGradient = LogitGradient(powers, ofAll / total, ofTarget, y);
+            LogitChunks.AddGradients((slope is null ? logitGradient : logitGradient.mul_(slope)).to(h.dtype), start, h, targets.HeadWeight, gradients);
         });
         return new LossSum(sum, targets.TargetCount, correct);
     }
@@ -71,7 +80,7 @@ public sealed class LinearCrossEntropy(int? chunkTokens = null, double labelSmoo
     {
         using var _ = no_grad();
         Tensor losses = empty(targets.Targets.shape[0], dtype: targets.Hidden.dtype.Widen(), device: targets.Hidden.device);
-        ForEachChunk(targets, (start, _, y, logits) =>
+        LogitChunks.ForEach(targets, _chunkTokens, (start, _, y, logits) =>
         {
             losses.narrow(0, start, y.shape[0]).copy_(logits.log_softmax(1).gather(1, y).squeeze(1)).neg_();
             correct?.narrow(0, start, y.shape[0]).copy_(logits.argmax(1, keepdim: true).eq(y).squeeze(1));
@@ -80,58 +89,24 @@ public sealed class LinearCrossEntropy(int? chunkTokens = null, double labelSmoo
     }
 
     // [n,1] float64
-    private Tensor Losses(Tensor normaliser, Tensor target, Tensor? mean)
+    private Tensor Losses(Tensor normaliser, Tensor target, Tensor? mean, Tensor? factor)
     {
-        Tensor losses = normaliser - target * (1 - labelSmoothing);
+        Tensor losses = normaliser - target * (1 - _labelSmoothing);
         if (mean is not null)
-            losses.sub_(mean * labelSmoothing);
-        return zLoss == 0 ? losses : losses.add_(normaliser.square() * zLoss);
+            losses.sub_(mean * _labelSmoothing);
+        if (factor is not null)
+            losses.mul_(factor);
+        return _zLoss == 0 ? losses : losses.add_(normaliser.square() * _zLoss);
     }
+
+    private static Tensor AddSlope(Tensor ofZLoss, Tensor? factor) => factor is null ? ofZLoss.add_(1) : ofZLoss.add_(factor);
 
     // [n,V], in the memory of the powers. Whatever multiplies a whole row is gathered first, so that one pass does it all.
-    private Tensor LogitGradient(Tensor powers, Tensor total, Tensor y, Tensor normaliser, Tensor weight, Tensor? slope)
+    private Tensor LogitGradient(Tensor powers, Tensor ofAll, Tensor ofTarget, Tensor y)
     {
-        Tensor factor = (zLoss == 0 ? weight : weight * normaliser.mul(2 * zLoss).add_(1)) / total;                         // [n,1] float64
-        Tensor gradient = powers.mul_(factor.to(powers.dtype));
-        if (labelSmoothing != 0)
-            gradient.sub_((weight * (labelSmoothing / gradient.shape[1])).to(gradient.dtype));
-        gradient.scatter_add_(1, y, (weight * -(1 - labelSmoothing)).to(gradient.dtype));
-        return slope is null ? gradient : gradient.mul_(slope);
-    }
-
-    // Which targets are the first of the largest logits, [n,1]: of equal ones, the model would say the first. On the CPU, where asking costs no synchronisation, only candidates are looked at.
-    private static Tensor Hits(Tensor logits, Tensor candidates, Tensor y)
-    {
-        if (logits.device_type != DeviceType.CPU)
-            return logits.argmax(1, keepdim: true).eq(y);
-        Tensor rows = candidates.flatten().nonzero().flatten();
-        return rows.shape[0] == 0 ? candidates : candidates.index_copy_(0, rows, logits.index_select(0, rows).argmax(1, keepdim: true).eq(y.index_select(0, rows)));
-    }
-
-    private static Tensor Sum(Tensor values, Tensor? weights) => (weights is null ? values : values * weights).sum();
-
-    private static long TokensOf(TokenTargets targets)
-    {
-        if (targets.Hidden.device_type == DeviceType.CPU)
-            return TokensOnCpu;
-        long vocabulary = (targets.HeadWeight ?? targets.Hidden.t()).shape[0];
-        return Math.Max(TokensOnCpu, LogitsOnGpu / vocabulary);
-    }
-
-    // A chunk's tensors live in a scope of their own, so the next chunk reuses their memory.
-    private void ForEachChunk(TokenTargets targets, Action<long, Tensor, Tensor, Tensor> visit)
-    {
-        Tensor column = targets.Targets.unsqueeze(1);                                                // [N,1]
-        long size = chunkTokens ?? TokensOf(targets);
-        for (long start = 0, all = targets.Targets.shape[0]; start < all; start += size)
-        {
-            using var chunk = NewDisposeScope();
-            long count = Math.Min(size, all - start);
-            Tensor h = targets.Hidden.narrow(0, start, count);                                       // [n,C]
-            Tensor logits = (targets.HeadWeight is { } head ? nn.functional.linear(h, head) : h).Widen();    // [n,V]
-            if (targets.LogitCap is { } cap)
-                logits = logits.div(cap).tanh_().mul_(cap);
-            visit(start, h, column.narrow(0, start, count), logits);
-        }
+        Tensor gradient = powers.mul_(ofAll.to(powers.dtype));
+        if (_labelSmoothing != 0)
+            gradient.sub_((ofTarget * (_labelSmoothing / gradient.shape[1])).to(gradient.dtype));
+        return gradient.scatter_add_(1, y, (ofTarget * -(1 - _labelSmoothing)).to(gradient.dtype));
     }
 }

@@ -46,6 +46,9 @@ internal sealed record TrainingOptions
     /// <summary>What keeps the model from learning its rows by heart.</summary>
     public RegularizationOptions Regularization { get; init; } = new();
 
+    /// <summary>A teacher to learn from, beside the targets; <see cref="Loss"/> says no more than what a sum is divided by then. Default: none.</summary>
+    public Distillation? Distillation { get; init; }
+
     /// <summary>How a batch is computed.</summary>
     public BatchingOptions Batching { get; init; } = new();
 

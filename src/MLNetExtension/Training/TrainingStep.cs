@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using MLNetExtension.Data;
-using MLNetExtension.Losses;
 using MLNetExtension.Models;
 using MLNetExtension.Training.Accumulation;
 using MLNetExtension.Training.Optimization;
@@ -52,7 +51,8 @@ internal sealed class TrainingStep : IDisposable
         _gradient = new BatchGradient(model, new GradientSettings
         {
             Normalization = options.Loss.Normalization,
-            Loss = options.Loss.TokenLoss ?? new LinearCrossEntropy(labelSmoothing: options.Loss.LabelSmoothing, zLoss: options.Loss.ZLoss),
+            Loss = options.Distillation?.CreateLoss() ?? options.Loss.CreateLoss(),
+            Teacher = options.Distillation?.Teacher,
             PromptWeight = options.Loss.PromptWeight,
             Decays = plan is null ? null : plan.Decays,
             Recompute = options.Batching.ActivationRecomputation,

@@ -1,5 +1,6 @@
 using MLNetExtension.Training.Optimization;
 using Microsoft.ML;
+using MLNetExtension.Losses;
 using MLNetExtension.Tests.MLNet;
 using Options = MLNetExtension.CausalLanguageModelTrainer.Options;
 
@@ -8,6 +9,8 @@ namespace MLNetExtension.Tests.Training;
 [TestClass]
 public sealed class TrainingOptionsTests
 {
+    private static DistillationOptions Teacher => new() { Teacher = TeacherModel.Pretrained("teacher") };
+
     [TestMethod]
     public void The_defaults_are_valid() => new Options().Validate();
 
@@ -63,6 +66,18 @@ public sealed class TrainingOptionsTests
         ["Batching.MaximumTokensPerMicroBatch", new Options { Batching = new() { MaximumTokensPerMicroBatch = 0 } }, "Batching.MaximumTokensPerMicroBatch is 0;"],
         ["Batching.MemoryLimitMiB", new Options { Batching = new() { MemoryLimitMiB = 0 } }, "Batching.MemoryLimitMiB is 0; allowed is above 0."],
         ["Loss.LabelSmoothing", new Options { Loss = new() { LabelSmoothing = 1 } }, "Loss.LabelSmoothing is 1;"],
+        ["Loss.LabelSmoothing", new Options { Loss = new() { LabelSmoothing = 0.1, Kind = LossKind.Focal() } }, "Loss.LabelSmoothing is 0.1; allowed is 0 where Loss.Kind is focal loss with gamma 2."],
+        ["Loss.Kind.Gamma", new Options { Loss = new() { Kind = LossKind.Focal(double.NaN) } }, "Loss.Kind.Gamma is NaN; allowed is from 0 to 100."],
+        ["Loss.Kind", new Options { Loss = new() { Kind = LossKind.Focal(3), TokenLoss = new LinearCrossEntropy() } }, "Loss.Kind is 'focal loss with gamma 3'; allowed is cross entropy beside Loss.TokenLoss."],
+        ["Distillation.Share", new Options { Distillation = Teacher with { Share = 0 } }, "Distillation.Share is 0; allowed is above 0 and at most 1."],
+        ["Distillation.Share", new Options { Distillation = Teacher with { Share = double.NaN } }, "Distillation.Share is NaN;"],
+        ["Distillation.Temperature", new Options { Distillation = Teacher with { Temperature = 0 } }, "Distillation.Temperature is 0; allowed is from 0.01 to 100."],
+        ["Distillation.Divergence.TeacherShare", new Options { Distillation = Teacher with { Divergence = Divergence.JensenShannon(1) } }, "Distillation.Divergence.TeacherShare is 1; allowed is above 0 and below 1."],
+        ["Distillation.Teacher.Folder", new Options { Distillation = new() { Teacher = TeacherModel.Pretrained("") } }, "Distillation.Teacher.Folder is ''; allowed is a name that is not empty."],
+        ["Loss.Kind", new Options { Distillation = Teacher, Loss = new() { Kind = LossKind.Dft } }, "Loss.Kind is 'dynamic fine-tuning, the cross entropy times the target's probability'; allowed is cross entropy beside Distillation."],
+        ["Loss.TokenLoss", new Options { Distillation = Teacher, Loss = new() { TokenLoss = new LinearCrossEntropy() } }, "Loss.TokenLoss is MLNetExtension.Losses.LinearCrossEntropy; allowed is null beside Distillation."],
+        ["Loss.LabelSmoothing", new Options { Distillation = Teacher, Loss = new() { LabelSmoothing = 0.1 } }, "Loss.LabelSmoothing is 0.1; allowed is 0 beside Distillation."],
+        ["Loss.ZLoss", new Options { Distillation = Teacher, Loss = new() { ZLoss = 1e-4 } }, "Loss.ZLoss is 0.0001; allowed is 0 beside Distillation."],
         ["Loss.ZLoss", new Options { Loss = new() { ZLoss = -1 } }, "Loss.ZLoss is -1;"],
         ["Loss.Normalization", new Options { Loss = new() { Normalization = (MLNetExtension.Training.Accumulation.LossNormalization)9 } }, "Loss.Normalization is 9; allowed is Token, MicroBatchMean, Sum."],
         ["LearningRate", new Options { LearningRate = double.NaN }, "LearningRate is NaN;"],

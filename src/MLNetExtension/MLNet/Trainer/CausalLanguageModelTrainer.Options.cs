@@ -87,6 +87,9 @@ public sealed partial class CausalLanguageModelTrainer
         /// <summary>Noise in training, and averages of the weights. Default: none.</summary>
         public RegularizationOptions Regularization = new();
 
+        /// <summary>A teacher, whose distribution over tokens is learned beside the targets. Default: null, none.</summary>
+        public DistillationOptions? Distillation;
+
         /// <summary>How a batch is computed: micro-batches, memory, threads and precision.</summary>
         public BatchingOptions Batching = new();
 
@@ -147,6 +150,7 @@ public sealed partial class CausalLanguageModelTrainer
             (options.Validation, options.Checkpoints, options.OnStart, options.Progress, options.Ranks, options.TokenCacheFolder) = (null, null, null, null, null, null);
             (options.CancellationToken, options.StopToken) = (default, default);
             options.Loss = Loss with { TokenLoss = null };
+            options.Distillation = Distillation?.CopyForModel();
             return options;
         }
 
@@ -176,6 +180,7 @@ public sealed partial class CausalLanguageModelTrainer
             Model.Validate(nameof(Model));
             Adapters?.Validate(nameof(Adapters));
             ToTrainingOptions().Validate();
+            Distillation?.Validate(nameof(Distillation), Loss, nameof(Loss));
             Validation?.Validate(nameof(Validation));
             Checkpoints?.Validate(nameof(Checkpoints));
             Outputs.Validate(nameof(Outputs));

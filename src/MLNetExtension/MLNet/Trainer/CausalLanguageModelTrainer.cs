@@ -47,7 +47,8 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
     /// <exception cref="InvalidOperationException">No row has a target token and a weight; or a row has a weight, a token id or a value to order by that is not allowed; or the GPU asked for is not there and <see cref="MLContext.FallbackToCpu"/>
     /// is false; or torch's native library is missing; or <see cref="Options.Checkpoints"/> names a folder with another training; or MPI is missing, the ranks differ in options or data, or another rank has failed.</exception>
     /// <exception cref="IOException">The folder of <see cref="Options.Checkpoints"/> cannot be used, or another training is using it; or the rows need a file, and it cannot be written.</exception>
-    /// <exception cref="InvalidDataException">There are checkpoints, but none of them is whole; or a file of a folder that <see cref="Options.Model"/> names is damaged.</exception>
+    /// <exception cref="InvalidDataException">There are checkpoints, but none of them is whole; or a file of a folder that <see cref="Options.Model"/> or <see cref="Options.Distillation"/> names is damaged.</exception>
+    /// <exception cref="ArgumentException">The teacher has another tokenizer than the student, or a shorter context, or is on another device.</exception>
     /// <exception cref="NotSupportedException">The pretrained model is of a kind that is not supported; the message names it.</exception>
     /// <exception cref="OperationCanceledException"><see cref="Options.CancellationToken"/> asked for it.</exception>
     public CausalLanguageModelTransformer Fit(IDataView input)
@@ -86,7 +87,13 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
         var report = new TrainingReport(channel, options, isSilent: group.Rank != 0);
         using var folder = OpenCheckpoints(options, group, report);
         var (device, start) = (CPU, default(StartingModel)!);
-        group.RunTogether(() => (device, start) = (TorchDevice.Select(_mlContext, channel), StartingModel.Open(options)));
+        OpenedTeacher? opened = null;
+        group.RunTogether(() =>
+        {
+            (device, start) = (TorchDevice.Select(_mlContext, channel), StartingModel.Open(options));
+            opened = OpenedTeacher.Open(options, start);
+        });
+        using OpenedTeacher? teacher = opened;
         var encoder = new TokenExampleEncoder(start.Tokenizer, start.ContextLength, options.LongRows!.Value);
         var settings = new StoreSettings { CacheFolder = options.TokenCacheFolder, OnProgress = report.Read, OnWarning = report.Warn };
         using var requests = new EndRequests(options.CancellationToken, options.StopToken, group);
@@ -94,7 +101,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
         try
         {
             if (requests.TryRun(token => rows = TrainingRows.Read(input, options, encoder, settings, token)))
-                return TrainOn(rows!, new Fitting(options, ranks, report, folder, device, start));
+                return TrainOn(rows!, new Fitting(options, ranks, report, folder, device, start, teacher));
             report.StopWhileReading();
             return new CausalLanguageModelTransformer(
                 start.Create(device, options.Seed!.Value), options.CopyForModel(), new TrainingProgress().Summarize(StopReason.Requested, new BestWeights(), weightsStep: 0));
@@ -108,14 +115,19 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
     private static CausalLanguageModelTransformer TrainOn(TrainingRows trainingRows, Fitting fitting)
     {
         var (rows, validation, orderValues) = trainingRows;
-        var (options, ranks, report, folder, device, start) = fitting;
+        var (options, ranks, report, folder, device, start, teacher) = fitting;
         IRankGroup group = ranks.Group;
         TrainedLanguageModel? model = null;
+        Distillation? distillation = null;
         try
         {
-            group.RunTogether(() => model = start.Create(device, options.Seed!.Value));
+            group.RunTogether(() =>
+            {
+                model = start.Create(device, options.Seed!.Value);
+                distillation = teacher?.Load(device);
+            });
             var network = model!.Network;
-            var settings = options.Checkpoints is null && group.Size == 1 ? null : ResumeSettings.Collect(options, rows, validation?.Rows, orderValues);
+            var settings = options.Checkpoints is null && group.Size == 1 ? null : ResumeSettings.Collect(options, rows, validation?.Rows, orderValues, teacher?.HashWeights());
             if (group.Size > 1)
                 RankSettings.RequireSame(group, options, settings!, network);
             var checkpoints = options.Checkpoints is null ? null
@@ -123,12 +135,14 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
 
             report.Describe(start.Notes);
             report.Start(device, network, start.ContextLength, rows, validation?.Rows);
+            if (teacher is not null)
+                report.Describe([teacher.Describe()]);
             report.Describe(ranks, onGpu: device.type != DeviceType.CPU);
             if (checkpoints?.LatestStep is { } step)
                 report.Resume(step);
             options.OnStart?.Invoke(new CausalLanguageModelTransformer(model, options.CopyForModel(), training: null, group));
             model.ThrowIfDisposed();
-            var summary = TrainingLoop.Run(new TrainingRun(network, rows.Examples, options.ToTrainingOptions(), options.Seed!.Value)
+            var summary = TrainingLoop.Run(new TrainingRun(network, rows.Examples, options.ToTrainingOptions() with { Distillation = distillation }, options.Seed!.Value)
             {
                 OrderValues = orderValues,
                 PublishedNames = model.PublishedNames,
@@ -179,5 +193,5 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
     }
 
     // What a training needs beside its rows; the folder is its first rank's, where there are checkpoints.
-    private sealed record Fitting(Options Options, RankSetup Ranks, TrainingReport Report, CheckpointFolder? Folder, Device Device, StartingModel Start);
+    private sealed record Fitting(Options Options, RankSetup Ranks, TrainingReport Report, CheckpointFolder? Folder, Device Device, StartingModel Start, OpenedTeacher? Teacher);
 }

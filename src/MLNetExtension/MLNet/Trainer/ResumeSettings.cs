@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text.Json;
 using MLNetExtension.Data;
+using MLNetExtension.Losses;
 using MLNetExtension.MLNet.Archive;
 using MLNetExtension.MLNet.Schema;
 using MLNetExtension.Models;
@@ -14,20 +15,22 @@ namespace MLNetExtension.MLNet.Trainer;
 /// <summary>What must be the same for a training to resume from the checkpoints of another.</summary>
 internal static class ResumeSettings
 {
-    private const string TrainingData = "the training data", DecayRule = "DecayRule";
+    private const string TrainingData = "the training data", Teacher = "the teacher's weights", DecayRule = "DecayRule";
 
     /// <summary>
     /// Gives the options that count, by the names under which checkpoints store them, and hashes of the training and the validation data. The names and the text of the values never change: a checkpoint
-    /// of an earlier version is compared with them. Column names, reports, the memory limit and the limits of steps, epochs and time do not count.
+    /// of an earlier version is compared with them. A teacher counts by a hash of its weights, wherever they come from. Column names, reports, the memory limit and the limits of steps, epochs and time do not count.
     /// </summary>
     public static IReadOnlyDictionary<string, string> Collect(
-        CausalLanguageModelTrainer.Options options, RowReaderResult rows, RowReaderResult? validation, IReadOnlyList<double>? orderValues = null)
+        CausalLanguageModelTrainer.Options options, RowReaderResult rows, RowReaderResult? validation, IReadOnlyList<double>? orderValues = null, string? teacher = null)
     {
         var settings = new Dictionary<string, string>();
         var values = new Dictionary<string, object?>(Values(options).Concat(LaterValues(options)));
         foreach (var setting in JsonSerializer.SerializeToElement(values, ArchiveJson.Options).EnumerateObject())
             settings[setting.Name] = setting.Value.GetRawText();
         settings[TrainingData] = Hash(rows.Examples);
+        if (teacher is not null)
+            settings[Teacher] = teacher;
         settings["the validation data"] = validation is null ? "none" : Hash(validation.Examples);
         if (orderValues is not null)
             settings["the values that the order of rows follows"] = Hash(orderValues);
@@ -119,6 +122,13 @@ internal static class ResumeSettings
             values["DecayShare"] = options.Schedule.DecayShare;
         if (options.Schedule.WarmupShare is { } share)
             values["WarmupShare"] = share;
+        if (options.Loss.Kind != LossKind.CrossEntropy)
+            values["LossKind"] = JsonSerializer.SerializeToElement(options.Loss.Kind, ArchiveJson.Options);
+        if (options.Distillation is { } distillation)
+        {
+            values["Distillation.Divergence"] = JsonSerializer.SerializeToElement(distillation.Divergence, ArchiveJson.Options);
+            (values["Distillation.Share"], values["Distillation.Temperature"]) = (distillation.Share, distillation.Temperature);
+        }
         if (options.Loss.TokenLoss is { } loss)
             values["TokenLoss"] = loss.GetType().Name;
         if (options.Adapters is { UseDora: true })

@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.ML;
 using Microsoft.ML.Runtime;
 using MLNetExtension.Data.Store;
+using MLNetExtension.Losses;
 using MLNetExtension.MLNet.Schema;
 using MLNetExtension.Models;
 using MLNetExtension.Training;
@@ -34,6 +35,8 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
         Info(string.Create(Invariant, $"Learning rate {options.LearningRate:G3} after the warm-up; {options.Optimizer.Describe()}."));
         foreach (string line in options.Regularization.Describe())
             Info(line);
+        if (options.Loss.Kind != LossKind.CrossEntropy)
+            Info($"What is minimized: {options.Loss.Kind.Describe()}; evaluations measure the cross entropy.");
         WarnOfIncomplete(rows.Counts, contextLength, "rows");
         if (validation is not null)
         {

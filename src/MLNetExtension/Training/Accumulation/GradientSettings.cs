@@ -1,4 +1,5 @@
 using MLNetExtension.Losses;
+using MLNetExtension.Models;
 using TorchSharp.Modules;
 
 namespace MLNetExtension.Training.Accumulation;
@@ -20,6 +21,9 @@ internal sealed record GradientSettings
 
     /// <summary>Weight of the tokens of prompts in the loss, 0 to 1; 0: they are no targets.</summary>
     public double PromptWeight { get; init; }
+
+    /// <summary>A model whose states at the targets the loss sees beside those of the trained one; its owner's, in evaluation mode, and run by all workers at the same time. Default null: none.</summary>
+    public CausalLanguageModel? Teacher { get; init; }
 
     /// <summary>Whether weight decay acts on a parameter. Default: on those of two and more dimensions.</summary>
     public Func<string, Parameter, bool>? Decays { get; init; }

@@ -40,7 +40,8 @@ internal sealed class MicroBatchGradient : IDisposable
     {
         _memory.Reset();
         using Tape tape = new(LayoutOf(microBatch), _memory, _parameters.FindGradient);
-        Pass pass = new(microBatch, tape, scale, seeds);
+        // First, so that what it computes on the way is freed before the model keeps what its backward pass needs.
+        Pass pass = new(microBatch, tape, scale, seeds) { Teacher = RunTeacher(microBatch, tape.Layout) };
         // A model without a head of its own gives logits, which go straight into the loss.
         if (_model.HeadWeight is null)
         {
@@ -122,16 +123,32 @@ internal sealed class MicroBatchGradient : IDisposable
     private (LossSum Loss, Tensor States, Tensor Gradient) RunHead(Pass pass, Tensor hidden)
     {
         MicroBatch microBatch = pass.MicroBatch;
-        Tensor positions = hidden.flatten(0, 1);                                                                          // [B*T,C]
-        bool everyPosition = microBatch.TargetCount == positions.shape[0];
-        Tensor states = _model.Normalize(everyPosition ? positions : positions.index_select(0, microBatch.TargetPositions));   // [N,C]
+        Tensor states = _model.Normalize(SelectTargets(hidden, microBatch));                                               // [N,C]
         Tensor detached = states.detach();
         Tensor gradient = zeros_like(detached);
         Tensor? headGradient = _model.HeadWeight is { } head ? _parameters.FindGradient(head) : null;
         LossSum sum = _settings.Loss.Backward(
-            new TokenTargets(detached, _model.HeadWeight, microBatch.Targets, microBatch.TargetWeights, microBatch.TargetWeight) { LogitCap = _model.LogitCap },
+            new TokenTargets(detached, _model.HeadWeight, microBatch.Targets, microBatch.TargetWeights, microBatch.TargetWeight) { LogitCap = _model.LogitCap, Teacher = pass.Teacher },
             new TokenGradients(gradient, headGradient, pass.Scale));
         return (sum, states, gradient);
+    }
+
+    // The same rows in the same layout, without a gradient; of all positions only those of the targets are kept.
+    private TeacherStates? RunTeacher(MicroBatch microBatch, SequenceLayout layout)
+    {
+        if (_settings.Teacher is not { } teacher)
+            return null;
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        Tensor hidden = teacher.HeadWeight is null ? layout.ApplyPerRow(microBatch.Ids, teacher.ComputeHidden) : teacher.ComputeHidden(microBatch.Ids, layout);
+        return new TeacherStates(SelectTargets(hidden, microBatch).MoveToOuterDisposeScope(), teacher.HeadWeight, teacher.LogitCap);
+    }
+
+    // [B,T,C] to [N,C].
+    private static Tensor SelectTargets(Tensor hidden, MicroBatch microBatch)
+    {
+        Tensor positions = hidden.flatten(0, 1);                                                                          // [B*T,C]
+        return microBatch.TargetCount == positions.shape[0] ? positions : positions.index_select(0, microBatch.TargetPositions);
     }
 
     // [B,T,C], a leaf of the graph: autograd would make a whole [V,C] for every micro-batch, AddTokenGradient adds to the rows that occur.
@@ -176,5 +193,8 @@ internal sealed class MicroBatchGradient : IDisposable
         return next;
     }
 
-    private sealed record Pass(MicroBatch MicroBatch, Tape Tape, double Scale, RandomSeeds Seeds);
+    private sealed record Pass(MicroBatch MicroBatch, Tape Tape, double Scale, RandomSeeds Seeds)
+    {
+        public TeacherStates? Teacher { get; init; }
+    }
 }

@@ -22,8 +22,8 @@ public sealed class ResumeSettingsTests
         "Batching.MemoryLimitMiB",
         "Checkpoints", "Checkpoints.Folder", "Checkpoints.Interval", "Checkpoints.Kept", "Checkpoints.RestartIfDamaged",
         "Outputs.LossSum", "Outputs.TokenCount", "Outputs.ByteCount", "Outputs.CorrectCount", "Outputs.Perplexity", "Outputs.TokenLogProbabilities", "Outputs.GeneratedText", "Outputs.Generation",
-        // Their rows are hashed.
-        "Validation", "Validation.Rows", "Validation.Fraction", "LongRows", "TokenCacheFolder",
+        // A teacher's weights are hashed, and rows.
+        "Distillation.Teacher", "Validation", "Validation.Rows", "Validation.Fraction", "LongRows", "TokenCacheFolder",
         // A run is resumed by any number of processes.
         "Ranks", "Ranks.ShardOptimizer", "OnStart",
     ];
@@ -37,6 +37,9 @@ public sealed class ResumeSettingsTests
         ["Regularization.Averaging"] = WeightAveraging.Exponential(),
         ["RowOrder"] = RowOrder.AsGiven,
         ["Validation.Interval"] = TrainingInterval.Epochs(0.5),
+        ["Loss.Kind"] = LossKind.Focal(),
+        ["Distillation"] = new DistillationOptions { Teacher = TeacherModel.Pretrained("teacher"), Share = 0.25 },
+        ["Distillation.Divergence"] = Divergence.ReverseKl,
         ["Loss.TokenLoss"] = CustomTokenLoss.OfLogits((logits, _, _) => new LossSum(logits.sum(), 1)),
     };
 
@@ -52,6 +55,7 @@ public sealed class ResumeSettingsTests
         options.Validation = new() { Fraction = 0.5 };
         options.Checkpoints = new() { Folder = "here" };
         options.Ranks = RankOptions.Mpi();
+        options.Distillation = new() { Teacher = TeacherModel.Pretrained("teacher") };
         var before = Collect(options);
         object owner = group is null ? options : Get(group, options)!;
         Set(option, owner, Others.GetValueOrDefault(name) ?? Another(TypeOf(option), Get(option, owner), name));
@@ -95,6 +99,22 @@ public sealed class ResumeSettingsTests
             var options = Tiny.Options();
             options.Adapters = adapters;
             return options;
+        }
+    }
+
+    [TestMethod]
+    public void Another_loss_another_divergence_and_another_number_of_one_is_another_training()
+    {
+        LossKind[] kinds = [LossKind.CrossEntropy, LossKind.Dft, LossKind.Focal(), LossKind.Focal(1)];
+        Divergence[] divergences = [Divergence.ForwardKl, Divergence.ReverseKl, Divergence.JensenShannon(), Divergence.JensenShannon(0.1)];
+        CollectionAssert.AllItemsAreUnique(kinds.Select(kind => Text(options => options.Loss = new() { Kind = kind })).ToArray());
+        CollectionAssert.AllItemsAreUnique(divergences.Select(own => Text(options => options.Distillation = new() { Teacher = TeacherModel.Pretrained("teacher"), Divergence = own })).ToArray());
+
+        string Text(Action<CausalLanguageModelTrainer.Options> set)
+        {
+            var options = Tiny.Options();
+            set(options);
+            return string.Join('\n', Collect(options).Select(pair => $"{pair.Key} {pair.Value}").Order());
         }
     }
 

@@ -1,4 +1,5 @@
 using MLNetExtension.Data;
+using MLNetExtension.Losses;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Models.Lora;
 using MLNetExtension.Tests.Models.Lora;
@@ -31,6 +32,9 @@ public sealed class RankLawTests
         new("weighted rows, some without targets") { Examples = Weighted() },
         new("batches by target tokens, with weighted prompts") { Examples = Weighted(), Options = new() { BatchTargetTokens = 50, LearningRate = 1e-3, Loss = new() { PromptWeight = 0.25 } } },
         new("label smoothing, z-loss and no division") { Options = new() { BatchSize = 6, LearningRate = 1e-3, Loss = new() { LabelSmoothing = 0.1, ZLoss = 1e-3, Normalization = LossNormalization.Sum } } },
+        new("dynamic fine-tuning and z-loss") { Options = new() { BatchSize = 6, LearningRate = 1e-3, Loss = new() { Kind = LossKind.Dft, ZLoss = 1e-3 } } },
+        new("focal loss of weighted rows") { Examples = Weighted(), Options = new() { BatchSize = 6, LearningRate = 1e-3, Loss = new() { Kind = LossKind.Focal() } } },
+        new("a teacher") { Examples = Weighted(), Teacher = Divergence.ReverseKl },
         new("experts balanced over the batch") { Experts = 3, Options = Balanced(RouterBalanceScope.Batch) },
         new("a batch of one row for experts, of which most ranks see none") { Experts = 3, Options = Balanced(RouterBalanceScope.Batch) with { BatchSize = 1 } },
         new("adapters") { Adapters = new() { Rank = 2 } },
@@ -68,12 +72,21 @@ public sealed class RankLawTests
         }
     }
 
-    // The control: a normalization for which the split matters.
+    // The control: a normalization for which the split matters, whatever the loss.
     [TestMethod]
-    public void Means_of_micro_batches_depend_on_the_number_of_ranks()
+    [DataRow("crossEntropy")]
+    [DataRow("dft")]
+    [DataRow("focal")]
+    [DataRow("teacher")]
+    public void Means_of_micro_batches_depend_on_the_number_of_ranks(string loss)
     {
         using var scope = NewDisposeScope();
-        Case means = new("means") { Options = new() { BatchSize = 6, LearningRate = 1e-3, Loss = new() { Normalization = LossNormalization.MicroBatchMean } } };
+        LossKind kind = loss switch { "dft" => LossKind.Dft, "focal" => LossKind.Focal(), _ => LossKind.CrossEntropy };
+        Case means = new("means")
+        {
+            Options = new() { BatchSize = 6, LearningRate = 1e-3, Loss = new() { Normalization = LossNormalization.MicroBatchMean, Kind = kind } },
+            Teacher = loss == "teacher" ? Divergence.ForwardKl : null,
+        };
         Assert.IsGreaterThan(1e-4, Ragged.RelativeError(Train(means, 3, ScalarType.Float64).Weights, Train(means, 1, ScalarType.Float64).Weights));
     }
 
@@ -158,11 +171,13 @@ public sealed class RankLawTests
     private static (Tensor Weights, List<StepReport> Steps) Train(Case what, int size, ScalarType dtype)
     {
         List<StepReport> steps = [];
+        using Gpt2Model? teacher = what.Teacher is null ? null : TeacherOf(dtype);
+        TrainingOptions options = teacher is null ? what.Options : what.Options with { Distillation = new(teacher, what.Teacher!, Share: 0.5, Temperature: 2) };
         Tensor[] weights = ThreadRankGroup.Run(size, ranks =>
         {
             using var scope = NewDisposeScope();
             using Gpt2Model model = Model(what, dtype);
-            TrainingLoop.Run(Run(model, what, ranks) with { OnStep = steps.Add });
+            TrainingLoop.Run(Run(model, what with { Options = options }, ranks) with { OnStep = steps.Add });
             return Weights(model).DetachFromDisposeScope();
         });
         foreach (Tensor other in weights[1..])
@@ -176,6 +191,14 @@ public sealed class RankLawTests
 
     private static TrainingRun Run(Gpt2Model model, Case what, IRankGroup ranks) =>
         new(model, what.Examples, what.Options with { MaximumSteps = Steps, Optimizer = what.Optimizer }, Seed: 3) { Ranks = new RankSetup(ranks, what.ShardsOptimizer) };
+
+    // One for all ranks of this process, which only read it.
+    private static Gpt2Model TeacherOf(ScalarType dtype)
+    {
+        Gpt2Model model = Ragged.Model(dtype, seed: 9, dropout: 0.5);
+        model.eval();
+        return model;
+    }
 
     private static Gpt2Model Model(Case what, ScalarType dtype)
     {
@@ -212,6 +235,8 @@ public sealed class RankLawTests
         public int Experts { get; init; }
 
         public LoraOptions? Adapters { get; init; }
+
+        public Divergence? Teacher { get; init; }
 
         public bool ShardsOptimizer { get; init; } = true;
 

@@ -1,0 +1,88 @@
+using MLNetExtension.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Losses;
+
+/// <summary>The head in chunks of targets, so that the [N,V] logits are never whole: what losses of logits share. N targets, n of them in a chunk, C width, V vocabulary.</summary>
+internal static class LogitChunks
+{
+    private const long TokensOnCpu = 256, LogitsOnGpu = 1 << 26;
+
+    /// <summary>Computes the logits of one chunk after another, each in a scope of its own, so that the next reuses its memory.</summary>
+    /// <param name="targets">All targets.</param>
+    /// <param name="chunkTokens">How many are visited at a time; null for as many as suit the device.</param>
+    /// <param name="visit">Receives the number of the chunk's first target, its hidden states [n,C], targets [n,1] and logits [n,V], which are those hidden states themselves where there is no head.</param>
+    public static void ForEach(TokenTargets targets, int? chunkTokens, Action<long, Tensor, Tensor, Tensor> visit)
+    {
+        Tensor column = targets.Targets.unsqueeze(1);                                                // [N,1]
+        long size = chunkTokens ?? TokensOf(targets);
+        for (long start = 0, all = targets.Targets.shape[0]; start < all; start += size)
+        {
+            using var chunk = NewDisposeScope();
+            long count = Math.Min(size, all - start);
+            Tensor h = targets.Hidden.narrow(0, start, count);                                       // [n,C]
+            visit(start, h, column.narrow(0, start, count), ComputeLogits(h, targets.HeadWeight, targets.LogitCap));
+        }
+    }
+
+    /// <summary>Computes logits, [n,V], in float32 where the states are in half precision.</summary>
+    /// <param name="hidden">Hidden states, [n,C]; logits, [n,V], where there is no head.</param>
+    /// <param name="head">The head's weight, [V,C]; null for none.</param>
+    /// <param name="cap">See <see cref="TokenTargets.LogitCap"/>.</param>
+    public static Tensor ComputeLogits(Tensor hidden, Tensor? head, double? cap)
+    {
+        Tensor logits = (head is null ? hidden : nn.functional.linear(hidden, head)).Widen();
+        return cap is { } most ? logits.div(most).tanh_().mul_(most) : logits;
+    }
+
+    /// <summary>Computes the derivative of capped logits by what was capped, [n,V]; null where nothing is.</summary>
+    /// <param name="logits">The capped logits, [n,V].</param>
+    /// <param name="cap">See <see cref="TokenTargets.LogitCap"/>.</param>
+    public static Tensor? CapSlope(Tensor logits, double? cap) => cap is { } most ? (logits / most).square().neg_().add_(1) : null;
+
+    /// <summary>Finds the targets that are the first of the largest logits, [n,1]: of equal ones, the model would say the first.</summary>
+    /// <param name="logits">[n,V].</param>
+    /// <param name="y">Target ids, [n,1].</param>
+    /// <param name="candidates">Which targets have the largest logit, [n,1]: on the CPU, where asking costs no synchronisation, others are not looked at.</param>
+    public static Tensor Hits(Tensor logits, Tensor y, Tensor candidates)
+    {
+        if (logits.device_type != DeviceType.CPU)
+            return logits.argmax(1, keepdim: true).eq(y);
+        Tensor rows = candidates.flatten().nonzero().flatten();
+        return rows.shape[0] == 0 ? candidates : candidates.index_copy_(0, rows, logits.index_select(0, rows).argmax(1, keepdim: true).eq(y.index_select(0, rows)));
+    }
+
+    /// <summary>Sums the values of a chunk's targets, a scalar.</summary>
+    /// <param name="values">[n,1].</param>
+    /// <param name="weights">[n,1] float64; null where all are 1.</param>
+    public static Tensor Sum(Tensor values, Tensor? weights) => (weights is null ? values : values * weights).sum();
+
+    /// <summary>Takes the gradient of a chunk's logits back through the head.</summary>
+    /// <param name="logitGradient">[n,V], of the type of the hidden states.</param>
+    /// <param name="start">The number of the chunk's first target.</param>
+    /// <param name="h">The chunk's hidden states, [n,C].</param>
+    /// <param name="head">The head's weight, [V,C]; null for none.</param>
+    /// <param name="gradients">What the gradients by hidden states and head are added to.</param>
+    public static void AddGradients(Tensor logitGradient, long start, Tensor h, Tensor? head, TokenGradients gradients)
+    {
+        Tensor hiddenGradient = gradients.Hidden.narrow(0, start, h.shape[0]);
+        if (head is null)
+            hiddenGradient.add_(logitGradient);
+        else
+            hiddenGradient.addmm_(logitGradient, head);                                              // [n,V] [V,C]
+        if (gradients.HeadWeight?.dtype == h.dtype)
+            gradients.HeadWeight.addmm_(logitGradient.t(), h);                                       // [V,n] [n,C]
+        else
+            gradients.HeadWeight?.add_(logitGradient.t().mm(h));    // in half precision, of which each chunk is rounded once and none is summed
+    }
+
+    // On the CPU fewer make matrix products slower, and more leave the caches; a GPU is faster the more it is given at once.
+    private static long TokensOf(TokenTargets targets)
+    {
+        if (targets.Hidden.device_type == DeviceType.CPU)
+            return TokensOnCpu;
+        long vocabulary = (targets.HeadWeight ?? targets.Hidden.t()).shape[0];
+        return Math.Max(TokensOnCpu, LogitsOnGpu / vocabulary);
+    }
+}
