@@ -21,7 +21,7 @@ internal static class TrainCommand
             },
             {
                 OptionFactory.Choice("--loss-normalization", LossNormalization.Token, "What the gradient of a batch is divided by; Token is exact."),
-                (recipe, normalization) => recipe.Settings.Options.Loss = new() { Normalization = normalization }
+                (recipe, normalization) => recipe.Settings.Options.Loss = recipe.Settings.Options.Loss with { Normalization = normalization }
             },
             { OptionFactory.Integer("--layers", defaults.Layers, 1, "Number of transformer blocks."), (recipe, layers) => recipe.Network = recipe.Network with { Layers = layers } },
             { OptionFactory.Integer("--heads", defaults.Heads, 1, "Attention heads of a block; must divide the width."), (recipe, heads) => recipe.Network = recipe.Network with { Heads = heads } },

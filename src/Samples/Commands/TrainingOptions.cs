@@ -42,6 +42,7 @@ internal static class TrainingOptions
         command.Add(
             OptionFactory.OptionalNumber("--weight-decay", $"Decoupled weight decay. Default: {(isNew ? "0.1" : "0.01, with --rank 0")}.", value => value >= 0 && double.IsFinite(value), "at least 0"),
             (recipe, decay) => recipe.Settings.Options.Optimizer = recipe.Settings.Options.Optimizer with { WeightDecay = decay ?? recipe.Settings.Options.Optimizer.WeightDecay });
+        LossArguments.AddTo(command);
         RegularizationCommandOptions.AddTo(command);
         ControlOptions.AddValidation(command);
         ControlOptions.AddCheckpoints(command);

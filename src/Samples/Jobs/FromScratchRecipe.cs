@@ -34,7 +34,7 @@ internal sealed class FromScratchRecipe : ITrainingRecipe
     {
         Network.Layers, Network.Heads, Network.Width, Context = Network.ContextLength, options.BatchSize, BatchTokens = options.BatchTargetTokens, options.Loss.PromptWeight, RowOrder = options.RowOrder.ToString(),
         MicroBatchTokens = options.Batching.MaximumTokensPerMicroBatch,
-        LossNormalization = options.Loss.Normalization, options.LearningRate, options.Optimizer.WeightDecay, Settings.Seed, Device = Settings.Device.ToString(),
+        LossNormalization = options.Loss.Normalization, Loss = options.Loss.Kind.Describe(), Teacher = Settings.Teacher?.Place, options.LearningRate, options.Optimizer.WeightDecay, Settings.Seed, Device = Settings.Device.ToString(),
     };
 
     public RowSet ReadRows() => RowFile.ReadOrDocumentation(Settings.DataFile, Settings.Columns);

@@ -143,9 +143,11 @@ internal sealed class TrainingJob(ITrainingRecipe recipe, IAnsiConsole console, 
     {
         using CancellationTokenRegistration stopping = stopToken.Register(() =>
             console.WriteLine("Training stops after the current step; the model so far is saved and evaluated. Press Ctrl+C again to cancel."));
+        using TrainedModel? teacher = _settings.Teacher?.Load(mlContext);
         return ProgressDisplay.Run(console, "training", show =>
         {
             CausalLanguageModelTrainer.Options options = CreateOptions(split.Kind);
+            options.Distillation = _settings.Teacher?.ToOptions(teacher);
             TrainingCurve curve = new(show);
             MetricsReport? before = null;
             (options.Progress, options.StopToken) = (curve, stopToken);

@@ -15,6 +15,9 @@ internal sealed class TrainingSettings
     /// <summary>What is trained and how. The job sets the columns, which depend on the rows, and what connects the training to the job.</summary>
     public CausalLanguageModelTrainer.Options Options { get; init; } = new() { Seed = 1 };
 
+    /// <summary>A model to learn from beside the rows; null for none.</summary>
+    public TeacherSettings? Teacher { get; set; }
+
     /// <summary>Seed of the split, the weights, the order of rows and the samples.</summary>
     public int Seed => Options.Seed!.Value;
 

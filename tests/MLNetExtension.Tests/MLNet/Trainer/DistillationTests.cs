@@ -215,7 +215,8 @@ public sealed class DistillationTests
         using MemoryStream stream = new();
         mlContext.Model.Save(model, null, stream);
         stream.Position = 0;
-        try { return (CausalLanguageModelTransformer)mlContext.Model.Load(stream, out _); } catch (Exception e) { throw new InvalidOperationException(e.ToString()); }
+        mlContext.CausalLanguageModeling.RegisterLoader();
+        return (CausalLanguageModelTransformer)mlContext.Model.Load(stream, out _);
     }
 
     private static void AssertRefused<T>(CausalLanguageModelTrainer.Options options, string message) where T : Exception =>

@@ -47,7 +47,7 @@ public sealed class OptimizerLawTests
         CollectionAssert.AreNotEqual(uninterrupted.bytes.ToArray(), half.bytes.ToArray(), "the control: there was something left to do");
     }
 
-    // What is learned from 8 bits differs from what 32 give by less than what another seed makes: the figure of docs/optimizer-and-loss.md.
+    // What is learned from 8 bits differs from what 32 give by less than what another seed makes: the figure of docs/optimizers.md.
     [TestMethod]
     public void A_state_of_8_bits_gives_nearly_the_weights_of_32()
     {
