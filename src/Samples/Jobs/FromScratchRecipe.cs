@@ -18,7 +18,7 @@ internal sealed class FromScratchRecipe : ITrainingRecipe
         Options = new()
         {
             Model = LanguageModel.Gpt2(layers: 3, heads: 4, width: 128, contextLength: 256),
-            Optimizer = new MuonOptions(),    // in the same time a quarter fewer bits per byte than AdamW, see docs/optimizer-and-loss.md
+            Optimizer = new MuonOptions(),    // in the same time a quarter fewer bits per byte than AdamW, see docs/optimizers.md
             Seed = 1,
         },
     };
