@@ -38,6 +38,19 @@ public sealed class DivergenceTests
         Assert.IsTrue(gradient.isfinite().all().ToBoolean());
     }
 
+    [TestMethod]
+    [DynamicData(nameof(Divergences))]
+    public void No_chunk_stays_in_memory(object divergence)
+    {
+        using var scope = NewDisposeScope();
+        (TokenTargets targets, Tensor gradient) = Draw(float64);
+        targets = targets with { Teacher = new TeacherStates(targets.Hidden, targets.HeadWeight, null) };
+        int before = scope.DisposablesCount;
+        new LinearDistillation((Divergence)divergence, share: 0.5, temperature: 2, chunkTokens: 1).Backward(targets, new TokenGradients(gradient, null, 1));
+        // The loss sum, the correct count, and the targets as a column.
+        Assert.AreEqual(3, scope.DisposablesCount - before);
+    }
+
     // A teacher in half precision beside a student in float32: the softmax of both is taken in float32.
     [TestMethod]
     public void A_teacher_in_half_precision_gives_what_its_rounded_weights_give()
