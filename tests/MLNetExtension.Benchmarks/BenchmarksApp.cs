@@ -7,6 +7,7 @@ using MLNetExtension.Benchmarks.Steps;
 using MLNetExtension.Benchmarks.Systems;
 using MLNetExtension.Benchmarks.Workloads;
 using MLNetExtension.Training;
+using MLNetExtension.Training.Reports;
 using Spectre.Console;
 using TorchSharp;
 
@@ -167,7 +168,8 @@ internal static class BenchmarksApp
         Option<bool> check = new("--check");
         yield return Hidden(HiddenCommands.System, [system, folder], [check], parsed => SystemRun.Run(parsed.GetRequiredValue(system), parsed.GetRequiredValue(folder), parsed.GetValue(check)));
         yield return Hidden(
-            HiddenCommands.MatrixPeak, [device, precision], [], parsed => MatrixPeak.Measure(new torch.Device(parsed.GetRequiredValue(device)), parsed.GetRequiredValue(precision) == ComputePrecision.BFloat16));
+            HiddenCommands.MatrixPeak, [device, precision], [], parsed => MatrixPeak.Measure(
+                new torch.Device(parsed.GetRequiredValue(device)), type: parsed.GetRequiredValue(precision) == ComputePrecision.BFloat16 ? torch.bfloat16 : torch.float32, perSize: TimeSpan.FromSeconds(1)));
         yield return Hidden(HiddenCommands.StepParts, [workload], [], parsed => StepParts.Measure(Workload.Named(parsed.GetRequiredValue(workload))));
         yield return Hidden(HiddenCommands.StepScale, [workload], [], parsed => StepScale.Measure(Workload.Named(parsed.GetRequiredValue(workload))));
         yield return Hidden(HiddenCommands.TunerStart, [workload], [], parsed => PlanRun.Start(Workload.Named(parsed.GetRequiredValue(workload))));

@@ -20,6 +20,9 @@ public abstract class TransformerBlock : nn.Module<Tensor, SequenceLayout, Tenso
     /// <summary>The router's decisions in the last forward pass of training; null for a block without a router.</summary>
     internal virtual Routing? Routing => null;
 
+    /// <summary>The widths of the block's attention heads together, by which a position meets each other one; 0 where that is not known. Default 0.</summary>
+    internal virtual long AttentionWidth => 0;
+
     /// <summary>The block as residual branches with backward passes of their own; null where it goes back through automatic differentiation. Default null.</summary>
     private protected virtual IReadOnlyList<ResidualBranch>? Branches => null;
 

@@ -27,6 +27,8 @@ internal sealed class TrainingLoop : IDisposable
     private readonly ValidationRun _validation;
     private readonly GoodWeights _weights;
     private readonly WeightAverage _average;
+    private readonly ModelFlops _flops;
+    private readonly MemoryReader _memory;
     private StopReason? _stopReason;
 
     private TrainingLoop(TrainingRun run)
@@ -50,6 +52,7 @@ internal sealed class TrainingLoop : IDisposable
         _weights = new GoodWeights(_trainingStep);
         _average = new WeightAverage(options.Regularization.Averaging, _trainingStep.Parameters, _weights);
         _validation = new ValidationRun(run.Validation, run.Model, _average, _trainingStep.Parameters, _best, _requests, _ranks);
+        (_flops, _memory) = (ModelFlops.Of(run.Model), new MemoryReader(run.Model.Device));
     }
 
     /// <summary>Trains a model in place, on the device where it is, and leaves it in evaluation mode. Where there are several ranks, each makes this call, and all end with the same weights.</summary>
@@ -147,7 +150,7 @@ internal sealed class TrainingLoop : IDisposable
             validationLoss ??= _validation.Measure(_progress.Steps, isDue: true);
         if (_ranks.Rank != 0)
             return;
-        StepReport report = Report(batch, result, elapsed) with { ValidationLoss = validationLoss, HasCheckpoint = hasCheckpoint };
+        StepReport report = Report(batch, result, elapsed) with { ValidationLoss = validationLoss, Samples = validationLoss is null ? [] : _validation.Samples, HasCheckpoint = hasCheckpoint };
         TrainingInstruments.Record(report);
         _run.OnStep?.Invoke(report);
     }
@@ -204,6 +207,9 @@ internal sealed class TrainingLoop : IDisposable
             Elapsed = elapsed,
             TotalTargetTokens = _progress.TargetTokens,
             AveragedSteps = _average.Count,
+            Memory = _memory.Read(),
+            ModelFlops = _flops.OfBatch(batch.Examples),
+            MatrixPeak = _run.MatrixPeak,
             ExamplePositions = result.Outcome == StepOutcome.NonFinite ? [.. batch.Examples.Select(e => e.Position)] : [],
         };
     }

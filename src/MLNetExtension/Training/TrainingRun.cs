@@ -35,6 +35,9 @@ internal sealed record TrainingRun(CausalLanguageModel Model, IReadOnlyList<Toke
     /// <summary>How to evaluate the model while it is trained; it ends with the best weights that were evaluated. The time counts as time of training. Default: not at all.</summary>
     public Validation? Validation { get; init; }
 
+    /// <summary>What matrix multiplication yields on all ranks together, in floating-point operations per second, for the reports. Default: not known.</summary>
+    public double? MatrixPeak { get; init; }
+
     /// <summary>Checkpoints to resume from and to write; where there are, each rank has them. Default: none.</summary>
     public CheckpointManager? Checkpoints { get; init; }
 

@@ -1,3 +1,5 @@
+using MLNetExtension.Training.Reports;
+
 namespace MLNetExtension.Training;
 
 /// <summary>How a model is evaluated while it is trained, on rows that it is not trained on. Training ends with the best weights that were evaluated.</summary>
@@ -16,6 +18,9 @@ internal sealed class Validation
         ArgumentOutOfRangeException.ThrowIfNegative(patience ?? 0, nameof(patience));
         (Loss, Interval, Patience) = (loss, interval, patience is 0 ? null : patience);
     }
+
+    /// <summary>Generates texts with the model, under the same conditions, on the first rank, after each evaluation; null for none.</summary>
+    public Func<CancellationToken, IReadOnlyList<GeneratedSample>>? Samples { get; init; }
 
     internal Func<CancellationToken, (double Sum, double TargetCount)> Loss { get; }
 

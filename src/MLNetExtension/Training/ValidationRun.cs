@@ -2,6 +2,7 @@ using MLNetExtension.Models;
 using MLNetExtension.Training.Accumulation;
 using MLNetExtension.Training.Averaging;
 using MLNetExtension.Training.Ranks;
+using MLNetExtension.Training.Reports;
 
 namespace MLNetExtension.Training;
 
@@ -20,6 +21,9 @@ internal sealed class ValidationRun(Validation? validation, CausalLanguageModel 
     /// <summary>Whether patience has run out.</summary>
     public bool HasStoppedImproving => validation?.Patience <= best.WithoutImprovement;
 
+    /// <summary>What the model generated at the last evaluation.</summary>
+    public IReadOnlyList<GeneratedSample> Samples { get; private set; } = [];
+
     /// <summary>Evaluates the model after a step, where an evaluation is due.</summary>
     /// <param name="step">Steps taken.</param>
     /// <param name="isDue">Whether the step is one to evaluate after.</param>
@@ -36,9 +40,9 @@ internal sealed class ValidationRun(Validation? validation, CausalLanguageModel 
             using IDisposable? shown = average.Show();
             (double Sum, double TargetCount) own = default;
             if (requests.StopIsRequested)
-                ranks.RunTogether(() => own = validation.Loss(requests.Cancel));
+                ranks.RunTogether(() => own = Evaluate(requests.Cancel));
             else
-                _givenUp = !requests.TryRun(token => own = validation.Loss(token));
+                _givenUp = !requests.TryRun(token => own = Evaluate(token));
             if (_givenUp)
                 return null;
             double[] sums = ranks.SumNumbers(own.Sum, own.TargetCount);
@@ -61,5 +65,12 @@ internal sealed class ValidationRun(Validation? validation, CausalLanguageModel 
             return false;
         best.Restore(parameters, average.IsUsed ? null : step);
         return true;
+    }
+
+    private (double Sum, double TargetCount) Evaluate(CancellationToken cancellationToken)
+    {
+        (double, double) sums = validation!.Loss(cancellationToken);
+        Samples = ranks.Rank == 0 && validation.Samples is { } generate ? generate(cancellationToken) : [];
+        return sums;
     }
 }

@@ -48,7 +48,7 @@ internal static class FinetuneCommand
         };
         TrainingOptions.Complete(
             command,
-            "Folder for model.zip, metrics.json and model/ (Hugging Face format) or, with --rank, adapters/ (PEFT format).",
+            "Folder for model.zip, metrics.json, the training report loss-curve.html, the TensorBoard event file and model/ (Hugging Face format) or, with --rank, adapters/ (PEFT format).",
             chats: true);
         Option[] ofAdapters = [alpha, target, dora, rankStabilized, initialization, trainModules];
         command.Validators.Add(result =>

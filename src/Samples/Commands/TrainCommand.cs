@@ -28,7 +28,7 @@ internal static class TrainCommand
             { OptionFactory.Integer("--width", defaults.Width, 1, "Length of a hidden state."), (recipe, width) => recipe.Network = recipe.Network with { Width = width } },
             { OptionFactory.Dropout("Share of outputs that training zeroes at random. Default: 0."), (recipe, dropout) => recipe.Network = recipe.Network with { Dropout = dropout ?? 0 } },
         };
-        TrainingOptions.Complete(command, "Folder for model.zip, metrics.json, loss-curve.html and the TensorBoard event file.");
+        TrainingOptions.Complete(command, "Folder for model.zip, metrics.json, the training report loss-curve.html and the TensorBoard event file.");
         command.Configure((recipe, _) => recipe.Settings.Options.MaximumDuration ??= recipe.Settings.Options.MaximumSteps is null ? TimeSpan.FromMinutes(DefaultMinutes) : null);
         return command;
     }

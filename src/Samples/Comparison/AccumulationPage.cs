@@ -16,7 +16,7 @@ internal static class AccumulationPage
     public static string Render(string source, string description, IReadOnlyList<AccumulationRun> runs)
     {
         IEnumerable<(string, string)> tiles = [.. LargestByNormalization("gradient error", runs, run => run.GradientRelativeError), .. LargestByNormalization("weight distance", runs, run => run.WeightDistance)];
-        return new HtmlPage($"Gradient accumulation on {source}", description, tiles, CreateCharts(runs), Details(runs)).Render();
+        return new HtmlPage($"Gradient accumulation on {source}", description, tiles, CreateCharts(runs), [Details(runs)]).Render();
     }
 
     private static IEnumerable<(string Figure, string Label)> LargestByNormalization(string what, IReadOnlyList<AccumulationRun> runs, Func<AccumulationRun, double> figure) =>

@@ -49,7 +49,7 @@ internal sealed class FinetuneRecipe : ITrainingRecipe
 
     public bool MayWrite(string fileName) => fileName is ModelFolder or AdapterFolder;
 
-    public IReadOnlyList<string> WriteFiles(CausalLanguageModelTransformer model, TrainReport report, TrainingCurve curve, OutputFolder output)
+    public IReadOnlyList<string> WriteFiles(CausalLanguageModelTransformer model, OutputFolder output)
     {
         if (Settings.Options.Adapters is not null)
         {

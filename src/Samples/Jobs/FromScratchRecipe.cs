@@ -10,8 +10,6 @@ namespace Samples.Jobs;
 /// <summary><c>train</c>: a small GPT with random initial weights, trained in a pipeline after text normalization.</summary>
 internal sealed class FromScratchRecipe : ITrainingRecipe
 {
-    private const string CurveFile = "loss-curve.html";
-
     public TrainingSettings Settings { get; } = new()
     {
         OutputFolder = Path.Combine("artifacts", "train"),
@@ -57,12 +55,7 @@ internal sealed class FromScratchRecipe : ITrainingRecipe
     private static TextNormalizingEstimator Normalize(MLContext mlContext, string column) => mlContext.Transforms.Text.NormalizeText(
         column, caseMode: TextNormalizingEstimator.CaseMode.None, keepDiacritics: true, keepPunctuations: true, keepNumbers: true);
 
-    public bool MayWrite(string fileName) => fileName == CurveFile || fileName.StartsWith(TensorBoardEvents.FilePrefix, StringComparison.Ordinal);
+    public bool MayWrite(string fileName) => false;
 
-    public IReadOnlyList<string> WriteFiles(CausalLanguageModelTransformer model, TrainReport report, TrainingCurve curve, OutputFolder output)
-    {
-        File.WriteAllText(output[CurveFile], LossCurvePage.Render(report, curve.Points));
-        TensorBoardEvents.Write(output.Path, curve.Points, curve.Started, report.Before, report.After);
-        return [CurveFile, "a TensorBoard event file"];
-    }
+    public IReadOnlyList<string> WriteFiles(CausalLanguageModelTransformer model, OutputFolder output) => [];
 }

@@ -28,7 +28,7 @@ internal interface ITrainingRecipe
     /// <summary>Whether <see cref="WriteFiles"/> may write a file or folder of this name.</summary>
     bool MayWrite(string fileName);
 
-    /// <summary>Writes the trained model and its report in further formats, beside model.zip and metrics.json.</summary>
+    /// <summary>Writes the trained model in further formats, beside model.zip and the reports.</summary>
     /// <returns>What was written, for the user.</returns>
-    IReadOnlyList<string> WriteFiles(CausalLanguageModelTransformer model, TrainReport report, TrainingCurve curve, OutputFolder output);
+    IReadOnlyList<string> WriteFiles(CausalLanguageModelTransformer model, OutputFolder output);
 }

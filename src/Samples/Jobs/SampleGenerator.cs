@@ -1,8 +1,8 @@
 using Microsoft.ML;
-using MLNetExtension;
 using MLNetExtension.Data;
 using MLNetExtension.Generation;
 using MLNetExtension.Tokenization.Chat;
+using MLNetExtension.Training.Reports;
 using Samples.Reporting;
 using Samples.Text;
 
@@ -13,19 +13,30 @@ internal static class SampleGenerator
 {
     private const int Samples = 3;
 
-    /// <summary>Completes the first held-out rows: of prompts the prompt, of chats the first user message, of texts the first third.</summary>
+    /// <summary>How texts are generated; the seed is the job's.</summary>
+    public static GenerationOptions Options { get; } = new() { MaximumNewTokens = 160, Temperature = 0.5, TopP = 0.9 };
+
+    /// <summary>Gives what is completed of the first held-out rows, and how the data goes on: of prompts the prompt, of chats the first user message, of texts the first third.</summary>
+    public static Row[] Choose(IReadOnlyList<Row> heldOut, RowKind kind) => [.. heldOut.Take(Samples).Select(row => kind switch
+    {
+        RowKind.Prompts => row,
+        RowKind.Chats => FirstTurn(row.Completion),
+        _ => SplitText(row.Completion),
+    })];
+
+    /// <summary>Completes the first held-out rows.</summary>
     public static IReadOnlyList<SampleReport> Generate(MLContext mlContext, TrainedModel model, IReadOnlyList<Row> heldOut, int seed)
     {
-        Row[] samples = [.. heldOut.Take(Samples).Select(row => model.Kind switch
-        {
-            RowKind.Prompts => row,
-            RowKind.Chats => FirstTurn(row.Completion),
-            _ => SplitText(row.Completion),
-        })];
-        var options = new GenerationOptions { MaximumNewTokens = 160, Temperature = 0.5, TopP = 0.9, Seed = seed };
-        PromptedTextGenerator generator = mlContext.CausalLanguageModeling.CreateTextGenerator(model.Transformer);
-        IReadOnlyList<string> texts = generator.Generate([.. samples.Select(sample => sample.Prompt)], options);
-        return [.. samples.Zip(texts, (sample, text) => new SampleReport(sample.Prompt.TrimEnd('\n'), text, sample.Completion))];
+        Row[] samples = Choose(heldOut, model.Kind);
+        IReadOnlyList<GeneratedSample> texts = Generate(mlContext, model.Transformer, [.. samples.Select(sample => sample.Prompt)], seed);
+        return [.. samples.Zip(texts, (sample, generated) => new SampleReport(sample.Prompt.TrimEnd('\n'), generated.Text, sample.Completion))];
+    }
+
+    /// <summary>Completes prompts.</summary>
+    public static IReadOnlyList<GeneratedSample> Generate(MLContext mlContext, ITransformer model, IReadOnlyList<string> prompts, int seed)
+    {
+        IReadOnlyList<string> texts = mlContext.CausalLanguageModeling.CreateTextGenerator(model).Generate(prompts, Options with { Seed = seed });
+        return [.. prompts.Zip(texts, (prompt, text) => new GeneratedSample(prompt, text))];
     }
 
     private static Row FirstTurn(string messages)

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Microsoft.ML;
+using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using MLNetExtension;
 using MLNetExtension.Training.Reports;
@@ -17,7 +18,7 @@ namespace Samples.Jobs;
 /// </summary>
 internal sealed class TrainingJob(ITrainingRecipe recipe, IAnsiConsole console, CancellationToken cancellationToken, CancellationToken stopToken = default)
 {
-    private const string ModelFile = "model.zip", MetricsFile = "metrics.json";
+    private const string ModelFile = "model.zip", MetricsFile = "metrics.json", ReportFile = "loss-curve.html";
     private readonly TrainingSettings _settings = recipe.Settings;
     private readonly HashSet<string> _warnings = [];
 
@@ -31,7 +32,7 @@ internal sealed class TrainingJob(ITrainingRecipe recipe, IAnsiConsole console, 
         RowSet rows = recipe.ReadRows();
         MLContext mlContext = CreateContext();
         using OutputFolder? output = _settings.Options.Ranks is null or { Rank: 0 }
-            ? new OutputFolder(_settings.OutputFolder, name => name is ModelFile or MetricsFile || recipe.MayWrite(name))
+            ? new OutputFolder(_settings.OutputFolder, name => name is ModelFile or MetricsFile or ReportFile || name.StartsWith(TensorBoardEvents.FilePrefix, StringComparison.Ordinal) || recipe.MayWrite(name))
             : null;
         console.WriteLine($"Packages: {PackageVersions.Line()}");
         RowSplit split = RowSplit.Create(mlContext, rows, _settings);
@@ -96,9 +97,13 @@ internal sealed class TrainingJob(ITrainingRecipe recipe, IAnsiConsole console, 
         File.WriteAllText(output[MetricsFile], Json.Indented(report));
         output.Commit();
         written.Add(MetricsFile);
+        File.WriteAllText(output[ReportFile], TrainingReportPage.Render(report, curve, [MetricsFile, ModelFile]));
+        TensorBoardEvents.Write(output.Path, curve, report.Before, report.After);
+        output.Commit();
+        written.AddRange([ReportFile, "a TensorBoard event file"]);
         if (model is null)
             return written;
-        IReadOnlyList<string> files = recipe.WriteFiles(model.LanguageModel, report, curve, output);
+        IReadOnlyList<string> files = recipe.WriteFiles(model.LanguageModel, output);
         output.Commit();
         written.AddRange(files);
         return written;
@@ -150,14 +155,29 @@ internal sealed class TrainingJob(ITrainingRecipe recipe, IAnsiConsole console, 
             options.Distillation = _settings.Teacher?.ToOptions(teacher);
             TrainingCurve curve = new(show);
             MetricsReport? before = null;
-            (options.Progress, options.StopToken) = (curve, stopToken);
+            (options.Progress, options.StopToken, options.MeasureMatrixPeak) = (curve, stopToken, true);
+            if (options.Validation is { } validation)
+                options.Validation = validation with { Prompts = ReadPrompts(mlContext, split), Generation = SampleGenerator.Options };
             options.OnStart = untrained =>
             {
                 before = RowSplit.Evaluate(mlContext, untrained, recipe.Prepare(mlContext, split.Evaluated, split.Kind));
                 console.WriteLine(FormattableString.Invariant($"Before: {before.BitsPerByte:0.000} bits per byte on {split.Report.EvaluatedRows:N0} held-out rows ({before.Tokens:N0} tokens)"));
+                if (options.Validation is { } validation)
+                    curve.FirstSamples = SampleGenerator.Generate(mlContext, untrained, validation.Prompts, _settings.Seed);
             };
             return (Fit(mlContext, split, options), curve, before);
         });
+    }
+
+    // As the pipeline hands them to the trainer.
+    private string[] ReadPrompts(MLContext mlContext, RowSplit split)
+    {
+        Row[] samples = SampleGenerator.Choose(split.HeldOut, split.Kind);
+        bool arePrompts = split.Kind == RowKind.Prompts;
+        IDataView rows = RowDataView.Create(mlContext, arePrompts ? samples : samples.Select(sample => new Row("", sample.Prompt)), arePrompts ? RowKind.Prompts : RowKind.Texts);
+        if (split.Kind != RowKind.Chats)
+            rows = recipe.Prepare(mlContext, rows, split.Kind);
+        return [.. rows.GetColumn<string>(arePrompts ? RowDataView.Prompt : RowDataView.Text)];
     }
 
     private CausalLanguageModelTrainer.Options CreateOptions(RowKind kind)

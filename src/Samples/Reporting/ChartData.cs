@@ -27,6 +27,9 @@ internal sealed record ChartLine(string Label, string Color, IReadOnlyList<doubl
     /// <summary>Lengths of dashes and gaps in pixels; null for a solid line.</summary>
     public IReadOnlyList<int>? Dash { get; init; }
 
+    /// <summary>Whether a line joins values between which others are missing; each is a point as well.</summary>
+    public bool Connected { get; init; }
+
     /// <summary>Whether the values are drawn as single points.</summary>
     public bool Isolated { get; init; }
 }
@@ -34,6 +37,9 @@ internal sealed record ChartLine(string Label, string Color, IReadOnlyList<doubl
 /// <summary>A chart with lines, its height in pixels, and the range of its vertical axis; higher values are clipped. A logarithmic axis has values above 0.</summary>
 internal sealed record LineChart(string Title, int Height, bool Logarithmic, double Minimum, double Maximum, IReadOnlyList<ChartLine> Lines)
 {
+    /// <summary>Whether it takes half of a wide page's width.</summary>
+    public bool IsHalf { get; init; }
+
     // Where a logarithmic axis draws 0.
     private const double Smallest = 1e-17;
 

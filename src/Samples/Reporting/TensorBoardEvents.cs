@@ -1,3 +1,4 @@
+using MLNetExtension.Training.Reports;
 using TorchSharp;
 
 namespace Samples.Reporting;
@@ -8,32 +9,46 @@ internal static class TensorBoardEvents
     public const string FilePrefix = "events.out.tfevents";
 
     /// <summary>
-    /// Writes loss, learning rate, gradient norm and tokens per second of every step, what its batch held (rows, target tokens, their summed weights, the place in a curriculum), the validation loss and the
-    /// checkpoints where there were any, and the held-out bits per byte before and after.
+    /// Writes the figures of every step, what its batch held (rows, target tokens, their summed weights, the place in a curriculum), validation losses, generated texts and checkpoints where there were any, and the held-out
+    /// bits per byte before and after.
     /// </summary>
-    public static void Write(string folder, IReadOnlyList<CurvePoint> curve, DateTimeOffset started, MetricsReport before, MetricsReport? after)
+    public static void Write(string folder, TrainingCurve curve, MetricsReport before, MetricsReport? after)
     {
         var writer = torch.utils.tensorboard.SummaryWriter(folder);
-        foreach (CurvePoint point in curve)
+        foreach (CurvePoint point in curve.Points)
         {
-            long time = started.AddSeconds(point.Seconds).ToUnixTimeSeconds();
-            writer.add_scalar("train/loss", (float)point.Loss, point.Step, time);
-            writer.add_scalar("train/learning_rate", (float)point.LearningRate, point.Step, time);
-            writer.add_scalar("train/gradient_norm", (float)point.GradientNorm, point.Step, time);
-            writer.add_scalar("train/tokens_per_second", (float)point.TokensPerSecond, point.Step, time);
-            foreach ((string tag, double value) in Control(point))
-                writer.add_scalar(tag, (float)value, point.Step, time);
+            (int step, long time) = (point.Report.Step, TimeOf(point));
+            foreach ((string tag, double value) in Scalars(point).Concat(Control(point.Report)))
+                writer.add_scalar(tag, (float)value, step, time);
+            foreach ((int i, GeneratedSample sample) in point.Report.Samples.Index())
+                writer.add_text($"samples/{i + 1}", $"**{sample.Prompt.Trim()}** {sample.Text.Trim()}", step, time);
         }
-        long end = started.AddSeconds(curve.Count > 0 ? curve[^1].Seconds : 0).ToUnixTimeSeconds();
-        writer.add_scalar("held-out/bits_per_byte", (float)before.BitsPerByte, 0, started.ToUnixTimeSeconds());
-        if (after is not null)
-            writer.add_scalar("held-out/bits_per_byte", (float)after.BitsPerByte, curve.Count > 0 ? curve[^1].Step : 0, end);
+        writer.add_scalar("held-out/bits_per_byte", (float)before.BitsPerByte, 0, curve.Started.ToUnixTimeSeconds());
+        if (after is null)
+            return;
+        (int last, long end) = curve.Points is [.., { } final] ? (final.Report.Step, TimeOf(final)) : (0, curve.Started.ToUnixTimeSeconds());
+        writer.add_scalar("held-out/bits_per_byte", (float)after.BitsPerByte, last, end);
+
+        long TimeOf(CurvePoint point) => (curve.Started + point.Report.Elapsed).ToUnixTimeSeconds();
     }
 
-    private static IEnumerable<(string Tag, double Value)> Control(CurvePoint point)
+    private static IEnumerable<(string Tag, double Value)> Scalars(CurvePoint point)
     {
-        if (point.Report is not { } step)
-            yield break;
+        StepReport step = point.Report;
+        yield return ("train/loss", step.Loss);
+        yield return ("train/learning_rate", step.LearningRate);
+        yield return ("train/gradient_norm", step.GradientNorm);
+        yield return ("train/tokens_per_second", point.Recent.TokensPerSecond);
+        yield return ("train/padding_share", step.PaddingShare);
+        yield return ("memory/resident_mib", step.Memory.ResidentMiB);
+        if (step.Memory.DeviceMiB is { } device)
+            yield return ("memory/device_mib", device);
+        if (point.Recent.Utilization is { } utilization)
+            yield return ("train/model_flop_utilization", utilization);
+    }
+
+    private static IEnumerable<(string Tag, double Value)> Control(StepReport step)
+    {
         yield return ("batch/rows", step.Rows);
         yield return ("batch/target_tokens", step.TargetTokens);
         yield return ("batch/target_weight", step.TargetWeight);

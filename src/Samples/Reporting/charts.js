@@ -33,7 +33,7 @@ function markerStyle(line) {
 
 function create(chart) {
   const card = document.createElement('div');
-  card.className = 'card chart';
+  card.className = chart.isHalf ? 'card chart half' : 'card chart';
   card.tabIndex = 0;
   card.setAttribute('aria-label', chart.title);
   container.append(card);
@@ -50,7 +50,8 @@ function create(chart) {
       { label: 'step', value: (_, step, __, index) => stepLabel(step, index) },
       ...chart.lines.map(line => ({
         label: line.label, stroke: () => color(line.color), width: line.width, alpha: line.opacity, dash: line.dash,
-        points: line.isolated ? { show: true, size: 8, fill: () => color(line.color) } : { show: page.steps.length === 1 },
+        spanGaps: line.connected,
+        points: line.isolated || line.connected ? { show: true, size: line.connected ? 6 : 8, fill: () => color(line.color) } : { show: page.steps.length === 1 },
         value: (_, value) => format(value),
       })),
     ],

@@ -70,7 +70,7 @@ internal sealed class Comparison(Workload workload, MachineSettings machine, IRe
                 RequireAgreement("first", results, r => r.FirstLoss, FirstLossTolerance);
                 RequireAgreement("last", results, r => r.LastLoss, LastLossTolerance);
                 measurements[system].Add(new Measurement(result, peak));
-                double speed = WorkloadTotals.Of(workload).TargetTokens / result.Seconds;
+                double speed = WorkloadTotals.CountTargets(workload) / result.Seconds;
                 log($"{workload.Name} round {round} of {rounds}: {system} {speed:N0} target tokens/s, peak {result.PeakMemoryMiB:N0} MiB{(result.Remark is { } remark ? $", {remark}" : "")}");
             }
         }

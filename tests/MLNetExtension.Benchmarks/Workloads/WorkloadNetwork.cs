@@ -16,9 +16,6 @@ internal abstract record WorkloadNetwork
     /// <summary>Most positions of a row.</summary>
     public abstract int ContextLength { get; }
 
-    /// <summary>What a pass through the network multiplies.</summary>
-    public abstract NetworkWork Work { get; }
-
     /// <summary>Creates the network with its starting weights.</summary>
     public abstract CausalLanguageModel Create();
 
@@ -36,12 +33,6 @@ internal abstract record WorkloadNetwork
         public override int VocabularySize => Configuration.VocabularySize;
 
         public override int ContextLength => Configuration.ContextLength;
-
-        // Per block 3C^2 + C^2 in attention, 4C^2 + 4C^2 after it.
-        public override NetworkWork Work => new(
-            Trained: Configuration.Layers * 12.0 * Configuration.Width * Configuration.Width, Frozen: 0,
-            Head: (double)Configuration.VocabularySize * Configuration.Width, HeadIsTrained: true,
-            Attention: (double)Configuration.Layers * Configuration.Width);
 
         public override Gpt2Model Create() => new(Configuration, seed: 1);
 
@@ -69,21 +60,6 @@ internal abstract record WorkloadNetwork
         public override int VocabularySize => Configuration.VocabularySize;
 
         public override int ContextLength => Configuration.ContextLength;
-
-        public override NetworkWork Work
-        {
-            get
-            {
-                int width = Configuration.Width, inner = Configuration.FeedForwardWidth, queries = Configuration.Heads * Configuration.HeadWidth, keys = Configuration.KeyValueHeads * Configuration.HeadWidth;
-                // Inputs and outputs of a block's matrices: queries, keys, values, the heads' output, gate, up, down.
-                (double Inputs, double Outputs)[] matrices = [(width, queries), (width, keys), (width, keys), (queries, width), (width, inner), (width, inner), (inner, width)];
-                return new NetworkWork(
-                    Trained: Configuration.Layers * matrices.Sum(matrix => Adapters.Rank * (matrix.Inputs + matrix.Outputs)),
-                    Frozen: Configuration.Layers * matrices.Sum(matrix => matrix.Inputs * matrix.Outputs),
-                    Head: (double)Configuration.VocabularySize * width, HeadIsTrained: false,
-                    Attention: (double)Configuration.Layers * queries);
-            }
-        }
 
         /// <summary>The folder of the frozen weights.</summary>
         public static string BaseOf(string folder) => Path.Combine(folder, "base");
@@ -113,11 +89,3 @@ internal abstract record WorkloadNetwork
         }
     }
 }
-
-/// <summary>What a pass through a network multiplies, in multiplications and additions a position.</summary>
-/// <param name="Trained">Weights of the blocks that are trained.</param>
-/// <param name="Frozen">Weights of the blocks that are not.</param>
-/// <param name="Head">Weights of the head.</param>
-/// <param name="HeadIsTrained">Whether they are trained.</param>
-/// <param name="Attention">Widths of all heads of all blocks, which each position attended to is multiplied by, twice.</param>
-internal sealed record NetworkWork(double Trained, double Frozen, double Head, bool HeadIsTrained, double Attention);

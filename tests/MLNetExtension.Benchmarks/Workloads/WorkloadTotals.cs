@@ -1,4 +1,5 @@
-using MLNetExtension.Benchmarks.Measuring;
+using MLNetExtension.Models;
+using MLNetExtension.Training.Reports;
 
 namespace MLNetExtension.Benchmarks.Workloads;
 
@@ -7,9 +8,16 @@ namespace MLNetExtension.Benchmarks.Workloads;
 /// <param name="Flops">Floating-point operations, padding not counted.</param>
 internal sealed record WorkloadTotals(long TargetTokens, double Flops)
 {
+    /// <summary>Counts both; makes the network for it.</summary>
     public static WorkloadTotals Of(Workload workload)
     {
-        int[] lengths = [.. workload.DrawBatches().Skip(workload.WarmupSteps).SelectMany(batch => batch).Select(ids => ids.Length - 1)];
-        return new WorkloadTotals(lengths.Sum(workload.Rows.CountTargets), lengths.Sum(length => ModelFlops.OfRow(workload, length)));
+        using CausalLanguageModel model = workload.Network.Create();
+        ModelFlops flops = ModelFlops.Of(model, workload.IsTrained);
+        return new WorkloadTotals(CountTargets(workload), Lengths(workload).Sum(length => flops.OfRow(length, workload.Rows.CountTargets(length))));
     }
+
+    /// <summary>Counts the targets alone.</summary>
+    public static long CountTargets(Workload workload) => Lengths(workload).Sum(length => (long)workload.Rows.CountTargets(length));
+
+    private static IEnumerable<int> Lengths(Workload workload) => workload.DrawBatches().Skip(workload.WarmupSteps).SelectMany(batch => batch).Select(ids => ids.Length - 1);
 }

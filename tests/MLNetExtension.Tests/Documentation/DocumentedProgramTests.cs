@@ -35,6 +35,7 @@ public sealed class DocumentedProgramTests
         ["docs/tokenizers-and-chats.md"] = (["MODEL", "2"], [" tokens are trained on"]),
         ["docs/train-on-my-own-text.md"] = (["TEXT", "FILE", "2"], ["Training on ", "held out of the training data", "Held out: loss ", "The model writes: "]),
         ["docs/training-control.md"] = (["PAIRS", "1"], ["rows of length ", "; validation loss ", "; checkpoint", " more steps; the best of all after step "]),
+        ["docs/training-report.md"] = (["TEXT", "4"], ["step 1: validation loss ", "step 4: validation loss ", "  The |"]),
         ["docs/use-a-gpu.md"] = (["TEXT", "2"], ["Training on ", "target tokens per second"]),
     };
 

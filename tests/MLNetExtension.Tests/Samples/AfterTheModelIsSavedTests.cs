@@ -140,10 +140,10 @@ public sealed class AfterTheModelIsSavedTests
 
         public bool MayWrite(string fileName) => _inner.MayWrite(fileName);
 
-        public IReadOnlyList<string> WriteFiles(CausalLanguageModelTransformer model, TrainReport report, TrainingCurve curve, OutputFolder output)
+        public IReadOnlyList<string> WriteFiles(CausalLanguageModelTransformer model, OutputFolder output)
         {
             OnWriting?.Invoke();
-            return _inner.WriteFiles(model, report, curve, output);
+            return _inner.WriteFiles(model, output);
         }
 
         private void ThrowIfGone(Completed input, Completed output)

@@ -88,6 +88,6 @@ public sealed class OnePassTests
 
         public bool MayWrite(string fileName) => recipe.MayWrite(fileName);
 
-        public IReadOnlyList<string> WriteFiles(CausalLanguageModelTransformer model, TrainReport report, TrainingCurve curve, OutputFolder output) => recipe.WriteFiles(model, report, curve, output);
+        public IReadOnlyList<string> WriteFiles(CausalLanguageModelTransformer model, OutputFolder output) => recipe.WriteFiles(model, output);
     }
 }

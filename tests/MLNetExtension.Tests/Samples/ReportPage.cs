@@ -28,10 +28,14 @@ internal sealed partial record ReportPage(string Text, XElement Root)
         return new ReportPage(File.ReadAllText(file), XDocument.Load(reader).Root!);
     }
 
-    /// <summary>Asserts that the page loads nothing: no address outside the notices of the chart library.</summary>
+    /// <summary>The names of the files that the page links to.</summary>
+    public IEnumerable<string> Links => Root.Descendants("a").Select(link => link.Attribute("href")!.Value);
+
+    /// <summary>Asserts that the page loads nothing, and links to files beside it alone: no address outside the notices of the chart library.</summary>
     public void AssertSelfContained()
     {
-        Assert.IsEmpty(Root.Descendants().Attributes().Where(attribute => attribute.Name.LocalName is "src" or "href"));
+        Assert.IsEmpty(Root.Descendants().Attributes().Where(attribute => attribute.Name.LocalName is "src" or "href" && attribute.Parent!.Name.LocalName != "a"));
+        Assert.IsTrue(Links.All(link => link.All(c => char.IsLetterOrDigit(c) || c is '.' or '-' or '_')));
         string code = Notice().Replace(Text, "");
         foreach (string outside in (string[])["http:", "https:", "@import", "url("])
             Assert.DoesNotContain(outside, code);

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Xml.Linq;
 
 namespace MLNetExtension.Tests.Samples;
 
@@ -72,10 +73,29 @@ public sealed class TrainCommandTests
         StringAssert.Contains(page.Body.Value, "a<b>&c.jsonl", "the name of the data is text, not markup");
         page.AssertSelfContained();
         double[][][] charts = page.Charts;
-        CollectionAssert.AreEqual(new[] { 3, 1, 1, 1 }, charts.Select(chart => chart.Length).ToArray(), "loss, smoothed loss and held-out loss; learning rate; gradient norm; tokens per second");
+        CollectionAssert.AreEqual(
+            new[] { 3, 1, 1, 1, 1, 2 }, charts.Select(chart => chart.Length).ToArray(), "loss, smoothed loss and held-out loss; learning rate; gradient norm; tokens per second; utilization; memory and its peak");
         double[] heldOut = charts[0][2];
         Assert.HasCount(2, heldOut, "held-out loss before and after");
         Assert.IsTrue(charts.SelectMany(lines => lines).Where(values => values != heldOut).All(values => values.Length == 6), "a point for every step");
+        Assert.IsTrue(page.Links.All(file => File.Exists(Path.Combine(folder["out"], file))));
+        CollectionAssert.AreEquivalent(new[] { "metrics.json", "model.zip" }, page.Links.ToArray());
+    }
+
+    // One sees the model learn: the same prompts before the first step and at each validation, whose losses are in the chart.
+    [TestMethod]
+    public void The_report_shows_what_the_model_wrote_at_each_validation()
+    {
+        using TemporaryFolder folder = new();
+        CommandLine.TrainTiny(folder.WritePrompts("rows.jsonl"), folder["out"], "--validation-fraction", "0.2");
+
+        ReportPage page = ReportPage.Read(Path.Combine(folder["out"], "loss-curve.html"));
+        Assert.HasCount(4, page.Charts[0], "each step, smoothed, validation, held out");
+        Assert.HasCount(1, page.Charts[0][2], "the last step is validated");
+        XElement[] tables = [.. page.Root.Descendants("table").Where(table => table.Element("caption") is not null)];
+        Assert.HasCount(3, tables, "three prompts");
+        foreach (XElement table in tables)
+            CollectionAssert.AreEqual(new[] { "0", "6" }, table.Element("tbody")!.Elements("tr").Select(row => row.Elements("td").First().Value).ToArray());
     }
 
     [TestMethod]

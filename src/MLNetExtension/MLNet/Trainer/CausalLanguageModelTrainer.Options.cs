@@ -114,6 +114,13 @@ public sealed partial class CausalLanguageModelTrainer
         /// <summary>Optimizer steps between two lines in <c>MLContext.Log</c>. Default: 50; at least 1.</summary>
         public int ReportInterval = 50;
 
+        /// <summary>
+        /// Whether it is measured, before the first step and in about a third of a second, how many floating-point operations matrix multiplication does per second, with the threads that training uses: in float32; on a GPU in the type
+        /// that training computes in. It is what <see cref="StepReport.ModelFlopUtilization"/> is a share of. Default: false. Not saved with the model.
+        /// </summary>
+        [JsonIgnore]
+        public bool MeasureMatrixPeak;
+
         /// <summary>Training stops after this many steps in a row whose loss, gradient or new weights are not finite; none of them is applied. Default: 10; at least 1.</summary>
         public int MaximumNonFiniteSteps = TrainingOptions.DefaultMaximumNonFiniteSteps;
 
@@ -148,7 +155,7 @@ public sealed partial class CausalLanguageModelTrainer
         {
             var options = Copy();
             (options.Validation, options.Checkpoints, options.OnStart, options.Progress, options.Ranks, options.TokenCacheFolder) = (null, null, null, null, null, null);
-            (options.CancellationToken, options.StopToken) = (default, default);
+            (options.CancellationToken, options.StopToken, options.MeasureMatrixPeak) = (default, default, false);
             options.Loss = Loss with { TokenLoss = null };
             options.Distillation = Distillation?.CopyForModel();
             return options;

@@ -150,8 +150,9 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
                 OnStep = report.Step,
                 OnOutOfMemory = report.OutOfMemory,
                 OnSplitChosen = report.Split,
-                Validation = validation?.Measure(network, group),
+                Validation = validation?.Measure(model, group),
                 Checkpoints = checkpoints,
+                MatrixPeak = options.MeasureMatrixPeak ? MeasurePeak(options, device, group) : null,
                 StopToken = options.StopToken,
                 CancellationToken = options.CancellationToken,
             });
@@ -163,6 +164,15 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
             model?.Dispose();
             throw;
         }
+    }
+
+    // Before the clock of the training starts; ranks measure at the same time, as they compute at the same time.
+    private static double MeasurePeak(Options options, Device device, IRankGroup ranks)
+    {
+        bool onCpu = device.type == DeviceType.CPU;
+        int? threads = onCpu ? Math.Min(options.Batching.Threads ?? ranks.Threads, Environment.ProcessorCount) : null;
+        ScalarType type = !onCpu && options.Batching.Precision == ComputePrecision.BFloat16 ? ScalarType.BFloat16 : ScalarType.Float32;
+        return ranks.SumNumbers(MatrixPeak.Measure(device, threads, type))[0];
     }
 
     // A seed that was drawn differs from rank to rank: the first one's counts.

@@ -1,7 +1,7 @@
 using MLNetExtension.Data;
 using MLNetExtension.Evaluation;
+using MLNetExtension.MLNet.Archive;
 using MLNetExtension.MLNet.Schema;
-using MLNetExtension.Models;
 using MLNetExtension.Training;
 using MLNetExtension.Training.Ranks;
 
@@ -21,12 +21,15 @@ internal sealed class ValidationRows(CausalLanguageModelTrainer.Options options,
     /// <summary>Tells the training how to measure a model on these rows: sum over sum, in micro-batches as large as the training's may be.</summary>
     /// <param name="model">The model.</param>
     /// <param name="ranks">Each measures its share of the rows.</param>
-    public Validation Measure(CausalLanguageModel model, IRankGroup ranks)
+    public Validation Measure(TrainedLanguageModel model, IRankGroup ranks)
     {
         // Made anew for every evaluation: examples keep the ids that they have read.
         IEnumerable<TokenExample> own = rows.Examples.Where((_, i) => i % ranks.Size == ranks.Rank);
-        var scorer = new RowScorer(model, options.Batching.MaximumTokensPerMicroBatch ?? RowScorer.DefaultTokens, options.Batching.PackRows, options.Batching.Threads ?? ranks.Threads);
-        return new Validation(cancellationToken => Sum(scorer, own, cancellationToken), options.Validation!.Interval, options.Validation.Patience);
+        var scorer = new RowScorer(model.Network, options.Batching.MaximumTokensPerMicroBatch ?? RowScorer.DefaultTokens, options.Batching.PackRows, options.Batching.Threads ?? ranks.Threads);
+        return new Validation(cancellationToken => Sum(scorer, own, cancellationToken), options.Validation!.Interval, options.Validation.Patience)
+        {
+            Samples = options.Validation.Prompts.Count == 0 || ranks.Rank != 0 ? null : new ValidationSamples(model, options).Generate,
+        };
     }
 
     private static (double Sum, double TargetCount) Sum(RowScorer scorer, IEnumerable<TokenExample> examples, CancellationToken cancellationToken)

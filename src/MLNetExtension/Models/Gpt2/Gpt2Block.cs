@@ -45,6 +45,8 @@ internal sealed class Gpt2Block : TransformerBlock
 
     private protected override IReadOnlyList<ResidualBranch>? Branches => attentionDropout.IsActive ? null : _branches;
 
+    internal override long AttentionWidth => c_proj.Weight.shape[1];
+
     internal override bool HasRouter => moe is not null;
 
     internal override Routing? Routing => moe?.Routing;

@@ -30,6 +30,9 @@ internal sealed class MixtureOfExperts : nn.Module<Tensor, SequenceLayout, Tenso
         RegisterComponents();
     }
 
+    /// <summary>The share of the experts that a token passes through, K / E.</summary>
+    public double ActiveShare => _perToken / (double)experts.Count;
+
     /// <summary>The router's decisions in the last forward pass of training; null before one.</summary>
     public Routing? Routing { get; private set; }
 

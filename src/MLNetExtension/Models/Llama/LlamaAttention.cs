@@ -34,6 +34,9 @@ internal sealed class LlamaAttention : nn.Module<Tensor, SequenceLayout, Tensor>
         RegisterComponents();
     }
 
+    /// <summary>H D, the widths of all heads together.</summary>
+    public long Width => output.Weight.shape[1];
+
     /// <summary>Restarts the random numbers of dropout.</summary>
     public void ReseedDropout(long seed) => dropout.Reseed(seed);
 

@@ -36,6 +36,8 @@ internal sealed class LlamaBlock : TransformerBlock
 
     private protected override IReadOnlyList<ResidualBranch>? Branches => attention.DropsProbabilities ? null : _branches;
 
+    internal override long AttentionWidth => attention.Width;
+
     internal override bool HasRouter => moe is not null;
 
     internal override Routing? Routing => moe?.Routing;

@@ -82,6 +82,24 @@ public sealed record StepReport
     /// <summary>Whether a checkpoint was written after this step.</summary>
     public bool HasCheckpoint { get; init; }
 
+    /// <summary>Texts generated with the weights after this step, from <c>ValidationOptions.Prompts</c>; empty where the validation loss was not measured, or there are no prompts.</summary>
+    public IReadOnlyList<GeneratedSample> Samples { get; init; } = [];
+
+    /// <summary>The memory in use after this step; of several ranks, that of the first.</summary>
+    public MemoryUse Memory { get; init; }
+
+    /// <summary>
+    /// Floating-point operations that the batch takes by the usual count (Chowdhery et al. 2022, "PaLM", appendix B): for each position 6 for each weight that is trained, 4 for one that is frozen, and 12 for each position of its row and
+    /// each width of an attention head; the head at targets alone. Padding and recomputation do not count. Of a network of one's own without parts, attention is not known and not counted.
+    /// </summary>
+    public double ModelFlops { get; init; }
+
+    /// <summary>The most floating-point operations per second that matrix multiplication was measured to do before training, of all ranks together; null where it was not, see <c>Options.MeasureMatrixPeak</c>.</summary>
+    public double? MatrixPeak { get; init; }
+
+    /// <summary>The share of <see cref="MatrixPeak"/> that the step's <see cref="ModelFlops"/> reached in its time (model FLOP utilization); null where the peak was not measured.</summary>
+    public double? ModelFlopUtilization => MatrixPeak is { } peak && StepTime > TimeSpan.Zero ? ModelFlops / StepTime.TotalSeconds / peak : null;
+
     /// <summary>Positions in the data, from 0, of the rows of a batch that was not finite; else empty.</summary>
     public IReadOnlyList<long> ExamplePositions { get; init; } = [];
 

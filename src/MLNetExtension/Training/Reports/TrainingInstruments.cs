@@ -31,6 +31,15 @@ internal static class TrainingInstruments
     private static readonly Histogram<double> StepDuration =
         Meter.CreateHistogram<double>("mlnetextension.training.step.duration", "s", "Duration of an optimizer step, from its first micro-batch to the update of the weights.");
 
+    private static readonly Gauge<double> FlopUtilization =
+        Meter.CreateGauge<double>("mlnetextension.training.flop_utilization", "1", "Model floating-point operations of the last optimizer step by what the measured matrix peak allows.");
+
+    private static readonly Gauge<double> Memory =
+        Meter.CreateGauge<double>("mlnetextension.training.memory", "By", "Physical memory of the process.");
+
+    private static readonly Gauge<double> DeviceMemory =
+        Meter.CreateGauge<double>("mlnetextension.training.device_memory", "By", "Memory in use on the GPU, of all programs.");
+
     /// <summary>Records a step; costs next to nothing where nobody listens.</summary>
     public static void Record(StepReport step)
     {
@@ -41,6 +50,11 @@ internal static class TrainingInstruments
         }
         if (step.ValidationLoss is { } loss)
             ValidationLoss.Record(loss);
+        if (step.ModelFlopUtilization is { } utilization)
+            FlopUtilization.Record(utilization);
+        Memory.Record(step.Memory.ResidentMiB * (1 << 20));
+        if (step.Memory.DeviceMiB is { } device)
+            DeviceMemory.Record(device * (1 << 20));
         LearningRate.Record(step.LearningRate);
         TargetTokens.Add(step.TargetTokens);
         Rows.Add(step.Rows);

@@ -24,7 +24,8 @@ public sealed class RandomStateTests
 
         var mlContext = new MLContext(seed: 1);
         mlContext.CausalLanguageModeling.RegisterModel("mine", factory);
-        options.Validation = new() { Rows = Rows(mlContext, Texts), Interval = 1 };
+        options.Validation = new() { Rows = Rows(mlContext, Texts), Interval = 1, Prompts = ["The "] };
+        options.MeasureMatrixPeak = true;
         using var model = Train(mlContext, options);
         Score(mlContext, model, Rows(mlContext, Texts));
         using var archive = new MemoryStream();

@@ -27,7 +27,7 @@ public sealed class TrainingInstrumentsTests
         List<StepReport> steps = [];
         using Gpt2Model model = Ragged.Model();
         TrainingRun run = new(model, [.. Ragged.Examples(4), Ragged.WithoutTargets(3)], new TrainingOptions { BatchSize = 1, MaximumEpochs = 1 }, Seed: 1);
-        TrainingLoop.Run(run with { OnStep = steps.Add, Validation = new Validation(_ => (1.25, 1), interval: 2) });
+        TrainingLoop.Run(run with { OnStep = steps.Add, MatrixPeak = 1e9, Validation = new Validation(_ => (1.25, 1), interval: 2) });
         listener.Dispose();
 
         StepReport[] applied = [.. steps.Where(step => step.Outcome == StepOutcome.Applied)];
@@ -38,9 +38,11 @@ public sealed class TrainingInstrumentsTests
         Expect("mlnetextension.training.validation_loss", "{nat}", [1.25, 1.25, 1.25]);
         Expect("mlnetextension.training.learning_rate", "1", steps.Select(step => step.LearningRate));
         Expect("mlnetextension.training.target_tokens", "{token}", steps.Select(step => (double)step.TargetTokens));
+        Expect("mlnetextension.training.flop_utilization", "1", steps.Select(step => step.ModelFlopUtilization!.Value));
+        Expect("mlnetextension.training.memory", "By", steps.Select(step => step.Memory.ResidentMiB * (1 << 20)));
         Expect("mlnetextension.training.step.duration", "s", steps.Select(step => step.StepTime.TotalSeconds));
         Expect("mlnetextension.training.rows", "{row}", steps.Select(step => (double)step.Rows));
-        Assert.HasCount(7, heard);
+        Assert.HasCount(9, heard);
 
         void Hear(Instrument instrument, double value)
         {

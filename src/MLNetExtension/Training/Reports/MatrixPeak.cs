@@ -1,0 +1,50 @@
+using System.Diagnostics;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Training.Reports;
+
+/// <summary>The most that matrix multiplication yields here: square matrices, with the library that training uses.</summary>
+internal static class MatrixPeak
+{
+    private static readonly TimeSpan PerSize = TimeSpan.FromSeconds(0.1);
+
+    /// <summary>Measures it, in about a third of a second. Draws no random numbers.</summary>
+    /// <param name="device">Where.</param>
+    /// <param name="threads">With how many threads of the CPU; null on another device.</param>
+    /// <param name="type">In which type. Default: float32.</param>
+    /// <param name="perSize">How long each size is tried, once at least. Default: 0.1 seconds.</param>
+    /// <returns>Floating-point operations per second, the best of several sizes.</returns>
+    public static double Measure(Device device, int? threads = null, ScalarType type = ScalarType.Float32, TimeSpan? perSize = null)
+    {
+        using var _ = no_grad();
+        using KernelThreads? kernels = KernelThreads.Limit(threads, workers: 1);
+        long[] sizes = device.type == DeviceType.CPU ? [512, 1024, 2048] : [2048, 4096, 8192];
+        return sizes.Max(size => OfSize(size, device, type, perSize ?? PerSize));
+    }
+
+    private static double OfSize(long size, Device device, ScalarType type, TimeSpan time)
+    {
+        using var scope = NewDisposeScope();
+        Tensor a = arange(size * size, float32, device).sin_().to(type).view(size, size), b = a.t().contiguous();
+        Tensor product = a.matmul(b);
+        Wait(device);
+        double best = double.PositiveInfinity;
+        long begin = Stopwatch.GetTimestamp();
+        do
+        {
+            long start = Stopwatch.GetTimestamp();
+            product.addmm_(a, b, beta: 0, alpha: 1);
+            Wait(device);
+            best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
+        }
+        while (Stopwatch.GetElapsedTime(begin) < time);
+        return 2.0 * size * size * size / best;
+    }
+
+    private static void Wait(Device device)
+    {
+        if (device.type == DeviceType.CUDA)
+            cuda.synchronize(device);
+    }
+}
