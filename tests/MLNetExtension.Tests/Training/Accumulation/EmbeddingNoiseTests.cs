@@ -57,7 +57,6 @@ public sealed class EmbeddingNoiseTests
         }
     }
 
-    // Seen to fail with: noise drawn by the micro-batch's seed; the length of the padded row; positions counted on through packed rows.
     [TestMethod]
     public void Any_split_gives_the_gradient_of_the_full_batch_with_its_noise()
     {
@@ -85,7 +84,7 @@ public sealed class EmbeddingNoiseTests
         Assert.IsGreaterThan(1e-2, Ragged.RelativeError(Accumulate(drawn, Alpha, LossNormalization.MicroBatchMean).Gradient, expected));
     }
 
-    // The shares of experts are counted in a pass of their own, which must see the same noise; recomputation is a third. Seen to fail with: no noise in the counting pass.
+    // The shares of experts are counted in a pass of their own, which must see the same noise; recomputation is a third.
     [TestMethod]
     [DataRow(1, 1, false, false)]
     [DataRow(3, 2, true, true)]
