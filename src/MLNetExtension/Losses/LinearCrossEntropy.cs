@@ -61,7 +61,7 @@ public sealed class LinearCrossEntropy : ITokenLoss
             Tensor ofTarget = factors is { } own ? weight * own.Gradient : weight;
             Tensor ofAll = _zLoss == 0 ? ofTarget : weight * AddSlope(normaliser.mul(2 * _zLoss), factors?.Gradient);
             Tensor logitGradient = LogitGradient(powers, ofAll / total, ofTarget, y);
-            LogitChunks.AddGradients((slope is null ? logitGradient : logitGradient.mul_(slope)).to(h.dtype), start, h, targets.HeadWeight, gradients);
+            LogitChunks.AddGradients(slope is null ? logitGradient : logitGradient.mul_(slope), start, h, targets.HeadWeight, gradients);
         });
         return new LossSum(sum, targets.TargetCount, correct);
     }

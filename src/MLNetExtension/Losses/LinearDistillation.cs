@@ -41,7 +41,7 @@ internal sealed class LinearDistillation(Divergence divergence, double share, do
             sum.add_(LogitChunks.Sum(losses, weights));
 
             gradient.mul_((weights?.mul(gradients.Scale) ?? full(y.shape, gradients.Scale, dtype: float64, device: y.device)).to(gradient.dtype));
-            LogitChunks.AddGradients((slope is null ? gradient : gradient.mul_(slope)).to(h.dtype), start, h, targets.HeadWeight, gradients);
+            LogitChunks.AddGradients(slope is null ? gradient : gradient.mul_(slope), start, h, targets.HeadWeight, gradients);
         });
         return new LossSum(sum, targets.TargetCount, correct);
     }

@@ -9,6 +9,9 @@ internal static class LogitChunks
 {
     private const long TokensOnCpu = 256, LogitsOnGpu = 1 << 26;
 
+    // A GPU's matrix units read rows that begin at multiples of 16 bytes; V is 50,257 for GPT-2.
+    private const long Alignment = 8;
+
     /// <summary>Computes the logits of one chunk after another, each in a scope of its own, so that the next reuses its memory.</summary>
     /// <param name="targets">All targets.</param>
     /// <param name="chunkTokens">How many are visited at a time; null for as many as suit the device.</param>
@@ -32,7 +35,7 @@ internal static class LogitChunks
     /// <param name="cap">See <see cref="TokenTargets.LogitCap"/>.</param>
     public static Tensor ComputeLogits(Tensor hidden, Tensor? head, double? cap)
     {
-        Tensor logits = (head is null ? hidden : nn.functional.linear(hidden, head)).Widen();
+        Tensor logits = (head is null ? hidden : Multiply(hidden, head)).Widen();
         return cap is { } most ? logits.div(most).tanh_().mul_(most) : logits;
     }
 
@@ -59,7 +62,7 @@ internal static class LogitChunks
     public static Tensor Sum(Tensor values, Tensor? weights) => (weights is null ? values : values * weights).sum();
 
     /// <summary>Takes the gradient of a chunk's logits back through the head.</summary>
-    /// <param name="logitGradient">[n,V], of the type of the hidden states.</param>
+    /// <param name="logitGradient">[n,V], of the type of the hidden states or a wider one.</param>
     /// <param name="start">The number of the chunk's first target.</param>
     /// <param name="h">The chunk's hidden states, [n,C].</param>
     /// <param name="head">The head's weight, [V,C]; null for none.</param>
@@ -68,9 +71,12 @@ internal static class LogitChunks
     {
         Tensor hiddenGradient = gradients.Hidden.narrow(0, start, h.shape[0]);
         if (head is null)
+        {
             hiddenGradient.add_(logitGradient);
-        else
-            hiddenGradient.addmm_(logitGradient, head);                                              // [n,V] [V,C]
+            return;
+        }
+        logitGradient = Align(logitGradient, h.dtype);
+        hiddenGradient.addmm_(logitGradient, head);                                                  // [n,V] [V,C]
         if (gradients.HeadWeight?.dtype == h.dtype)
             gradients.HeadWeight.addmm_(logitGradient.t(), h);                                       // [V,n] [n,C]
         else
@@ -85,4 +91,19 @@ internal static class LogitChunks
         long vocabulary = (targets.HeadWeight ?? targets.Hidden.t()).shape[0];
         return Math.Max(TokensOnCpu, LogitsOnGpu / vocabulary);
     }
+
+    private static Tensor Multiply(Tensor hidden, Tensor head) => IsAligned(hidden.device_type, head.shape[0])
+        ? nn.functional.linear(hidden, head)
+        : EmptyRows(hidden.shape[0], head.shape[0], hidden.dtype, hidden.device).addmm_(hidden, head.t(), beta: 0);
+
+    private static Tensor Align(Tensor gradient, ScalarType dtype) => IsAligned(gradient.device_type, gradient.dtype == dtype ? gradient.stride(0) : gradient.shape[1])
+        ? gradient.to(dtype)
+        : EmptyRows(gradient.shape[0], gradient.shape[1], dtype, gradient.device).copy_(gradient);
+
+    // Whether all rows begin where the device can read them, if they are so long.
+    private static bool IsAligned(DeviceType device, long length) => device == DeviceType.CPU || length % Alignment == 0;
+
+    // With gaps that nobody reads, [n,V].
+    private static Tensor EmptyRows(long count, long length, ScalarType dtype, Device device) =>
+        empty(count, (length + Alignment - 1) / Alignment * Alignment, dtype: dtype, device: device).narrow(1, 0, length);
 }

@@ -2,11 +2,13 @@ using Microsoft.ML;
 using MLNetExtension.Evaluation;
 using MLNetExtension.Formats.HuggingFace;
 using MLNetExtension.Generation;
+using MLNetExtension.Losses;
 using MLNetExtension.Models;
 using MLNetExtension.Models.Lora;
 using MLNetExtension.Tests.MLNet;
 using MLNetExtension.Tests.Models.Lora;
 using MLNetExtension.Training;
+using MLNetExtension.Training.Averaging;
 using MLNetExtension.Training.Optimization;
 using MLNetExtension.Training.Reports;
 using TorchSharp;
@@ -27,7 +29,13 @@ public sealed class GpuTrainingTests
         ["GPT-2, recomputed"] = (() => Ragged.Model(), Options() with { Batching = new() { MaximumTokensPerMicroBatch = 60, ActivationRecomputation = true } }),
         ["experts, balanced over the batch"] = (() => Ragged.Model(experts: 4, expertsPerToken: 2), Options() with { Loss = new() { RouterBalanceCoefficient = 0.1 } }),
         ["Llama"] = (() => OfKind("Llama"), Options()),
-        ["Llama with adapters"] = (() => Adapt(OfKind("Llama")), Options()),
+        ["Llama with adapters"] = (() => Adapt(OfKind("Llama"), new LoraOptions { Rank = 2 }), Options()),
+        ["Llama with DoRA from PiSSA"] = (() => Adapt(OfKind("Llama"), new LoraOptions { Rank = 2, UseDora = true, Initialization = LoraInitialization.Pissa }), Options()),
+        ["noise on embedded tokens"] = (() => Ragged.Model(), Options() with { Regularization = new() { EmbeddingNoise = 5 } }),
+        ["averaged"] = (() => Ragged.Model(), Options() with { Regularization = new() { Averaging = WeightAveraging.Exponential(0.5) } }),
+        ["focal"] = (() => Ragged.Model(), Options() with { Loss = new() { Kind = LossKind.Focal() } }),
+        ["dynamic fine-tuning"] = (() => Ragged.Model(), Options() with { Loss = new() { Kind = LossKind.Dft } }),
+        ["prompts with a weight, batches by tokens"] = (() => Ragged.Model(), Options() with { BatchTargetTokens = 50, Loss = new() { PromptWeight = 0.3 } }),
         ["smoothed, with z-loss"] = (() => Ragged.Model(), Options() with { Loss = new() { LabelSmoothing = 0.1, ZLoss = 0.01 } }),
         ["AdamW in 8 bits"] = (() => Ragged.Model(), Options() with { Optimizer = new AdamWOptions { StateBits = 8 } }),
         ["Muon"] = (() => Ragged.Model(), Options() with { Optimizer = new MuonOptions() }),
@@ -141,9 +149,9 @@ public sealed class GpuTrainingTests
 
     private static CausalLanguageModel OfKind(string kind) => Adapted.Model(kind).to(float64);
 
-    private static CausalLanguageModel Adapt(CausalLanguageModel model)
+    private static CausalLanguageModel Adapt(CausalLanguageModel model, LoraOptions options)
     {
-        HuggingFaceAdapters.Attach(model, new LoraOptions { Rank = 2, Dropout = 0 }, seed: 1);
+        HuggingFaceAdapters.Attach(model, options, seed: 1);
         return model.to(float64);
     }
 }
