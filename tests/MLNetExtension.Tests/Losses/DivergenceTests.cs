@@ -9,7 +9,6 @@ public sealed class DivergenceTests
 {
     public static IEnumerable<object[]> Divergences => [[Divergence.ForwardKl], [Divergence.ReverseKl], [Divergence.JensenShannon(0.3)]];
 
-    // Seen to fail with: the teacher's logits of the first chunk for every chunk.
     [TestMethod]
     [DynamicData(nameof(Divergences))]
     public void A_student_that_is_its_teacher_has_nothing_to_learn(object divergence)

@@ -8,7 +8,6 @@ namespace MLNetExtension.Tests.Losses;
 public sealed class LossKindTests
 {
     // 1 - p has no digits left where p is computed first; the factor is taken from log p.
-    // Seen to fail with: 1 - exp(log p).
     [TestMethod]
     [DataRow(0.0)]
     [DataRow(-1e-300)]

@@ -18,7 +18,6 @@ public sealed class LossArgumentsTests
     [ClassCleanup]
     public static void CleanUp() => _folder.Dispose();
 
-    // Seen to fail with: an option that is parsed and not passed on.
     [TestMethod]
     public void Each_loss_and_each_teacher_trains_another_model_and_is_reported()
     {

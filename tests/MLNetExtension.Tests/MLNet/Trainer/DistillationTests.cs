@@ -27,7 +27,6 @@ public sealed class DistillationTests
             Teacher.Dispose();
     }
 
-    // Seen to fail with: the cross entropy in place of the teacher's part.
     [TestMethod]
     public void A_student_of_a_teacher_alone_comes_to_think_as_it_does()
     {
@@ -129,7 +128,6 @@ public sealed class DistillationTests
         AssertRefused<ObjectDisposedException>(disposed, "disposed");
     }
 
-    // Seen to fail with: a teacher left out of what a checkpoint is compared with.
     [TestMethod]
     public void A_training_resumes_bit_for_bit_with_the_same_teacher_and_is_refused_with_another()
     {

@@ -35,8 +35,7 @@ public sealed class LossLawTests
 
     public static IEnumerable<string> Names => Losses.Keys;
 
-    // CASES 40 to 42. Liger #974, trl #6478: the mask or the count of the teacher's positions. Seen to fail with: a loss divided by its micro-batch; the teacher's states of the first targets
-    // instead of those of the targets; a teacher that reads packed rows as one; weights left out of the teacher's part.
+    // CASES 40 to 42. Liger #974, trl #6478: the mask or the count of the teacher's positions.
     [TestMethod]
     [DynamicData(nameof(Names))]
     public void Any_split_over_micro_batches_and_workers_gives_the_full_batchs_loss_and_gradient(string name)
