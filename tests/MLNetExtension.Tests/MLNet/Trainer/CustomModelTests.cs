@@ -229,19 +229,25 @@ public sealed class CustomModelTests
     }
 
     [TestMethod]
-    public void Adapters_alone_are_trained_and_saved_by_the_names_of_the_module()
+    [DataRow(false)]
+    [DataRow(true, DisplayName = "DoRA from PiSSA, with the head trained whole")]
+    public void Adapters_alone_are_trained_and_saved_by_the_names_of_the_module(bool more)
     {
         using TemporaryFolder folder = new();
         var mlContext = new MLContext(seed: 1);
         using var untrained = Train(mlContext, Custom(steps: 0));
         var options = Custom(steps: 5);
         options.Adapters = new LoraOptions { Rank = 2, TargetModules = ["mix*"] };
+        if (more)
+            options.Adapters = options.Adapters with { UseDora = true, Initialization = LoraInitialization.Pissa, TrainedModules = ["head"] };
         using var model = Train(mlContext, options);
         float[] before = Losses(untrained), adapted = Losses(model);
         CollectionAssert.AreNotEqual(before, adapted);
 
         model.SaveAdapters(folder["adapters"]);
-        Assert.Contains("base_model.model.mixing.lora_A.weight", File.ReadAllText(folder["adapters/adapter_model.safetensors"], Encoding.Latin1));
+        string saved = File.ReadAllText(folder["adapters/adapter_model.safetensors"], Encoding.Latin1);
+        Assert.Contains("base_model.model.mixing.lora_A.weight", saved);
+        Assert.AreEqual(more, saved.Contains("base_model.model.mixing.lora_magnitude_vector") && saved.Contains("base_model.model.head.weight"));
         mlContext.CausalLanguageModeling.RegisterModel("mine", Make());
         using var archive = Save(mlContext, model);
         using var loaded = Load(mlContext, archive);

@@ -4,6 +4,7 @@ using MLNetExtension.Losses;
 using MLNetExtension.Models;
 using MLNetExtension.Models.Custom;
 using MLNetExtension.Models.Lora;
+using MLNetExtension.Tests.Models.Lora;
 using MLNetExtension.Training.Accumulation;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -52,7 +53,9 @@ public sealed class CustomLanguageModelTests
 
     // The adapters' gradient, against autograd over the module whose weights are sums W + s B A. Seen to fail with: an adapter that no hook adds.
     [TestMethod]
-    public void Any_split_gives_the_gradient_of_adapters_too()
+    [DataRow("LoRA")]
+    [DataRow("DoRA, PiSSA")]
+    public void Any_split_gives_the_gradient_of_adapters_too(string kind)
     {
         using var scope = NewDisposeScope();
         TokenExample[] batch = Ragged.Examples(rows: 6);
@@ -67,7 +70,7 @@ public sealed class CustomLanguageModelTests
         {
             using CausalLanguageModel model = Create();
             model.train();
-            LoraAdapters adapters = model.Custom!.AttachAdapters(new LoraOptions { Rank = 2, TargetModules = ["mixing", "head"], Dropout = dropout }, seed: 4);
+            LoraAdapters adapters = model.Custom!.AttachAdapters(Adapted.Options(kind) with { Rank = 2, TargetModules = ["mixing", "head"], Dropout = dropout }, seed: 4);
             using (no_grad())
             {
                 foreach (var pair in adapters.Attached)
@@ -80,13 +83,16 @@ public sealed class CustomLanguageModelTests
     }
 
     [TestMethod]
-    public void Adapters_compute_what_their_merged_weights_compute()
+    [DataRow("LoRA")]
+    [DataRow("DoRA")]
+    [DataRow("DoRA, PiSSA")]
+    public void Adapters_compute_what_their_merged_weights_compute(string kind)
     {
         using var scope = NewDisposeScope();
         using CausalLanguageModel model = Create();
         model.eval();
         Tensor ids = arange(12, dtype: int64).unsqueeze(0), before = model.call(ids);
-        LoraAdapters adapters = model.Custom!.AttachAdapters(new LoraOptions { Rank = 2 }, seed: 4);
+        LoraAdapters adapters = model.Custom!.AttachAdapters(Adapted.Options(kind) with { Rank = 2 }, seed: 4);
         CollectionAssert.AreEquivalent(new[] { "mixing", "head" }, adapters.ModuleNames.ToArray());
         Assert.IsLessThan(1e-12, Ragged.RelativeError(model.call(ids), before), "B is zero");
         using (no_grad())
@@ -121,7 +127,8 @@ public sealed class CustomLanguageModelTests
         static void Use()
         {
             using CausalLanguageModel model = Create();
-            model.Custom!.AttachAdapters(new LoraOptions { Rank = 2, Dropout = 0.1 }, seed: 1);
+            LoraAdapters adapters = model.Custom!.AttachAdapters(Adapted.Options("DoRA, PiSSA") with { Rank = 2, Dropout = 0.1 }, seed: 1);
+            adapters.FixNorms();
             using CausalLanguageModel replica = model.Replicate();
             model.train();
             using var scope = NewDisposeScope();
