@@ -62,6 +62,7 @@ public static class SamplesApp
     {
         TrainCommand.Create(),
         FinetuneCommand.Create(),
+        PreferCommand.Create(),
         EvaluateCommand.Create(),
         GenerateCommand.Create(),
         ExportCommand.Create(),

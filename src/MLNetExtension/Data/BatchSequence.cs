@@ -7,7 +7,7 @@ namespace MLNetExtension.Data;
 internal sealed record Batch(int Step, int Epoch, IReadOnlyList<TokenExample> Examples)
 {
     /// <summary>Its target tokens, whatever the weights of the examples above 0.</summary>
-    public long TargetTokens { get; } = Examples.Where(example => example.HasTargets).Sum(example => (long)example.TargetCount);
+    public long TargetTokens { get; init; } = Examples.Where(example => example.HasTargets).Sum(example => (long)example.TargetCount);
 
     /// <summary>Mean of the column that the order of rows follows; null where it follows none.</summary>
     public double? OrderValue { get; init; }
@@ -17,7 +17,8 @@ internal sealed record Batch(int Step, int Epoch, IReadOnlyList<TokenExample> Ex
 /// <param name="examples">The examples, at least one.</param>
 /// <param name="division">How an epoch is divided into batches.</param>
 /// <param name="sampler">The order of the examples in each epoch.</param>
-internal sealed class BatchSequence(IReadOnlyList<TokenExample> examples, EpochDivision division, EpochSampler sampler)
+/// <param name="together">How many examples in a row belong together, as those of a pair do: what is said of examples is then said of such groups. Default 1.</param>
+internal sealed class BatchSequence(IReadOnlyList<TokenExample> examples, EpochDivision division, EpochSampler sampler, int together = 1)
 {
     /// <summary>Batches of an epoch.</summary>
     public int StepsPerEpoch => division.Count;
@@ -65,7 +66,7 @@ internal sealed class BatchSequence(IReadOnlyList<TokenExample> examples, EpochD
         {
             int stepsBefore = step - epoch * StepsPerEpoch;
             foreach (int[] rows in division.Divide(sampler.Order(epoch)).Skip(stepsBefore))
-                yield return new Batch(step++, epoch, [.. rows.Select(row => examples[row])]) { OrderValue = sampler.MeanValue(rows) };
+                yield return new Batch(step++, epoch, [.. rows.SelectMany(row => Enumerable.Range(row * together, together)).Select(row => examples[row])]) { OrderValue = sampler.MeanValue(rows) };
         }
     }
 }

@@ -24,9 +24,9 @@ internal sealed class MicroBatch : IDisposable
             {
                 ids[start + t] = example.Ids[t];
                 if (example.Targets[t] != TokenExample.IgnoredTarget)
-                    (positions[n], tokens[n], targets[n], weights[n++]) = (start + t, before + t, example.Targets[t], example.Weight);
+                    (positions[n], tokens[n], targets[n], weights[n++]) = (start + t, before + t, example.Targets[t], example.LossWeight);
                 else if (promptWeight > 0 && example.TargetCount > 0 && t + 1 < example.Length)
-                    (positions[n], tokens[n], targets[n], weights[n++]) = (start + t, before + t, example.Ids[t + 1], example.Weight * promptWeight);
+                    (positions[n], tokens[n], targets[n], weights[n++]) = (start + t, before + t, example.Ids[t + 1], example.LossWeight * promptWeight);
             }
             start += layout.Packed ? example.Length : layout.Length;
             before += example.Length;
@@ -35,9 +35,9 @@ internal sealed class MicroBatch : IDisposable
         Ids = device.Upload(ids).view(layout.Rows, layout.Length);
         TargetPositions = device.Upload(positions);
         Targets = device.Upload(targets);
-        TargetWeights = examples.All(e => e.Weight == 1) && promptWeight is 0 or 1 ? null : device.Upload(weights);
+        TargetWeights = examples.All(e => e.LossWeight == 1) && promptWeight is 0 or 1 ? null : device.Upload(weights);
         (TargetCount, _tokens) = (count, tokens);
-        TargetWeight = examples.Sum(e => e.Weight * (e.TargetCount + promptWeight * CountPrompt(e, promptWeight)));
+        TargetWeight = examples.Sum(e => e.Count + e.LossWeight * promptWeight * CountPrompt(e, promptWeight));
         (Examples, RowLengths, IsPacked) = (examples, [.. examples.Select(e => e.Length)], layout.Packed);
     }
 
@@ -53,13 +53,13 @@ internal sealed class MicroBatch : IDisposable
     /// <summary>The target ids, [N] int64.</summary>
     public Tensor Targets { get; }
 
-    /// <summary>The weight of each target, [N] float64; null where all are 1.</summary>
+    /// <summary>What the loss of each target is multiplied by, [N] float64; null where all are 1.</summary>
     public Tensor? TargetWeights { get; }
 
     /// <summary>N, known on the host.</summary>
     public long TargetCount { get; }
 
-    /// <summary>Summed weights of the targets: N where all are 1.</summary>
+    /// <summary>What the rows add to the number by which the batch's gradient is divided: the summed weights of the targets, N where all are 1.</summary>
     public double TargetWeight { get; }
 
     /// <summary>The rows.</summary>

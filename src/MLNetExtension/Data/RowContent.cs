@@ -19,6 +19,12 @@ internal abstract record RowContent(double Weight)
         internal override long Size => (long)Prompt.Length + Completion.Length;
     }
 
+    /// <summary>A prompt and two completions, each of which becomes an example.</summary>
+    internal sealed record Pair(string Prompt, string First, string Second, PairKind Kind, double Weight) : RowContent(Weight)
+    {
+        internal override long Size => 2L * Prompt.Length + First.Length + Second.Length;
+    }
+
     /// <summary>A chat as JSON; the assistant's tokens are the targets.</summary>
     internal sealed record Chat(string Messages, double Weight) : RowContent(Weight)
     {
@@ -30,4 +36,17 @@ internal abstract record RowContent(double Weight)
     {
         internal override long Size => Ids.Length;
     }
+}
+
+/// <summary>What the completions of a <see cref="RowContent.Pair"/> are.</summary>
+internal enum PairKind
+{
+    /// <summary>A chosen and a rejected one.</summary>
+    Compared,
+
+    /// <summary>A desirable one and another row's, which is not trained on.</summary>
+    Desirable,
+
+    /// <summary>An undesirable one and another row's, which is not trained on.</summary>
+    Undesirable,
 }

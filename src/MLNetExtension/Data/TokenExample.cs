@@ -12,6 +12,7 @@ internal sealed class TokenExample
 
     private readonly TokenStore? _store;    // null where the content is given
     private readonly int _row;
+    private readonly (double LossWeight, double Count)? _reweighed;    // null where both follow from the weight
     private volatile ExampleContent? _content;
 
     /// <summary>Makes an example of ids and their targets.</summary>
@@ -39,7 +40,10 @@ internal sealed class TokenExample
 
     /// <summary>Makes an example whose content is read from a store, which holds only examples that have targets.</summary>
     internal TokenExample(TokenStore store, int row, int length, int targetCount) =>
-        (_store, _row, Length, TargetCount, HasTargets) = (store, row, length, targetCount, true);
+        (_store, _row, Number, Length, TargetCount, HasTargets) = (store, row, row, length, targetCount, true);
+
+    private TokenExample(TokenExample row, ExampleContent content, (double LossWeight, double Count)? reweighed) =>
+        (_content, _reweighed, Number, Length, TargetCount, HasTargets) = (content, reweighed, row.Number, row.Length, row.TargetCount, row.HasTargets);
 
     /// <summary>Token ids, [T].</summary>
     public int[] Ids => Content.Ids;
@@ -65,6 +69,18 @@ internal sealed class TokenExample
     /// <summary>What the example's summed loss and its number of targets are multiplied by.</summary>
     public double Weight => Content.Weight;
 
+    /// <summary>What the loss of each of its targets is multiplied by: <see cref="Weight"/>, unless <see cref="Reweigh"/> has set another.</summary>
+    public double LossWeight => _reweighed?.LossWeight ?? Weight;
+
+    /// <summary>What the example adds to the number by which a batch's gradient is divided: its targets, each by its weight, unless <see cref="Reweigh"/> has set another.</summary>
+    public double Count => _reweighed?.Count ?? Weight * TargetCount;
+
+    /// <summary>Its place among the examples of its store, from 0; of an example with content of its own, whatever was given. Default 0.</summary>
+    public int Number { get; init; }
+
+    /// <summary>Whether its completion is one that the model is to avoid; asked in training on preferences alone.</summary>
+    public bool IsUndesirable => Content.IsUndesirable;
+
     /// <summary>Whether a training can use the example: it has a target, and a weight above 0.</summary>
     public bool HasTargets { get; }
 
@@ -73,7 +89,19 @@ internal sealed class TokenExample
     /// <summary>Reads the content from the store now, where that has not been done.</summary>
     /// <exception cref="IOException">The store's file cannot be read.</exception>
     public void Load() => _ = Content;
+
+    /// <summary>Gives the same example with another part in the loss.</summary>
+    /// <param name="lossWeight">What the loss of each of its targets is multiplied by: any finite number, also a negative one.</param>
+    /// <param name="count">What it adds to the number by which a batch's gradient is divided.</param>
+    public TokenExample Reweigh(double lossWeight, double count) => new(this, Content, (lossWeight, count));
+
+    /// <summary>Gives the same example as one whose completion the model is to avoid.</summary>
+    public TokenExample MarkUndesirable() => new(this, Content with { IsUndesirable = true }, _reweighed);
 }
 
 /// <summary>What an example holds beside its lengths.</summary>
-internal sealed record ExampleContent(int[] Ids, int[] Targets, int TargetBytes, long Position, bool WasTruncated, double Weight);
+internal sealed record ExampleContent(int[] Ids, int[] Targets, int TargetBytes, long Position, bool WasTruncated, double Weight)
+{
+    /// <summary>Whether its completion is one that the model is to avoid.</summary>
+    public bool IsUndesirable { get; init; }
+}

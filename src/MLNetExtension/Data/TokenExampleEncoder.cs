@@ -38,9 +38,14 @@ internal sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int cont
     /// <summary>Encodes all of a row: one example, or several where it is longer than the context and long rows are split.</summary>
     /// <param name="row">The row.</param>
     /// <param name="position">Its position in the data, from 0.</param>
-    /// <param name="add">Receives the examples in order: at least one, and of several each has a target.</param>
+    /// <param name="add">Receives the examples in order: at least one, and of several each has a target; of a pair two or none.</param>
     public void EncodeAll(RowContent row, long position, Action<TokenExample> add)
     {
+        if (row is RowContent.Pair two)
+        {
+            AddPair(two, position, add);
+            return;
+        }
         if (longRows == LongRows.Truncate)
         {
             add(Encode(row, position));
@@ -116,6 +121,16 @@ internal sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int cont
         RowContent.TokenIds tokens => Encode(tokens, position),
         _ => throw new UnreachableException(),
     };
+
+    // Both or none: there is nothing to compare a completion with where the prompt leaves the other no target.
+    private void AddPair(RowContent.Pair pair, long position, Action<TokenExample> add)
+    {
+        TokenExample[] both = [Encode(new TextRow(pair.Prompt, pair.First), position, pair.Weight), Encode(new TextRow(pair.Prompt, pair.Second), position, pair.Weight)];
+        if (pair.Kind == PairKind.Undesirable)
+            both[0] = both[0].MarkUndesirable();
+        if (both.All(example => example.TargetCount > 0))
+            Array.ForEach(both, add);
+    }
 
     private void AddText(TokenSplitter pieces, string prompt, string completion)
     {

@@ -4,10 +4,12 @@ using MLNetExtension.Evaluation;
 using MLNetExtension.MLNet;
 using MLNetExtension.MLNet.Archive;
 using MLNetExtension.MLNet.Evaluation;
+using MLNetExtension.MLNet.Preference;
 using MLNetExtension.MLNet.Scoring;
 using MLNetExtension.MLNet.Trainer;
 using MLNetExtension.MLNet.Transformer;
 using MLNetExtension.Tokenization;
+using MLNetExtension.Training.Preference;
 using static TorchSharp.torch;
 
 namespace MLNetExtension;
@@ -140,6 +142,28 @@ public sealed class CausalLanguageModelingCatalog
         ArgumentNullException.ThrowIfNull(data);
         Require.Name(textColumnName);
         return new LongTextEvaluation(LanguageModelChain.Find(model), stride).Run(data, textColumnName);
+    }
+
+    /// <summary>Measures how far a model prefers the chosen completions of pairs to the rejected ones.</summary>
+    /// <param name="data">Pairs as the model reads their texts; read once. What stands before the model in a pipeline is not applied to them.</param>
+    /// <param name="model">The model.</param>
+    /// <param name="reference">The model that training started from, with the same tokenizer. Default null: the model is its own reference, and where the method has one all rewards are 0.</param>
+    /// <param name="columns">The columns. Default null: <see cref="InputColumns.Pairs"/>, for KTO <see cref="InputColumns.Labelled"/>, with their defaults.</param>
+    /// <param name="method">What the rewards are. Default null: DPO with its defaults.</param>
+    /// <returns>Sums over sums, so the same however the pairs were batched.</returns>
+    /// <exception cref="ArgumentException">The columns do not suit the method.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type, or a coefficient of the method is out of its range.</exception>
+    /// <exception cref="InvalidOperationException">There is no pair to measure, or a weight is negative or not finite.</exception>
+    /// <exception cref="ObjectDisposedException">A model has been disposed.</exception>
+    public PreferenceMetrics EvaluatePreference(
+        IDataView data, CausalLanguageModelTransformer model, CausalLanguageModelTransformer? reference = null, InputColumns? columns = null, PreferenceMethod? method = null)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        ArgumentNullException.ThrowIfNull(model);
+        method ??= PreferenceMethod.Dpo();
+        PreferenceTrainer.Options options = new() { Model = LanguageModel.Gpt2(), Method = method, Columns = columns ?? (method.IsPaired ? InputColumns.Pairs() : InputColumns.Labelled()) };
+        options.Validate();
+        return PreferenceScoring.Measure(data, options.Columns, method, model.Scoring, reference?.Scoring);
     }
 
     /// <summary>Trains on all folds of the data but one, measures the model on that one, and so for every fold.</summary>

@@ -43,4 +43,14 @@ public sealed class CausalLanguageModelingTrainers
         ArgumentNullException.ThrowIfNull(options);
         return new CausalLanguageModelTrainer(_mlContext, options);
     }
+
+    /// <summary>A trainer on preferences: pairs of a better and a worse completion, or completions that are good or bad each by itself.</summary>
+    /// <param name="options">Copied: later changes to it have no effect.</param>
+    /// <exception cref="ArgumentException">Options do not go together.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range; the message names it.</exception>
+    public PreferenceTrainer Preference(PreferenceTrainer.Options options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return new PreferenceTrainer(_mlContext, options);
+    }
 }

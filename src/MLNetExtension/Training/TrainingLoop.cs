@@ -1,4 +1,5 @@
 using MLNetExtension.Data;
+using MLNetExtension.Evaluation;
 using MLNetExtension.Training.Accumulation;
 using MLNetExtension.Training.Averaging;
 using MLNetExtension.Training.Optimization;
@@ -37,8 +38,8 @@ internal sealed class TrainingLoop : IDisposable
         _run = run;
         _ranks = run.Ranks.Group;
         _requests = new EndRequests(run.CancellationToken, run.StopToken, _ranks);
-        EpochDivision division = options.BatchTargetTokens is { } tokens ? EpochDivision.ByTargetTokens(run.Examples, tokens) : EpochDivision.ByRows(run.Examples.Count, options.BatchSize);
-        _batches = new BatchSequence(run.Examples, division, new EpochSampler(run.Examples.Count, run.Seed, options.RowOrder, run.OrderValues));
+        EpochDivision division = options.BatchTargetTokens is { } tokens ? EpochDivision.ByTargetTokens(run.Examples, tokens) : EpochDivision.ByRows(run.Examples.Count / run.RowsTogether, options.BatchSize);
+        _batches = new BatchSequence(run.Examples, division, new EpochSampler(run.Examples.Count / run.RowsTogether, run.Seed, options.RowOrder, run.OrderValues), run.RowsTogether);
         _limits = new TrainingLimits(options, _batches.StepsPerEpoch);
         _schedule = new LearningRateSchedule(options.Schedule, options.LearningRate, _limits.Steps);
         ParameterPlan plan = ParameterPlan.Create(run.Model, options.Optimizer, run.PublishedNames);
@@ -48,6 +49,7 @@ internal sealed class TrainingLoop : IDisposable
             OnOutOfMemory = (before, after) => run.OnOutOfMemory?.Invoke(_progress.Steps + 1, before, after),
             OnSplitChosen = run.OnSplitChosen,
             BeforeUpdate = () => _average!.Take(),
+            Preference = run.Preference,
         };
         _weights = new GoodWeights(_trainingStep);
         _average = new WeightAverage(options.Regularization.Averaging, _trainingStep.Parameters, _weights);
@@ -80,6 +82,7 @@ internal sealed class TrainingLoop : IDisposable
     private TrainingSummary Train()
     {
         BroadcastWeights();
+        MeasureReference();
         _run.Checkpoints?.Restore(_trainingStep, _progress, _best, _average);
         _weights.Resume(_progress.Steps);
         _average.Start();
@@ -118,6 +121,25 @@ internal sealed class TrainingLoop : IDisposable
         return _progress.Summarize(_stopReason!.Value, _best, _weights.Step, _average);
     }
 
+    // With the weights that training begins with, before a checkpoint brings others; where a stop interrupts it, no step is taken.
+    private void MeasureReference()
+    {
+        if (_run.Preference is not { } preference)
+            return;
+        _run.Model.eval();
+        BatchingOptions batching = _run.Options.Batching;
+        RowScorer scorer = new(_run.Model, batching.MaximumTokensPerMicroBatch ?? RowScorer.DefaultTokens, batching.PackRows, batching.Threads ?? _ranks.Threads);
+        int count = _run.Examples.Count;
+        IEnumerable<TokenExample> own = Enumerable.Range(0, count).Where(i => i % _ranks.Size == _ranks.Rank).Select(i => _run.Examples[i]);
+        bool isMeasured = _requests.TryRun(token =>
+        {
+            preference.MeasureReference(scorer, own, count, token);
+            _run.Validation?.Prepare?.Invoke(token);
+        });
+        if (isMeasured)
+            preference.ShareReference(_ranks);
+    }
+
     // Every rank has made them from the same seed or the same files; that the first one's count leaves nothing to differences between machines.
     private void BroadcastWeights()
     {
@@ -131,6 +153,8 @@ internal sealed class TrainingLoop : IDisposable
 
     private void TrainOn(Batch batch, TimeSpan before)
     {
+        if (_run.Preference is { } preference)
+            batch = batch with { TargetTokens = preference.CountTargets(batch.Examples) };
         double done = ShareDone(before), learningRate = _schedule.LearningRate(batch.Step, done);
         StepResult result = _trainingStep.Run(batch.Examples, learningRate, EpochSampler.DropoutSeed(_run.Seed, batch.Step), _requests.Cancel);
         _progress.Count(batch, result);
@@ -196,7 +220,7 @@ internal sealed class TrainingLoop : IDisposable
             GradientNorm = loss.GradientNorm,
             TargetTokens = batch.TargetTokens,
             TargetWeight = loss.TargetCount,
-            Rows = batch.Examples.Count,
+            Rows = batch.Examples.Count / _run.RowsTogether,
             OrderValue = batch.OrderValue,
             MicroBatches = loss.MicroBatches,
             Accuracy = loss.Accuracy,
@@ -210,6 +234,7 @@ internal sealed class TrainingLoop : IDisposable
             Memory = _memory.Read(),
             ModelFlops = _flops.OfBatch(batch.Examples),
             MatrixPeak = _run.MatrixPeak,
+            Preference = result.Preference is { } sums ? new PreferenceReport(sums) : null,
             ExamplePositions = result.Outcome == StepOutcome.NonFinite ? [.. batch.Examples.Select(e => e.Position)] : [],
         };
     }

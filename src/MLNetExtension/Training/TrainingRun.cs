@@ -1,5 +1,6 @@
 using MLNetExtension.Data;
 using MLNetExtension.Models;
+using MLNetExtension.Training.Preference;
 using MLNetExtension.Training.Ranks;
 using MLNetExtension.Training.Reports;
 using MLNetExtension.Training.Resume;
@@ -31,6 +32,12 @@ internal sealed record TrainingRun(CausalLanguageModel Model, IReadOnlyList<Toke
 
     /// <summary>Called, on the first rank, with the plan of the steps to come: before the first step with null, where no others are tried; else with what trials have found, when they end.</summary>
     public Action<SplitPlan, SplitChoice?>? OnSplitChosen { get; init; }
+
+    /// <summary>What is minimized where <see cref="Examples"/> are pairs: the batch size then counts pairs. Default: the cross entropy of each example.</summary>
+    public PreferenceObjective? Preference { get; init; }
+
+    /// <summary>How many examples in a row belong together.</summary>
+    public int RowsTogether => Preference is null ? 1 : PreferenceObjective.RowsOfPair;
 
     /// <summary>How to evaluate the model while it is trained; it ends with the best weights that were evaluated. The time counts as time of training. Default: not at all.</summary>
     public Validation? Validation { get; init; }

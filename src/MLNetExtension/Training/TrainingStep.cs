@@ -4,6 +4,7 @@ using MLNetExtension.Data;
 using MLNetExtension.Models;
 using MLNetExtension.Training.Accumulation;
 using MLNetExtension.Training.Optimization;
+using MLNetExtension.Training.Preference;
 using MLNetExtension.Training.Ranks;
 using MLNetExtension.Training.Reports;
 using MLNetExtension.Training.Splitting;
@@ -18,7 +19,11 @@ namespace MLNetExtension.Training;
 /// <param name="PaddingShare">Share of the positions computed that were padding, 0 to 1.</param>
 /// <param name="LearningRate">Its learning rate.</param>
 /// <param name="Duration">How long it took.</param>
-internal readonly record struct StepResult(BatchLoss Loss, StepOutcome Outcome, double PaddingShare, double LearningRate, TimeSpan Duration);
+internal readonly record struct StepResult(BatchLoss Loss, StepOutcome Outcome, double PaddingShare, double LearningRate, TimeSpan Duration)
+{
+    /// <summary>Sums over its pairs; null where it has none, or they are not what is trained on.</summary>
+    public PreferenceSums? Preference { get; init; }
+}
 
 /// <summary>One optimizer step: accumulate the gradient of the batch, divided once; clip; step; zero.</summary>
 internal sealed class TrainingStep : IDisposable
@@ -30,6 +35,7 @@ internal sealed class TrainingStep : IDisposable
     private readonly MemoryWatch _memory;
     private readonly MicroBatchTuner? _tuner;    // null where every step has the same plan
     private SplitPlan _plan;
+    private int _reductions;    // how often memory has run out
 
     /// <summary>Makes a step over a model.</summary>
     /// <param name="model">The model.</param>
@@ -81,6 +87,9 @@ internal sealed class TrainingStep : IDisposable
     /// <summary>Called before the weights of an update change, when a finite loss has been computed with them.</summary>
     public Action? BeforeUpdate { get; init; }
 
+    /// <summary>What is minimized where batches hold pairs. Default: the cross entropy of each example.</summary>
+    public PreferenceObjective? Preference { get; init; }
+
     /// <summary>The weights that are trained, and their gradients.</summary>
     public FlatParameters Parameters => _gradient.Parameters;
 
@@ -112,11 +121,16 @@ internal sealed class TrainingStep : IDisposable
     {
         long start = Stopwatch.GetTimestamp();
         using var scope = NewDisposeScope();    // in-place calls, too, give a new handle
+        batch = Preference is null ? batch : PreferenceObjective.WholePairs(batch);
         SplitPlan plan = ChoosePlan(batch);
         // Of the whole step: threads that kernels have just used spin for a while, and would take a core from the next batch's workers.
         using KernelThreads? threads = KernelThreads.Limit(_plan.Threads, _plan.Workers);
-        double padding = Accumulate(TakeShare(batch), dropoutSeed, cancellationToken);
+        (double padding, PreferenceSums? preference) = Preference is null
+            ? (Accumulate(TakeShare(batch), dropoutSeed, cancellationToken), null)
+            : AccumulatePairs(batch, dropoutSeed, cancellationToken);
         BatchLoss loss = _gradient.DivideGradient(_ranks.Group);
+        if (preference is { } sums)
+            loss = loss with { Sum = sums.Loss, Objective = sums.Loss / sums.Pairs, CorrectCount = sums.Correct };
         StepOutcome outcome = loss.TargetCount == 0 ? StepOutcome.NoTargets : loss.IsFinite ? StepOutcome.Applied : StepOutcome.NonFinite;
         if (outcome == StepOutcome.Applied)
         {
@@ -131,7 +145,7 @@ internal sealed class TrainingStep : IDisposable
         TimeSpan duration = Stopwatch.GetElapsedTime(start);
         if (_plan == plan && outcome == StepOutcome.Applied)
             RecordCost(batch, duration);
-        return new StepResult(loss, outcome, padding, learningRate, duration);
+        return new StepResult(loss, outcome, padding, learningRate, duration) { Preference = preference };
     }
 
     /// <summary>Computes the loss of the first rank's first micro-batch of a batch with the present weights, which stay as they are.</summary>
@@ -206,6 +220,26 @@ internal sealed class TrainingStep : IDisposable
         return padding;
     }
 
+    // Two passes over this rank's rows, see PreferenceObjective. Where memory runs out in the second, micro-batches, and with them dropout, are no longer those of the first: then both begin again, on all ranks.
+    private (double Padding, PreferenceSums? Sums) AccumulatePairs(IReadOnlyList<TokenExample> batch, long dropoutSeed, CancellationToken cancellationToken)
+    {
+        (IReadOnlyList<TokenExample> trained, IReadOnlyList<TokenExample> others) = Preference!.Part(batch);
+        IReadOnlyList<TokenExample> own = TakeShare(trained);
+        while (true)
+        {
+            FirstPass first = new(batch);
+            foreach (IReadOnlyList<TokenExample> rows in new[] { TakeShare(others), own })    // last what the second pass takes
+                RunWithinMemory(rows, cancellationToken, microBatches => first.Set(microBatches, _gradient.ComputeLogProbabilities(microBatches, _plan.Workers, dropoutSeed, cancellationToken)));
+            first.Share(_ranks.Group);
+            PreferenceStep step = Preference.Weigh(first);
+            int before = _reductions;
+            double padding = Accumulate(step.Apply(own), dropoutSeed, cancellationToken);
+            if (_ranks.Group.SumNumbers(_reductions - before)[0] == 0)
+                return (padding, batch.Count == 0 ? null : step.Sums);
+            _gradient.Reset();
+        }
+    }
+
     // When memory runs out, the rows start again with less of it: any split gives the same gradient, so nothing is lost but time.
     private void RunWithinMemory(IReadOnlyList<TokenExample> own, CancellationToken cancellationToken, Action<IReadOnlyList<IReadOnlyList<TokenExample>>> compute) => _ranks.Group.RunTogether(() =>
     {
@@ -221,6 +255,7 @@ internal sealed class TrainingStep : IDisposable
             catch (Exception exception) when (OutOfMemory.Caused(exception) && (reduced = _plan.Reduce(own)) is not null)
             {
                 _plan = reduced!.Value;
+                _reductions++;
                 _gradient.Reset();
                 _gradient.Shrink(_plan.Workers);
             }

@@ -24,6 +24,9 @@ internal sealed class Validation
 
     internal Func<CancellationToken, (double Sum, double TargetCount)> Loss { get; }
 
+    /// <summary>Called once before the first step, with the model in evaluation mode and with the weights that training begins with, also where a checkpoint then brings others. Default: not at all.</summary>
+    internal Action<CancellationToken>? Prepare { get; init; }
+
     internal TrainingInterval Interval { get; }
 
     internal int? Patience { get; }

@@ -19,10 +19,13 @@ internal sealed record RowSplit(RowKind Kind, IDataView Train, IDataView Evaluat
             throw new UserErrorException($"{settings.DataFile ?? rows.Source} has {count} rows with text; at least {MinimumRows} are needed, because some are held out.");
         Row[] shuffled = [.. rows.Rows];
         new Random(settings.Seed).Shuffle(shuffled);
-        Row[] heldOut = shuffled[..(count < 200 ? count / 5 : count / 10)], train = shuffled[heldOut.Length..], evaluated = [.. heldOut.Take(settings.EvaluationRows)];
+        Row[] heldOut = shuffled[..CountHeldOut(count)], train = shuffled[heldOut.Length..], evaluated = [.. heldOut.Take(settings.EvaluationRows)];
         var report = new DataReport(rows.Source, count, rows.Skipped, train.Length, heldOut.Length, evaluated.Length);
         return new RowSplit(rows.Kind, RowDataView.Create(mlContext, train, rows.Kind), RowDataView.Create(mlContext, evaluated, rows.Kind), heldOut, report);
     }
+
+    /// <summary>How many of some rows are held out.</summary>
+    public static int CountHeldOut(int rows) => rows < 200 ? rows / 5 : rows / 10;
 
     /// <summary>The counts in one line.</summary>
     public string Describe() => FormattableString.Invariant(

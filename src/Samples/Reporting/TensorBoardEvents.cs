@@ -59,4 +59,26 @@ internal static class TensorBoardEvents
         if (step.HasCheckpoint)
             yield return ("checkpoint/step", step.Step);
     }
+
+    /// <summary>Writes loss, accuracy, rewards and tokens per second of every step of a training on preferences, and the accuracy on held-out pairs before and after.</summary>
+    public static void Write(string folder, IReadOnlyList<StepReport> steps, PreferReport report)
+    {
+        DateTimeOffset started = DateTimeOffset.Now - TimeSpan.FromSeconds(report.TrainingSeconds);
+        var writer = torch.utils.tensorboard.SummaryWriter(folder);
+        foreach (StepReport step in steps)
+        {
+            long time = (started + step.Elapsed).ToUnixTimeSeconds();
+            writer.add_scalar("train/loss", (float)step.Loss, step.Step, time);
+            writer.add_scalar("train/learning_rate", (float)step.LearningRate, step.Step, time);
+            writer.add_scalar("train/tokens_per_second", (float)step.TokensPerSecond, step.Step, time);
+            writer.add_scalar("preference/accuracy", (float)step.Accuracy, step.Step, time);
+            if (step.Preference is not { } rewards)
+                continue;
+            writer.add_scalar("preference/reward_margin", (float)rewards.RewardMargin, step.Step, time);
+            writer.add_scalar("preference/chosen_reward", (float)rewards.ChosenReward, step.Step, time);
+            writer.add_scalar("preference/rejected_reward", (float)rewards.RejectedReward, step.Step, time);
+        }
+        writer.add_scalar("held-out/accuracy", (float)report.Before.Accuracy, 0, started.ToUnixTimeSeconds());
+        writer.add_scalar("held-out/accuracy", (float)report.After.Accuracy, report.Steps, DateTimeOffset.Now.ToUnixTimeSeconds());
+    }
 }

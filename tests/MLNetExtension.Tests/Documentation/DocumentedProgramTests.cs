@@ -27,6 +27,7 @@ public sealed class DocumentedProgramTests
         ["docs/own-loop.md"] = (["TEXT", "FILE", "2"], ["step 1: loss ", "target tokens; weights in "]),
         ["docs/own-transformer.md"] = (["TEXT", "FILE", "2"], ["nats/token", "It writes: "]),
         ["docs/pick-a-batch-that-fits.md"] = (["TEXT", "2"], ["at most 128 positions"]),
+        ["docs/preference-pairs.md"] = (["MODEL", "3"], ["Before: loss 0.6931, accuracy 0.0 %", "After: loss 0."]),
         ["docs/read-the-metrics.md"] = (["PAIRS", "2"], ["By hand: ", "Fold 1: "]),
         ["docs/regularisers.md"] = (["MODEL", "TEXT", "FOLDER", "8"], ["(NEFTune)", "Averaged weights: ", "Last weights, after 0 more steps: "]),
         ["docs/reliability.md"] = (["TEXT", "FILE", "4"], ["Interrupted after step 2.", "Training resumes after step 2", "The other 2 steps were taken now."]),

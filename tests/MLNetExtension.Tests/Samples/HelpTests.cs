@@ -8,13 +8,14 @@ public sealed class HelpTests
     {
         (int exitCode, string output, _) = CommandLine.Run("--help");
         Assert.AreEqual(0, exitCode);
-        foreach (string command in (string[])["train", "finetune", "evaluate", "generate", "export", "serve", "compare-accumulation"])
+        foreach (string command in (string[])["train", "finetune", "prefer", "evaluate", "generate", "export", "serve", "compare-accumulation"])
             Assert.IsTrue(output.Split('\n').Any(line => line.TrimStart().StartsWith(command + " ") && line.TrimEnd().EndsWith('.')), $"{command} has a sentence");
     }
 
     [TestMethod]
     [DataRow("train")]
     [DataRow("finetune")]
+    [DataRow("prefer")]
     [DataRow("evaluate")]
     [DataRow("generate")]
     [DataRow("export")]

@@ -24,12 +24,12 @@ internal sealed class EncodedRows(int bytesPerId) : IDisposable
         encoder.EncodeAll(row, position, piece =>
         {
             pieces++;
-            targets += piece.TargetCount;
+            targets += IsTrainedOn(row, pieces) ? piece.TargetCount : 0;
             wasTruncated |= piece.WasTruncated;
             if (piece.HasTargets)
                 Add(piece);
         });
-        bool isKept = _examples.Count > before, isSplit = isKept && pieces > 1;
+        bool isKept = _examples.Count > before, isSplit = isKept && pieces > 1 && row is not RowContent.Pair;
         Counts += new RowCounts
         {
             Rows = 1,
@@ -41,6 +41,9 @@ internal sealed class EncodedRows(int bytesPerId) : IDisposable
             TargetTokens = isKept ? targets : 0,
         };
     }
+
+    // Of a row without a pair, the second example is that of another row's completion.
+    private static bool IsTrainedOn(RowContent row, int piece) => piece == 1 || row is not RowContent.Pair { Kind: not PairKind.Compared };
 
     /// <summary>Adds an example, which has targets and a weight above 0; it counts as no row.</summary>
     public void Add(TokenExample example) => _examples.Add((StoredRow.Append(example, bytesPerId, Bytes), example.Length, example.TargetCount));

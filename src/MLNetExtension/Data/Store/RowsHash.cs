@@ -55,6 +55,10 @@ internal sealed class RowsHash : IDisposable
             case RowContent.TokenIds ids:
                 Add(3 + (ids.AddBeginning ? 1 : 0) + (ids.AddEnd ? 2 : 0), row.Weight, MemoryMarshal.AsBytes<int>(ids.Ids), []);
                 break;
+            case RowContent.Pair pair:
+                Add(7 + (int)pair.Kind, row.Weight, pair.Prompt, pair.First);
+                Add(7, row.Weight, pair.Second, "");
+                break;
         }
     }
 

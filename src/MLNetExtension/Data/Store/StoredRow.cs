@@ -7,7 +7,7 @@ namespace MLNetExtension.Data.Store;
 /// <remarks>A target is the next token of the row, so the row's tokens are stored once, and of targets only where they are: the last ones of the row, or spans of positions.</remarks>
 internal static class StoredRow
 {
-    private const byte Truncated = 1, Weighted = 2, Spans = 4;
+    private const byte Truncated = 1, Weighted = 2, Spans = 4, Undesirable = 8;
 
     // Flags, a position, a number of bytes, a weight and a number of spans, each at its longest.
     private const int LongestHead = 1 + 10 + 5 + sizeof(double) + 5, LongestSpan = 5 + 5;
@@ -23,7 +23,7 @@ internal static class StoredRow
         List<(int Start, int Count)> spans = FindSpans(example);
         bool isSimple = spans is [var only] && only.Start + only.Count == example.Length;
         Span<byte> bytes = to.GetSpan(checked(LongestHead + (isSimple ? 0 : spans.Count * LongestSpan) + (example.Length + 1) * bytesPerId));
-        bytes[0] = (byte)((example.WasTruncated ? Truncated : 0) | (example.Weight == 1 ? 0 : Weighted) | (isSimple ? 0 : Spans));
+        bytes[0] = (byte)((example.WasTruncated ? Truncated : 0) | (example.Weight == 1 ? 0 : Weighted) | (isSimple ? 0 : Spans) | (example.IsUndesirable ? Undesirable : 0));
         int at = 1;
         WriteNumber(example.Position, bytes, ref at);
         WriteNumber(example.TargetBytes, bytes, ref at);
@@ -79,7 +79,7 @@ internal static class StoredRow
             targets.AsSpan().Fill(TokenExample.IgnoredTarget);
             CopySpans(head, tokens, targets);
         }
-        return new ExampleContent(tokens[..length], targets, targetBytes, position, (flags & Truncated) != 0, weight);
+        return new ExampleContent(tokens[..length], targets, targetBytes, position, (flags & Truncated) != 0, weight) { IsUndesirable = (flags & Undesirable) != 0 };
     }
 
     private static List<(int Start, int Count)> FindSpans(TokenExample example)

@@ -1,11 +1,16 @@
 using System.IO.Compression;
+using MLNetExtension.Files;
 using MLNetExtension.Formats.Gguf;
 using MLNetExtension.Formats.HuggingFace;
 using MLNetExtension.Formats.Onnx;
 using MLNetExtension.Models;
+using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Models.Lora;
 using MLNetExtension.Safetensors;
 using MLNetExtension.Tokenization;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
 
 namespace MLNetExtension.MLNet.Archive;
 
@@ -50,6 +55,44 @@ internal sealed class TrainedLanguageModel : IDisposable
         using var use = Use();
         Adapters?.Merge();
         Adapters = null;
+    }
+
+    /// <summary>Copies the network, with adapters merged.</summary>
+    /// <param name="dtype">Type of the copy's weights.</param>
+    /// <param name="published">The published model that the copy is of; null for others.</param>
+    /// <returns>A network on the CPU, all of whose weights are trained.</returns>
+    /// <exception cref="NotSupportedException">It is a network of a user's own and has adapters.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
+    public CausalLanguageModel CopyNetwork(ScalarType dtype, out HuggingFaceModel? published)
+    {
+        using var use = Use();
+        if (Network.Custom is { } custom && Adapters is not null)
+            throw new NotSupportedException($"The custom model '{custom.Factory.Name}' has low-rank adapters, and cannot be trained further so: call {nameof(CausalLanguageModelTransformer.MergeAdapters)} before.");
+        published = _published is null ? null : HuggingFaceModel.CreateUninitialized(_published.ConfigurationJson, _published.GenerationJson);
+        CausalLanguageModel copy = published?.Model ?? Network.Custom?.Factory.Create(seed: 0) ?? Gpt2Model.CreateUninitialized(((Gpt2Model)Network).Configuration);
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        copy.to(dtype);
+        MergedWeights merged = new(Network);
+        foreach ((string name, Parameter parameter) in copy.named_parameters())
+        {
+            using var one = NewDisposeScope();
+            parameter.copy_(merged.Find(name));
+        }
+        var buffers = Network.named_buffers().ToDictionary(pair => pair.name, pair => pair.buffer);
+        foreach ((string name, Tensor buffer) in copy.named_buffers())
+            buffer.copy_(buffers[name]);
+        return copy;
+    }
+
+    /// <summary>Hashes the weights (SHA-256, in hexadecimal), adapters included.</summary>
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
+    public string HashWeights()
+    {
+        using var use = Use();
+        using HashingStream hash = new(Stream.Null);
+        ModuleWeights.Save(Network.Custom?.Module ?? Network, hash);
+        return hash.Hash;
     }
 
     /// <summary>Attaches new adapters to a network, and freezes its own weights. Without a seed they are zero, for a loader that sets every one of their weights.</summary>

@@ -28,6 +28,12 @@ public abstract record InputColumns
     /// <summary>The column that a prompt to generate from belongs to; null where rows are token ids or chats.</summary>
     internal virtual string? PromptColumn => null;
 
+    /// <summary>Whether rows are completions to prefer or to avoid, which the trainer of preferences alone takes.</summary>
+    internal virtual bool ArePreferences => false;
+
+    /// <summary>The columns that a model reads which was trained on these.</summary>
+    internal virtual InputColumns ForScoring => this;
+
     /// <summary>The columns of what a row holds, without its weight.</summary>
     internal abstract IReadOnlyList<InputColumn> Content { get; }
 
@@ -62,6 +68,22 @@ public abstract record InputColumns
     public static InputColumns TokenIds(string column = "TokenIds", string? weight = null, bool addBeginning = true, bool addEnd = true) =>
         new TokenIdsColumn(column, addBeginning, addEnd) { Weight = weight };
 
+    /// <summary>Three columns of text: a prompt, the completion that is preferred and the one that is not. For <c>Trainers.Preference</c>; the trained model reads prompts and chosen completions.</summary>
+    /// <param name="prompt">The column of prompts, whose texts may be empty. Default: <c>Prompt</c>.</param>
+    /// <param name="chosen">The column of preferred completions. Default: <c>Chosen</c>.</param>
+    /// <param name="rejected">The column of the others. Default: <c>Rejected</c>.</param>
+    /// <param name="weight">The column with the pairs' weights, by which a pair's loss and the count of pairs are multiplied, see <see cref="Weight"/>. Default: null.</param>
+    public static InputColumns Pairs(string prompt = "Prompt", string chosen = "Chosen", string rejected = "Rejected", string? weight = null) =>
+        new PairColumns(prompt, chosen, rejected) { Weight = weight };
+
+    /// <summary>Two columns of text and one of labels: a prompt, a completion and whether it is a good one. For <c>Trainers.Preference</c> with KTO; the trained model reads prompts and completions.</summary>
+    /// <param name="prompt">The column of prompts, whose texts may be empty. Default: <c>Prompt</c>.</param>
+    /// <param name="completion">The column of completions. Default: <c>Completion</c>.</param>
+    /// <param name="label">The column of labels (Boolean). Default: <c>Label</c>.</param>
+    /// <param name="weight">The column with the rows' weights, see <see cref="Weight"/>. Default: null.</param>
+    public static InputColumns Labelled(string prompt = "Prompt", string completion = "Completion", string label = "Label", string? weight = null) =>
+        new LabelledColumns(prompt, completion, label) { Weight = weight };
+
     internal IEnumerable<DataViewSchema.Column> FindIn(DataViewSchema schema) => All.Select(column => schema[column.Name]);
 
     internal void Validate(string group)
@@ -82,6 +104,30 @@ public abstract record InputColumns
         internal override string PromptColumn => Prompt;
 
         internal override IReadOnlyList<InputColumn> Content => [new("prompt", Prompt, TextDataViewType.Instance), new("completion", Completion, TextDataViewType.Instance)];
+    }
+
+    internal sealed record PairColumns(string Prompt, string Chosen, string Rejected) : InputColumns
+    {
+        internal override string PromptColumn => Prompt;
+
+        internal override bool ArePreferences => true;
+
+        internal override InputColumns ForScoring => InputColumns.PromptCompletion(Prompt, Chosen, Weight);
+
+        internal override IReadOnlyList<InputColumn> Content =>
+            [new("prompt", Prompt, TextDataViewType.Instance), new("chosen", Chosen, TextDataViewType.Instance), new("rejected", Rejected, TextDataViewType.Instance)];
+    }
+
+    internal sealed record LabelledColumns(string Prompt, string Completion, string Label) : InputColumns
+    {
+        internal override string PromptColumn => Prompt;
+
+        internal override bool ArePreferences => true;
+
+        internal override InputColumns ForScoring => InputColumns.PromptCompletion(Prompt, Completion, Weight);
+
+        internal override IReadOnlyList<InputColumn> Content =>
+            [new("prompt", Prompt, TextDataViewType.Instance), new("completion", Completion, TextDataViewType.Instance), new("label", Label, BooleanDataViewType.Instance)];
     }
 
     internal sealed record ChatColumn(string Column) : InputColumns

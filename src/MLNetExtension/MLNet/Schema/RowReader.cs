@@ -86,7 +86,10 @@ internal sealed class RowReader
         }
     }
 
-    private static IEnumerable<RowContent> Rows(RowSource source)
+    private static IEnumerable<RowContent> Rows(RowSource source) =>
+        source.Columns is InputColumns.LabelledColumns ? OtherCompletions.AddTo(Read(source).Cast<RowContent.Pair>()) : Read(source);
+
+    private static IEnumerable<RowContent> Read(RowSource source)
     {
         using var cursor = source.OpenCursor();
         var reader = new RowReader(cursor, source.Columns);
@@ -109,6 +112,18 @@ internal sealed class RowReader
             case InputColumns.PromptCompletionColumns pair:
                 Func<string> prompt = TextReader(row, pair.Prompt), completion = TextReader(row, pair.Completion);
                 return weight => new RowContent.PromptCompletion(prompt(), completion(), weight);
+            case InputColumns.PairColumns pair:
+                Func<string> asked = TextReader(row, pair.Prompt), chosen = TextReader(row, pair.Chosen), rejected = TextReader(row, pair.Rejected);
+                return weight => new RowContent.Pair(asked(), chosen(), rejected(), PairKind.Compared, weight);
+            case InputColumns.LabelledColumns labelled:
+                Func<string> before = TextReader(row, labelled.Prompt), after = TextReader(row, labelled.Completion);
+                var label = row.GetGetter<bool>(row.Schema[labelled.Label]);
+                return weight =>
+                {
+                    bool isDesirable = false;
+                    label(ref isDesirable);
+                    return new RowContent.Pair(before(), after(), "", isDesirable ? PairKind.Desirable : PairKind.Undesirable, weight);
+                };
             case InputColumns.ChatColumn column:
                 var messages = TextReader(row, column.Column);
                 return weight => new RowContent.Chat(messages(), weight);

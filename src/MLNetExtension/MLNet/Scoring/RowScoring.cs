@@ -38,6 +38,9 @@ internal sealed class RowScoring
     /// <summary>Whether the model was trained on chats, so that it reads a prompt as a user's message.</summary>
     public bool ReadsChats { get; }
 
+    /// <summary>Scores with the model.</summary>
+    public RowScorer Scorer => _scorer;
+
     /// <summary>Generates with the model.</summary>
     public TextGenerator Generator { get; }
 

@@ -3,6 +3,7 @@ using MLNetExtension.Data;
 using MLNetExtension.Models.Lora;
 using MLNetExtension.Training;
 using MLNetExtension.Training.Optimization;
+using MLNetExtension.Training.Preference;
 using MLNetExtension.Training.Reports;
 
 namespace MLNetExtension;
@@ -10,7 +11,7 @@ namespace MLNetExtension;
 public sealed partial class CausalLanguageModelTrainer
 {
     /// <summary>What the trainer reads, which model it trains and how, and what the trained model writes.</summary>
-    public sealed class Options
+    public class Options
     {
         /// <summary>The columns that are trained on. Default: the text column <c>Text</c>.</summary>
         public InputColumns Columns = InputColumns.Text();
@@ -147,6 +148,9 @@ public sealed partial class CausalLanguageModelTrainer
         [JsonIgnore]
         public CancellationToken StopToken;
 
+        /// <summary>What is minimized where rows are preferences; null for the cross entropy of every row.</summary>
+        internal virtual PreferenceMethod? Preference => null;
+
         // The groups never change, so a copy of this object is a copy of all.
         internal Options Copy() => (Options)MemberwiseClone();
 
@@ -158,6 +162,8 @@ public sealed partial class CausalLanguageModelTrainer
             (options.CancellationToken, options.StopToken, options.MeasureMatrixPeak) = (default, default, false);
             options.Loss = Loss with { TokenLoss = null };
             options.Distillation = Distillation?.CopyForModel();
+            options.Columns = Columns.ForScoring;
+            options.Model = Model is LanguageModel.TrainedModel trained ? trained.Source.Options.Model : Model;
             return options;
         }
 
@@ -178,12 +184,14 @@ public sealed partial class CausalLanguageModelTrainer
             Batching = Batching,
         };
 
-        internal void Validate()
+        internal virtual void Validate()
         {
             ArgumentNullException.ThrowIfNull(Columns);
             ArgumentNullException.ThrowIfNull(Model);
             ArgumentNullException.ThrowIfNull(Outputs);
             Columns.Validate(nameof(Columns));
+            if (Columns.ArePreferences && Preference is null)
+                throw new ArgumentOutOfRangeException(nameof(Columns), $"{nameof(Columns)} are preferences, which {nameof(CausalLanguageModelingTrainers.Preference)} trains on; allowed is text, prompts with completions, chats or token ids.");
             Model.Validate(nameof(Model));
             Adapters?.Validate(nameof(Adapters));
             ToTrainingOptions().Validate();

@@ -7,6 +7,7 @@ using MLNetExtension.MLNet.Schema;
 using MLNetExtension.MLNet.Scoring;
 using MLNetExtension.MLNet.Trainer;
 using MLNetExtension.Training;
+using MLNetExtension.Training.Preference;
 using MLNetExtension.Training.Ranks;
 using MLNetExtension.Training.Reports;
 using MLNetExtension.Training.Resume;
@@ -150,6 +151,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
                 OnStep = report.Step,
                 OnOutOfMemory = report.OutOfMemory,
                 OnSplitChosen = report.Split,
+                Preference = options.Preference is { } method ? new PreferenceObjective(method) : null,
                 Validation = validation?.Measure(model, group),
                 Checkpoints = checkpoints,
                 MatrixPeak = options.MeasureMatrixPeak ? MeasurePeak(options, device, group) : null,

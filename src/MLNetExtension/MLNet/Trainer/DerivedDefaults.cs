@@ -29,13 +29,15 @@ internal static class DerivedDefaults
     private static TrainedKind KindOf(CausalLanguageModelTrainer.Options options) => options switch
     {
         { Adapters: not null } => TrainedKind.Adapters,
-        { Model: LanguageModel.PretrainedModel } => TrainedKind.Pretrained,
+        { Model: LanguageModel.PretrainedModel or LanguageModel.TrainedModel } => TrainedKind.Pretrained,
         _ => TrainedKind.New,
     };
 
     // AdamW's.
     private static double LearningRateOf(CausalLanguageModelTrainer.Options options) => options switch
     {
+        { Preference: { } method, Adapters: not null } => method.AdapterLearningRate,
+        { Preference: { } method } => method.LearningRate,
         { Adapters: not null } => 2e-4,
         { Model: LanguageModel.Gpt2Network network } => TrainingOptions.DefaultLearningRate * Math.Min(1, ReferenceWidth / (double)network.Width),
         // Its width is not known: the rate that Adam is known for (Kingma and Ba, 2015).

@@ -47,6 +47,15 @@ public abstract record LanguageModel
     /// </param>
     public static LanguageModel Pretrained(string folder, int contextLength = DefaultContextLength, double? dropout = null) => new PretrainedModel(folder, contextLength) { Dropout = dropout };
 
+    /// <summary>A model of this library that has been trained or loaded, trained further: a copy of its weights, with its tokenizer. Its low-rank adapters, where it has any, are merged into the copy.</summary>
+    /// <param name="model">The model, which stays as it is and its owner's; it must not be disposed before <c>Fit</c> has returned. Of a model that <c>mlContext.Model.Load</c> gives as a chain, the <c>LastTransformer</c>.</param>
+    /// <param name="contextLength">Most tokens that are read of a row. Default null: as many as the model was trained with; at least 1, and beyond the model's own context, that one.</param>
+    public static LanguageModel Trained(CausalLanguageModelTransformer model, int? contextLength = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return new TrainedModel(model, contextLength ?? model.Options.Model.ContextLength);
+    }
+
     /// <summary>A network of your own: any TorchSharp module from token ids to logits, or one with parts, see <see cref="Models.CausalLanguageModel"/>.</summary>
     /// <param name="name">The name under which a trained model is saved; <see cref="CausalLanguageModelingCatalog.RegisterModel"/> makes it loadable. Not empty.</param>
     /// <param name="factory">
@@ -120,6 +129,16 @@ public abstract record LanguageModel
             Require.That(ContextLength >= 1, ContextLength, "at least 1", group);
             Require.Share(Dropout, group);
         }
+    }
+
+    // Never saved: what is trained from it remembers what it was trained from itself.
+    internal sealed record TrainedModel(CausalLanguageModelTransformer Source, int ContextLength) : LanguageModel
+    {
+        public override int ContextLength { get; init; } = ContextLength;
+
+        internal override string Title => Source.Options.Model.Title;
+
+        internal override void Validate(string group) => Require.That(ContextLength >= 1, ContextLength, "at least 1", group);
     }
 
     internal sealed record CustomModel(string Name, int ContextLength) : LanguageModel

@@ -102,6 +102,10 @@ internal static class ResumeSettings
         var values = new Dictionary<string, object?>();
         if (options.Model is LanguageModel.CustomModel custom)
             values["CustomModel"] = custom.Name;
+        if (options.Model is LanguageModel.TrainedModel trained)
+            values["TrainedModel"] = trained.Source.HashWeights();
+        if (options.Preference is { } method)
+            values["Preference"] = method.ToString();
         if (options.RowOrder != RowOrder.Shuffled)
             values["RowOrder"] = options.RowOrder.ToString();
         if (options.BatchTargetTokens is { } tokens)

@@ -36,6 +36,8 @@ internal sealed class StartingModel
     {
         if (options.Model is LanguageModel.PretrainedModel pretrained)
             return OpenPretrained(options, pretrained);
+        if (options.Model is LanguageModel.TrainedModel { Source.Model: var source } trained)
+            return new StartingModel(options, new(source.Tokenizer, []), Math.Min(trained.ContextLength, source.Network.ContextLength));
         LoadedTokenizer tokenizer = options.Model switch
         {
             LanguageModel.Gpt2Network { TokenizerFolder: { } folder } => TokenizerFolder.Open(folder),
@@ -55,6 +57,7 @@ internal sealed class StartingModel
         HuggingFaceModel? published = null;
         CausalLanguageModel network = _options.Model switch
         {
+            LanguageModel.TrainedModel trained => trained.Source.Model.CopyNetwork(dtype, out published),
             LanguageModel.PretrainedModel pretrained => (published = HuggingFaceModel.Load(pretrained.Folder, dtype, pretrained.Dropout)).Model,
             LanguageModel.CustomModel custom => custom.ToFactory().Create(seed),
             LanguageModel.Gpt2Network sizes => new Gpt2Model(sizes.ToConfiguration(Tokenizer.VocabularySize), seed),

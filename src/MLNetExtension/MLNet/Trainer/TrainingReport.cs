@@ -37,6 +37,8 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
             Info(line);
         if (options.Loss.Kind != LossKind.CrossEntropy)
             Info($"What is minimized: {options.Loss.Kind.Describe()}; evaluations measure the cross entropy.");
+        if (options.Preference is { } method)
+            Info($"Preferences by {method}{(method.NeedsReference ? "; the reference is the model that training starts from" : "")}.");
         WarnOfIncomplete(rows.Counts, contextLength, "rows");
         if (validation is not null)
         {
@@ -71,7 +73,7 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
         if (step.Outcome == StepOutcome.NonFinite)
             Warning(string.Create(Invariant, $"Step {step.Step}: loss, gradient or new weights are not finite; the step is not applied. Its rows: {string.Join(", ", step.ExamplePositions)}."));
         if (step.Step % options.ReportInterval == 0)
-            Info(string.Create(Invariant, $"Step {step.Step} of epoch {step.Epoch}, {step.Progress:P0} done: loss {step.Loss:F4} nats per token, learning rate {step.LearningRate:G3}, "
+            Info(string.Create(Invariant, $"Step {step.Step} of epoch {step.Epoch}, {step.Progress:P0} done: loss {step.Loss:F4} {Unit}, {Rewards(step)}learning rate {step.LearningRate:G3}, "
                 + $"gradient norm {step.GradientNorm:G3}, {step.TokensPerSecond:N0} target tokens per second, {Left(step)}."));
         if (step.ValidationLoss is { } loss)
             ReportValidation(step.Step, loss);
@@ -136,13 +138,13 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
     {
         double seconds = summary.Elapsed.TotalSeconds;
         Info(string.Create(Invariant, $"Trained {summary.Steps} steps of {summary.Epochs} epochs, {summary.TargetTokens:N0} target tokens in {seconds:F1} seconds; "
-            + $"last loss {summary.LastLoss:F4} nats per token."));
+            + $"last loss {summary.LastLoss:F4} {Unit}."));
         if (summary.End == StopReason.Requested)
             Info("Training was stopped as requested; the model is the one trained so far.");
         if (summary.End == StopReason.NoImprovement)
             Info($"Training was stopped: {options.Validation!.Patience} evaluations in a row had no lower validation loss.");
         if (summary.ValidationLoss is { } loss)
-            Info(string.Create(Invariant, $"The model has the {(summary.HasAveragedWeights ? "averaged " : "")}weights of step {summary.BestStep}, whose validation loss was the lowest: {loss:F4} nats per token."));
+            Info(string.Create(Invariant, $"The model has the {(summary.HasAveragedWeights ? "averaged " : "")}weights of step {summary.BestStep}, whose validation loss was the lowest: {loss:F4} {Unit}."));
         else if (summary.HasAveragedWeights)
             Info(string.Create(Invariant, $"The model has averaged weights, of {summary.AveragedSteps:N0} steps."));
         if (summary.StoppedByNonFiniteSteps)
@@ -167,13 +169,18 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
             : string.Create(Invariant, $"{what} cannot be used: none of the {rows.Counts.Rows} rows of columns {columns} has a target token within {options.Model.ContextLength} tokens{weighted}.");
     }
 
+    private string Unit => options.Preference is null ? "nats per token" : options.Preference.IsPaired ? "per pair" : "per row";
+
+    private static string Rewards(StepReport step) =>
+        step.Preference is not { } rewards ? "" : string.Create(Invariant, $"reward margin {rewards.RewardMargin:F3}, accuracy {rewards.Accuracy:P0}, ");
+
     private static string Describe(CausalLanguageModel network) =>
         network.Custom is { } custom ? $"custom model '{custom.Factory.Name}'" : $"{network.Blocks.Count} layers of width {network.TokenEmbedding.shape[1]}";
 
     private void ReportValidation(int step, double loss)
     {
         string verdict = loss < _bestLoss ? "the lowest so far" : string.Create(Invariant, $"the lowest was {_bestLoss:F4}");
-        Info(string.Create(Invariant, $"Step {step}: validation loss {loss:F4} nats per token, {verdict}."));
+        Info(string.Create(Invariant, $"Step {step}: validation loss {loss:F4} {Unit}, {verdict}."));
         _bestLoss = Math.Min(_bestLoss, double.IsNaN(loss) ? double.PositiveInfinity : loss);
     }
 

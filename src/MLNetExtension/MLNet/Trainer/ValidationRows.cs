@@ -3,7 +3,9 @@ using MLNetExtension.Evaluation;
 using MLNetExtension.MLNet.Archive;
 using MLNetExtension.MLNet.Schema;
 using MLNetExtension.Training;
+using MLNetExtension.Training.Preference;
 using MLNetExtension.Training.Ranks;
+using MLNetExtension.Training.Reports;
 
 namespace MLNetExtension.MLNet.Trainer;
 
@@ -26,11 +28,24 @@ internal sealed class ValidationRows(CausalLanguageModelTrainer.Options options,
         // Made anew for every evaluation: examples keep the ids that they have read.
         IEnumerable<TokenExample> own = rows.Examples.Where((_, i) => i % ranks.Size == ranks.Rank);
         var scorer = new RowScorer(model.Network, options.Batching.MaximumTokensPerMicroBatch ?? RowScorer.DefaultTokens, options.Batching.PackRows, options.Batching.Threads ?? ranks.Threads);
-        return new Validation(cancellationToken => Sum(scorer, own, cancellationToken), options.Validation!.Interval, options.Validation.Patience)
-        {
-            Samples = options.Validation.Prompts.Count == 0 || ranks.Rank != 0 ? null : new ValidationSamples(model, options).Generate,
-        };
+        Func<CancellationToken, IReadOnlyList<GeneratedSample>>? samples = options.Validation!.Prompts.Count == 0 || ranks.Rank != 0 ? null : new ValidationSamples(model, options).Generate;
+        if (options.Preference is { } method)
+            return MeasurePreferences(new PreferenceEvaluation(new PreferenceObjective(method), rows.Examples, options.BatchSize, ranks), scorer, samples);
+        return new Validation(cancellationToken => Sum(scorer, own, cancellationToken), options.Validation.Interval, options.Validation.Patience) { Samples = samples };
     }
+
+    // The method's loss, by the number of pairs.
+    private Validation MeasurePreferences(PreferenceEvaluation evaluation, RowScorer scorer, Func<CancellationToken, IReadOnlyList<GeneratedSample>>? samples) => new(
+        cancellationToken =>
+        {
+            PreferenceSums sums = evaluation.Measure(scorer, cancellationToken);
+            return (sums.Loss, sums.Pairs);
+        },
+        options.Validation!.Interval, options.Validation.Patience)
+    {
+        Samples = samples,
+        Prepare = cancellationToken => evaluation.MeasureReference(scorer, cancellationToken),
+    };
 
     private static (double Sum, double TargetCount) Sum(RowScorer scorer, IEnumerable<TokenExample> examples, CancellationToken cancellationToken)
     {

@@ -174,6 +174,19 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
 
     internal static void RegisterLoader(IHostEnvironment environment) => ModelArchiveBridge.RegisterLoader(environment, LoaderSignature, Load);
 
+    /// <summary>The model; this object's.</summary>
+    internal TrainedLanguageModel Model
+    {
+        get
+        {
+            _model.ThrowIfDisposed();
+            return _model;
+        }
+    }
+
+    /// <summary>Hashes the weights (SHA-256, in hexadecimal).</summary>
+    internal string HashWeights() => Model.HashWeights();
+
     internal RowScoring Scoring
     {
         get

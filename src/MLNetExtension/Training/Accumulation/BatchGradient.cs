@@ -59,6 +59,17 @@ internal sealed class BatchGradient : IDisposable
     /// <param name="ranks">The ranks.</param>
     public void ShareRouting(IRankGroup ranks) => WorkerGradient.ShareRouting(_gradients, ranks);
 
+    /// <summary>Computes the log-probability of each row without a gradient: the same function of the weights, dropout included, as <see cref="Add"/> adds the gradient of for the same micro-batches and seed.</summary>
+    /// <inheritdoc cref="Accumulate" path="/param"/>
+    /// <returns>For each micro-batch, the sum over the targets of each row, in nats; 0 for rows of a micro-batch without a target.</returns>
+    public double[][] ComputeLogProbabilities(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, int workers, long dropoutSeed, CancellationToken cancellationToken)
+    {
+        double[][] results = new double[microBatches.Count][];
+        int[][] parts = Start(microBatches, workers);
+        RunOnWorkers(parts, (gradient, part) => gradient.ComputeLogProbabilities(microBatches, part, dropoutSeed, results, cancellationToken));
+        return results;
+    }
+
     /// <summary>Adds the gradient of the summed loss of this rank's rows of a batch.</summary>
     /// <inheritdoc cref="Accumulate" path="/param"/>
     public void Add(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, int workers, long dropoutSeed, CancellationToken cancellationToken)

@@ -13,6 +13,8 @@ namespace MLNetExtension.Training.Accumulation;
 /// </summary>
 internal sealed class MicroBatchGradient : IDisposable
 {
+    private static readonly LinearCrossEntropy LogProbabilities = new();
+
     private readonly CausalLanguageModel _model;
     private readonly FlatParameters _parameters;
     private readonly GradientSettings _settings;
@@ -45,9 +47,7 @@ internal sealed class MicroBatchGradient : IDisposable
         // A model without a head of its own gives logits, which go straight into the loss.
         if (_model.HeadWeight is null)
         {
-            _model.ReseedDropout(seeds.MicroBatch);
-            Tensor logits = tape.Layout.ApplyPerRow(microBatch.Ids, _model.ComputeHidden);
-            (LossSum loss, Tensor states, Tensor statesGradient) = RunHead(pass, logits);
+            (LossSum loss, Tensor states, Tensor statesGradient) = RunHead(pass, RunWhole(pass));
             states.backward([statesGradient]);
             return (loss, null);
         }
@@ -61,11 +61,21 @@ internal sealed class MicroBatchGradient : IDisposable
     {
         using var _ = no_grad();
         using Tape tape = new(LayoutOf(microBatch), _memory, _parameters.FindGradient, keeps: false);
-        Pass pass = new(microBatch, tape, 1, seeds);
-        Tensor hidden = AddPositionsAndDropout(pass, EmbedTokens(pass));
-        for (int i = 0; i < _model.Blocks.Count; i++)
-            hidden = RunBlock(i, hidden, pass);
+        RunBlocks(new Pass(microBatch, tape, 1, seeds));
         _balance.Count(_model.Blocks, microBatch);
+    }
+
+    /// <summary>Computes the log-probability of each target without a gradient, by the same function as <see cref="Backward"/>: with the same dropout.</summary>
+    /// <param name="microBatch">At least one target.</param>
+    /// <param name="seeds">Those of the backward pass that follows.</param>
+    /// <returns>In nats, [N] in the order of the targets.</returns>
+    public double[] ComputeLogProbabilities(MicroBatch microBatch, RandomSeeds seeds)
+    {
+        using var _ = no_grad();
+        using Tape tape = new(LayoutOf(microBatch), _memory, _parameters.FindGradient, keeps: false);
+        Pass pass = new(microBatch, tape, 1, seeds);
+        TokenTargets targets = TargetsOf(microBatch, SelectStates(microBatch, _model.HeadWeight is null ? RunWhole(pass) : RunBlocks(pass)));
+        return LogProbabilities.PerToken(targets, correct: null).neg_().to(float64).cpu().data<double>().ToArray();
     }
 
     /// <summary>Frees the memory of activations.</summary>
@@ -123,12 +133,11 @@ internal sealed class MicroBatchGradient : IDisposable
     private (LossSum Loss, Tensor States, Tensor Gradient) RunHead(Pass pass, Tensor hidden)
     {
         MicroBatch microBatch = pass.MicroBatch;
-        Tensor states = _model.Normalize(SelectTargets(hidden, microBatch));                                               // [N,C]
-        Tensor detached = states.detach();
+        Tensor states = SelectStates(microBatch, hidden), detached = states.detach();                                     // [N,C]
         Tensor gradient = zeros_like(detached);
         Tensor? headGradient = _model.HeadWeight is { } head ? _parameters.FindGradient(head) : null;
         LossSum sum = _settings.Loss.Backward(
-            new TokenTargets(detached, _model.HeadWeight, microBatch.Targets, microBatch.TargetWeights, microBatch.TargetWeight) { LogitCap = _model.LogitCap, Teacher = pass.Teacher },
+            TargetsOf(microBatch, detached) with { Teacher = pass.Teacher },
             new TokenGradients(gradient, headGradient, pass.Scale));
         return (sum, states, gradient);
     }
@@ -149,6 +158,28 @@ internal sealed class MicroBatchGradient : IDisposable
     {
         Tensor positions = hidden.flatten(0, 1);                                                                          // [B*T,C]
         return microBatch.TargetCount == positions.shape[0] ? positions : positions.index_select(0, microBatch.TargetPositions);
+    }
+
+    // What the head reads, [N,C].
+    private Tensor SelectStates(MicroBatch microBatch, Tensor hidden) => _model.Normalize(SelectTargets(hidden, microBatch));
+
+    private TokenTargets TargetsOf(MicroBatch microBatch, Tensor states) =>
+        new(states, _model.HeadWeight, microBatch.Targets, microBatch.TargetWeights, microBatch.TargetWeight) { LogitCap = _model.LogitCap };
+
+    // [B,T,V], of a model without a head of its own.
+    private Tensor RunWhole(Pass pass)
+    {
+        _model.ReseedDropout(pass.Seeds.MicroBatch);
+        return pass.Tape.Layout.ApplyPerRow(pass.MicroBatch.Ids, _model.ComputeHidden);
+    }
+
+    // [B,T,C], for a pass without a gradient.
+    private Tensor RunBlocks(Pass pass)
+    {
+        Tensor hidden = AddPositionsAndDropout(pass, EmbedTokens(pass));
+        for (int i = 0; i < _model.Blocks.Count; i++)
+            hidden = RunBlock(i, hidden, pass);
+        return hidden;
     }
 
     // [B,T,C], a leaf of the graph: autograd would make a whole [V,C] for every micro-batch, AddTokenGradient adds to the rows that occur.

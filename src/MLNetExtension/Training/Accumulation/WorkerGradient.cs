@@ -70,6 +70,30 @@ internal sealed class WorkerGradient : IDisposable
     /// <param name="ranks">The ranks.</param>
     public static void ShareRouting(IReadOnlyList<WorkerGradient> workers, IRankGroup ranks) => RouterBalance.ShareCounts([.. workers.Select(worker => worker._balance)], ranks);
 
+    /// <summary>Computes the log-probability of each row of some micro-batches without a gradient, as it is in <see cref="Add(IReadOnlyList{IReadOnlyList{TokenExample}}, int[], long, CancellationToken)"/>.</summary>
+    /// <param name="microBatches">All micro-batches of the batch.</param>
+    /// <param name="part">The indices of this worker's micro-batches.</param>
+    /// <param name="dropoutSeed">Seed of dropout in the batch.</param>
+    /// <param name="results">Receives, at the index of each of its micro-batches, the sums over the targets of each row, in nats.</param>
+    /// <param name="cancellationToken">Looked at before every micro-batch.</param>
+    public void ComputeLogProbabilities(IReadOnlyList<IReadOnlyList<TokenExample>> microBatches, int[] part, long dropoutSeed, double[][] results, CancellationToken cancellationToken)
+    {
+        foreach (int k in part)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            double[] sums = results[k] = new double[microBatches[k].Count];
+            Visit(microBatches[k], microBatch =>
+            {
+                Queue<double> tokens = new(_microBatchGradient.ComputeLogProbabilities(microBatch, SeedsOf(dropoutSeed, k)));
+                for (int row = 0; row < sums.Length; row++)
+                {
+                    for (int i = 0; i < microBatches[k][row].TargetCount; i++)
+                        sums[row] += tokens.Dequeue();
+                }
+            });
+        }
+    }
+
     /// <summary>Adds the gradients of some micro-batches of a batch.</summary>
     /// <param name="microBatches">All micro-batches of the batch.</param>
     /// <param name="part">The indices of this worker's micro-batches.</param>
@@ -129,10 +153,12 @@ internal sealed class WorkerGradient : IDisposable
 
     private void Visit(IReadOnlyList<TokenExample> examples, Action<MicroBatch> visit)
     {
+        // Not by what the targets weigh together: the rows of a pair have weights of both signs.
+        if (!examples.Any(example => example.HasTargets))
+            return;
         using var scope = NewDisposeScope();
         Device device = Parameters.Values.device;
         using MicroBatch microBatch = _settings.Pack ? MicroBatch.Pack(examples, device, _settings.PromptWeight) : MicroBatch.Collate(examples, device, _settings.PromptWeight);
-        if (microBatch.TargetWeight > 0)
-            visit(microBatch);
+        visit(microBatch);
     }
 }

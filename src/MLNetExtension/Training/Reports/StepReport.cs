@@ -28,10 +28,13 @@ public sealed record StepReport
     /// <summary>Whether the step updated the weights, and if not, why.</summary>
     public required StepOutcome Outcome { get; init; }
 
-    /// <summary>Loss of the batch in nats per target token, weights included (<see cref="TargetWeight"/>), before the update; NaN without targets.</summary>
+    /// <summary>Loss of the batch in nats per target token, weights included (<see cref="TargetWeight"/>), before the update; where preferences are trained, the method's loss per pair, or for KTO per row. NaN without targets.</summary>
     public required double Loss { get; init; }
 
-    /// <summary>Share of the batch's targets to which the model gave the highest probability of all tokens, before the update, 0 to 1; NaN without targets.</summary>
+    /// <summary>
+    /// Share of the batch's targets to which the model gave the highest probability of all tokens, before the update, 0 to 1; NaN without targets. Where preferences are trained: the share of pairs whose chosen completion had
+    /// the higher reward, or for KTO, of rows whose reward was on the right side of what it is compared with.
+    /// </summary>
     public required double Accuracy { get; init; }
 
     /// <summary>Learning rate of the step.</summary>
@@ -46,7 +49,7 @@ public sealed record StepReport
     /// <summary>Summed weights of all targets, by which the batch's summed loss and gradient were divided: <see cref="TargetTokens"/> where neither rows nor prompts are weighted.</summary>
     public required double TargetWeight { get; init; }
 
-    /// <summary>Rows of the batch.</summary>
+    /// <summary>Rows of the batch; where preferences are trained, its pairs.</summary>
     public required int Rows { get; init; }
 
     /// <summary>Mean of the batch's rows in the column that the order of rows follows: how far the curriculum has come. Null where it follows none.</summary>
@@ -99,6 +102,9 @@ public sealed record StepReport
 
     /// <summary>The share of <see cref="MatrixPeak"/> that the step's <see cref="ModelFlops"/> reached in its time (model FLOP utilization); null where the peak was not measured.</summary>
     public double? ModelFlopUtilization => MatrixPeak is { } peak && StepTime > TimeSpan.Zero ? ModelFlops / StepTime.TotalSeconds / peak : null;
+
+    /// <summary>Rewards of the batch, before the update, where preferences are trained; else null.</summary>
+    public PreferenceReport? Preference { get; init; }
 
     /// <summary>Positions in the data, from 0, of the rows of a batch that was not finite; else empty.</summary>
     public IReadOnlyList<long> ExamplePositions { get; init; } = [];

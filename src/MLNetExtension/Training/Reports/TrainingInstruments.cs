@@ -17,6 +17,9 @@ internal static class TrainingInstruments
     private static readonly Gauge<double> ValidationLoss =
         Meter.CreateGauge<double>("mlnetextension.training.validation_loss", "{nat}", "Loss on the validation rows when last measured, per target token.");
 
+    private static readonly Gauge<double> RewardMargin =
+        Meter.CreateGauge<double>("mlnetextension.training.reward_margin", "1", "How much higher the last batch's chosen completions were rewarded than the rejected ones.");
+
     private static readonly Gauge<double> GradientNorm =
         Meter.CreateGauge<double>("mlnetextension.training.gradient_norm", "1", "L2 norm of the last batch's gradient, before clipping.");
 
@@ -48,6 +51,8 @@ internal static class TrainingInstruments
             Loss.Record(step.Loss);
             GradientNorm.Record(step.GradientNorm);
         }
+        if (step.Preference is { } rewards)
+            RewardMargin.Record(rewards.RewardMargin);
         if (step.ValidationLoss is { } loss)
             ValidationLoss.Record(loss);
         if (step.ModelFlopUtilization is { } utilization)

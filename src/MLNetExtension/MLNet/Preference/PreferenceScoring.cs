@@ -1,0 +1,49 @@
+using Microsoft.ML;
+using MLNetExtension.Data;
+using MLNetExtension.Data.Store;
+using MLNetExtension.MLNet.Schema;
+using MLNetExtension.MLNet.Scoring;
+using MLNetExtension.Training.Preference;
+using MLNetExtension.Training.Ranks;
+
+namespace MLNetExtension.MLNet.Preference;
+
+/// <summary>Measures preferences with a trained model.</summary>
+internal static class PreferenceScoring
+{
+    // Rows that share a z, where rows are no pairs: as in a batch of the usual size.
+    private const int RowsOfBatch = 8;
+
+    /// <summary>Reads pairs and measures them. What a model of several ranks measures is split among them, and all get the same sums.</summary>
+    /// <param name="data">Has the columns.</param>
+    /// <param name="columns">The columns.</param>
+    /// <param name="method">What the rewards are.</param>
+    /// <param name="model">Scores with the model.</param>
+    /// <param name="reference">Scores with the reference; null where that is the model itself, so that all rewards of a reference are 0.</param>
+    /// <exception cref="InvalidOperationException">There is no pair to measure.</exception>
+    public static PreferenceMetrics Measure(IDataView data, InputColumns columns, PreferenceMethod method, RowScoring model, RowScoring? reference)
+    {
+        IRankGroup ranks = model.Ranks;
+        using RowReaderResult rows = Read(data, columns, model);
+        long pairs = rows.Examples.Count / PreferenceObjective.RowsOfPair;
+        if (pairs == 0)
+            throw new InvalidOperationException($"There is nothing to evaluate: none of the {rows.Counts.Rows} rows has a completion within the model's context and a weight above 0.");
+        PreferenceEvaluation evaluation = new(new PreferenceObjective(method), rows.Examples, RowsOfBatch, ranks);
+        PreferenceSums own = default;
+        ranks.RunTogether(() =>
+        {
+            evaluation.MeasureReference((reference ?? model).Scorer, CancellationToken.None);
+            own = evaluation.Measure(model.Scorer, CancellationToken.None);
+        });
+        return new PreferenceMetrics(ranks.Size == 1 ? own : PreferenceSums.FromNumbers(ranks.SumNumbers(own.ToNumbers())), pairs, rows.Counts.Rows - pairs);
+    }
+
+    private static RowReaderResult Read(IDataView data, InputColumns columns, RowScoring model)
+    {
+        InputSchema.Check(data.Schema, columns, nameof(data));
+        TokenExampleEncoder encoder = new(model.Model.Tokenizer, model.Model.Network.ContextLength);
+        (RowReaderResult rows, RowReaderResult none) = RowReader.ReadSplit(data, columns, encoder, new StoreSettings(), CancellationToken.None);
+        none.Dispose();
+        return rows;
+    }
+}
