@@ -1,4 +1,3 @@
-using MLNetExtension.Data;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Models;
@@ -21,19 +20,13 @@ internal sealed record RowGroup(long Start, IReadOnlyList<long> Lengths)
 
     /// <summary>Groups rows that follow one another.</summary>
     /// <param name="lengths">Lengths of all rows, in their order.</param>
-    public static IEnumerable<RowGroup> Join(IEnumerable<long> lengths) => Join(lengths, mostPositions: MostPositions, LongestJoined);
-
-    /// <summary>Groups rows that follow one another and are alike, however many and however long they are.</summary>
-    /// <param name="lengths">Lengths of all rows, in their order.</param>
-    public static IEnumerable<RowGroup> JoinAlike(IEnumerable<long> lengths) => Join(lengths, long.MaxValue, long.MaxValue);
-
-    private static IEnumerable<RowGroup> Join(IEnumerable<long> lengths, long mostPositions, long longestJoined)
+    public static IEnumerable<RowGroup> Join(IEnumerable<long> lengths)
     {
         long start = 0;
         List<long> joined = [];
         foreach (long length in lengths)
         {
-            if (joined.Count > 0 && !Fits(joined, length, mostPositions, longestJoined))
+            if (joined.Count > 0 && !Fits(joined, length))
             {
                 yield return new RowGroup(start, [.. joined]);
                 start += joined.Sum();
@@ -62,37 +55,6 @@ internal sealed record RowGroup(long Start, IReadOnlyList<long> Lengths)
     /// <param name="positions">Positions of all rows.</param>
     public void Scatter(Tensor rows, Tensor positions) => ForEachRow(positions, rows, (to, from) => to.copy_(from));
 
-    /// <summary>Applies a causal function to the rows side by side, so that automatic differentiation can follow.</summary>
-    /// <param name="packed">Positions of all rows, [1,P,...] each.</param>
-    /// <param name="function">From [n,L,...] each to [n,L,...].</param>
-    /// <returns>[1,p,...], of the p positions of these rows.</returns>
-    public Tensor Apply(Tensor[] packed, Func<Tensor[], Tensor> function)
-    {
-        if (!IsRagged)
-            return function([.. packed.Select(positions => Gather(positions[0]))]).flatten(0, 1).unsqueeze(0);
-        (long[] real, long[] padded) = NumberPositions();
-        Tensor from = packed[0].device.Upload(padded), back = packed[0].device.Upload(real);
-        Tensor result = function([.. packed.Select(positions => positions[0].index_select(0, from).view([Lengths.Count, Length, .. positions.shape[2..]]))]);
-        return result.flatten(0, 1).index_select(0, back).unsqueeze(0);
-    }
-
-    // Where the positions of the rows are among those of rows side by side, [p]; and where the latter come from among all positions, [n L]: padding repeats its row's last, so that no other position has to
-    // add up the gradients of all padding, which are 0.
-    private (long[] Real, long[] Padded) NumberPositions()
-    {
-        List<long> real = [], padded = [];
-        long start = Start;
-        for (int i = 0; i < Lengths.Count; i++)
-        {
-            for (long t = 0; t < Length; t++)
-                padded.Add(start + Math.Min(t, Lengths[i] - 1));
-            for (long t = 0; t < Lengths[i]; t++)
-                real.Add(i * Length + t);
-            start += Lengths[i];
-        }
-        return ([.. real], [.. padded]);
-    }
-
     private void ForEachRow(Tensor positions, Tensor rows, Action<Tensor, Tensor> action)
     {
         using var scope = NewDisposeScope();
@@ -104,9 +66,9 @@ internal sealed record RowGroup(long Start, IReadOnlyList<long> Lengths)
         }
     }
 
-    private static bool Fits(List<long> joined, long length, long mostPositions, long longestJoined)
+    private static bool Fits(List<long> joined, long length)
     {
         long longest = Math.Max(joined.Max(), length);
-        return longest <= longestJoined && longest * (joined.Count + 1) <= mostPositions && Math.Min(joined.Min(), length) >= longest * LeastFilled;
+        return longest <= LongestJoined && longest * (joined.Count + 1) <= MostPositions && Math.Min(joined.Min(), length) >= longest * LeastFilled;
     }
 }

@@ -1,6 +1,5 @@
 using MLNetExtension.Models.Layers;
 using MLNetExtension.Data;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Models;
@@ -46,7 +45,7 @@ public sealed class SequenceLayout
     /// <returns>[B,T,H,D]: softmax(Q K' / sqrt(D)) V.</returns>
     public Tensor Attend(nn.Module layer, Tensor queries, Tensor keys, Tensor values, SeededDropout? dropout = null)
     {
-        return AttendWithin([queries, keys, values], rows =>
+        return ApplyPerRow([queries, keys, values], rows =>
         {
             AttentionHeads heads = new(rows[0].transpose(1, 2), rows[1].transpose(1, 2), rows[2].transpose(1, 2));
             Tensor mixed = Cache is null ? CausalAttention.Attend(heads, dropout: dropout) : CausalAttention.AttendCached(heads, layer, Cache);
@@ -60,17 +59,13 @@ public sealed class SequenceLayout
     public Tensor ApplyPerRow(Tensor input, Func<Tensor, Tensor> function) =>
         PackedRows is not { } rows ? function(input) : cat([.. input.split(rows, 1).Select(function)], 1);
 
-    /// <summary>Applies causal attention to rows: on a GPU, which each kernel costs time to start, to packed rows of like length together.</summary>
+    /// <summary>Applies a function of several tensors to each packed row by itself and concatenates the results.</summary>
     /// <param name="inputs">Each [B,T,...] or, packed, [1,T,...].</param>
-    /// <param name="function">From [B,t,...] each to [B,t,...], which treats each row by itself, and no position by those after it.</param>
-    internal Tensor AttendWithin(Tensor[] inputs, Func<Tensor[], Tensor> function) =>
-        PackedRows is not { } rows ? function(inputs) : AttendWithin(inputs, rows, together: inputs[0].device_type != DeviceType.CPU, function);
-
-    /// <summary>Applies causal attention to packed rows.</summary>
-    internal static Tensor AttendWithin(Tensor[] inputs, long[] rows, bool together, Func<Tensor[], Tensor> function)
+    /// <param name="function">From [B,t,...] each to [B,t,...], which treats each row by itself.</param>
+    internal Tensor ApplyPerRow(Tensor[] inputs, Func<Tensor[], Tensor> function)
     {
-        if (together)
-            return cat([.. RowGroup.JoinAlike(rows).Select(group => group.Apply(inputs, function))], 1);
+        if (PackedRows is not { } rows)
+            return function(inputs);
         Tensor[][] parts = [.. inputs.Select(input => input.split(rows, 1))];
         return cat([.. rows.Select((_, i) => function([.. parts.Select(part => part[i])]))], 1);
     }

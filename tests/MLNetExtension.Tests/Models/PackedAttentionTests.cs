@@ -68,38 +68,4 @@ public sealed class PackedAttentionTests
         Heads = 4,
         KeyValueHeads = 2,
     };
-
-    // What a GPU does, computed on the CPU. The weights of the sum make the gradients of all positions differ.
-    [TestMethod]
-    [DataRow(new long[] { 5, 5, 5 }, 1)]
-    [DataRow(new long[] { 9, 8, 7, 3, 3, 1 }, 3)]
-    [DataRow(new long[] { 2, 40 }, 2)]
-    public void Rows_of_like_length_attend_together_as_each_does_alone(long[] rows, int groups)
-    {
-        using var scope = NewDisposeScope();
-        using Generator generator = new(3);
-        Tensor weights = randn([1, rows.Sum(), 2, 4], dtype: float64, generator: generator);
-        int calls = 0;
-        (Tensor together, Tensor[] gradients) = Attend(together: true);
-        Assert.AreEqual(groups, calls);
-        (Tensor alone, Tensor[] expected) = Attend(together: false);
-
-        Assert.IsLessThan(1e-14, Ragged.RelativeError(together, alone));
-        foreach ((Tensor gradient, Tensor other) in gradients.Zip(expected))
-            Assert.IsLessThan(1e-14, Ragged.RelativeError(gradient, other));
-
-        (Tensor, Tensor[]) Attend(bool together)
-        {
-            calls = 0;
-            using Generator same = new(4);
-            Tensor[] inputs = [.. Enumerable.Range(0, 3).Select(_ => randn([1, rows.Sum(), 2, 4], dtype: float64, generator: same).requires_grad_())];
-            Tensor result = SequenceLayout.AttendWithin(inputs, rows, together, parts =>
-            {
-                calls++;
-                return nn.functional.scaled_dot_product_attention(parts[0].transpose(1, 2), parts[1].transpose(1, 2), parts[2].transpose(1, 2), is_casual: true).transpose(1, 2);
-            });
-            (result * weights).sum().backward();
-            return (result.detach(), [.. inputs.Select(input => input.grad!)]);
-        }
-    }
 }

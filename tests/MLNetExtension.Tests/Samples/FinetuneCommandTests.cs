@@ -1,4 +1,8 @@
 using System.Text.Json;
+using Microsoft.ML;
+using MLNetExtension.Tests.MLNet.Trainer;
+using MLNetExtension.Training;
+using MLNetExtension.Training.Averaging;
 using Samples.Jobs;
 using Spectre.Console;
 
@@ -64,6 +68,23 @@ public sealed class FinetuneCommandTests
     }
 
     [TestMethod]
+    public void Noise_dropout_and_averages_reach_the_training_and_go_with_the_model()
+    {
+        CausalLanguageModelTrainer.Options exponential = Train("ema", "--neftune", "5", "--dropout", "0.2", "--ema", "0.5"), uniform = Train("swa", "--swa", "0.5"), without = Train("without");
+        Assert.AreEqual(new RegularizationOptions { EmbeddingNoise = 5, Averaging = WeightAveraging.Exponential(0.5) }, exponential.Regularization);
+        Assert.AreEqual(0.2, ((LanguageModel.PretrainedModel)exponential.Model).Dropout);
+        Assert.AreEqual(new RegularizationOptions { Averaging = WeightAveraging.Uniform(0.5) }, uniform.Regularization);
+        Assert.AreEqual((new RegularizationOptions(), (double?)null), (without.Regularization, ((LanguageModel.PretrainedModel)without.Model).Dropout));
+
+        CausalLanguageModelTrainer.Options Train(string name, params string[] more)
+        {
+            AssertRuns(["finetune", "--base", _base, "--data", _folder.WritePrompts("pairs.jsonl"), "--steps", "2", "--output", _folder[name], .. more]);
+            using var loaded = (IDisposable)new MLContext().LoadLanguageModel(Path.Combine(_folder[name], "model.zip"), out ITransformer model);
+            return ((CausalLanguageModelTransformer)model).Options;
+        }
+    }
+
+    [TestMethod]
     [DataRow(5e-5, 0.01)]
     [DataRow(2e-4, 0.0, "--rank", "2")]
     [DataRow(1e-3, 0.1, "--rank", "2", "--learning-rate", "1e-3", "--weight-decay", "0.1")]
@@ -96,6 +117,7 @@ public sealed class FinetuneCommandTests
     [TestMethod]
     [DataRow("no such folder", "--base", "nowhere")]
     [DataRow("adapters", "--alpha", "3")]
+    [DataRow("two averages", "--ema", "0.9", "--swa", "0.5")]
     [DataRow("adapters", "--dora")]
     [DataRow("no module", "--rank", "2", "--train-modules", "nothing")]
     [DataRow("no layer", "--rank", "2", "--target", "nothing_proj")]

@@ -63,7 +63,7 @@ internal sealed class Gpt2Block : TransformerBlock
     /// <param name="layout">How rows are arranged in them.</param>
     public override Tensor forward(Tensor input, SequenceLayout layout)
     {
-        Tensor mixed = layout.AttendWithin([c_attn.call(ln_1.Apply(input, _normEpsilon))], projected => Attend(projected[0], layout.Cache));
+        Tensor mixed = layout.ApplyPerRow(c_attn.call(ln_1.Apply(input, _normEpsilon)), projected => Attend(projected, layout.Cache));
         Tensor hidden = input + dropout.call(c_proj.call(mixed));
         Tensor normalized = ln_2.Apply(hidden, _normEpsilon);
         return hidden + dropout.call(moe?.call(normalized, layout) ?? mlp!.call(normalized));

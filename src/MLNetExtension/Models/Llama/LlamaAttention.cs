@@ -52,7 +52,7 @@ internal sealed class LlamaAttention : nn.Module<Tensor, SequenceLayout, Tensor>
             queriesAndKeys = cat([Normalize(q_norm, heads.narrow(2, 0, _configuration.Heads)), Normalize(k_norm!, heads.narrow(2, _configuration.Heads, groups))], 2);
         if (_rotary is not null)
             queriesAndKeys = _rotary.Rotate(queriesAndKeys, layout);
-        Tensor mixed = layout.AttendWithin([queriesAndKeys, values], rows => Attend(rows[0], rows[1], layout.Cache));           // [B,T,H D]
+        Tensor mixed = layout.ApplyPerRow([queriesAndKeys, values], rows => Attend(rows[0], rows[1], layout.Cache));           // [B,T,H D]
         return output.call(mixed);
     }
 

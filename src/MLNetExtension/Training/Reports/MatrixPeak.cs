@@ -20,7 +20,17 @@ internal static class MatrixPeak
         using var _ = no_grad();
         using KernelThreads? kernels = KernelThreads.Limit(threads, workers: 1);
         long[] sizes = device.type == DeviceType.CPU ? [512, 1024, 2048] : [2048, 4096, 8192];
-        return sizes.Max(size => OfSize(size, device, type, perSize ?? PerSize));
+        TimeSpan time = perSize ?? PerSize;
+        double best = 0;
+        foreach (long size in sizes)
+        {
+            double rate = OfSize(size, device, type, time);
+            best = Math.Max(best, rate);
+            // The next size is eight times the work: a slow machine does without it.
+            if (16.0 * size * size * size / rate > time.TotalSeconds)
+                break;
+        }
+        return best;
     }
 
     private static double OfSize(long size, Device device, ScalarType type, TimeSpan time)
