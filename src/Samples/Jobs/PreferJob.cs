@@ -58,7 +58,8 @@ internal sealed class PreferJob(PreferSettings settings, IAnsiConsole console, C
         Row[] shuffled = [.. rows.Rows];
         new Random(settings.Seed).Shuffle(shuffled);
         int count = RowSplit.CountHeldOut(shuffled.Length);
-        PreferencePair[] train = [.. PreferencePairs.Of(shuffled[count..])], heldOut = [.. PreferencePairs.Of(shuffled[..count]).Take(settings.EvaluationPairs)];
+        // No more than the steps will see: what the reference says of every pair is measured before the first.
+        PreferencePair[] train = [.. PreferencePairs.Of(shuffled[count..]).Take((int)Math.Min(int.MaxValue, (long)settings.Steps * settings.BatchSize))], heldOut = [.. PreferencePairs.Of(shuffled[..count]).Take(settings.EvaluationPairs)];
         return train.Length > 0 && heldOut.Length > 0 ? (train, heldOut)
             : throw new UserErrorException($"{settings.DataFile ?? rows.Source} gives {train.Length} pairs to train on and {heldOut.Length} held out; expected completions of more than one sentence, whose first one is the preferred summary.");
     }

@@ -21,7 +21,7 @@ public sealed class LossArgumentsTests
     [TestMethod]
     public void Each_loss_and_each_teacher_trains_another_model_and_is_reported()
     {
-        JsonElement plain = Train("plain"), dft = Train("dft", "--loss", "dft", "--z-loss", "1e-3"), focal = Train("focal", "--loss", "Focal", "--focal-gamma", "3"), smooth = Train("smooth", "--label-smoothing", "0.2");
+        JsonElement plain = Train("plain"), dft = Train("dft", "--loss", "dft", "--z-loss", "1e-3"), focal = Train("focal", "--loss", "Focal", "--focal-gamma", "3"), smooth = Train("smooth", "--label-smoothing", "0.5");
         string teacher = Path.Combine(_folder["plain"], "model.zip");
         JsonElement forward = Train("forward", "--teacher", teacher), reverse = Train("reverse", "--teacher", teacher, "--divergence", "reverseKl", "--teacher-share", "1", "--teacher-temperature", "2", "--seed", "1");
 

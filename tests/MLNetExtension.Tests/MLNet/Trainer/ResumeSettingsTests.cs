@@ -26,6 +26,8 @@ public sealed class ResumeSettingsTests
         "Distillation.Teacher", "Validation", "Validation.Rows", "Validation.Fraction", "LongRows", "TokenCacheFolder",
         // A run is resumed by any number of processes.
         "Ranks", "Ranks.ShardOptimizer", "OnStart",
+        // Measured and written beside the training.
+        "MeasureMatrixPeak", "Validation.Prompts", "Validation.Generation",
     ];
 
     private static readonly Dictionary<string, object> Others = new()
