@@ -235,10 +235,10 @@ internal sealed class LowRankAdapter : nn.Module
     private Tensor ComputeDirection(Tensor weight, long first, long count)
     {
         ScalarType full = A.dtype.Widen();
-        Tensor direction = weight.detach().narrow(0, FirstRow + first, count).to(full) + Multiply(A, B);
+        Tensor direction = Multiply(A, B).add_(weight.detach().narrow(0, FirstRow + first, count));    // in the memory of the product: a model is saved in little more than it takes
         return Initial is { } initial ? direction.sub_(Multiply(initial.A, initial.B)) : direction;
 
-        Tensor Multiply(Tensor a, Tensor b) => b.detach().narrow(0, first, count).to(full).matmul(a.detach().to(full)) * _settings.Scale;
+        Tensor Multiply(Tensor a, Tensor b) => b.detach().narrow(0, first, count).to(full).matmul(a.detach().to(full)).mul_(_settings.Scale);
     }
 
     // |V| of every row, [R], in full precision; a constant for automatic differentiation. A row of zeros has the smallest one, so that nothing is divided by zero.
