@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Numerics;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using MLNetExtension.MLNet.Schema;
@@ -60,31 +59,7 @@ internal sealed class ChoiceReader(ChoiceColumns columns)
     // The values of a key begin at 1, and 0 is one that is missing.
     private static Func<double> IndexReader(DataViewRow row, DataViewSchema.Column column)
     {
-        Func<double> number = column.Type.RawType switch
-        {
-            Type type when type == typeof(byte) => Number<byte>(row, column),
-            Type type when type == typeof(sbyte) => Number<sbyte>(row, column),
-            Type type when type == typeof(ushort) => Number<ushort>(row, column),
-            Type type when type == typeof(short) => Number<short>(row, column),
-            Type type when type == typeof(uint) => Number<uint>(row, column),
-            Type type when type == typeof(int) => Number<int>(row, column),
-            Type type when type == typeof(ulong) => Number<ulong>(row, column),
-            Type type when type == typeof(long) => Number<long>(row, column),
-            Type type when type == typeof(float) => Number<float>(row, column),
-            _ => Number<double>(row, column),
-        };
+        Func<double> number = NumberColumn.Reader(row, column);
         return column.Type is not KeyDataViewType ? number : () => number() is > 0 and double key ? key - 1 : double.NaN;
-    }
-
-    private static Func<double> Number<T>(DataViewRow row, DataViewSchema.Column column)
-        where T : struct, INumber<T>
-    {
-        ValueGetter<T> getter = row.GetGetter<T>(column);
-        return () =>
-        {
-            T value = default;
-            getter(ref value);
-            return double.CreateChecked(value);
-        };
     }
 }

@@ -1,4 +1,3 @@
-using System.Numerics;
 using Microsoft.ML;
 using MLNetExtension.Data;
 
@@ -20,7 +19,7 @@ internal sealed class OrderColumn(string name)
     public Action Start(DataViewRow row)
     {
         _values.Clear();
-        Func<double> read = Reader(row, row.Schema[name]);
+        Func<double> read = NumberColumn.Reader(row, row.Schema[name]);
         return () =>
         {
             double value = read();
@@ -32,30 +31,4 @@ internal sealed class OrderColumn(string name)
 
     /// <summary>Gives the value of each example's row.</summary>
     public double[] ValuesOf(IReadOnlyList<TokenExample> examples) => [.. examples.Select(example => _values[(int)example.Position])];
-
-    private static Func<double> Reader(DataViewRow row, DataViewSchema.Column column) => column.Type.RawType switch
-    {
-        Type type when type == typeof(float) => Reader<float>(row, column),
-        Type type when type == typeof(double) => Reader<double>(row, column),
-        Type type when type == typeof(sbyte) => Reader<sbyte>(row, column),
-        Type type when type == typeof(byte) => Reader<byte>(row, column),
-        Type type when type == typeof(short) => Reader<short>(row, column),
-        Type type when type == typeof(ushort) => Reader<ushort>(row, column),
-        Type type when type == typeof(int) => Reader<int>(row, column),
-        Type type when type == typeof(uint) => Reader<uint>(row, column),
-        Type type when type == typeof(long) => Reader<long>(row, column),
-        _ => Reader<ulong>(row, column),
-    };
-
-    private static Func<double> Reader<T>(DataViewRow row, DataViewSchema.Column column)
-        where T : struct, INumber<T>
-    {
-        var getter = row.GetGetter<T>(column);
-        return () =>
-        {
-            T value = default;
-            getter(ref value);
-            return double.CreateChecked(value);
-        };
-    }
 }
