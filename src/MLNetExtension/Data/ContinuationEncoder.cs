@@ -11,8 +11,6 @@ namespace MLNetExtension.Data;
 /// <param name="contextLength">Most positions of an example. Of a longer one the first tokens are left out.</param>
 internal sealed class ContinuationEncoder(ILanguageTokenizer tokenizer, int contextLength)
 {
-    private int BeginningId => tokenizer.BeginningOfTextId ?? tokenizer.EndOfTextId;
-
     /// <summary>Encodes each of several texts after the same context.</summary>
     /// <param name="context">The context; may be empty.</param>
     /// <param name="continuations">The texts.</param>
@@ -24,7 +22,7 @@ internal sealed class ContinuationEncoder(ILanguageTokenizer tokenizer, int cont
         string start = context.TrimEnd();
         int length = 1 + tokenizer.EncodeText(start).Count;
         string moved = context[start.Length..];
-        return [.. continuations.Select((text, i) => Join([BeginningId, .. tokenizer.EncodeText(start + moved + text)], length, position, i))];
+        return [.. continuations.Select((text, i) => Join([tokenizer.BeginningId, .. tokenizer.EncodeText(start + moved + text)], length, position, i))];
     }
 
     /// <summary>Puts texts that are encoded by themselves after a context that is encoded already, as a chat template lays them out.</summary>

@@ -19,9 +19,6 @@ internal sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int cont
         ? new ChatExampleEncoder(new ChatTemplate(chatTokenizer), tokenizer, contextLength)
         : throw new NotSupportedException($"Chats need a tokenizer with a chat template, as chat models are published with; a {tokenizer.GetType().Name} has none."));
 
-    /// <summary>Id of the token that a text begins with.</summary>
-    public int BeginningId => tokenizer.BeginningOfTextId ?? tokenizer.EndOfTextId;
-
     /// <summary>Encodes rows' texts.</summary>
     public ILanguageTokenizer Tokenizer => tokenizer;
 
@@ -75,7 +72,7 @@ internal sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int cont
             default:
                 throw new UnreachableException();
         }
-        pieces.Complete(BeginningId);
+        pieces.Complete(tokenizer.BeginningId);
     }
 
     /// <summary>Encodes one row, as far as it fits the context: what goes past it is left out and <see cref="TokenExample.WasTruncated"/> says so.</summary>
@@ -87,7 +84,7 @@ internal sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int cont
     {
         // The last position's target is one token past the context, and another tells that the row was truncated: what is behind them is not encoded.
         int maximum = (int)Math.Min(contextLength + 2L, int.MaxValue);
-        List<int> tokens = [BeginningId];
+        List<int> tokens = [tokenizer.BeginningId];
         if (row.Prompt.Length > 0)
             tokens.AddRange(tokenizer.EncodeStart(row.Prompt, maximum - tokens.Count));
         int firstTarget = tokens.Count;
@@ -103,7 +100,7 @@ internal sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int cont
     public TokenExample Encode(RowContent.TokenIds row, long position)
     {
         CheckIds(row, position);
-        List<int> tokens = row.AddBeginning ? [BeginningId] : [];
+        List<int> tokens = row.AddBeginning ? [tokenizer.BeginningId] : [];
         tokens.AddRange(row.Ids);
         if (row.AddEnd)
             tokens.Add(tokenizer.EndOfTextId);
@@ -134,7 +131,7 @@ internal sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int cont
 
     private void AddText(TokenSplitter pieces, string prompt, string completion)
     {
-        pieces.Add(BeginningId, isTarget: false);
+        pieces.Add(tokenizer.BeginningId, isTarget: false);
         if (prompt.Length > 0)
             tokenizer.EncodeParts(prompt, part => pieces.Add(part, areTargets: false));
         tokenizer.EncodeParts(completion, part => pieces.Add(part, areTargets: true));
@@ -145,7 +142,7 @@ internal sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int cont
     {
         CheckIds(row, position);
         if (row.AddBeginning)
-            pieces.Add(BeginningId, isTarget: false);
+            pieces.Add(tokenizer.BeginningId, isTarget: false);
         pieces.Add(row.Ids, areTargets: true);
         if (row.AddEnd)
             pieces.Add(tokenizer.EndOfTextId, isTarget: true);
@@ -168,7 +165,7 @@ internal sealed class TokenExampleEncoder(ILanguageTokenizer tokenizer, int cont
         int[] ids = new int[length], targets = new int[length];
         for (int t = 0; t < length; t++)
         {
-            ids[t] = t < tokens.Count ? tokens[t] : BeginningId;
+            ids[t] = t < tokens.Count ? tokens[t] : tokenizer.BeginningId;
             targets[t] = t + 1 >= firstTarget && t + 1 < tokens.Count ? tokens[t + 1] : TokenExample.IgnoredTarget;
         }
 

@@ -41,7 +41,7 @@ internal sealed class TextGenerator
 
     /// <summary>Puts the id that a text begins with before the ids of a text.</summary>
     /// <param name="ids">Ids of the vocabulary.</param>
-    public IReadOnlyList<int> AddBeginning(IEnumerable<int> ids) => [_tokenizer.BeginningOfTextId ?? _tokenizer.EndOfTextId, .. ids];
+    public IReadOnlyList<int> AddBeginning(IEnumerable<int> ids) => [_tokenizer.BeginningId, .. ids];
 
     /// <summary>Starts a text for a <see cref="RunningBatch"/>, which ends, at the latest, where it fills the context.</summary>
     /// <param name="prompt">Its ids; at least one, and fewer than the context has positions.</param>

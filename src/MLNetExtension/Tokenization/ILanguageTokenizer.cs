@@ -15,6 +15,9 @@ public interface ILanguageTokenizer
     /// <summary>The id that the tokenizer's files put in front of every text; null where they put none.</summary>
     int? BeginningOfTextId { get; }
 
+    /// <summary>The id that a model reads before the first token of a text: <see cref="BeginningOfTextId"/>, or where there is none, the end of the text before.</summary>
+    internal int BeginningId => BeginningOfTextId ?? EndOfTextId;
+
     /// <summary>Encodes a text as content: normalized as the tokenizer's files say, and special tokens that are written out in it stay ordinary
     /// characters.</summary>
     /// <param name="text">The text.</param>

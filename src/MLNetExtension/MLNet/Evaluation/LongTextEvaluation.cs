@@ -69,7 +69,7 @@ internal sealed class LongTextEvaluation
     // The tokens are those of a row that fits the context: beginning-of-text, which is no target, the text and the end-of-text. The first rank counts the text and its bytes.
     private void Add(string text, MetricsAccumulator sums)
     {
-        List<int> tokens = [Tokenizer.BeginningOfTextId ?? Tokenizer.EndOfTextId];
+        List<int> tokens = [Tokenizer.BeginningId];
         Tokenizer.EncodeParts(text, tokens.AddRange);
         tokens.Add(Tokenizer.EndOfTextId);
         var (rank, size) = (_scoring.Ranks.Rank, _scoring.Ranks.Size);

@@ -69,7 +69,7 @@ internal static class InputSchema
     {
         var column = schema.GetColumnOrNull(name) ?? throw Missing(parameter, role, name);
         return column.Type is NumberDataViewType or KeyDataViewType ? column
-            : throw new ArgumentOutOfRangeException(parameter, $"Schema mismatch for {role} column '{name}': expected a number or a key, got {Describe(column.Type)}");
+            : throw Mismatch(parameter, role, name, "a number or a key", Describe(column.Type));
     }
 
     private static bool Accepts(DataViewType expected, DataViewType found) =>

@@ -185,10 +185,10 @@ internal sealed class LowRankAdapter : nn.Module
     {
         using var scope = NewDisposeScope();
         Tensor rows = gradient.narrow(1, FirstRow, Rows).to(A.dtype);                                          // [P,R]
-        Tensor? dropped = null, extra = null;
         Tensor? factors = Magnitude is null ? null : BackwardOfMagnitude(rows, tape);                          // [R]
         Tensor? kept = dropout.IsActive ? tape.Take().MoveToOuterDisposeScope() : null;
-        dropped = kept is null ? input.to(A.dtype) : dropout.Apply(input.to(A.dtype), kept);
+        Tensor dropped = kept is null ? input.to(A.dtype) : dropout.Apply(input.to(A.dtype), kept);
+        Tensor? extra = null;
         if (factors is not null)
         {
             Tensor scaled = (rows * factors).to(A.dtype);
