@@ -78,6 +78,7 @@ public sealed class CausalLanguageModelingCatalog
     /// <param name="optionsColumnName">The column with the options (a vector of text, of any size). Default: <c>Options</c>.</param>
     /// <param name="answerColumnName">The column with the index of the right option: a number, from 0, or a key, whose first value stands for the first option. Default: <c>Answer</c>.</param>
     /// <param name="delimiter">What stands between question and option, as <c>target_delimiter</c> of lm-evaluation-harness. Default: a space.</param>
+    /// <param name="cancellationToken">Ends the evaluation before the next rows go through the model.</param>
     /// <returns>Counts over counts, so the same however rows are batched or split over ranks.</returns>
     /// <remarks>
     /// <para>The model reads beginning-of-text, the question, the delimiter and an option, as one text; the tokens behind the question's own are the option's, white space at the question's end included. Where that is longer
@@ -88,13 +89,15 @@ public sealed class CausalLanguageModelingCatalog
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
     /// <exception cref="InvalidDataException">A row has no option, an empty one, one with more tokens than the model's context, or an answer that is none of them; the message names the row, from 0.</exception>
     /// <exception cref="InvalidOperationException">There are no rows; or a transformer before the language model needs columns other than the model's own text columns.</exception>
+    /// <exception cref="OperationCanceledException">The token asked for it.</exception>
     public MultipleChoiceMetrics EvaluateMultipleChoice(
         ITransformer model,
         IDataView data,
         string questionColumnName = "Question",
         string optionsColumnName = "Options",
         string answerColumnName = "Answer",
-        string delimiter = " ")
+        string delimiter = " ",
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(data);
@@ -103,7 +106,7 @@ public sealed class CausalLanguageModelingCatalog
         Require.Name(optionsColumnName);
         Require.Name(answerColumnName);
         ChoiceColumns columns = new(questionColumnName, optionsColumnName, answerColumnName);
-        MultipleChoiceMetrics metrics = new MultipleChoiceEvaluation(LanguageModelChain.Find(model), columns, delimiter).Run(data);
+        MultipleChoiceMetrics metrics = new MultipleChoiceEvaluation(LanguageModelChain.Find(model), columns, delimiter).Run(data, cancellationToken);
         if (metrics.TruncatedRows > 0)
             Warn(FormattableString.Invariant($"{metrics.TruncatedRows:N0} of {metrics.Rows:N0} rows are longer than the model's context: the beginning of their questions is left out."));
         return metrics;
@@ -114,34 +117,38 @@ public sealed class CausalLanguageModelingCatalog
     /// <param name="text">The text; its ids are in memory as a whole.</param>
     /// <param name="stride">How many tokens the context moves at a time, from 1 to the model's context length T. Every token but the first T is predicted from at least T + 1 - stride tokens; one of 1 gives each the most,
     /// and takes a pass over the context for each. Default null: half of the context.</param>
+    /// <param name="cancellationToken">Ends the evaluation before the next rows go through the model.</param>
     /// <returns>Sum over sum; of a text that fits the context, what <see cref="Evaluate"/> gives.</returns>
     /// <remarks>The tokens are those of a row: the first token of the text is predicted from beginning-of-text, or end-of-text where the tokenizer has no other, and the end-of-text is predicted too. Where a model of several
     /// ranks is evaluated, all of them make this call; each scores a share.</remarks>
     /// <exception cref="ArgumentException">There is no language model in <paramref name="model"/>, or more than one.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="stride"/> is out of its range.</exception>
     /// <exception cref="InvalidOperationException">A transformer before the language model needs columns other than the model's own text columns.</exception>
-    public CausalLanguageModelMetrics EvaluateLongText(ITransformer model, string text, int? stride = null)
+    /// <exception cref="OperationCanceledException">The token asked for it.</exception>
+    public CausalLanguageModelMetrics EvaluateLongText(ITransformer model, string text, int? stride = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(text);
-        return new LongTextEvaluation(LanguageModelChain.Find(model), stride).Run([text]);
+        return new LongTextEvaluation(LanguageModelChain.Find(model), stride).Run([text], cancellationToken);
     }
 
-    /// <summary>Measures how well a model predicts texts of any length, each by itself; see <see cref="EvaluateLongText(ITransformer, string, int?)"/>.</summary>
+    /// <summary>Measures how well a model predicts texts of any length, each by itself; see <see cref="EvaluateLongText(ITransformer, string, int?, CancellationToken)"/>.</summary>
     /// <param name="model">A <see cref="CausalLanguageModelTransformer"/>, or a chain that holds one.</param>
     /// <param name="data">A row for each text; read once, one text in memory at a time.</param>
     /// <param name="textColumnName">The column with the texts. Default: <c>Text</c>.</param>
     /// <param name="stride">How many tokens the context moves at a time. Default null: half of the context.</param>
+    /// <param name="cancellationToken">Ends the evaluation before the next rows go through the model.</param>
     /// <returns>Sum over sum: every token of every text weighs the same.</returns>
     /// <exception cref="ArgumentException">There is no language model in <paramref name="model"/>, or more than one.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The column is missing or not of text, or <paramref name="stride"/> is out of its range.</exception>
     /// <exception cref="InvalidOperationException">There are no rows; or a transformer before the language model needs columns other than the model's own text columns.</exception>
-    public CausalLanguageModelMetrics EvaluateLongText(ITransformer model, IDataView data, string textColumnName = "Text", int? stride = null)
+    /// <exception cref="OperationCanceledException">The token asked for it.</exception>
+    public CausalLanguageModelMetrics EvaluateLongText(ITransformer model, IDataView data, string textColumnName = "Text", int? stride = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(data);
         Require.Name(textColumnName);
-        return new LongTextEvaluation(LanguageModelChain.Find(model), stride).Run(data, textColumnName);
+        return new LongTextEvaluation(LanguageModelChain.Find(model), stride).Run(data, textColumnName, cancellationToken);
     }
 
     /// <summary>Measures how far a model prefers the chosen completions of pairs to the rejected ones.</summary>
@@ -150,20 +157,23 @@ public sealed class CausalLanguageModelingCatalog
     /// <param name="reference">The model that training started from, with the same tokenizer. Default null: the model is its own reference, and where the method has one all rewards are 0.</param>
     /// <param name="columns">The columns. Default null: <see cref="InputColumns.Pairs"/>, for KTO <see cref="InputColumns.Labelled"/>, with their defaults.</param>
     /// <param name="method">What the rewards are. Default null: DPO with its defaults.</param>
+    /// <param name="cancellationToken">Ends the evaluation before the next rows go through the model.</param>
     /// <returns>Sums over sums, so the same however the pairs were batched.</returns>
     /// <exception cref="ArgumentException">The columns do not suit the method.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type, or a coefficient of the method is out of its range.</exception>
     /// <exception cref="InvalidOperationException">There is no pair to measure, or a weight is negative or not finite.</exception>
     /// <exception cref="ObjectDisposedException">A model has been disposed.</exception>
+    /// <exception cref="OperationCanceledException">The token asked for it.</exception>
     public PreferenceMetrics EvaluatePreference(
-        IDataView data, CausalLanguageModelTransformer model, CausalLanguageModelTransformer? reference = null, InputColumns? columns = null, PreferenceMethod? method = null)
+        IDataView data, CausalLanguageModelTransformer model, CausalLanguageModelTransformer? reference = null, InputColumns? columns = null, PreferenceMethod? method = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(data);
         ArgumentNullException.ThrowIfNull(model);
         method ??= PreferenceMethod.Dpo();
         PreferenceTrainer.Options options = new() { Model = LanguageModel.Gpt2(), Method = method, Columns = columns ?? (method.IsPaired ? InputColumns.Pairs() : InputColumns.Labelled()) };
         options.Validate();
-        return PreferenceScoring.Measure(data, options.Columns, method, model.Scoring, reference?.Scoring);
+        return PreferenceScoring.Measure(data, options.Columns, method, model.Scoring, reference?.Scoring, cancellationToken);
     }
 
     /// <summary>Trains on all folds of the data but one, measures the model on that one, and so for every fold.</summary>

@@ -138,6 +138,8 @@ internal sealed class TrainingLoop : IDisposable
         });
         if (isMeasured)
             preference.ShareReference(_ranks);
+        else
+            _validation.GiveUp();
     }
 
     // Every rank has made them from the same seed or the same files; that the first one's count leaves nothing to differences between machines.

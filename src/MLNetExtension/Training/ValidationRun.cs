@@ -24,6 +24,9 @@ internal sealed class ValidationRun(Validation? validation, CausalLanguageModel 
     /// <summary>What the model generated at the last evaluation.</summary>
     public IReadOnlyList<GeneratedSample> Samples { get; private set; } = [];
 
+    /// <summary>Makes no evaluation from now on: what they need was not computed.</summary>
+    public void GiveUp() => _givenUp = true;
+
     /// <summary>Evaluates the model after a step, where an evaluation is due.</summary>
     /// <param name="step">Steps taken.</param>
     /// <param name="isDue">Whether the step is one to evaluate after.</param>

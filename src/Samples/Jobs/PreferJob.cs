@@ -18,6 +18,7 @@ internal sealed class PreferJob(PreferSettings settings, IAnsiConsole console, C
 
     /// <summary>Runs the job.</summary>
     /// <exception cref="UserErrorException">There is no model, or there are no pairs.</exception>
+    /// <exception cref="OperationCanceledException">The job was cancelled, or stopped before its first step.</exception>
     public PreferReport Run()
     {
         if (!File.Exists(settings.ModelFile))
@@ -31,16 +32,21 @@ internal sealed class PreferJob(PreferSettings settings, IAnsiConsole console, C
         console.WriteLine(FormattableString.Invariant($"{train.Length:N0} pairs to train on, {heldOut.Length:N0} held out; {settings.Method}"));
 
         CausalLanguageModelTransformer reference = start.LanguageModel;
-        IReadOnlyList<string> textsBefore = Write(mlContext, reference, heldOut);
-        PreferFigures before = Measure(mlContext, reference, reference, heldOut, textsBefore);
+        // Before the first step there is nothing to keep: to stop is to cancel.
+        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, stopToken);
+        IReadOnlyList<string> textsBefore = Write(mlContext, reference, heldOut, either.Token);
+        PreferFigures before = Measure(mlContext, reference, reference, heldOut, textsBefore, either.Token);
+        console.WriteLine(FormattableString.Invariant($"Before: summaries of {before.MeanLength:0.0} characters on {textsBefore.Count:N0} held-out prompts"));
         List<StepReport> steps = [];
         IDataView rows = Rows(mlContext, train);
         using CausalLanguageModelTransformer model = Fit(mlContext, reference, rows, steps);
-        IReadOnlyList<string> textsAfter = Write(mlContext, model, heldOut);
         TrainingSummary summary = model.Training!;
+        if (summary.Steps == 0)
+            throw new OperationCanceledException(stopToken);
+        IReadOnlyList<string> textsAfter = Write(mlContext, model, heldOut, cancellationToken);
         PreferReport report = new(
             settings.ModelFile, settings.Method.ToString(), settings.LearningRate, train.Length, heldOut.Length, textsBefore.Count, summary.Steps, summary.Elapsed.TotalSeconds,
-            summary.TargetTokens / summary.Elapsed.TotalSeconds, before, Measure(mlContext, model, reference, heldOut, textsAfter),
+            summary.TargetTokens / summary.Elapsed.TotalSeconds, before, Measure(mlContext, model, reference, heldOut, textsAfter, cancellationToken),
             [.. heldOut.Take(Samples).Select((pair, i) => new PreferSample(pair.Prompt.TrimEnd('\n'), textsBefore[i], textsAfter[i]))], PackageVersions.Read());
 
         mlContext.Model.Save(model, rows.Schema, output[ModelFile]);
@@ -66,6 +72,8 @@ internal sealed class PreferJob(PreferSettings settings, IAnsiConsole console, C
 
     private CausalLanguageModelTransformer Fit(MLContext mlContext, CausalLanguageModelTransformer reference, IDataView rows, List<StepReport> steps) => ProgressDisplay.Run(console, "training", show =>
     {
+        using CancellationTokenRegistration stopping = stopToken.Register(() =>
+            console.WriteLine("Training stops after the current step; the model so far is measured and saved. Press Ctrl+C again to cancel."));
         PreferenceTrainer.Options options = new()
         {
             Columns = settings.Method.IsPaired ? InputColumns.Pairs(chosen: nameof(PreferencePair.Completion)) : InputColumns.Labelled(),
@@ -94,16 +102,18 @@ internal sealed class PreferJob(PreferSettings settings, IAnsiConsole console, C
         }
     });
 
-    private IReadOnlyList<string> Write(MLContext mlContext, CausalLanguageModelTransformer model, PreferencePair[] heldOut) =>
+    private IReadOnlyList<string> Write(MLContext mlContext, CausalLanguageModelTransformer model, PreferencePair[] heldOut, CancellationToken token) =>
         mlContext.CausalLanguageModeling.CreateTextGenerator(model)
-            .Generate([.. heldOut.Select(pair => pair.Prompt)], new GenerationOptions { Temperature = 0, MaximumNewTokens = LongestText }, cancellationToken);
+            .Generate([.. heldOut.Select(pair => pair.Prompt)], new GenerationOptions { Temperature = 0, MaximumNewTokens = LongestText }, token);
 
     // What KTO rewards, DPO does too, and it measures pairs.
-    private PreferFigures Measure(MLContext mlContext, CausalLanguageModelTransformer model, CausalLanguageModelTransformer reference, PreferencePair[] heldOut, IReadOnlyList<string> texts)
+    private PreferFigures Measure(
+        MLContext mlContext, CausalLanguageModelTransformer model, CausalLanguageModelTransformer reference, PreferencePair[] heldOut, IReadOnlyList<string> texts, CancellationToken token)
     {
         PreferenceMethod method = settings.Method is PreferenceMethod.KtoMethod kto ? PreferenceMethod.Dpo(kto.Beta) : settings.Method;
         IDataView pairs = mlContext.Data.LoadFromEnumerable(heldOut);
-        return PreferFigures.From(mlContext.CausalLanguageModeling.EvaluatePreference(pairs, model, reference, InputColumns.Pairs(chosen: nameof(PreferencePair.Completion)), method), texts);
+        InputColumns columns = InputColumns.Pairs(chosen: nameof(PreferencePair.Completion));
+        return PreferFigures.From(mlContext.CausalLanguageModeling.EvaluatePreference(pairs, model, reference, columns, method, token), texts);
     }
 
     private IDataView Rows(MLContext mlContext, PreferencePair[] pairs) => settings.Method.IsPaired ? mlContext.Data.LoadFromEnumerable(pairs)

@@ -1,5 +1,7 @@
 using System.Text.Json;
+using Samples.Jobs;
 using Samples.Text;
+using Spectre.Console;
 
 namespace MLNetExtension.Tests.Samples;
 
@@ -12,8 +14,7 @@ public sealed class PreferCommandTests
     public void A_model_that_train_saved_is_trained_on_pairs_and_measured_before_and_after(string method)
     {
         using TemporaryFolder folder = new();
-        string rows = folder.Write("rows.jsonl", string.Concat(Enumerable.Range(0, 60).Select(i => JsonSerializer.Serialize(new { prompt = $"M:{i % 7}", completion = $"Gets the value {i}. More of it." }) + "\n")));
-        Assert.AreEqual(0, CommandLine.TrainTiny(rows, folder["trained"]).ExitCode);
+        string rows = Train(folder);
         (int exitCode, string output, string error) = CommandLine.Run("prefer", "--model", Path.Combine(folder["trained"], "model.zip"), "--data", rows, "--steps", "12", "--batch-size", "4",
             "--method", method, "--beta", "0.2", "--learning-rate", "3e-3", "--evaluation-pairs", "5", "--output", folder["out"], "--json", folder["report.json"]);
 
@@ -26,6 +27,28 @@ public sealed class PreferCommandTests
         StringAssert.Contains(output, "mean length written");
         CollectionAssert.IsSubsetOf(new[] { "metrics.json", "model.zip" }, Directory.GetFiles(folder["out"]).Select(file => Path.GetFileName(file)).ToArray());
         Assert.AreEqual(0, CommandLine.Run("evaluate", "--model", Path.Combine(folder["out"], "model.zip"), "--data", rows).ExitCode);
+    }
+
+    // While texts are written before the training, before its first step, and after it.
+    [TestMethod]
+    [DataRow("pairs to train on", 0)]
+    [DataRow("Before: ", 0)]
+    [DataRow("step 1 ", 1)]
+    public void A_stop_keeps_the_model_so_far_where_a_step_was_taken_and_leaves_nothing_else(string sign, int steps)
+    {
+        using TemporaryFolder folder = new();
+        PreferSettings settings = new() { ModelFile = Path.Combine(folder["trained"], "model.zip"), DataFile = Train(folder), OutputFolder = folder["out"], Steps = 1000, BatchSize = 2, EvaluationPairs = 2 };
+        using CancellationTokenSource stop = new();
+        using StoppingWriter output = new(sign, stop);
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output) });
+        PreferJob job = new(settings, console, CancellationToken.None, stop.Token);
+        if (steps > 0)
+            Assert.AreEqual(steps, job.Run().Steps);
+        else
+            Assert.ThrowsExactly<OperationCanceledException>(job.Run);
+        Assert.AreEqual(steps > 0, File.Exists(Path.Combine(folder["out"], "model.zip")));
+        Assert.AreEqual(steps > 0, Directory.Exists(folder["out"]));
+        Assert.AreEqual(sign != "pairs to train on", output.ToString().Contains("Training stops after the current step"), output.ToString());
     }
 
     [TestMethod]
@@ -47,5 +70,12 @@ public sealed class PreferCommandTests
         IReadOnlyList<PreferencePair> pairs = PreferencePairs.Of([new Row("M:X\n", summary)]);
         Assert.AreEqual(first, pairs.SingleOrDefault()?.Completion);
         Assert.IsTrue(pairs.All(pair => pair.Rejected == summary && pair.Prompt == "M:X\n"));
+    }
+
+    private static string Train(TemporaryFolder folder)
+    {
+        string rows = folder.Write("rows.jsonl", string.Concat(Enumerable.Range(0, 60).Select(i => JsonSerializer.Serialize(new { prompt = $"M:{i % 7}", completion = $"Gets the value {i}. More of it." }) + "\n")));
+        Assert.AreEqual(0, CommandLine.TrainTiny(rows, folder["trained"]).ExitCode);
+        return rows;
     }
 }

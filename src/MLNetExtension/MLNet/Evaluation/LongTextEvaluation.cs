@@ -36,20 +36,20 @@ internal sealed class LongTextEvaluation
     private ILanguageTokenizer Tokenizer => _scoring.Model.Tokenizer;
 
     /// <summary>Evaluates the model on every text of a column, each by itself. Where it has several ranks, each calls this and scores a share of every text, and all get the same metrics.</summary>
-    public CausalLanguageModelMetrics Run(IDataView data, string textColumn)
+    public CausalLanguageModelMetrics Run(IDataView data, string textColumn, CancellationToken cancellationToken)
     {
         var column = InputSchema.Find(data.Schema, nameof(data), "text", textColumn, TextDataViewType.Instance);
-        return Run(Read(data, column));
+        return Run(Read(data, column), cancellationToken);
     }
 
     /// <summary>Evaluates the model on texts, each by itself.</summary>
-    public CausalLanguageModelMetrics Run(IEnumerable<string> texts)
+    public CausalLanguageModelMetrics Run(IEnumerable<string> texts, CancellationToken cancellationToken)
     {
         MetricsAccumulator sums = new();
         _scoring.Ranks.RunTogether(() =>
         {
             foreach (string text in texts)
-                Add(_texts.Apply(text), sums);
+                Add(_texts.Apply(text), sums, cancellationToken);
         });
         return MetricsAccumulator.FromNumbers(_scoring.Ranks.SumNumbers(sums.ToNumbers())).ToMetrics();
     }
@@ -67,7 +67,7 @@ internal sealed class LongTextEvaluation
     }
 
     // The tokens are those of a row that fits the context: beginning-of-text, which is no target, the text and the end-of-text. The first rank counts the text and its bytes.
-    private void Add(string text, MetricsAccumulator sums)
+    private void Add(string text, MetricsAccumulator sums, CancellationToken cancellationToken)
     {
         List<int> tokens = [Tokenizer.BeginningId];
         Tokenizer.EncodeParts(text, tokens.AddRange);
@@ -76,7 +76,7 @@ internal sealed class LongTextEvaluation
         IEnumerable<TokenExample> own = SlidingExamples.Of(tokens, ContextLength, _stride, position: 0).Where((_, i) => i % size == rank);
         foreach (TokenExample[] group in own.Chunk(ExamplesTogether))
         {
-            foreach (var (scores, example) in _scoring.Score(group).Zip(group))
+            foreach (var (scores, example) in _scoring.Score(group, cancellationToken).Zip(group))
                 sums.AddPart(new RowScore(scores.LossSum, example.TargetCount, 0, scores.CorrectCount));
         }
         if (rank == 0)

@@ -22,15 +22,15 @@ internal sealed class MultipleChoiceEvaluation(LanguageModelChain chain, ChoiceC
     private readonly PipelineText _answers = PipelineText.Create(chain, chain.Model.CompletionColumnName);
 
     /// <summary>Evaluates the model. Where it has several ranks, each calls this and scores a share of the rows, and all get the same metrics.</summary>
-    public MultipleChoiceMetrics Run(IDataView data)
+    public MultipleChoiceMetrics Run(IDataView data, CancellationToken cancellationToken)
     {
         IRankGroup ranks = _scoring.Ranks;
         MultipleChoiceSums? own = null;
-        ranks.RunTogether(() => own = Count(ranks.Size == 1 ? data : new RowShare(data, ranks.Rank, ranks.Size)));
+        ranks.RunTogether(() => own = Count(ranks.Size == 1 ? data : new RowShare(data, ranks.Rank, ranks.Size), cancellationToken));
         return MultipleChoiceSums.FromNumbers(ranks.SumNumbers(own!.ToNumbers())).ToMetrics();
     }
 
-    private MultipleChoiceSums Count(IDataView data)
+    private MultipleChoiceSums Count(IDataView data, CancellationToken cancellationToken)
     {
         var sums = new MultipleChoiceSums();
         List<EncodedChoice> waiting = [];
@@ -39,10 +39,10 @@ internal sealed class MultipleChoiceEvaluation(LanguageModelChain chain, ChoiceC
             waiting.Add(Encode(row));
             if (waiting.Sum(choice => choice.Examples.Count) < OptionsTogether)
                 continue;
-            Score(waiting, sums);
+            Score(waiting, sums, cancellationToken);
             waiting.Clear();
         }
-        Score(waiting, sums);
+        Score(waiting, sums, cancellationToken);
         return sums;
     }
 
@@ -57,9 +57,9 @@ internal sealed class MultipleChoiceEvaluation(LanguageModelChain chain, ChoiceC
             : _encoder.Encode(question, [.. options.Select(option => delimiter + option)], row.Position));
     }
 
-    private void Score(List<EncodedChoice> choices, MultipleChoiceSums sums)
+    private void Score(List<EncodedChoice> choices, MultipleChoiceSums sums, CancellationToken cancellationToken)
     {
-        IReadOnlyList<TokenScores> scores = _scoring.Score([.. choices.SelectMany(choice => choice.Examples)]);
+        IReadOnlyList<TokenScores> scores = _scoring.Score([.. choices.SelectMany(choice => choice.Examples)], cancellationToken);
         int first = 0;
         foreach (EncodedChoice choice in choices)
         {

@@ -20,11 +20,12 @@ internal static class PreferenceScoring
     /// <param name="method">What the rewards are.</param>
     /// <param name="model">Scores with the model.</param>
     /// <param name="reference">Scores with the reference; null where that is the model itself, so that all rewards of a reference are 0.</param>
+    /// <param name="cancellationToken">Looked at about once a micro-batch.</param>
     /// <exception cref="InvalidOperationException">There is no pair to measure.</exception>
-    public static PreferenceMetrics Measure(IDataView data, InputColumns columns, PreferenceMethod method, RowScoring model, RowScoring? reference)
+    public static PreferenceMetrics Measure(IDataView data, InputColumns columns, PreferenceMethod method, RowScoring model, RowScoring? reference, CancellationToken cancellationToken)
     {
         IRankGroup ranks = model.Ranks;
-        using RowReaderResult rows = Read(data, columns, model);
+        using RowReaderResult rows = Read(data, columns, model, cancellationToken);
         long pairs = rows.Examples.Count / PreferenceObjective.RowsOfPair;
         if (pairs == 0)
             throw new InvalidOperationException($"There is nothing to evaluate: none of the {rows.Counts.Rows} rows has a completion within the model's context and a weight above 0.");
@@ -32,17 +33,17 @@ internal static class PreferenceScoring
         PreferenceSums own = default;
         ranks.RunTogether(() =>
         {
-            evaluation.MeasureReference((reference ?? model).Scorer, CancellationToken.None);
-            own = evaluation.Measure(model.Scorer, CancellationToken.None);
+            evaluation.MeasureReference((reference ?? model).Scorer, cancellationToken);
+            own = evaluation.Measure(model.Scorer, cancellationToken);
         });
         return new PreferenceMetrics(ranks.Size == 1 ? own : PreferenceSums.FromNumbers(ranks.SumNumbers(own.ToNumbers())), pairs, rows.Counts.Rows - pairs);
     }
 
-    private static RowReaderResult Read(IDataView data, InputColumns columns, RowScoring model)
+    private static RowReaderResult Read(IDataView data, InputColumns columns, RowScoring model, CancellationToken cancellationToken)
     {
         InputSchema.Check(data.Schema, columns, nameof(data));
         TokenExampleEncoder encoder = new(model.Model.Tokenizer, model.Model.Network.ContextLength);
-        (RowReaderResult rows, RowReaderResult none) = RowReader.ReadSplit(data, columns, encoder, new StoreSettings(), CancellationToken.None);
+        (RowReaderResult rows, RowReaderResult none) = RowReader.ReadSplit(data, columns, encoder, new StoreSettings(), cancellationToken);
         none.Dispose();
         return rows;
     }

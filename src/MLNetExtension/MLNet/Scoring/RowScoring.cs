@@ -70,7 +70,7 @@ internal sealed class RowScoring
 
     public TokenExample Encode(RowContent row, long position) => _encoder.Encode(row, position);
 
-    public IReadOnlyList<TokenScores> Score(IReadOnlyList<TokenExample> examples) => _scorer.ScoreTokens(examples);
+    public IReadOnlyList<TokenScores> Score(IReadOnlyList<TokenExample> examples, CancellationToken cancellationToken = default) => _scorer.ScoreTokens(examples, cancellationToken);
 
     /// <summary>Encodes what a row's text is generated after: its prompt or, where rows have none, its text or token ids.</summary>
     public IReadOnlyList<int> EncodePromptOf(RowContent row, long position) => row switch
