@@ -181,14 +181,18 @@ public sealed class EmbeddingNoiseTests
         int measured = 0;
         TrainingOptions options = new() { MaximumSteps = 4, LearningRate = 1e-300, Regularization = new() { EmbeddingNoise = Alpha } };
         TokenExample[] rows = Ragged.Examples(1, seed: 3);
+        model.eval();
+        double untrained = Score(default);
         TrainingLoop.Run(new TrainingRun(model, rows, options, Seed: 1)
         {
             OnStep = steps.Add,
-            Validation = new Validation(token => (validated[measured++] = new MLNetExtension.Evaluation.RowScorer(model).Score(rows, token).Sum(row => row.LossSum), 1), interval: 2),
+            Validation = new Validation(token => (validated[measured++] = Score(token), 1), interval: 2),
         });
         CollectionAssert.AllItemsAreUnique(steps.Select(step => step.Loss).ToArray());
         Assert.AreEqual(2, measured);
-        Assert.AreEqual(validated[0], validated[1]);
+        CollectionAssert.AreEqual(new[] { untrained, untrained }, validated);
+
+        double Score(CancellationToken token) => new MLNetExtension.Evaluation.RowScorer(model).Score(rows, token).Sum(row => row.LossSum);
     }
 
     [TestMethod]
