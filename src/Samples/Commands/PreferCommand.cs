@@ -16,6 +16,7 @@ internal static class PreferCommand
             { OptionFactory.DataOrDocumentation(), (settings, file) => settings.DataFile = file },
             { OptionFactory.Choice("--method", defaults.Choice, "What is minimized."), (settings, method) => settings.Choice = method },
             { OptionFactory.OptionalNumber("--beta", "The method's coefficient: beta of DPO, SimPO and KTO, tau of IPO, lambda of ORPO. Default: 0.1, of SimPO 2."), (settings, beta) => settings.Beta = beta },
+            { OptionFactory.Number("--likelihood-weight", defaults.LikelihoodWeight, "For DPO: weight of the chosen completions' likelihood, which keeps the model from unlearning them."), (settings, weight) => settings.LikelihoodWeight = weight },
             { OptionFactory.Integer("--steps", defaults.Steps, 1, "Optimizer steps."), (settings, steps) => settings.Steps = steps },
             { OptionFactory.Integer("--batch-size", defaults.BatchSize, 1, "Pairs of an optimizer step."), (settings, pairs) => settings.BatchSize = pairs },
             { OptionFactory.Number("--learning-rate", defaults.LearningRate, "Learning rate after the warm-up.", value => value > 0 && double.IsFinite(value), "above 0"), (settings, rate) => settings.LearningRate = rate },

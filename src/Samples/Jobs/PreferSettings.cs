@@ -31,6 +31,9 @@ internal sealed class PreferSettings
     /// <summary>The method's first coefficient; null for its default.</summary>
     public double? Beta { get; set; }
 
+    /// <summary>For DPO, the weight of the chosen completions' likelihood.</summary>
+    public double LikelihoodWeight { get; set; }
+
     public int Steps { get; set; } = 150;
 
     public int BatchSize { get; set; } = 16;
@@ -55,6 +58,6 @@ internal sealed class PreferSettings
         PreferenceChoice.Orpo => Beta is { } lambda ? PreferenceMethod.Orpo(lambda) : PreferenceMethod.Orpo(),
         PreferenceChoice.SimPo => Beta is { } scale ? PreferenceMethod.SimPo(scale) : PreferenceMethod.SimPo(),
         PreferenceChoice.Kto => Beta is { } beta ? PreferenceMethod.Kto(beta) : PreferenceMethod.Kto(),
-        _ => Beta is { } beta ? PreferenceMethod.Dpo(beta) : PreferenceMethod.Dpo(),
+        _ => Beta is { } beta ? PreferenceMethod.Dpo(beta, likelihoodWeight: LikelihoodWeight) : PreferenceMethod.Dpo(likelihoodWeight: LikelihoodWeight),
     };
 }

@@ -14,8 +14,15 @@ public abstract record PreferenceMethod
     /// <summary>Direct preference optimization: <c>-log s(h)</c> for <c>h = beta (r(y_w) - r(y_l))</c>, where s is the logistic function.</summary>
     /// <param name="beta">How strongly the model is held to the reference: large for strongly. Default 0.1, as in the paper; from 1.18e-38 to 1e30.</param>
     /// <param name="labelSmoothing">e, the probability that a pair's label is wrong: the loss is <c>-(1 - e) log s(h) - e log s(-h)</c>. Default 0; from 0 to below 0.5.</param>
-    /// <remarks>Source: R. Rafailov et al., "Direct preference optimization", 2023, arXiv 2305.18290, equation 7; label smoothing: E. Mitchell, "A note on DPO with noisy preferences", 2023.</remarks>
-    public static PreferenceMethod Dpo(double beta = 0.1, double labelSmoothing = 0) => new DpoMethod(beta, labelSmoothing);
+    /// <param name="likelihoodWeight">
+    /// alpha, the weight of the chosen completion's negative log-likelihood, averaged over its tokens, which is added to the loss. DPO alone is content where the chosen completion, too, becomes improbable, if only the rejected one does so faster;
+    /// this keeps the model writing what is chosen. Default 0; from 0 to 1e30. The paper takes 1.
+    /// </param>
+    /// <remarks>
+    /// Source: R. Rafailov et al., "Direct preference optimization", 2023, arXiv 2305.18290, equation 7; label smoothing: E. Mitchell, "A note on DPO with noisy preferences", 2023; the likelihood: R. Pang et al., "Iterative reasoning
+    /// preference optimization", 2024, arXiv 2404.19733, equation 1.
+    /// </remarks>
+    public static PreferenceMethod Dpo(double beta = 0.1, double labelSmoothing = 0, double likelihoodWeight = 0) => new DpoMethod(beta, labelSmoothing, likelihoodWeight);
 
     /// <summary>Identity preference optimization: <c>(r(y_w) - r(y_l) - 1 / (2 tau))^2</c>, which stops where the difference is large enough.</summary>
     /// <param name="tau">Half the inverse of the difference that is aimed at. Default 0.1; from 1.18e-38 to 1e30.</param>
@@ -79,24 +86,27 @@ public abstract record PreferenceMethod
 
     private protected static string Text(FormattableString text) => FormattableString.Invariant(text);
 
-    internal sealed record DpoMethod(double Beta, double LabelSmoothing) : PreferenceMethod
+    internal sealed record DpoMethod(double Beta, double LabelSmoothing, double LikelihoodWeight) : PreferenceMethod
     {
         internal override string Name => "DPO";
 
-        private protected override string Coefficients => Text($"beta {Beta:R}, label smoothing {LabelSmoothing:R}");
+        // What came later is named only where it is set: earlier checkpoints do not.
+        private protected override string Coefficients => Text($"beta {Beta:R}, label smoothing {LabelSmoothing:R}{(LikelihoodWeight == 0 ? "" : Text($", likelihood weight {LikelihoodWeight:R}"))}");
 
         internal override PairTerm Evaluate(PairLikelihoods pair, double baseline)
         {
             (double chosen, double rejected) = (Beta * pair.First.LogRatio, Beta * pair.Second.LogRatio);
             double h = chosen - rejected;
             double slope = Beta * (LabelSmoothing * Logistic.Value(h) - (1 - LabelSmoothing) * Logistic.Value(-h));
-            return new PairTerm((1 - LabelSmoothing) * Logistic.NegativeLog(h) + LabelSmoothing * Logistic.NegativeLog(-h), slope, -slope, chosen, rejected);
+            double loss = (1 - LabelSmoothing) * Logistic.NegativeLog(h) + LabelSmoothing * Logistic.NegativeLog(-h);
+            return new PairTerm(loss - LikelihoodWeight * pair.First.Mean, slope - LikelihoodWeight / pair.First.Tokens, -slope, chosen, rejected);
         }
 
         internal override void Validate(string group)
         {
             Require.Positive(Beta, group);
             Require.That(LabelSmoothing is >= 0 and < 0.5, LabelSmoothing, "from 0 to below 0.5", group);
+            Require.NotNegative(LikelihoodWeight, group);
         }
     }
 

@@ -12,6 +12,7 @@ public sealed class PreferenceMethodTests
     {
         ["dpo"] = PreferenceMethod.Dpo(beta: 0.3),
         ["cdpo"] = PreferenceMethod.Dpo(beta: 0.3, labelSmoothing: 0.15),
+        ["rpo"] = PreferenceMethod.Dpo(beta: 0.3, likelihoodWeight: 0.6),
         ["ipo"] = PreferenceMethod.Ipo(tau: 0.2),
         ["ipoSums"] = PreferenceMethod.Ipo(tau: 0.2, averageOverTokens: false),
         ["orpo"] = PreferenceMethod.Orpo(lambda: 0.4),
@@ -63,6 +64,14 @@ public sealed class PreferenceMethodTests
         Assert.AreEqual(0, PreferenceMethod.Dpo().Evaluate(pair, 0).FirstReward);
     }
 
+    // Checkpoints hold a method as text: one that earlier versions knew keeps what they wrote.
+    [TestMethod]
+    public void What_a_method_was_called_before_it_had_a_likelihood_it_is_called_still()
+    {
+        Assert.AreEqual("DPO (beta 0.1, label smoothing 0)", PreferenceMethod.Dpo().ToString());
+        Assert.AreEqual("DPO (beta 0.1, label smoothing 0, likelihood weight 0.5)", PreferenceMethod.Dpo(likelihoodWeight: 0.5).ToString());
+    }
+
     // Far out, exp alone would overflow, and 1 - P would be 0 or lose its digits.
     [TestMethod]
     [DynamicData(nameof(Names))]
@@ -89,7 +98,7 @@ public sealed class PreferenceMethodTests
     {
         foreach ((PreferenceMethod method, string name) in new[]
         {
-            (PreferenceMethod.Dpo(beta: 0), "Method.Beta is 0"), (PreferenceMethod.Dpo(labelSmoothing: 0.5), "Method.LabelSmoothing is 0.5"), (PreferenceMethod.Ipo(tau: -1), "Method.Tau is -1"),
+            (PreferenceMethod.Dpo(beta: 0), "Method.Beta is 0"), (PreferenceMethod.Dpo(labelSmoothing: 0.5), "Method.LabelSmoothing is 0.5"), (PreferenceMethod.Dpo(likelihoodWeight: -1), "Method.LikelihoodWeight is -1"), (PreferenceMethod.Ipo(tau: -1), "Method.Tau is -1"),
             (PreferenceMethod.Orpo(double.NaN), "Method.Lambda is NaN"), (PreferenceMethod.SimPo(gamma: -1), "Method.Gamma is -1"), (PreferenceMethod.Kto(undesirableWeight: -1), "Method.UndesirableWeight is -1"),
         })
         {

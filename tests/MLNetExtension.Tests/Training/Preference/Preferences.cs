@@ -16,6 +16,7 @@ internal static class Preferences
     {
         ["dpo"] = PreferenceMethod.Dpo(beta: 0.02),
         ["cdpo"] = PreferenceMethod.Dpo(beta: 0.03, labelSmoothing: 0.2),
+        ["rpo"] = PreferenceMethod.Dpo(beta: 0.02, likelihoodWeight: 0.4),
         ["ipo"] = PreferenceMethod.Ipo(tau: 0.3),
         ["ipoSums"] = PreferenceMethod.Ipo(tau: 0.02, averageOverTokens: false),
         ["orpo"] = PreferenceMethod.Orpo(lambda: 0.7),
@@ -68,6 +69,9 @@ internal static class Preferences
                 break;
             case "cdpo":
                 losses = -0.8 * LogSigmoid(0.03 * Difference(ratio)) - 0.2 * LogSigmoid(-0.03 * Difference(ratio));
+                break;
+            case "rpo":
+                losses = -LogSigmoid(0.02 * Difference(ratio)) - 0.4 * mean.select(1, 0);
                 break;
             case "ipo":
                 losses = (Difference(ratio / tokens) - 1 / 0.6).square();

@@ -23,6 +23,11 @@ def dpo(p, beta=0.3, smoothing=0.0):
     return -(1 - smoothing) * log_sigmoid(h) - smoothing * log_sigmoid(-h)
 
 
+def rpo(p, weight=0.6):
+    """Pang et al. 2024, equation 1."""
+    return dpo(p) - weight * p[:, 0] / tokens[:, 0]
+
+
 def ipo(p, tau=0.2, average=True):
     """Azar et al. 2023, equation 17; the authors' later advice is to average over tokens."""
     ratio = (p - reference) / (tokens if average else 1)
@@ -55,6 +60,7 @@ def kto(p, beta=0.25, desired=1.3, undesired=0.7):
 METHODS = {
     "dpo": dpo,
     "cdpo": lambda p: dpo(p, smoothing=0.15),
+    "rpo": rpo,
     "ipo": ipo,
     "ipoSums": lambda p: ipo(p, average=False),
     "orpo": orpo,
