@@ -1,6 +1,5 @@
 using Microsoft.ML;
 using MLNetExtension;
-using MLNetExtension.Generation;
 using MLNetExtension.Training.Preference;
 using MLNetExtension.Training.Reports;
 using Samples.Errors;
@@ -102,9 +101,10 @@ internal sealed class PreferJob(PreferSettings settings, IAnsiConsole console, C
         }
     });
 
+    // As train writes its samples: a small model that always takes the most probable token repeats itself up to the limit.
     private IReadOnlyList<string> Write(MLContext mlContext, CausalLanguageModelTransformer model, PreferencePair[] heldOut, CancellationToken token) =>
         mlContext.CausalLanguageModeling.CreateTextGenerator(model)
-            .Generate([.. heldOut.Select(pair => pair.Prompt)], new GenerationOptions { Temperature = 0, MaximumNewTokens = LongestText }, token);
+            .Generate([.. heldOut.Select(pair => pair.Prompt)], SampleGenerator.Options with { MaximumNewTokens = LongestText, Seed = settings.Seed }, token);
 
     // What KTO rewards, DPO does too, and it measures pairs.
     private PreferFigures Measure(
