@@ -154,12 +154,12 @@ public sealed class CausalLanguageModelingCatalog
     /// <summary>Measures how far a model prefers the chosen completions of pairs to the rejected ones.</summary>
     /// <param name="data">Pairs as the model reads their texts; read once. What stands before the model in a pipeline is not applied to them.</param>
     /// <param name="model">The model.</param>
-    /// <param name="reference">The model that training started from, with the same tokenizer. Default null: the model is its own reference, and where the method has one all rewards are 0.</param>
+    /// <param name="reference">The model that training started from, with the same tokenizer. Default null: the model is its own reference, and where the method has one all rewards are 0, unless columns say what the reference says.</param>
     /// <param name="columns">The columns. Default null: <see cref="InputColumns.Pairs"/>, for KTO <see cref="InputColumns.Labelled"/>, with their defaults.</param>
     /// <param name="method">What the rewards are. Default null: DPO with its defaults.</param>
     /// <param name="cancellationToken">Ends the evaluation before the next rows go through the model.</param>
     /// <returns>Sums over sums, so the same however the pairs were batched.</returns>
-    /// <exception cref="ArgumentException">The columns do not suit the method.</exception>
+    /// <exception cref="ArgumentException">The columns do not suit the method, or they have a reference and another is given.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type, or a coefficient of the method is out of its range.</exception>
     /// <exception cref="InvalidOperationException">There is no pair to measure, or a weight is negative or not finite.</exception>
     /// <exception cref="ObjectDisposedException">A model has been disposed.</exception>
@@ -173,6 +173,8 @@ public sealed class CausalLanguageModelingCatalog
         method ??= PreferenceMethod.Dpo();
         PreferenceTrainer.Options options = new() { Model = LanguageModel.Gpt2(), Method = method, Columns = columns ?? (method.IsPaired ? InputColumns.Pairs() : InputColumns.Labelled()) };
         options.Validate();
+        if (reference is not null && options.Columns is InputColumns.PairColumns { HaveReference: true })
+            throw new ArgumentException($"{nameof(columns)} have a reference, and {nameof(reference)} is given, too; expected one of them.", nameof(reference));
         return PreferenceScoring.Measure(data, options.Columns, method, model.Scoring, reference?.Scoring, cancellationToken);
     }
 

@@ -24,12 +24,14 @@ internal static class PreferenceScoring
     /// <exception cref="InvalidOperationException">There is no pair to measure.</exception>
     public static PreferenceMetrics Measure(IDataView data, InputColumns columns, PreferenceMethod method, RowScoring model, RowScoring? reference, CancellationToken cancellationToken)
     {
+        InputSchema.Check(data.Schema, columns, nameof(data));
         IRankGroup ranks = model.Ranks;
-        using RowReaderResult rows = Read(data, columns, model, cancellationToken);
+        ReferenceColumns? columnsOfReference = ReferenceColumns.Of(columns);
+        using RowReaderResult rows = Read(new RowSource(data, columns, columnsOfReference?.Numbers ?? []), model, cancellationToken);
         long pairs = rows.Examples.Count / PreferenceObjective.RowsOfPair;
         if (pairs == 0)
             throw new InvalidOperationException($"There is nothing to evaluate: none of the {rows.Counts.Rows} rows has a completion within the model's context and a weight above 0.");
-        PreferenceEvaluation evaluation = new(new PreferenceObjective(method), rows.Examples, RowsOfBatch, ranks);
+        PreferenceEvaluation evaluation = new(new PreferenceObjective(method, columnsOfReference?.ValuesOf(rows.Examples)), rows.Examples, RowsOfBatch, ranks);
         PreferenceSums own = default;
         ranks.RunTogether(() =>
         {
@@ -39,11 +41,10 @@ internal static class PreferenceScoring
         return new PreferenceMetrics(ranks.Size == 1 ? own : PreferenceSums.FromNumbers(ranks.SumNumbers(own.ToNumbers())), pairs, rows.Counts.Rows - pairs);
     }
 
-    private static RowReaderResult Read(IDataView data, InputColumns columns, RowScoring model, CancellationToken cancellationToken)
+    private static RowReaderResult Read(RowSource source, RowScoring model, CancellationToken cancellationToken)
     {
-        InputSchema.Check(data.Schema, columns, nameof(data));
         TokenExampleEncoder encoder = new(model.Model.Tokenizer, model.Model.Network.ContextLength);
-        (RowReaderResult rows, RowReaderResult none) = RowReader.ReadSplit(data, columns, encoder, new StoreSettings(), cancellationToken);
+        (RowReaderResult rows, RowReaderResult none) = RowReader.ReadSplit(source, encoder, new StoreSettings(), cancellationToken);
         none.Dispose();
         return rows;
     }

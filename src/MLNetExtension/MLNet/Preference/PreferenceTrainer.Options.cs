@@ -53,6 +53,8 @@ public sealed partial class PreferenceTrainer
             string expected = Method.IsPaired ? nameof(InputColumns.Pairs) : nameof(InputColumns.Labelled);
             if (!suits)
                 throw new ArgumentException($"{nameof(Columns)} do not suit {nameof(Method)}, which is {Method.Name}; expected {nameof(InputColumns)}.{expected}.", nameof(Columns));
+            if (Columns is InputColumns.PairColumns { HaveReference: true } && !Method.NeedsReference)
+                throw new ArgumentException($"{nameof(Columns)} have a reference, but {nameof(Method)} is {Method.Name}, which has none.", nameof(Columns));
         }
     }
 }

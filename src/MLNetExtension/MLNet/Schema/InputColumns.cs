@@ -37,6 +37,9 @@ public abstract record InputColumns
     /// <summary>The columns of what a row holds, without its weight.</summary>
     internal abstract IReadOnlyList<InputColumn> Content { get; }
 
+    /// <summary>The columns of numbers, of any type, that are read in training on preferences beside what rows hold.</summary>
+    internal virtual IReadOnlyList<(string Role, string Name)> Numbers => [];
+
     /// <summary>Every column that is read, the weight last.</summary>
     internal IEnumerable<InputColumn> All => Weight is null ? Content : [.. Content, new InputColumn(WeightRole, Weight, NumberDataViewType.Single)];
 
@@ -73,8 +76,14 @@ public abstract record InputColumns
     /// <param name="chosen">The column of preferred completions. Default: <c>Chosen</c>.</param>
     /// <param name="rejected">The column of the others. Default: <c>Rejected</c>.</param>
     /// <param name="weight">The column with the pairs' weights, by which a pair's loss and the count of pairs are multiplied, see <see cref="Weight"/>. Default: null.</param>
-    public static InputColumns Pairs(string prompt = "Prompt", string chosen = "Chosen", string rejected = "Rejected", string? weight = null) =>
-        new PairColumns(prompt, chosen, rejected) { Weight = weight };
+    /// <param name="chosenReference">
+    /// The column with what the reference says of the preferred completion: the sum of the natural logarithms of its tokens' probabilities, the end of the text included, at most 0 (a number of any type). It is computed before, with any
+    /// model of the same tokenizer and context: <c>LossSum</c> of its output, times -1. Default null: the reference is the model that training starts from. Given with <paramref name="rejectedReference"/>, or not at all.
+    /// </param>
+    /// <param name="rejectedReference">That of the other completion. Default: null.</param>
+    public static InputColumns Pairs(
+        string prompt = "Prompt", string chosen = "Chosen", string rejected = "Rejected", string? weight = null, string? chosenReference = null, string? rejectedReference = null) =>
+        new PairColumns(prompt, chosen, rejected) { Weight = weight, ChosenReference = chosenReference, RejectedReference = rejectedReference };
 
     /// <summary>Two columns of text and one of labels: a prompt, a completion and whether it is a good one. For <c>Trainers.Preference</c> with KTO; the trained model reads prompts and completions.</summary>
     /// <param name="prompt">The column of prompts, whose texts may be empty. Default: <c>Prompt</c>.</param>
@@ -86,10 +95,10 @@ public abstract record InputColumns
 
     internal IEnumerable<DataViewSchema.Column> FindIn(DataViewSchema schema) => All.Select(column => schema[column.Name]);
 
-    internal void Validate(string group)
+    internal virtual void Validate(string group)
     {
-        foreach (var column in All)
-            Require.Name(column.Name, group, column.Role);
+        foreach (var (role, name) in All.Select(column => (column.Role, column.Name)).Concat(Numbers))
+            Require.Name(name, group, role);
     }
 
     internal sealed record TextColumn(string Column) : InputColumns
@@ -108,6 +117,22 @@ public abstract record InputColumns
 
     internal sealed record PairColumns(string Prompt, string Chosen, string Rejected) : InputColumns
     {
+        public string? ChosenReference { get; init; }
+
+        public string? RejectedReference { get; init; }
+
+        public bool HaveReference => ChosenReference is not null;
+
+        internal override IReadOnlyList<(string Role, string Name)> Numbers =>
+            ChosenReference is null || RejectedReference is null ? [] : [("chosen reference", ChosenReference), ("rejected reference", RejectedReference)];
+
+        internal override void Validate(string group)
+        {
+            base.Validate(group);
+            if (ChosenReference is null != RejectedReference is null)
+                throw new ArgumentException($"{group} have a reference of the {(HaveReference ? "chosen" : "rejected")} completion alone; expected one of both, or of none.", group);
+        }
+
         internal override string PromptColumn => Prompt;
 
         internal override bool ArePreferences => true;

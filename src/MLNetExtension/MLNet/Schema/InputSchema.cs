@@ -22,6 +22,8 @@ internal static class InputSchema
             if (column.IsKey || isVector != type is VectorDataViewType || !column.ItemType.Equals(ItemType(type)))
                 throw Mismatch(nameof(inputSchema), role, name, Expectation(type), Describe(column.Kind, column.ItemType, column.IsKey));
         }
+        foreach (var (role, name) in columns.Numbers)
+            CheckNumber(inputSchema, role, name);
     }
 
     /// <summary>Checks the columns of a schema that rows are read from; <c>parameter</c> is the caller's name for it, for the exception.</summary>
@@ -30,29 +32,23 @@ internal static class InputSchema
     {
         foreach (var (role, name, type) in columns.All)
             Find(inputSchema, parameter, role, name, type);
+        foreach (var (role, name) in columns.Numbers)
+            CheckNumber(inputSchema, parameter, role, name);
     }
 
     /// <summary>Checks the column of numbers that the order of rows follows, where it follows one.</summary>
     /// <exception cref="ArgumentOutOfRangeException">It is missing, or holds no numbers.</exception>
     public static void CheckOrder(SchemaShape inputSchema, RowOrder order)
     {
-        if (order.Column is not { } name)
-            return;
-        var column = inputSchema.FirstOrDefault(column => column.Name == name);
-        if (column.Name is null)
-            throw Missing(nameof(inputSchema), OrderRole, name);
-        if (column.Kind != SchemaShape.Column.VectorKind.Scalar || column.IsKey || column.ItemType is not NumberDataViewType)
-            throw Mismatch(nameof(inputSchema), OrderRole, name, AnyNumber, Describe(column.Kind, column.ItemType, column.IsKey));
+        if (order.Column is { } name)
+            CheckNumber(inputSchema, OrderRole, name);
     }
 
     /// <inheritdoc cref="CheckOrder(SchemaShape, RowOrder)"/>
     public static void CheckOrder(DataViewSchema inputSchema, RowOrder order)
     {
-        if (order.Column is not { } name)
-            return;
-        DataViewType type = (inputSchema.GetColumnOrNull(name) ?? throw Missing(nameof(inputSchema), OrderRole, name)).Type;
-        if (type is not NumberDataViewType)
-            throw Mismatch(nameof(inputSchema), OrderRole, name, AnyNumber, Describe(type));
+        if (order.Column is { } name)
+            CheckNumber(inputSchema, nameof(inputSchema), OrderRole, name);
     }
 
     /// <summary>Finds a column of this type, where a vector may have any size; <c>parameter</c> is the caller's name for the schema, for the exception.</summary>
@@ -70,6 +66,22 @@ internal static class InputSchema
         var column = schema.GetColumnOrNull(name) ?? throw Missing(parameter, role, name);
         return column.Type is NumberDataViewType or KeyDataViewType ? column
             : throw Mismatch(parameter, role, name, "a number or a key", Describe(column.Type));
+    }
+
+    private static void CheckNumber(SchemaShape inputSchema, string role, string name)
+    {
+        var column = inputSchema.FirstOrDefault(column => column.Name == name);
+        if (column.Name is null)
+            throw Missing(nameof(inputSchema), role, name);
+        if (column.Kind != SchemaShape.Column.VectorKind.Scalar || column.IsKey || column.ItemType is not NumberDataViewType)
+            throw Mismatch(nameof(inputSchema), role, name, AnyNumber, Describe(column.Kind, column.ItemType, column.IsKey));
+    }
+
+    private static void CheckNumber(DataViewSchema inputSchema, string parameter, string role, string name)
+    {
+        DataViewType type = (inputSchema.GetColumnOrNull(name) ?? throw Missing(parameter, role, name)).Type;
+        if (type is not NumberDataViewType)
+            throw Mismatch(parameter, role, name, AnyNumber, Describe(type));
     }
 
     private static bool Accepts(DataViewType expected, DataViewType found) =>

@@ -93,10 +93,10 @@ internal sealed class RowReader
     {
         using var cursor = source.OpenCursor();
         var reader = new RowReader(cursor, source.Columns);
-        Action? readOrder = source.Order?.Start(cursor);
+        Action[] readNumbers = [.. source.Numbers.Select(column => column.Start(cursor))];
         for (long position = 0; cursor.MoveNext(); position++)
         {
-            readOrder?.Invoke();
+            Array.ForEach(readNumbers, read => read());
             yield return reader.Read(position);
         }
     }

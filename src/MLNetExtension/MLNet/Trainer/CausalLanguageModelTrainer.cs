@@ -115,7 +115,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
 
     private static CausalLanguageModelTransformer TrainOn(TrainingRows trainingRows, Fitting fitting)
     {
-        var (rows, validation, orderValues) = trainingRows;
+        var (rows, validation) = trainingRows;
         var (options, ranks, report, folder, device, start, teacher) = fitting;
         IRankGroup group = ranks.Group;
         TrainedLanguageModel? model = null;
@@ -128,7 +128,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
                 distillation = teacher?.Load(device);
             });
             var network = model!.Network;
-            var settings = options.Checkpoints is null && group.Size == 1 ? null : ResumeSettings.Collect(options, rows, validation?.Rows, orderValues, teacher?.HashWeights());
+            var settings = options.Checkpoints is null && group.Size == 1 ? null : ResumeSettings.Collect(options, trainingRows, teacher?.HashWeights());
             if (group.Size > 1)
                 RankSettings.RequireSame(group, options, settings!, network);
             var checkpoints = options.Checkpoints is null ? null
@@ -145,13 +145,13 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
             model.ThrowIfDisposed();
             var summary = TrainingLoop.Run(new TrainingRun(network, rows.Examples, options.ToTrainingOptions() with { Distillation = distillation }, options.Seed!.Value)
             {
-                OrderValues = orderValues,
+                OrderValues = trainingRows.OrderValues,
                 PublishedNames = model.PublishedNames,
                 Ranks = ranks,
                 OnStep = report.Step,
                 OnOutOfMemory = report.OutOfMemory,
                 OnSplitChosen = report.Split,
-                Preference = options.Preference is { } method ? new PreferenceObjective(method) : null,
+                Preference = options.Preference is { } method ? new PreferenceObjective(method, trainingRows.Reference) : null,
                 Validation = validation?.Measure(model, group),
                 Checkpoints = checkpoints,
                 MatrixPeak = options.MeasureMatrixPeak ? MeasurePeak(options, device, group) : null,

@@ -21,19 +21,20 @@ internal static class ResumeSettings
     /// Gives the options that count, by the names under which checkpoints store them, and hashes of the training and the validation data. The names and the text of the values never change: a checkpoint
     /// of an earlier version is compared with them. A teacher counts by a hash of its weights, wherever they come from. Column names, reports, the memory limit and the limits of steps, epochs and time do not count.
     /// </summary>
-    public static IReadOnlyDictionary<string, string> Collect(
-        CausalLanguageModelTrainer.Options options, RowReaderResult rows, RowReaderResult? validation, IReadOnlyList<double>? orderValues = null, string? teacher = null)
+    public static IReadOnlyDictionary<string, string> Collect(CausalLanguageModelTrainer.Options options, TrainingRows rows, string? teacher = null)
     {
         var settings = new Dictionary<string, string>();
-        var values = new Dictionary<string, object?>(Values(options).Concat(LaterValues(options)));
-        foreach (var setting in JsonSerializer.SerializeToElement(values, ArchiveJson.Options).EnumerateObject())
+        var stored = new Dictionary<string, object?>(Values(options).Concat(LaterValues(options)));
+        foreach (var setting in JsonSerializer.SerializeToElement(stored, ArchiveJson.Options).EnumerateObject())
             settings[setting.Name] = setting.Value.GetRawText();
-        settings[TrainingData] = Hash(rows.Examples);
+        settings[TrainingData] = Hash(rows.Rows.Examples);
         if (teacher is not null)
             settings[Teacher] = teacher;
-        settings["the validation data"] = validation is null ? "none" : Hash(validation.Examples);
-        if (orderValues is not null)
-            settings["the values that the order of rows follows"] = Hash(orderValues);
+        settings["the validation data"] = rows.Validation is { } validation ? Hash(validation.Rows.Examples) : "none";
+        if (rows.OrderValues is { } values)
+            settings["the values that the order of rows follows"] = Hash(values);
+        if (rows.Reference is { } reference)
+            settings["what the reference says"] = Hash([.. reference, .. rows.Validation?.Reference ?? []]);
         return settings;
     }
 

@@ -38,7 +38,7 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
         if (options.Loss.Kind != LossKind.CrossEntropy)
             Info($"What is minimized: {options.Loss.Kind.Describe()}; evaluations measure the cross entropy.");
         if (options.Preference is { } method)
-            Info($"Preferences by {method}{(method.NeedsReference ? "; the reference is the model that training starts from" : "")}.");
+            Info($"Preferences by {method}{(!method.NeedsReference ? "" : options.Columns is InputColumns.PairColumns { HaveReference: true } ? "; the reference is what columns say" : "; the reference is the model that training starts from")}.");
         WarnOfIncomplete(rows.Counts, contextLength, "rows");
         if (validation is not null)
         {

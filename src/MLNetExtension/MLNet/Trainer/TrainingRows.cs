@@ -1,6 +1,7 @@
 using Microsoft.ML;
 using MLNetExtension.Data;
 using MLNetExtension.Data.Store;
+using MLNetExtension.MLNet.Preference;
 using MLNetExtension.MLNet.Schema;
 
 namespace MLNetExtension.MLNet.Trainer;
@@ -8,9 +9,14 @@ namespace MLNetExtension.MLNet.Trainer;
 /// <summary>The rows that a model is trained on, and those that it is evaluated on meanwhile.</summary>
 /// <param name="Rows">The rows to train on, at least one of which has a target token and a weight.</param>
 /// <param name="Validation">The rows to evaluate on; null where the options ask for none.</param>
-/// <param name="OrderValues">For each example to train on its value in the column that the order of rows follows; null where it follows none.</param>
-internal sealed record TrainingRows(RowReaderResult Rows, ValidationRows? Validation, IReadOnlyList<double>? OrderValues) : IDisposable
+internal sealed record TrainingRows(RowReaderResult Rows, ValidationRows? Validation = null) : IDisposable
 {
+    /// <summary>For each example to train on its value in the column that the order of rows follows; null where it follows none.</summary>
+    public IReadOnlyList<double>? OrderValues { get; init; }
+
+    /// <summary>For each example to train on what columns say the reference says of it; null where they do not.</summary>
+    public double[]? Reference { get; init; }
+
     /// <summary>Reads both with the same columns and the same encoding.</summary>
     /// <param name="input">The data given to the trainer, read once.</param>
     /// <param name="options">The trainer's options, with a seed.</param>
@@ -30,8 +36,10 @@ internal sealed record TrainingRows(RowReaderResult Rows, ValidationRows? Valida
             IsHeldOut = position => IsHeldOut(position, options),
             HeldOutBy = options.Validation?.Fraction is { } fraction ? FormattableString.Invariant($"{fraction:R} {options.Seed}") : "",
         };
-        OrderColumn? order = options.RowOrder.Column is { } column ? new(column) : null;
-        var (rows, heldOut) = RowReader.ReadSplit(new RowSource(input, options.Columns, order), encoder, parted, cancellationToken);
+        NumberByRow? order = options.RowOrder.Column is { } column ? new(column, "which the order of rows follows") : null;
+        ReferenceColumns? reference = ReferenceColumns.Of(options.Columns), heldOutReference = reference;
+        NumberByRow[] numbers = [.. order is null ? [] : (NumberByRow[])[order], .. reference?.Numbers ?? []];
+        var (rows, heldOut) = RowReader.ReadSplit(new RowSource(input, options.Columns, numbers), encoder, parted, cancellationToken);
         try
         {
             string held = FormattableString.Invariant(
@@ -40,12 +48,17 @@ internal sealed record TrainingRows(RowReaderResult Rows, ValidationRows? Valida
             if (options.Validation?.Rows is { } others)
             {
                 heldOut.Dispose();
-                (heldOut, var none) = RowReader.ReadSplit(others, options.Columns, encoder, settings, cancellationToken);
+                heldOutReference = ReferenceColumns.Of(options.Columns);
+                (heldOut, var none) = RowReader.ReadSplit(new RowSource(others, options.Columns, heldOutReference?.Numbers ?? []), encoder, settings, cancellationToken);
                 none.Dispose();
             }
             if (options.Validation is not null)
                 RequireTargets(heldOut, options.Validation.Fraction is null ? "Validation.Rows" : $"What is held {held}", options);
-            return new TrainingRows(rows, options.Validation is null ? null : new ValidationRows(options, heldOut), order?.ValuesOf(rows.Examples));
+            return new TrainingRows(rows, options.Validation is null ? null : new ValidationRows(options, heldOut, heldOutReference?.ValuesOf(heldOut.Examples)))
+            {
+                OrderValues = order is null ? null : [.. rows.Examples.Select(order.ValueOf)],
+                Reference = reference?.ValuesOf(rows.Examples),
+            };
         }
         catch
         {

@@ -9,7 +9,8 @@ namespace MLNetExtension.Training.Preference;
 /// the host, in float64; the second is the ordinary accumulation, with the derivatives as the rows' weights. Nothing asks for both rows of a pair at the same time: they may be in any micro-batches, on any workers and ranks.
 /// </summary>
 /// <param name="method">What is minimized.</param>
-internal sealed class PreferenceObjective(PreferenceMethod method)
+/// <param name="reference">What the reference says of rows, by their numbers. Default null: it is to be measured, where the method has one.</param>
+internal sealed class PreferenceObjective(PreferenceMethod method, double[]? reference = null)
 {
     /// <summary>Rows of a pair, which follow one another: the chosen and the rejected completion; or a row, and its prompt with another row's completion.</summary>
     public const int RowsOfPair = 2;
@@ -17,10 +18,12 @@ internal sealed class PreferenceObjective(PreferenceMethod method)
     // Rows that are read into memory at a time while the reference is measured.
     private const int RowsTogether = 1 << 13;
 
-    private double[] _reference = [];    // by the number of the row, in 8 bytes each; empty where the method has none
+    private double[] _reference = reference ?? [];    // by the number of the row, in 8 bytes each; empty where the method has none
 
     /// <summary>What is minimized.</summary>
     public PreferenceMethod Method => method;
+
+    private bool IsMeasured => method.NeedsReference && reference is null;
 
     /// <summary>Keeps what the reference says of rows: the model before it is trained. New adapters add nothing yet, so that where they are trained, that is what the model says without them.</summary>
     /// <param name="scorer">Scores with the reference.</param>
@@ -29,7 +32,7 @@ internal sealed class PreferenceObjective(PreferenceMethod method)
     /// <param name="cancellationToken">Looked at about once a micro-batch.</param>
     public void MeasureReference(RowScorer scorer, IEnumerable<TokenExample> own, int count, CancellationToken cancellationToken)
     {
-        if (!method.NeedsReference)
+        if (!IsMeasured)
             return;
         _reference = new double[count];
         foreach (TokenExample[] group in own.Chunk(RowsTogether))
@@ -43,7 +46,7 @@ internal sealed class PreferenceObjective(PreferenceMethod method)
     /// <param name="ranks">The ranks.</param>
     public void ShareReference(IRankGroup ranks)
     {
-        if (ranks.Size > 1 && method.NeedsReference)
+        if (ranks.Size > 1 && IsMeasured)
             _reference = ranks.SumNumbers(_reference);
     }
 

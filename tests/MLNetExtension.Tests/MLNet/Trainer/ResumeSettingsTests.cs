@@ -132,7 +132,7 @@ public sealed class ResumeSettingsTests
     }
 
     private static IReadOnlyDictionary<string, string> Collect(CausalLanguageModelTrainer.Options options) =>
-        ResumeSettings.Collect(options, new RowReaderResult(new StoredRows(new TokenStore(new MemoryBytes(), new RowIndex(), bytesPerId: 2, end: 0), default)), null);
+        ResumeSettings.Collect(options, new TrainingRows(new RowReaderResult(new StoredRows(new TokenStore(new MemoryBytes(), new RowIndex(), bytesPerId: 2, end: 0), default))));
 
     // The options at the top, and those of every group of the library's own records; a type with cases is one option, and so is an optional group.
     private static IEnumerable<(string Name, MemberInfo? Group, MemberInfo Option)> Leaves()

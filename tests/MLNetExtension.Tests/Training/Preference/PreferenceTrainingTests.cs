@@ -72,6 +72,17 @@ public sealed class PreferenceTrainingTests
         }
     }
 
+    // What is given is not added up over the ranks, as what they measure is.
+    [TestMethod]
+    public void Any_number_of_ranks_takes_a_given_reference_as_it_is()
+    {
+        using var scope = NewDisposeScope();
+        double[] reference = [.. Preferences.Rows(pairs: 9).Select((row, i) => -row.TargetCount - 0.1 * i)];
+        (Tensor alone, Tensor together, Tensor measured) = (Train("dpo", 1, reference).Weights, Train("dpo", 2, reference).Weights, Train("dpo", 1).Weights);
+        Assert.IsLessThan(1e-11, Ragged.RelativeError(together, alone));
+        Assert.IsGreaterThan(1e-6, Ragged.RelativeError(measured, alone), "the reference matters");
+    }
+
     // A batch is three pairs, of which rows without pairs train on the first row alone: trl #6439, what the loss does not see is not counted.
     [TestMethod]
     [DataRow("dpo")]
@@ -162,17 +173,17 @@ public sealed class PreferenceTrainingTests
         }
     }
 
-    private static TrainingRun RunOf(Gpt2Model model, string method) =>
-        new(model, Preferences.Rows(pairs: 9), Options, Seed: 3) { Preference = new PreferenceObjective(Preferences.Methods[method]) };
+    private static TrainingRun RunOf(Gpt2Model model, string method, double[]? reference = null) =>
+        new(model, Preferences.Rows(pairs: 9), Options, Seed: 3) { Preference = new PreferenceObjective(Preferences.Methods[method], reference) };
 
-    private static (Tensor Weights, List<StepReport> Steps) Train(string method, int size)
+    private static (Tensor Weights, List<StepReport> Steps) Train(string method, int size, double[]? reference = null)
     {
         List<StepReport> steps = [];
         Tensor[] weights = ThreadRankGroup.Run(size, ranks =>
         {
             using var scope = NewDisposeScope();
             using Gpt2Model model = Ragged.Model();
-            TrainingLoop.Run(RunOf(model, method) with { Ranks = new RankSetup(ranks), OnStep = steps.Add });
+            TrainingLoop.Run(RunOf(model, method, reference) with { Ranks = new RankSetup(ranks), OnStep = steps.Add });
             return Weights(model).DetachFromDisposeScope();
         });
         foreach (Tensor other in weights[1..])
