@@ -111,6 +111,44 @@ public sealed partial class MpiRankGroupTests
         StringAssert.Contains(result.Output, $"The launcher started 2 processes, but the library {library} ({name}) knows of 1: they belong to different MPIs. Start with the mpirun of {name}, or name the launcher's library in MLNETEXTENSION_MPI_LIBRARY.");
     }
 
+    // As srun --mpi=none -n 4 leaves the environment. Seen to fail without the comparison: four single runs.
+    [TestMethod]
+    [DataRow(Mpi.OpenMpi, "libmpi.so.40", "Open MPI")]
+    [DataRow(Mpi.Mpich, "libmpich.so.12", "MPICH")]
+    public void Srun_with_another_type_of_MPI_is_an_error_and_not_as_many_single_runs(Mpi mpi, string library, string name)
+    {
+        MpiRun.Require(mpi);
+        (int exitCode, string output) = RunAlone(library, Slurm(stepTasks: "4"), RankPrograms.Place);
+        Assert.AreNotEqual(0, exitCode, output);
+        StringAssert.Contains(
+            output,
+            $"srun started 4 processes, but the library {library} ({name}) knows of 1: give srun the type of this MPI, --mpi=pmix for Open MPI or --mpi=pmi2 for MPICH (srun --mpi=list has all), or name the library of srun's type in MLNETEXTENSION_MPI_LIBRARY.");
+    }
+
+    // A batch script of four tasks is itself one process; and mpirun inside of a step starts as many as it says.
+    [TestMethod]
+    [DataRow(Mpi.OpenMpi, "libmpi.so.40")]
+    [DataRow(Mpi.Mpich, "libmpich.so.12")]
+    public void Slurm_does_not_stand_in_the_way_of_one_process_or_of_mpirun(Mpi mpi, string library)
+    {
+        MpiRun.Require(mpi);
+        foreach (string stepTasks in new[] { "", "1" })
+        {
+            (int exitCode, string output) = RunAlone(library, Slurm(stepTasks), RankPrograms.Place);
+            Assert.AreEqual(0, exitCode, output);
+            StringAssert.Contains(output, "rank 0 of 1, ");
+        }
+        foreach (int size in new[] { 1, 2 })
+        {
+            MpiRun run = new(mpi, size);
+            foreach ((string name, string value) in Slurm(stepTasks: "3"))
+                run.Environment[name] = value;
+            MpiRun.MpiResult result = run.Run(ChildPrograms.Ranks, RankPrograms.Place);
+            Assert.AreEqual(0, result.ExitCode, result.Output);
+            StringAssert.Contains(result.Output, $"rank {size - 1} of {size}, ");
+        }
+    }
+
     // Open MPI binds a rank to a core unless told otherwise, MPICH lets all use all; neither gives a rank more threads than its share.
     [TestMethod]
     [DataRow(Mpi.OpenMpi, "core", 2)]
@@ -171,9 +209,13 @@ public sealed partial class MpiRankGroupTests
         Assert.AreNotEqual(RankOptions.Mpi(), RankOptions.Mpi(shardOptimizer: false));
     }
 
-    private static (int ExitCode, string Output) RunAlone(string library, params string[] arguments)
+    private static Dictionary<string, string> Slurm(string stepTasks) => new() { ["SLURM_NTASKS"] = "4", ["SLURM_PROCID"] = "0", ["SLURM_STEP_NUM_TASKS"] = stepTasks };
+
+    private static (int ExitCode, string Output) RunAlone(string library, params string[] arguments) => RunAlone(library, [], arguments);
+
+    private static (int ExitCode, string Output) RunAlone(string library, Dictionary<string, string> environment, params string[] arguments)
     {
-        using ChildProcess child = ChildProcess.Start(ChildPrograms.Ranks, new() { [MpiLibrary.Variable] = library }, arguments);
+        using ChildProcess child = ChildProcess.Start(ChildPrograms.Ranks, new(environment) { [MpiLibrary.Variable] = library }, arguments);
         return (child.WaitForExit(), child.Output);
     }
 

@@ -28,11 +28,8 @@ internal sealed class MpiRankGroup : IRankGroup
         Check(NativeMpi.CommSize(_mpi.World, out int size));
         (Rank, Size) = (rank, size);
         MpiProcessEnd.Install(this);
-        if (MpiLibrary.LaunchedProcesses is { } launched && launched != Size)
-        {
-            throw new InvalidOperationException(
-                $"The launcher started {launched} processes, but the library {library} ({_mpi.Mpi}) knows of {Size}: they belong to different MPIs. Start with the mpirun of {_mpi.Mpi}, or name the launcher's library in {MpiLibrary.Variable}.");
-        }
+        if (MpiLibrary.FindForeignLauncher(Size, library, _mpi.Mpi) is { } fault)
+            throw new InvalidOperationException(fault);
         if (provided < _mpi.Serialized)
             throw new InvalidOperationException($"The library {library} ({_mpi.Mpi}) cannot be called from more than one thread.");
         _calls = new MpiGather(_mpi, _mpi.World, Size, Rank);
