@@ -12,7 +12,7 @@ using Spectre.Console;
 namespace Samples.Jobs;
 
 /// <summary>
-/// Reads and splits rows, evaluates, trains, saves the model, evaluates again, loads the model back, generates samples and writes reports. Once the model is saved, it stays: what fails
+/// Reads and splits rows, evaluates, trains, saves the model, evaluates again, loads the model back and compares it, generates samples and writes reports. Once the model is saved, it stays: what fails
 /// afterwards is a warning. Cancelled before that, the job writes nothing; stopped, it ends the training early and continues with the model so far. Several processes evaluate and train together, and the first
 /// does the rest.
 /// </summary>
@@ -41,16 +41,18 @@ internal sealed class TrainingJob(ITrainingRecipe recipe, IAnsiConsole console, 
         (TrainedModel model, TrainingCurve curve, MetricsReport? before) = Train(mlContext, split);
         TrainingSummary summary = model.LanguageModel.Training!;
         MetricsReport? after;
+        ModelFingerprint? trained;
         using (model)
         {
             ThrowIfUnusable(summary);
             if (output is not null)
                 Save(mlContext, model, split, output);
             after = Attempt("The model cannot be evaluated", () => split.Evaluate(mlContext, model));
+            trained = after is null ? null : Attempt("The model cannot be compared with the saved one", () => ModelFingerprint.Of(mlContext, model, split));
         }
         if (output is null)
             return null;
-        TrainReport report = Report(split, before!, after, summary, curve, output);
+        TrainReport report = Report(split, new Measured(before!, after, trained, summary, curve), output);
         return !summary.StoppedByNonFiniteSteps ? report
             : throw new JobFailedException($"{Diverged(summary)}; {_settings.OutputFolder} has the model with the weights of step {summary.WeightsStep}. A lower --learning-rate may help.");
     }
@@ -71,16 +73,18 @@ internal sealed class TrainingJob(ITrainingRecipe recipe, IAnsiConsole console, 
     }
 
     /// <summary>Loads the saved model back, uses it, and writes what there is to say about it beside it.</summary>
-    private TrainReport Report(RowSplit split, MetricsReport before, MetricsReport? after, TrainingSummary summary, TrainingCurve curve, OutputFolder output)
+    private TrainReport Report(RowSplit split, Measured measured, OutputFolder output)
     {
         MLContext mlContext = CreateContext();
         using TrainedModel? model = Attempt("The saved model cannot be loaded", () => TrainedModel.Load(mlContext, Path.Combine(_settings.OutputFolder, ModelFile)));
-        MetricsReport? again = model is null ? null : Attempt("The loaded model cannot be evaluated", () => split.Evaluate(mlContext, model));
+        ModelFingerprint? loaded = model is null ? null : Attempt("The loaded model cannot be evaluated", () => ModelFingerprint.Of(mlContext, model, split));
         IReadOnlyList<SampleReport>? samples = model is null ? null : Attempt("No samples can be generated", () => SampleGenerator.Generate(mlContext, model, split.HeldOut, _settings.Seed));
 
-        bool? agrees = again is null ? null : after?.Agrees(again);
+        (MetricsReport before, MetricsReport? after, ModelFingerprint? trained, TrainingSummary summary, TrainingCurve curve) = measured;
+        string? difference = trained is null || loaded is null ? null : trained.DifferenceFrom(loaded);
+        bool? agrees = trained is null || loaded is null ? null : difference is null;
         var report = new TrainReport(
-            before, after, again, agrees, summary.Steps, summary.Epochs, summary.TargetTokens, summary.Elapsed.TotalSeconds,
+            before, after, loaded?.Metrics, agrees, summary.Steps, summary.Epochs, summary.TargetTokens, summary.Elapsed.TotalSeconds,
             summary.TargetTokens / summary.Elapsed.TotalSeconds, PeakMemoryMiB(), summary.ValidationLoss, summary.BestStep, PackageVersions.Read(), split.Report,
             recipe.DescribeSettings(model?.LanguageModel.Options ?? _settings.Options), samples ?? []);
         List<string> written = [ModelFile];
@@ -88,8 +92,7 @@ internal sealed class TrainingJob(ITrainingRecipe recipe, IAnsiConsole console, 
 
         ResultTables.Write(console, report);
         console.WriteLine($"Written to {_settings.OutputFolder}: {string.Join(", ", written)}");
-        return agrees != false ? report
-            : throw new JobFailedException(FormattableString.Invariant($"The model loaded back from {_settings.OutputFolder} gives other metrics (loss {again!.Loss}, not {after!.Loss})."));
+        return difference is null ? report : throw new JobFailedException($"The model loaded back from {_settings.OutputFolder} is not the one that was saved: {difference}.");
     }
 
     private List<string> WriteFiles(TrainedModel? model, TrainReport report, TrainingCurve curve, OutputFolder output, List<string> written)
@@ -216,4 +219,7 @@ internal sealed class TrainingJob(ITrainingRecipe recipe, IAnsiConsole console, 
         using var process = Process.GetCurrentProcess();
         return process.PeakWorkingSet64 / 1048576.0;
     }
+
+    /// <summary>What a training has given, beside its model.</summary>
+    private sealed record Measured(MetricsReport Before, MetricsReport? After, ModelFingerprint? Trained, TrainingSummary Summary, TrainingCurve Curve);
 }

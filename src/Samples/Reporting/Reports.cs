@@ -19,8 +19,8 @@ internal sealed record DataReport(string Source, int Rows, int SkippedRows, int 
 internal sealed record SampleReport(string Prompt, string Generated, string Reference);
 
 /// <summary>
-/// The result of <c>train</c> or <c>finetune</c>, the content of metrics.json: metrics on the held-out rows before and after training and after loading the saved
-/// model (null where that failed), the work, the settings of the command (JSON has the members of their own type) and texts that the model generated.
+/// The result of <c>train</c> or <c>finetune</c>, the content of metrics.json: metrics on the held-out rows before and after training, and of the model loaded back on the first
+/// of them (null where that failed), the work, the settings of the command (JSON has the members of their own type) and texts that the model generated.
 /// </summary>
 internal sealed record TrainReport(
     MetricsReport Before, MetricsReport? After, MetricsReport? Reloaded, bool? ReloadedAgrees,

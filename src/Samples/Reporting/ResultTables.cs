@@ -29,7 +29,9 @@ internal static class ResultTables
             console.MarkupLineInterpolated($"[dim]reference:[/] {OneLine(sample.Reference)}");
         }
         console.WriteLine();
-        Write(console, "held-out rows", ("before", report.Before), ("after", report.After), ("loaded back", report.Reloaded));
+        Write(console, "held-out rows", ("before", report.Before), ("after", report.After));
+        if (report is { ReloadedAgrees: true, Reloaded.Rows: var compared })
+            console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"loaded back: the same weights, and the same metrics on {compared:N0} held-out rows"));
         console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{report.Steps:N0} steps in {TimeSpan.FromSeconds(report.TrainingSeconds):m\\:ss}, {report.TargetTokens:N0} target tokens, {report.TargetTokensPerSecond:N0} per second, peak memory {report.PeakMemoryMiB:N0} MiB"));
         if (report.ValidationLoss is { } loss)

@@ -27,6 +27,16 @@ public sealed class OnePassTests
         Assert.AreNotEqual(report.After!.Loss, report.Before.Loss, "the control");
     }
 
+    // Each evaluation of all of them is a share of the training's time; the loaded model needs no third.
+    [TestMethod]
+    public void Held_out_rows_are_evaluated_before_and_after_and_a_few_of_them_once_more()
+    {
+        using TemporaryFolder folder = new();
+        TrainReport report = Run(new FinetuneRecipe { Base = new(PublishedModel.Write(folder["base"]), ContextLength: 64) }, folder, rows: 100).Report;
+        Assert.AreEqual((20, 20, 16), (report.Before.Rows, report.After!.Rows, report.Reloaded!.Rows));
+        Assert.IsTrue(report.ReloadedAgrees);
+    }
+
     // Seen to fail with: another seed.
     [TestMethod]
     public void Samples_are_the_texts_that_each_prompt_gets_alone()
@@ -56,9 +66,9 @@ public sealed class OnePassTests
         return split.Evaluate(mlContext, model).Loss;
     }
 
-    private static (TrainReport Report, int Pipelines) Run(ITrainingRecipe recipe, TemporaryFolder folder)
+    private static (TrainReport Report, int Pipelines) Run(ITrainingRecipe recipe, TemporaryFolder folder, int rows = 40)
     {
-        recipe.Settings.DataFile = folder.Write("rows.jsonl", string.Concat(Enumerable.Range(0, 40).Select(i => $$"""{"prompt":"Number {{i}}","completion":"and  on{{i % 4}}"}""" + "\n")));
+        recipe.Settings.DataFile = folder.Write("rows.jsonl", string.Concat(Enumerable.Range(0, rows).Select(i => $$"""{"prompt":"Number {{i}}","completion":"and  on{{i % 4}}"}""" + "\n")));
         recipe.Settings.OutputFolder = folder[recipe.GetType().Name];
         recipe.Settings.Options.MaximumSteps = 3;
         recipe.Settings.Options.LearningRate = 1e-2;
