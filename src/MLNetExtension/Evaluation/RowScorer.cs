@@ -15,8 +15,8 @@ namespace MLNetExtension.Evaluation;
 /// </remarks>
 internal sealed class RowScorer
 {
-    /// <summary>The tokens of a micro-batch where nothing is said about it.</summary>
-    public const int DefaultTokens = 2048;
+    // On the CPU what a block makes of so many stays in the caches, and products are no slower; nothing is kept for a backward pass, so there is no memory to fill.
+    private const int TokensOnCpu = 512, TokensOnGpu = 2048;
 
     // Fewer are not worth another thread.
     private const int LeastTokens = 128;
@@ -29,17 +29,17 @@ internal sealed class RowScorer
 
     /// <summary>Creates a scorer for a model, which it does not own.</summary>
     /// <param name="model">The model, in evaluation mode whenever rows are scored.</param>
-    /// <param name="maximumTokensPerMicroBatch">Most positions that pass through the model together, padding included; a longer row stands alone. Default 2048; 1 or more.</param>
+    /// <param name="maximumTokensPerMicroBatch">Most positions that pass through the model together, padding included; a longer row stands alone. Default null: 512 on the CPU, 2048 on a GPU; 1 or more.</param>
     /// <param name="packRows">Whether rows lie one after another, without padding, where the model has separate parts. Default null: on the CPU.</param>
     /// <param name="threads">How many threads of the CPU compute, each a micro-batch of its own where there are enough. Default null: as many as training uses.</param>
     /// <exception cref="ArgumentNullException"><paramref name="model"/> is null.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="maximumTokensPerMicroBatch"/> is less than 1.</exception>
-    public RowScorer(CausalLanguageModel model, int maximumTokensPerMicroBatch = DefaultTokens, bool? packRows = null, int? threads = null)
+    public RowScorer(CausalLanguageModel model, int? maximumTokensPerMicroBatch = null, bool? packRows = null, int? threads = null)
     {
         ArgumentNullException.ThrowIfNull(model);
-        ArgumentOutOfRangeException.ThrowIfLessThan(maximumTokensPerMicroBatch, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(maximumTokensPerMicroBatch ?? 1, 1, nameof(maximumTokensPerMicroBatch));
         bool onCpu = model.Device.type == DeviceType.CPU;
-        (_model, _maximumTokens, _pack) = (model, maximumTokensPerMicroBatch, model.HeadWeight is not null && (packRows ?? onCpu));
+        (_model, _maximumTokens, _pack) = (model, maximumTokensPerMicroBatch ?? (onCpu ? TokensOnCpu : TokensOnGpu), model.HeadWeight is not null && (packRows ?? onCpu));
         _threads = onCpu ? Math.Clamp(threads ?? KernelThreads.Available, 1, Environment.ProcessorCount) : null;
     }
 
@@ -135,12 +135,21 @@ internal sealed class RowScorer
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
         using MicroBatch microBatch = _pack ? MicroBatch.Pack(rows, _model.Device) : MicroBatch.Collate(rows, _model.Device);
-        Tensor states = _model.HeadWeight is null ? _model.ComputeHidden(microBatch.Ids)
-            : _model.ComputeHidden(microBatch.Ids, _pack ? SequenceLayout.Packed(microBatch.RowLengths) : SequenceLayout.Padded(microBatch.RowLengths));
-        Tensor hidden = states.flatten(0, 1).index_select(0, microBatch.TargetPositions);                            // [N,C]
+        Tensor hidden = ComputeTargetStates(microBatch);                                                             // [N,C]
         Tensor correct = empty(microBatch.TargetCount, dtype: float64, device: hidden.device);                      // [N]
         TokenTargets targets = new(hidden, _model.HeadWeight, microBatch.Targets, Weights: null, microBatch.TargetCount) { LogitCap = _model.LogitCap };
         Tensor losses = _loss.PerToken(targets, correct);                                                           // [N]
         return cat([losses.to(float64), correct], 0).cpu().data<double>().ToArray();                                 // [2N]
+    }
+
+    // Of all positions, only those of the targets are normalized.
+    private Tensor ComputeTargetStates(MicroBatch microBatch)
+    {
+        if (_model.HeadWeight is null)
+            return Select(_model.ComputeHidden(microBatch.Ids));
+        SequenceLayout layout = microBatch.IsPacked ? SequenceLayout.Packed(microBatch.RowLengths) : SequenceLayout.Padded(microBatch.RowLengths);
+        return _model.Normalize(Select(_model.ComputeStates(microBatch.Ids, layout)));
+
+        Tensor Select(Tensor states) => states.flatten(0, 1).index_select(0, microBatch.TargetPositions);
     }
 }

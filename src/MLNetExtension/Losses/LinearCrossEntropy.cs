@@ -49,10 +49,7 @@ public sealed class LinearCrossEntropy : ITokenLoss
             correct.add_(LogitChunks.Sum(LogitChunks.Hits(logits, y, target.eq(largest)).to(float64), weights));
             Tensor? mean = _labelSmoothing == 0 ? null : logits.mean([1], keepdim: true, type: float64);    // [n,1] float64
 
-            // In the memory of the logits, unless they are the caller's.
-            Tensor powers = (targets.HeadWeight is null ? logits - largest : logits.sub_(largest)).exp_();   // [n,V]
-            Tensor total = powers.sum(1, keepdim: true);                                                    // [n,1]
-            Tensor normaliser = largest.to(float64) + total.to(float64).log();                             // [n,1] float64: logsumexp(z)
+            (Tensor powers, Tensor total, Tensor normaliser) = Exponentiate(logits, largest, isOurs: targets.HeadWeight is not null);
             target = target.to(float64);
             TargetFactors? factors = _kind.Factors(target, normaliser);
             sum.add_(LogitChunks.Sum(Losses(normaliser, target, mean, factors?.Loss), weights));
@@ -80,12 +77,21 @@ public sealed class LinearCrossEntropy : ITokenLoss
     {
         using var _ = no_grad();
         Tensor losses = empty(targets.Targets.shape[0], dtype: targets.Hidden.dtype.Widen(), device: targets.Hidden.device);
-        LogitChunks.ForEach(targets, _chunkTokens, (start, _, y, logits) =>
+        LogitChunks.ForEach(targets, _chunkTokens ?? LogitChunks.ScoredTokens(targets), (start, _, y, logits) =>
         {
-            losses.narrow(0, start, y.shape[0]).copy_(logits.log_softmax(1).gather(1, y).squeeze(1)).neg_();
-            correct?.narrow(0, start, y.shape[0]).copy_(logits.argmax(1, keepdim: true).eq(y).squeeze(1));
+            Tensor largest = logits.amax([1], keepdim: true), target = logits.gather(1, y);                 // [n,1]
+            correct?.narrow(0, start, y.shape[0]).copy_(LogitChunks.Hits(logits, y, target.eq(largest)).squeeze(1));
+            (_, _, Tensor normaliser) = Exponentiate(logits, largest, isOurs: targets.HeadWeight is not null);
+            losses.narrow(0, start, y.shape[0]).copy_(normaliser.sub_(target.to(float64)).squeeze(1));
         });
         return losses;
+    }
+
+    // exp(z - largest), [n,V], in the memory of the logits where they are ours and not the caller's; its sum, [n,1]; and logsumexp(z), [n,1] float64.
+    private static (Tensor Powers, Tensor Total, Tensor Normaliser) Exponentiate(Tensor logits, Tensor largest, bool isOurs)
+    {
+        Tensor powers = (isOurs ? logits.sub_(largest) : logits - largest).exp_(), total = powers.sum(1, keepdim: true);
+        return (powers, total, largest.to(float64) + total.to(float64).log());
     }
 
     // [n,1] float64

@@ -9,6 +9,9 @@ internal static class LogitChunks
 {
     private const long TokensOnCpu = 256, LogitsOnGpu = 1 << 26;
 
+    // Scoring has no other large tensor than a chunk's logits, which it reads several times: fewer stay in the caches, more make products faster.
+    private const long LeastScored = 128, LogitsScored = 1 << 20;
+
     // A GPU's matrix units read rows that begin at multiples of 16 bytes; V is 50,257 for GPT-2.
     private const long Alignment = 8;
 
@@ -28,6 +31,11 @@ internal static class LogitChunks
             visit(start, h, column.narrow(0, start, count), ComputeLogits(h, targets.HeadWeight, targets.LogitCap));
         }
     }
+
+    /// <summary>How many targets are scored at a time, where no gradient is computed; null for as many as suit the device.</summary>
+    /// <param name="targets">All targets.</param>
+    public static int? ScoredTokens(TokenTargets targets) =>
+        targets.Hidden.device_type == DeviceType.CPU ? (int)Math.Clamp(LogitsScored / VocabularyOf(targets), LeastScored, TokensOnCpu) : null;
 
     /// <summary>Computes logits, [n,V], in float32 where the states are in half precision.</summary>
     /// <param name="hidden">Hidden states, [n,C]; logits, [n,V], where there is no head.</param>
@@ -88,9 +96,10 @@ internal static class LogitChunks
     {
         if (targets.Hidden.device_type == DeviceType.CPU)
             return TokensOnCpu;
-        long vocabulary = (targets.HeadWeight ?? targets.Hidden.t()).shape[0];
-        return Math.Max(TokensOnCpu, LogitsOnGpu / vocabulary);
+        return Math.Max(TokensOnCpu, LogitsOnGpu / VocabularyOf(targets));
     }
+
+    private static long VocabularyOf(TokenTargets targets) => targets.HeadWeight?.shape[0] ?? targets.Hidden.shape[1];
 
     private static Tensor Multiply(Tensor hidden, Tensor head) => IsAligned(hidden.device_type, head.shape[0])
         ? nn.functional.linear(hidden, head)

@@ -128,7 +128,7 @@ internal sealed class TrainingLoop : IDisposable
             return;
         _run.Model.eval();
         BatchingOptions batching = _run.Options.Batching;
-        RowScorer scorer = new(_run.Model, batching.MaximumTokensPerMicroBatch ?? RowScorer.DefaultTokens, batching.PackRows, batching.Threads ?? _ranks.Threads);
+        RowScorer scorer = new(_run.Model, batching.MaximumTokensPerMicroBatch, batching.PackRows, batching.Threads ?? _ranks.Threads);
         int count = _run.Examples.Count;
         IEnumerable<TokenExample> own = Enumerable.Range(0, count).Where(i => i % _ranks.Size == _ranks.Rank).Select(i => _run.Examples[i]);
         bool isMeasured = _requests.TryRun(token =>

@@ -20,10 +20,10 @@ public sealed class ScoringThreadsTests
     {
         using Gpt2Model model = TinyModels.Gpt2();
         ConcurrentBag<long> positions = [];
-        model.Blocks[0].register_forward_pre_hook((_, hidden, layout) =>
+        TinyModels.FirstLayer(model.Blocks[0]).register_forward_pre_hook((_, hidden) =>
         {
-            positions.Add(hidden.shape[0] * hidden.shape[1]);
-            return (hidden, layout);
+            positions.Add(hidden.numel() / hidden.shape[^1]);
+            return hidden;
         });
 
         new RowScorer(model, 64).Score(Rows);
@@ -62,12 +62,12 @@ public sealed class ScoringThreadsTests
         using Barrier both = new(2);
         bool met = true;
         HashSet<int> threads = [];
-        model.Blocks[0].register_forward_pre_hook((_, hidden, layout) =>
+        TinyModels.FirstLayer(model.Blocks[0]).register_forward_pre_hook((_, hidden) =>
         {
             met = met && both.SignalAndWait(Patience);
             lock (threads)
                 threads.Add(Environment.CurrentManagedThreadId);
-            return (hidden, layout);
+            return hidden;
         });
 
         new RowScorer(model, 40, threads: 2).Score(Rows);
@@ -100,7 +100,7 @@ public sealed class ScoringThreadsTests
         Assert.AreEqual(3, get_num_threads());
 
         int calls = 0;
-        model.Blocks[1].register_forward_pre_hook((_, hidden, layout) => Interlocked.Increment(ref calls) == 3 ? throw new InvalidDataException("third") : (hidden, layout));
+        TinyModels.FirstLayer(model.Blocks[1]).register_forward_pre_hook((_, hidden) => Interlocked.Increment(ref calls) == 3 ? throw new InvalidDataException("third") : hidden);
         Assert.AreEqual("third", Assert.ThrowsExactly<InvalidDataException>(() => new RowScorer(model, 40, threads: 2).Score(Rows)).Message);
         Assert.AreEqual(3, get_num_threads());
         Assert.IsLessThan(6, calls, "the other thread stops, too");
@@ -113,11 +113,11 @@ public sealed class ScoringThreadsTests
         using Gpt2Model model = TinyModels.Gpt2();
         int inside = 0;
         using Barrier both = new(2);
-        model.Blocks[0].register_forward_pre_hook((_, hidden, layout) =>
+        TinyModels.FirstLayer(model.Blocks[0]).register_forward_pre_hook((_, hidden) =>
         {
             Interlocked.Increment(ref inside);
             both.SignalAndWait(Patience);
-            return inside == 2 ? throw new InvalidOperationException("both") : (hidden, layout);
+            return inside == 2 ? throw new InvalidOperationException("both") : hidden;
         });
 
         Assert.ThrowsExactly<InvalidOperationException>(() => new RowScorer(model, 40, threads: 2).Score(Rows));

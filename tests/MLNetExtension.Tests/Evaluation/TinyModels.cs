@@ -1,5 +1,7 @@
+using MLNetExtension.Models;
 using MLNetExtension.Models.Gpt2;
 using TorchSharp;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Evaluation;
@@ -14,7 +16,7 @@ internal static class TinyModels
         var model = new Gpt2Model(new Gpt2Configuration(257, ContextLength, Layers: 2, Heads: 2, Width: 16, Dropout: 0.5), seed);
         using (no_grad())
         {
-            foreach ((string _, TorchSharp.Modules.Parameter parameter) in model.named_parameters())
+            foreach ((string _, Parameter parameter) in model.named_parameters())
             {
                 if (parameter.dim() == 2)
                     parameter.mul_(20);
@@ -25,4 +27,7 @@ internal static class TinyModels
         model.eval();
         return model;
     }
+
+    /// <summary>What a block of GPT-2 calls first, and once a pass.</summary>
+    public static LayerNorm FirstLayer(TransformerBlock block) => (LayerNorm)block.named_children().Single(child => child.name == "ln_1").module;
 }

@@ -22,7 +22,7 @@ internal sealed class RowScoring
     {
         (Ranks, Model) = (ranks, model);
         _encoder = new TokenExampleEncoder(model.Tokenizer, model.Network.ContextLength);
-        _scorer = new RowScorer(model.Network, options.Batching.MaximumTokensPerMicroBatch ?? RowScorer.DefaultTokens, options.Batching.PackRows, options.Batching.Threads ?? ranks.Threads);
+        _scorer = new RowScorer(model.Network, options.Batching.MaximumTokensPerMicroBatch, options.Batching.PackRows, options.Batching.Threads ?? ranks.Threads);
         ReadsChats = options.Columns is InputColumns.ChatColumn;
         Generator = new TextGenerator(model.Network, model.Tokenizer, !ReadsChats ? model.EndIds : [.. model.EndIds, _encoder.Chats.EndOfTurnId]);
         Batch = new RunningBatch(model.Network);

@@ -31,7 +31,7 @@ internal sealed class ValidationRows(CausalLanguageModelTrainer.Options options,
     {
         // Made anew for every evaluation: examples keep the ids that they have read.
         IEnumerable<TokenExample> own = rows.Examples.Where((_, i) => i % ranks.Size == ranks.Rank);
-        var scorer = new RowScorer(model.Network, options.Batching.MaximumTokensPerMicroBatch ?? RowScorer.DefaultTokens, options.Batching.PackRows, options.Batching.Threads ?? ranks.Threads);
+        var scorer = new RowScorer(model.Network, options.Batching.MaximumTokensPerMicroBatch, options.Batching.PackRows, options.Batching.Threads ?? ranks.Threads);
         Func<CancellationToken, IReadOnlyList<GeneratedSample>>? samples = options.Validation!.Prompts.Count == 0 || ranks.Rank != 0 ? null : new ValidationSamples(model, options).Generate;
         if (options.Preference is { } method)
             return MeasurePreferences(new PreferenceEvaluation(new PreferenceObjective(method, reference), rows.Examples, options.BatchSize, ranks), scorer, samples);

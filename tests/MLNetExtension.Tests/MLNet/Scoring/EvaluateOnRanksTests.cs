@@ -31,10 +31,11 @@ public sealed class EvaluateOnRanksTests
         CausalLanguageModelMetrics[] metrics = ThreadRankGroup.Run(size, ranks =>
         {
             using Gpt2Model own = TinyModels.Gpt2();
-            own.Blocks[0].register_forward_pre_hook((_, hidden, layout) =>
+            TinyModels.FirstLayer(own.Blocks[0]).register_forward_pre_hook((_, hidden) =>
             {
-                tokens.AddOrUpdate(ranks.Rank, hidden.shape[1], (_, sum) => sum + hidden.shape[1]);
-                return (hidden, layout);
+                long positions = hidden.numel() / hidden.shape[^1];
+                tokens.AddOrUpdate(ranks.Rank, positions, (_, sum) => sum + positions);
+                return hidden;
             });
             return Evaluate(own, Rows(), ranks, weighted);
         });
