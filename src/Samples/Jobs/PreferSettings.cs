@@ -31,18 +31,18 @@ internal sealed class PreferSettings
     /// <summary>The method's first coefficient; null for its default.</summary>
     public double? Beta { get; set; }
 
-    /// <summary>For DPO, the weight of the chosen completions' likelihood.</summary>
-    public double LikelihoodWeight { get; set; }
+    /// <summary>For DPO, the weight of the chosen completions' likelihood: without it the model unlearns what it is to write, see docs/preference-pairs.md.</summary>
+    public double LikelihoodWeight { get; set; } = 1;
 
-    public int Steps { get; set; } = 150;
+    public int Steps { get; set; } = 40;
 
     public int BatchSize { get; set; } = 16;
 
     /// <summary>For a model of a million weights; the library's default is for those of billions.</summary>
-    public double LearningRate { get; set; } = 1e-4;
+    public double LearningRate { get; set; } = 2e-5;
 
     /// <summary>Most held-out pairs to measure, and most prompts to generate from.</summary>
-    public int EvaluationPairs { get; set; } = 64;
+    public int EvaluationPairs { get; set; } = 48;
 
     /// <summary>Seed of the split, which is that of <c>train</c> with the same seed, and of the order of pairs.</summary>
     public int Seed { get; set; } = 1;

@@ -9,24 +9,32 @@ namespace MLNetExtension.Tests.Samples;
 public sealed class PreferCommandTests
 {
     [TestMethod]
-    [DataRow("dpo")]
-    [DataRow("kto")]
-    public void A_model_that_train_saved_is_trained_on_pairs_and_measured_before_and_after(string method)
+    [DataRow("dpo", "beta 0.2, label smoothing 0, likelihood weight 0.5", "--likelihood-weight", "0.5")]
+    [DataRow("kto", "beta 0.2")]
+    public void A_model_that_train_saved_is_trained_on_pairs_and_measured_before_and_after(string method, string coefficients, params string[] more)
     {
         using TemporaryFolder folder = new();
         string rows = Train(folder);
-        (int exitCode, string output, string error) = CommandLine.Run("prefer", "--model", Path.Combine(folder["trained"], "model.zip"), "--data", rows, "--steps", "12", "--batch-size", "4",
-            "--method", method, "--beta", "0.2", "--learning-rate", "3e-3", "--evaluation-pairs", "5", "--output", folder["out"], "--json", folder["report.json"]);
+        (int exitCode, string output, string error) = CommandLine.Run(["prefer", "--model", Path.Combine(folder["trained"], "model.zip"), "--data", rows, "--steps", "12", "--batch-size", "4",
+            "--method", method, "--beta", "0.2", "--learning-rate", "3e-3", "--evaluation-pairs", "5", "--output", folder["out"], "--json", folder["report.json"], .. more]);
 
         Assert.AreEqual((0, ""), (exitCode, error));
         JsonElement report = JsonSerializer.Deserialize<JsonElement>(File.ReadAllText(folder["report.json"]));
         Assert.AreEqual(0, report.GetProperty("before").GetProperty("rewardMargin").GetDouble());
         Assert.IsGreaterThan(0, report.GetProperty("after").GetProperty("rewardMargin").GetDouble());
         Assert.IsGreaterThan(0, report.GetProperty("after").GetProperty("meanLength").GetDouble());
-        StringAssert.Contains(report.GetProperty("method").GetString(), "beta 0.2");
+        StringAssert.Contains(report.GetProperty("method").GetString(), coefficients);
         StringAssert.Contains(output, "mean length written");
         CollectionAssert.IsSubsetOf(new[] { "metrics.json", "model.zip" }, Directory.GetFiles(folder["out"]).Select(file => Path.GetFileName(file)).ToArray());
         Assert.AreEqual(0, CommandLine.Run("evaluate", "--model", Path.Combine(folder["out"], "model.zip"), "--data", rows).ExitCode);
+    }
+
+    [TestMethod]
+    public void A_likelihood_weight_is_for_DPO()
+    {
+        (int exitCode, _, string error) = CommandLine.Run("prefer", "--method", "simpo", "--likelihood-weight", "1");
+        Assert.AreEqual(2, exitCode);
+        StringAssert.Contains(error, "--likelihood-weight needs --method dpo.");
     }
 
     // While texts are written before the training, before its first step, and after it.
