@@ -24,11 +24,11 @@ public sealed class CancelledEvaluationTests
         using var model = TinyTransformers.Create(network, tokensTogether: 1);
         using CancellationTokenSource source = new();
         int calls = 0;
-        network.Blocks[0].register_forward_pre_hook((_, hidden, layout) =>
+        TinyModels.FirstLayer(network.Blocks[0]).register_forward_pre_hook((_, hidden) =>
         {
             if (++calls == last)
                 source.Cancel();
-            return (hidden, layout);
+            return hidden;
         });
         var catalog = Context.CausalLanguageModeling;
         Assert.ThrowsExactly<OperationCanceledException>(() => _ = kind switch

@@ -1,4 +1,5 @@
 using Microsoft.ML;
+using MLNetExtension.Tests.Evaluation;
 using MLNetExtension.Tests.Samples;
 using MLNetExtension.Training.Preference;
 using MLNetExtension.Training.Reports;
@@ -41,10 +42,10 @@ public sealed class ReferenceColumnsTests
         int scored = 0;
         PreferenceTrainer.Options options = Training(start);
         options.Progress = new Tiny.Progress(steps.Add);
-        options.OnStart = transformer => transformer.Scoring.Model.Network.Blocks[0].register_forward_pre_hook((block, hidden, layout) =>
+        options.OnStart = transformer => TinyModels.FirstLayer(transformer.Scoring.Model.Network.Blocks[0]).register_forward_pre_hook((layer, hidden) =>
         {
-            scored += block.training ? 0 : 1;
-            return (hidden, layout);
+            scored += layer.training ? 0 : 1;
+            return hidden;
         });
         using var model = Context.CausalLanguageModeling.Trainers.Preference(options).Fit(Data(reference));
         Assert.AreEqual(expected.Loss, steps[0].Loss, 1e-5);

@@ -1,5 +1,6 @@
 using Microsoft.ML;
 using MLNetExtension.Models;
+using MLNetExtension.Tests.Evaluation;
 using MLNetExtension.Training.Preference;
 using MLNetExtension.Training.Reports;
 
@@ -71,11 +72,11 @@ public sealed class ReferenceTests
     private static Action<CausalLanguageModelTransformer> Watch(Action<long> count) => transformer =>
     {
         CausalLanguageModel network = transformer.Scoring.Model.Network;
-        network.Blocks[0].register_forward_pre_hook((_, hidden, layout) =>
+        TinyModels.FirstLayer(network.Blocks[0]).register_forward_pre_hook((_, hidden) =>
         {
             if (!network.training)
-                count(hidden.shape[0] * hidden.shape[1]);
-            return (hidden, layout);
+                count(hidden.numel() / hidden.shape[^1]);
+            return hidden;
         });
     };
 
