@@ -104,6 +104,8 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
             replica.to(SampleWeight.dtype);
         foreach ((IAdaptableLayer own, IAdaptableLayer copy) in FindLinears(this).Zip(FindLinears(replica)))
         {
+            if (copy is AdaptableLinear linear && linear.Weight.Values.dtype != own.Weight.Values.dtype)
+                linear.StoreAs(own.Weight.Values.dtype, keepsValues: false);
             foreach (LowRankAdapter adapter in own.Adapters)
                 copy.Add(adapter.CreateEmpty());
         }
@@ -158,7 +160,8 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     {
         if (HeadWeight is not { } head)
             return hidden;
-        Tensor logits = nn.functional.linear(hidden, head);
+        LinearWeight weight = new(head);
+        Tensor logits = VectorProduct.Suits(hidden, weight) ? VectorProduct.Multiply(hidden, weight) : nn.functional.linear(hidden, head);
         return LogitCap is { } cap ? (logits / cap).tanh() * cap : logits;
     }
 

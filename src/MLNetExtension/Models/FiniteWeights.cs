@@ -18,7 +18,7 @@ internal static class FiniteWeights
     {
         foreach ((string name, Parameter parameter) in (model.Custom?.Module ?? model).named_parameters())
         {
-            long count = CountNonFinite(parameter);
+            long count = parameter.is_floating_point() ? CountNonFinite(parameter) : 0;
             if (count == 0)
                 continue;
             return FormattableString.Invariant($"{count} of {parameter.numel()} values of its weight '{string.Join(", ", publishedNames.Of(name))}' are not finite numbers");

@@ -25,6 +25,7 @@ internal static class SafetensorsTypes
         ["BF16"] = (ScalarType.BFloat16, 2),
         ["I64"] = (ScalarType.Int64, 8),
         ["I32"] = (ScalarType.Int32, 4),
+        ["I8"] = (ScalarType.Int8, 1),
         ["U8"] = (ScalarType.Byte, 1),
         ["BOOL"] = (ScalarType.Bool, 1),
     };

@@ -16,6 +16,8 @@ internal static class FinetuneCommand
         Option<bool> dora = new("--dora") { Description = "Train the norms of the adapted weights by themselves (DoRA)." };
         Option<bool> rankStabilized = new("--rslora") { Description = "Divide the adapters by the square root of their rank instead of the rank (rsLoRA)." };
         Option<LoraInitialization> initialization = OptionFactory.Choice("--adapter-init", LoraInitialization.Kaiming, "What the adapters start from; Pissa: the largest singular values of the weights.");
+        Option<BasePrecision> basePrecision = OptionFactory.Choice(
+            "--base-precision", BasePrecision.Computation, "What the frozen weights under the adapters are stored in; BFloat16 and Int8 take less memory, and Computation is what the model computes in.");
         Option<string?> trainModules = new("--train-modules")
         {
             Description = "Modules that are trained whole beside the adapters, separated by commas, such as embed_tokens,lm_head. Default: none.",
@@ -35,6 +37,7 @@ internal static class FinetuneCommand
             dora,
             rankStabilized,
             initialization,
+            basePrecision,
             trainModules,
             {
                 OptionFactory.OptionalInteger("--epochs", 1, "Maximum passes over the rows. Default: 1, or no limit if --steps or --minutes is given."),
@@ -50,7 +53,7 @@ internal static class FinetuneCommand
             command,
             "Folder for model.zip, metrics.json, the training report loss-curve.html, the TensorBoard event file and model/ (Hugging Face format) or, with --rank, adapters/ (PEFT format).",
             chats: true);
-        Option[] ofAdapters = [alpha, target, dora, rankStabilized, initialization, trainModules];
+        Option[] ofAdapters = [alpha, target, dora, rankStabilized, initialization, basePrecision, trainModules];
         command.Validators.Add(result =>
         {
             string[] given = [.. ofAdapters.Where(option => result.GetResult(option) is { Implicit: false }).Select(option => option.Name)];
@@ -66,6 +69,7 @@ internal static class FinetuneCommand
                 UseDora = parsed.GetValue(dora),
                 RankStabilized = parsed.GetValue(rankStabilized),
                 Initialization = parsed.GetValue(initialization),
+                BasePrecision = parsed.GetValue(basePrecision),
                 TrainedModules = SplitNames(parsed.GetValue(trainModules)) ?? [],
             }
             : null);

@@ -27,7 +27,7 @@ internal sealed class FinetuneRecipe : ITrainingRecipe
     public object DescribeSettings(CausalLanguageModelTrainer.Options options) => new
     {
         Base = Base.Folder, options.Adapters?.Rank, options.Adapters?.Alpha, Targets = options.Adapters?.TargetModules, options.Adapters?.UseDora, options.Adapters?.RankStabilized,
-        options.Adapters?.Initialization, options.Adapters?.TrainedModules, Context = Base.ContextLength,
+        options.Adapters?.Initialization, options.Adapters?.BasePrecision, options.Adapters?.TrainedModules, Context = Base.ContextLength,
         options.BatchSize, BatchTokens = options.BatchTargetTokens, options.Loss.PromptWeight, RowOrder = options.RowOrder.ToString(), MicroBatchTokens = options.Batching.MaximumTokensPerMicroBatch, options.Batching.Precision,
         Loss = options.Loss.Kind.Describe(), Teacher = Settings.Teacher?.Place, options.LearningRate, options.Optimizer.WeightDecay, Settings.Seed, Device = Settings.Device.ToString(),
     };

@@ -57,13 +57,14 @@ public sealed class FinetuneCommandTests
     public void Adapters_of_another_kind_and_whole_modules_are_asked_for_by_options()
     {
         string output = _folder["dora"], model = Path.Combine(output, "model.zip");
-        AssertRuns("finetune", "--base", _base, "--data", _folder.WritePrompts("pairs.jsonl"), "--rank", "2", "--dora", "--rslora", "--adapter-init", "pissa", "--train-modules", "embed_tokens,norm", "--steps", "3", "--output", output);
+        AssertRuns("finetune", "--base", _base, "--data", _folder.WritePrompts("pairs.jsonl"), "--rank", "2", "--dora", "--rslora", "--adapter-init", "pissa", "--base-precision", "int8", "--train-modules", "embed_tokens,norm", "--steps", "3", "--output", output);
 
         JsonElement adapters = JsonSerializer.Deserialize<JsonElement>(File.ReadAllText(Path.Combine(output, "adapters", "adapter_config.json")));
         Assert.AreEqual((true, true, 4), (adapters.GetProperty("use_dora").GetBoolean(), adapters.GetProperty("use_rslora").GetBoolean(), adapters.GetProperty("r").GetInt32()));
         StringAssert.Contains(adapters.GetProperty("modules_to_save").GetRawText(), "model.norm");
         JsonElement settings = JsonSerializer.Deserialize<JsonElement>(File.ReadAllText(Path.Combine(output, "metrics.json"))).GetProperty("settings");
         Assert.AreEqual((true, true, "Pissa"), (settings.GetProperty("useDora").GetBoolean(), settings.GetProperty("rankStabilized").GetBoolean(), settings.GetProperty("initialization").GetString()));
+        Assert.AreEqual("Int8", settings.GetProperty("basePrecision").GetString());
         AssertRuns("generate", "--model", model, "--prompt", "Number 7", "--max-new-tokens", "4");
     }
 
@@ -119,6 +120,8 @@ public sealed class FinetuneCommandTests
     [DataRow("adapters", "--alpha", "3")]
     [DataRow("two averages", "--ema", "0.9", "--swa", "0.5")]
     [DataRow("adapters", "--dora")]
+    [DataRow("adapters", "--base-precision", "int8")]
+    [DataRow("no such precision", "--rank", "2", "--base-precision", "int3")]
     [DataRow("no module", "--rank", "2", "--train-modules", "nothing")]
     [DataRow("no layer", "--rank", "2", "--target", "nothing_proj")]
     [DataRow("row 1", "--messages-column", "prompt")]

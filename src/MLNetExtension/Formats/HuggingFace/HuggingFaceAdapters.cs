@@ -15,9 +15,7 @@ internal static class HuggingFaceAdapters
     public static IReadOnlyList<AdaptableModule> ListModules(CausalLanguageModel model)
     {
         IArchitecture architecture = HuggingFaceConfiguration.FindArchitecture(model);
-        Dictionary<string, AdaptableLinear> linears = model.named_modules()
-            .Where(pair => pair.module is AdaptableLinear)
-            .ToDictionary(pair => pair.name + WeightSuffix, pair => (AdaptableLinear)pair.module);
+        Dictionary<string, AdaptableLinear> linears = ListLinears(model);
         List<AdaptableModule> modules = [];
         foreach (HuggingFaceTensor tensor in architecture.Tensors)
         {
@@ -48,6 +46,29 @@ internal static class HuggingFaceAdapters
             whole.Add(new WholeModule(TiedHead, [embedding with { Name = TiedHead + WeightSuffix }]));
         return new AdaptableParts(ListModules(model), whole);
     }
+
+    /// <summary>Stores the frozen weights of the blocks' linear layers as options say, without changing them where they are stored so already.</summary>
+    /// <param name="model">A <see cref="Models.Gpt2.Gpt2Model"/> or a <see cref="Models.Llama.LlamaModel"/>, without adapters.</param>
+    /// <param name="options">The adapters that it is to have.</param>
+    /// <param name="keepsValues">Whether the weights have values to convert; else they are about to be loaded.</param>
+    /// <exception cref="ArgumentException">A name in the options matches nothing.</exception>
+    public static void StoreBase(CausalLanguageModel model, LoraOptions options, bool keepsValues)
+    {
+        if (options.BaseType is not { } type)
+            return;
+        HashSet<string> trained = [.. ListParts(model).Select(options).Whole.SelectMany(module => module.Tensors, (_, tensor) => tensor.Parameter)];
+        HashSet<AdaptableLinear> routers = [.. model.modules().OfType<MixtureOfExperts>().Select(mixture => mixture.Router)];
+        foreach ((string name, AdaptableLinear linear) in ListLinears(model))
+        {
+            if (!trained.Contains(name) && !routers.Contains(linear) && linear.Weight.Values.dtype != type)
+                linear.StoreAs(type, keepsValues);
+        }
+    }
+
+    /// <summary>Lists the linear layers of a model by the names of their weights.</summary>
+    public static Dictionary<string, AdaptableLinear> ListLinears(CausalLanguageModel model) => model.named_modules()
+        .Where(pair => pair.module is AdaptableLinear)
+        .ToDictionary(pair => pair.name + WeightSuffix, pair => (AdaptableLinear)pair.module);
 
     /// <summary>Attaches new adapters to a model, which do not change its results before they are trained, and freezes its own weights.</summary>
     /// <param name="model">A <see cref="Models.Gpt2.Gpt2Model"/> or a <see cref="Models.Llama.LlamaModel"/>, on the device where it is to be trained.</param>

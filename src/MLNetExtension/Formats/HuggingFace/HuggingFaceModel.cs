@@ -4,6 +4,7 @@ using MLNetExtension.Files;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Models.Llama;
 using MLNetExtension.Models;
+using MLNetExtension.Models.Lora;
 using MLNetExtension.Safetensors;
 using MLNetExtension.Tokenization;
 using static TorchSharp.torch;
@@ -93,12 +94,13 @@ internal sealed class HuggingFaceModel : IDisposable
     /// <param name="folder">The folder.</param>
     /// <param name="dtype">Type of the model's weights, to which those of the files are converted. Default float32.</param>
     /// <param name="dropout">Share that training zeroes, in place of what the configuration says, from 0 to below 1. Default null: what it says.</param>
+    /// <param name="adapters">The adapters that the model is to have, whose <see cref="LoraOptions.BasePrecision"/> the weights are stored in as they are read. Default null: none.</param>
     /// <returns>The model, on the CPU, in evaluation mode.</returns>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="FileNotFoundException">The folder lacks the configuration or the weights.</exception>
     /// <exception cref="NotSupportedException">The model type, an option or the form of the weights is not supported; the message names it.</exception>
     /// <exception cref="InvalidDataException">A file is damaged, or the files contradict one another.</exception>
-    public static HuggingFaceModel Load(string folder, ScalarType dtype = ScalarType.Float32, double? dropout = null)
+    public static HuggingFaceModel Load(string folder, ScalarType dtype = ScalarType.Float32, double? dropout = null, LoraOptions? adapters = null)
     {
         (IArchitecture architecture, JsonObject configuration, JsonObject? generation) = ReadFiles(folder);
         // Read for its errors, which come before the weights.
@@ -107,6 +109,8 @@ internal sealed class HuggingFaceModel : IDisposable
         CausalLanguageModel model = (dropout is { } share ? architecture.WithDropout(share) : architecture).CreateModel(dtype);
         try
         {
+            if (adapters is not null)
+                HuggingFaceAdapters.StoreBase(model, adapters, keepsValues: false);
             // The caller may load inside a dispose scope; the model outlives it.
             foreach (Tensor tensor in model.parameters())
                 tensor.DetachFromDisposeScope();

@@ -1,5 +1,6 @@
 using MLNetExtension.Files;
 using MLNetExtension.Models;
+using MLNetExtension.Models.Layers;
 using MLNetExtension.Safetensors;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -52,6 +53,7 @@ internal sealed class HuggingFaceWeights
     {
         using var scope = NewDisposeScope();
         Dictionary<string, Parameter> parameters = model.named_parameters().ToDictionary(pair => pair.name, pair => pair.parameter);
+        Dictionary<string, AdaptableLinear> linears = HuggingFaceAdapters.ListLinears(model);
         foreach (SafetensorsFile file in _files)
         {
             using FileStream stream = file.OpenRead();
@@ -60,11 +62,22 @@ internal sealed class HuggingFaceWeights
                 if (!_tensors.TryGetValue(entry.Name, out HuggingFaceTensor? tensor))
                     continue;
                 stream.Position = file.DataStart + entry.Begin;
-                TensorBytes.ReadFinite(tensor.CreateView(parameters), entry, stream, file.Path);
+                if (linears.TryGetValue(tensor.Parameter, out AdaptableLinear? linear) && linear.Weight.Scales is { } scales)
+                    FillIntegers(linear.Weight, tensor, scales.dtype, into => TensorBytes.ReadFinite(into, entry, stream, file.Path));
+                else
+                    TensorBytes.ReadFinite(tensor.CreateView(parameters), entry, stream, file.Path);
             }
         }
         if (_tiedCopy is not null)
             CompareTied(_tiedCopy.CreateView(parameters));
+    }
+
+    // One matrix at a time: a scale needs the whole row, of which a file that holds the transpose has parts everywhere.
+    private static void FillIntegers(LinearWeight weight, HuggingFaceTensor tensor, ScalarType type, Action<Tensor> read)
+    {
+        using Tensor whole = empty(tensor.Shape, dtype: type);
+        read(whole);
+        weight.Store(tensor.FirstRow, tensor.IsTransposed ? whole.t() : whole);
     }
 
     private void CompareTied(Tensor embedding)

@@ -86,7 +86,8 @@ internal static class ModelLoader
             IEnumerable<SafetensorsEntry> matrices = split[true].Where(entry => entry.Shape.Length > 1);
             if (!matrices.Any() || matrices.Any(entry => LowRankAdapter.RankOf(entry.Name, entry.Shape) != adapters.Rank))
                 throw new InvalidDataException($"it has no adapters, or some of another rank than {adapters.Rank}, which '{DescriptionEntry}' names.");
-            own = split[false];
+            // The integers' scales are compared when they are read; each belongs to a weight that is looked at here.
+            own = split[false].Where(entry => adapters.BaseType != ScalarType.Int8 || !AdaptableLinear.OwnsScales(entry.Name));
         }
         if (parts.Parameters is { } parameters)
             ModuleWeights.Check(own, parameters, "this model");
@@ -102,6 +103,8 @@ internal static class ModelLoader
         {
             // First, because a nn.Linear takes no adapter along.
             network.to(device);
+            if (network.Custom is null && parts.Description.Adapters is { } stored)
+                HuggingFaceAdapters.StoreBase(network, stored, keepsValues: false);
             LoraAdapters? adapters = parts.Description.Adapters is { } options ? TrainedLanguageModel.AttachAdapters(network, options, seed: null) : null;
             return new TrainedLanguageModel(network, parts.Tokenizer, adapters, published);
         }

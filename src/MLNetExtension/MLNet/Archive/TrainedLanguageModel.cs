@@ -5,6 +5,7 @@ using MLNetExtension.Formats.HuggingFace;
 using MLNetExtension.Formats.Onnx;
 using MLNetExtension.Models;
 using MLNetExtension.Models.Gpt2;
+using MLNetExtension.Models.Layers;
 using MLNetExtension.Models.Lora;
 using MLNetExtension.Safetensors;
 using MLNetExtension.Tokenization;
@@ -59,11 +60,12 @@ internal sealed class TrainedLanguageModel : IDisposable
 
     /// <summary>Copies the network, with adapters merged.</summary>
     /// <param name="dtype">Type of the copy's weights.</param>
+    /// <param name="adapters">The adapters that the copy is to have, whose <see cref="LoraOptions.BasePrecision"/> its weights are stored in; null for none.</param>
     /// <param name="published">The published model that the copy is of; null for others.</param>
     /// <returns>A network on the CPU, all of whose weights are trained.</returns>
     /// <exception cref="NotSupportedException">It is a network of a user's own and has adapters.</exception>
     /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
-    public CausalLanguageModel CopyNetwork(ScalarType dtype, out HuggingFaceModel? published)
+    public CausalLanguageModel CopyNetwork(ScalarType dtype, LoraOptions? adapters, out HuggingFaceModel? published)
     {
         using var use = Use();
         if (Network.Custom is { } custom && Adapters is not null)
@@ -73,14 +75,21 @@ internal sealed class TrainedLanguageModel : IDisposable
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         copy.to(dtype);
+        if (copy.Custom is null && adapters is not null)
+            HuggingFaceAdapters.StoreBase(copy, adapters, keepsValues: false);
         MergedWeights merged = new(Network);
+        Dictionary<string, AdaptableLinear> linears = HuggingFaceAdapters.ListLinears(copy);
         foreach ((string name, Parameter parameter) in copy.named_parameters())
         {
             using var one = NewDisposeScope();
-            parameter.copy_(merged.Find(name));
+            Tensor values = merged.Find(name);
+            if (linears.TryGetValue(name, out AdaptableLinear? linear))
+                linear.Weight.Store(0, values);
+            else
+                parameter.copy_(values);
         }
         var buffers = Network.named_buffers().ToDictionary(pair => pair.name, pair => pair.buffer);
-        foreach ((string name, Tensor buffer) in copy.named_buffers())
+        foreach ((string name, Tensor buffer) in copy.named_buffers().Where(pair => !AdaptableLinear.OwnsScales(pair.name)))
             buffer.copy_(buffers[name]);
         return copy;
     }

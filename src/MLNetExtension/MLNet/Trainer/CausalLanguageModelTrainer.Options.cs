@@ -194,6 +194,9 @@ public sealed partial class CausalLanguageModelTrainer
                 throw new ArgumentOutOfRangeException(nameof(Columns), $"{nameof(Columns)} are preferences, which {nameof(CausalLanguageModelingTrainers.Preference)} trains on; allowed is text, prompts with completions, chats or token ids.");
             Model.Validate(nameof(Model));
             Adapters?.Validate(nameof(Adapters));
+            Require.That(
+                Adapters is not { BaseType: not null, TrainedModules.Count: > 0 } || Batching.Precision == ComputePrecision.Float32, Adapters?.BasePrecision,
+                $"{nameof(BasePrecision.Computation)} with {nameof(LoraOptions.TrainedModules)} and {nameof(Batching)}.{nameof(BatchingOptions.Precision)} {Batching.Precision}", nameof(Adapters), nameof(LoraOptions.BasePrecision));
             ToTrainingOptions().Validate();
             Distillation?.Validate(nameof(Distillation), Loss, nameof(Loss));
             Validation?.Validate(nameof(Validation));

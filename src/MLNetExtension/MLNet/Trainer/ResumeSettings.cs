@@ -140,6 +140,8 @@ internal static class ResumeSettings
             values["Dora"] = true;
         if (options.Adapters is { Initialization: not LoraInitialization.Kaiming and var initialization })
             values["AdapterInitialization"] = initialization;
+        if (options.Adapters is { BasePrecision: not BasePrecision.Computation and var precision })
+            values["BasePrecision"] = precision;
         if (options.Adapters is { TrainedModules: { Count: > 0 } modules })
             values["TrainedModules"] = modules;
         if (options.Regularization.EmbeddingNoise != 0)

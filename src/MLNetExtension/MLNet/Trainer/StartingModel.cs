@@ -57,8 +57,8 @@ internal sealed class StartingModel
         HuggingFaceModel? published = null;
         CausalLanguageModel network = _options.Model switch
         {
-            LanguageModel.TrainedModel trained => trained.Source.Model.CopyNetwork(dtype, out published),
-            LanguageModel.PretrainedModel pretrained => (published = HuggingFaceModel.Load(pretrained.Folder, dtype, pretrained.Dropout)).Model,
+            LanguageModel.TrainedModel trained => trained.Source.Model.CopyNetwork(dtype, _options.Adapters, out published),
+            LanguageModel.PretrainedModel pretrained => (published = HuggingFaceModel.Load(pretrained.Folder, dtype, pretrained.Dropout, _options.Adapters)).Model,
             LanguageModel.CustomModel custom => custom.ToFactory().Create(seed),
             LanguageModel.Gpt2Network sizes => new Gpt2Model(sizes.ToConfiguration(Tokenizer.VocabularySize), seed),
             _ => throw new UnreachableException(),
@@ -67,6 +67,8 @@ internal sealed class StartingModel
         {
             if (network.Custom is not null && dtype != ScalarType.Float32)
                 network.to(dtype);
+            if (_options is { Model: LanguageModel.Gpt2Network, Adapters: { } adapted })
+                HuggingFaceAdapters.StoreBase(network, adapted, keepsValues: true);
             network.to(device);
             var adapters = _options.Adapters is null ? null : TrainedLanguageModel.AttachAdapters(network, _options.Adapters, seed);
             return new TrainedLanguageModel(network, Tokenizer, adapters, published);

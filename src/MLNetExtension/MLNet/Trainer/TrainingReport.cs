@@ -5,6 +5,7 @@ using MLNetExtension.Data.Store;
 using MLNetExtension.Losses;
 using MLNetExtension.MLNet.Schema;
 using MLNetExtension.Models;
+using MLNetExtension.Models.Lora;
 using MLNetExtension.Training;
 using MLNetExtension.Training.Ranks;
 using MLNetExtension.Training.Reports;
@@ -29,6 +30,8 @@ internal sealed class TrainingReport(IChannel channel, CausalLanguageModelTraine
         long parameters = network.parameters().Sum(parameter => parameter.NumberOfElements);
         long trained = network.parameters().Where(parameter => parameter.requires_grad).Sum(parameter => parameter.NumberOfElements);
         string precision = options.Batching.Precision == ComputePrecision.Float32 ? "float32" : $"{options.Batching.Precision.ToString().ToLowerInvariant()} with weights in float32";
+        if (options.Adapters is { BasePrecision: not BasePrecision.Computation and var stored })
+            precision += $", frozen weights in {stored.ToString().ToLowerInvariant()}";
         Info(string.Create(Invariant, $"Training on {device} in {precision}: {parameters:N0} parameters{(trained == parameters ? "" : $", {trained:N0} of them trained")} "
             + $"({Describe(network)}, context of {contextLength} tokens); "
             + $"{rows.Counts.Rows:N0} rows, {rows.Counts.TargetTokens:N0} target tokens."));

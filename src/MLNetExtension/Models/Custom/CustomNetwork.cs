@@ -34,9 +34,12 @@ internal sealed class CustomNetwork
     /// <param name="options">Rank, scale, dropout and layers.</param>
     /// <param name="seed">The same seed gives the same adapters; null leaves them zero, for a loader.</param>
     /// <exception cref="ArgumentException">A pattern matches no layer.</exception>
+    /// <exception cref="NotSupportedException">The options ask for another type of the frozen weights.</exception>
     /// <exception cref="InvalidOperationException">The module does not run a selected layer by <c>call</c>, so that an adapter would have no effect.</exception>
     public LoraAdapters AttachAdapters(LoraOptions options, long? seed)
     {
+        if (options.BaseType is not null)
+            throw new NotSupportedException($"{nameof(LoraOptions.BasePrecision)} is {options.BasePrecision}, but the layers of the custom model '{Factory.Name}' are its own, which compute with their weights as they are: leave it at {nameof(BasePrecision.Computation)}.");
         if (Linears.Count == 0)
             throw new ArgumentException($"The custom model '{Factory.Name}' has no nn.Linear, to which adapters could be attached.", nameof(options));
         LoraAdapters adapters = LoraAdapters.Attach(_model, new AdaptableParts(Linears, ListWholeModules()), options, seed);

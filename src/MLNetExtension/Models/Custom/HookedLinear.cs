@@ -10,7 +10,7 @@ internal sealed class HookedLinear(Linear linear) : IAdaptableLayer
     private LowRankAdapter? _adapter;
     private Action? _removeHook;
 
-    public Tensor Weight => linear.weight;
+    public LinearWeight Weight => new(linear.weight);
 
     public IReadOnlyList<LowRankAdapter> Adapters => _adapter is null ? [] : [_adapter];
 
@@ -29,7 +29,7 @@ internal sealed class HookedLinear(Linear linear) : IAdaptableLayer
     {
         _removeHook!();
         if (merge)
-            adapter.MergeInto(linear.weight);
+            adapter.MergeInto(linear.weight.detach(), Weight);
         linear.register_module(adapter.Name, null!);
         _adapter = null;
         adapter.Dispose();
@@ -38,6 +38,6 @@ internal sealed class HookedLinear(Linear linear) : IAdaptableLayer
     private Tensor AddAdapter(Tensor input, Tensor output)
     {
         HasRun = true;
-        return _adapter!.Apply(output, input, linear.weight, linear.bias);
+        return _adapter!.Apply(output, input, Weight, linear.bias);
     }
 }

@@ -45,7 +45,7 @@ internal sealed class Gpt2Block : TransformerBlock
 
     private protected override IReadOnlyList<ResidualBranch>? Branches => attentionDropout.IsActive ? null : _branches;
 
-    internal override long AttentionWidth => c_proj.Weight.shape[1];
+    internal override long AttentionWidth => c_proj.Weight.Inputs;
 
     internal override bool HasRouter => moe is not null;
 

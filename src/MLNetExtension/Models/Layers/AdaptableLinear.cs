@@ -1,3 +1,4 @@
+using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -6,10 +7,11 @@ namespace MLNetExtension.Models.Layers;
 /// <summary>A linear layer, x W' + b, that can have low-rank adapters, each on different rows of its weight. C inputs, R outputs.</summary>
 internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>, IAdaptableLayer, IBackwardLayer
 {
-    private readonly Parameter weight;
     private readonly Parameter? bias;
     private readonly List<LowRankAdapter> _adapters = [];       // in the order of their parameters
     private RowRange[] _ranges = [];
+    private Parameter weight;
+    private Tensor? weight_scales;    // a buffer
 
     /// <summary>Creates a layer without adapters.</summary>
     /// <param name="weight">[R,C].</param>
@@ -26,10 +28,29 @@ internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>, IAdaptableLay
     }
 
     /// <inheritdoc/>
-    public Tensor Weight => weight;
+    public LinearWeight Weight => new(weight, weight_scales);
 
     /// <summary>R, the number of outputs.</summary>
     public long Outputs => weight.shape[0];
+
+    /// <summary>Whether a tensor of a model is the scales of a layer's integers, by its name.</summary>
+    public static bool OwnsScales(string name) => name.EndsWith("." + nameof(weight_scales), StringComparison.Ordinal);
+
+    /// <summary>Stores the weight in another type, frozen.</summary>
+    /// <param name="type">A floating-point type, or 8-bit integers, which get a scale for each row.</param>
+    /// <param name="keepsValues">Whether the weight has values to convert; else it is about to be loaded.</param>
+    public void StoreAs(ScalarType type, bool keepsValues)
+    {
+        using var scope = NewDisposeScope();
+        LinearWeight before = Weight;
+        (weight_scales, weight) = Allocate(type, before.Scales?.dtype ?? before.Values.dtype.Widen());
+        ConditionallyRegisterBuffer(nameof(weight_scales), weight_scales!, persistent: true);
+        ConditionallyRegisterParameter(nameof(weight), weight);
+        if (keepsValues)
+            Weight.Store(0, before.Rows(0, Outputs));
+        before.Values.Dispose();
+        before.Scales?.Dispose();
+    }
 
     /// <inheritdoc/>
     public IReadOnlyList<LowRankAdapter> Adapters => _adapters;
@@ -47,7 +68,7 @@ internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>, IAdaptableLay
     public void Remove(LowRankAdapter adapter, bool merge)
     {
         if (merge)
-            adapter.MergeInto(weight);
+            adapter.MergeInto(weight.detach(), Weight);
         register_module(adapter.Name, null!);
         _adapters.Remove(adapter);
         _ranges = SplitRows();
@@ -58,7 +79,7 @@ internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>, IAdaptableLay
     /// <param name="input">Any number of vectors.</param>
     public override Tensor forward(Tensor input)
     {
-        Tensor output = nn.functional.linear(input, weight, bias);                                  // [...,R]
+        Tensor output = Apply(input);                                                               // [...,R]
         if (_ranges.Length == 0)
             return output;
         if (_ranges.Length == 1)
@@ -73,12 +94,11 @@ internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>, IAdaptableLay
     public Tensor Forward(Tensor input, Tape tape)
     {
         Tensor output = tape.Allocate(input, input.shape[0], Outputs);                              // [P,R]
-        if (bias is null)
-            output.addmm_(input, weight.t(), beta: 0);
-        else
-            output.copy_(bias).addmm_(input, weight.t());
+        if (bias is not null)
+            output.copy_(bias);
+        Weight.AddProduct(output, input, 0, beta: bias is null ? 0 : 1);
         foreach (LowRankAdapter adapter in _adapters)
-            adapter.AddTo(output, input, weight, bias, tape);
+            adapter.AddTo(output, input, Weight, bias, tape);
         return output;
     }
 
@@ -88,17 +108,53 @@ internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>, IAdaptableLay
         tape.AddProduct(weight, gradient, input);
         tape.AddSum(bias, gradient);
         if (_adapters.Count == 0)
-            return gradient.mm(weight);                                                             // [P,C]
+            return Weight.MultiplyBack(gradient, 0);                                                // [P,C]
         using var scope = NewDisposeScope();
         Tensor throughWeight = _adapters.Exists(adapter => adapter.Magnitude is not null) ? gradient.clone() : gradient;
-        AdapterGradient[] parts = [.. _adapters.AsEnumerable().Reverse().Select(adapter => adapter.Backward(gradient, throughWeight, input, weight, tape))];
-        Tensor inputGradient = throughWeight.mm(weight);                                            // [P,C]
+        AdapterGradient[] parts = [.. _adapters.AsEnumerable().Reverse().Select(adapter => adapter.Backward(gradient, throughWeight, input, Weight, tape))];
+        Tensor inputGradient = Weight.MultiplyBack(throughWeight, 0);                               // [P,C]
         foreach (AdapterGradient part in parts)
             part.AddTo(inputGradient);
         return inputGradient.MoveToOuterDisposeScope();
     }
 
-    private Tensor Adapt(RowRange range, Tensor output, Tensor input) => range.Adapter?.Apply(output, input, weight, bias) ?? output;
+    /// <inheritdoc/>
+    protected override nn.Module _to(DeviceType deviceType, int deviceIndex, bool non_blocking)
+    {
+        if (weight_scales is null)
+            return base._to(deviceType, deviceIndex, non_blocking);
+        // TorchSharp moves parameters as if all could be trained, which integers cannot: so this one is away meanwhile.
+        Parameter stored = weight;
+        weight = null!;
+        ConditionallyRegisterParameter(nameof(weight), (Parameter)null!);
+        base._to(deviceType, deviceIndex, non_blocking);
+        weight = stored.device_type == deviceType ? stored : (Parameter)new Parameter(stored.to(weight_scales.device), requires_grad: false).DetachFromDisposeScope();
+        // In the order of before, by which a replica's are matched.
+        ConditionallyRegisterParameter(nameof(bias), (Parameter)null!);
+        ConditionallyRegisterParameter(nameof(weight), weight);
+        if (bias is not null)
+            ConditionallyRegisterParameter(nameof(bias), bias);
+        return this;
+    }
+
+    private Tensor Adapt(RowRange range, Tensor output, Tensor input) => range.Adapter?.Apply(output, input, Weight, bias) ?? output;
+
+    private Tensor Apply(Tensor input)
+    {
+        bool isShort = VectorProduct.Suits(input, Weight);
+        if (!isShort && Weight.IsPlain(input.dtype))
+            return nn.functional.linear(input, weight, bias);
+        Tensor product = isShort ? VectorProduct.Multiply(input, Weight) : Weight.Apply(input, 0, Outputs);
+        return bias is null ? product : product + bias;
+    }
+
+    // Both belong to the layer.
+    private (Tensor? Scales, Parameter Values) Allocate(ScalarType type, ScalarType scaleType)
+    {
+        Tensor values = empty(weight.shape, dtype: type, device: weight.device);
+        Tensor? scales = type != ScalarType.Int8 ? null : empty(Outputs, 1, dtype: scaleType, device: weight.device).DetachFromDisposeScope();
+        return (scales, (Parameter)new Parameter(values, requires_grad: false).DetachFromDisposeScope());
+    }
 
     private RowRange[] SplitRows()
     {

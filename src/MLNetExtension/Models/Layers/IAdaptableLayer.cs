@@ -6,7 +6,7 @@ namespace MLNetExtension.Models.Layers;
 internal interface IAdaptableLayer
 {
     /// <summary>The weight, [R,C]: C inputs, R outputs.</summary>
-    Tensor Weight { get; }
+    LinearWeight Weight { get; }
 
     /// <summary>Its adapters, in the order in which they were added.</summary>
     IReadOnlyList<LowRankAdapter> Adapters { get; }

@@ -97,7 +97,7 @@ internal sealed class LowRankAdapter : nn.Module
 
     /// <summary>Sets the magnitude to the norms of the directions, so that it changes nothing.</summary>
     /// <param name="weight">The layer's weight.</param>
-    public void ResetMagnitude(Tensor weight)
+    public void ResetMagnitude(LinearWeight weight)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
@@ -106,7 +106,7 @@ internal sealed class LowRankAdapter : nn.Module
 
     /// <summary>Computes the norms of the directions once and for all passes, until the model is trained again: for a model that is in use, whose weights stay as they are. Does nothing without a magnitude.</summary>
     /// <param name="weight">The layer's weight.</param>
-    public void FixNorms(Tensor weight)
+    public void FixNorms(LinearWeight weight)
     {
         ReleaseNorms();
         if (Magnitude is not null)
@@ -121,16 +121,17 @@ internal sealed class LowRankAdapter : nn.Module
         base.train(on);
     }
 
-    /// <summary>Sets its rows of a weight to those that the layer computes with, with the adapter.</summary>
-    /// <param name="weight">The layer's weight.</param>
-    public void MergeInto(Tensor weight)
+    /// <summary>Sets its rows of a matrix to those that the layer computes with, with the adapter.</summary>
+    /// <param name="matrix">All rows, in a floating-point type.</param>
+    /// <param name="weight">The layer's weight; may be the same.</param>
+    public void MergeInto(Tensor matrix, LinearWeight weight)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         Tensor direction = ComputeDirection(weight, 0, Rows);
         if (Magnitude is not null)
             direction.mul_((Magnitude / ComputeNorms(weight)).unsqueeze(1));
-        weight.detach().narrow(0, FirstRow, Rows).copy_(direction);
+        matrix.narrow(0, FirstRow, Rows).copy_(direction);
     }
 
     /// <summary>Gives the result of the adapter's rows, [...,R], in the type of the layer's. The sum is taken in the wider of the layer's and the adapter's type and rounded once.</summary>
@@ -138,7 +139,7 @@ internal sealed class LowRankAdapter : nn.Module
     /// <param name="input">The layer's input, [...,C].</param>
     /// <param name="weight">The layer's weight, all rows.</param>
     /// <param name="bias">The layer's bias, all rows; null for none.</param>
-    public Tensor Apply(Tensor output, Tensor input, Tensor weight, Tensor? bias)
+    public Tensor Apply(Tensor output, Tensor input, LinearWeight weight, Tensor? bias)
     {
         Tensor dropped = dropout.call(input.to(A.dtype));
         Tensor product = nn.functional.linear(nn.functional.linear(dropped, A) * _settings.Scale, B);          // [...,R]
@@ -146,7 +147,7 @@ internal sealed class LowRankAdapter : nn.Module
             product = product - nn.functional.linear(nn.functional.linear(dropped, initial.A) * _settings.Scale, initial.B);
         if (Magnitude is null)
             return (output + product).to(output.dtype);
-        Tensor plain = dropout.IsActive ? nn.functional.linear(dropped.to(weight.dtype), RowsOf(weight)) : bias is null ? output : output - RowsOf(bias);
+        Tensor plain = dropout.IsActive ? weight.Apply(dropped.to(output.dtype), FirstRow, Rows) : bias is null ? output : output - RowsOf(bias);
         return (output + ((plain + product) * (Magnitude / ComputeNorms(weight)) - plain)).to(output.dtype);
     }
 
@@ -156,7 +157,7 @@ internal sealed class LowRankAdapter : nn.Module
     /// <param name="weight">The layer's weight, all rows.</param>
     /// <param name="bias">The layer's bias, all rows; null for none.</param>
     /// <param name="tape">Keeps what the backward pass needs.</param>
-    public void AddTo(Tensor output, Tensor input, Tensor weight, Tensor? bias, Tape tape)
+    public void AddTo(Tensor output, Tensor input, LinearWeight weight, Tensor? bias, Tape tape)
     {
         using var scope = NewDisposeScope();
         Tensor wide = input.to(A.dtype), dropped = dropout.IsActive ? dropout.Forward(wide, tape) : wide;
@@ -166,7 +167,7 @@ internal sealed class LowRankAdapter : nn.Module
             AddProduct(rows, dropped);
             return;
         }
-        Tensor plain = dropout.IsActive ? dropped.to(weight.dtype).mm(RowsOf(weight).t()) : bias is null ? rows : rows - RowsOf(bias);
+        Tensor plain = dropout.IsActive ? weight.Apply(dropped.to(output.dtype), FirstRow, Rows) : bias is null ? rows : rows - RowsOf(bias);
         Tensor directed = tape.Allocate(wide, rows.shape[0], Rows).copy_(plain), norms = ComputeNorms(weight);
         AddProduct(directed, dropped);                                                                         // d(x) V', [P,R]
         rows.copy_(rows + (directed * (Magnitude.detach() / norms)).sub_(plain));
@@ -181,7 +182,7 @@ internal sealed class LowRankAdapter : nn.Module
     /// <param name="weight">The layer's weight, all rows.</param>
     /// <param name="tape">What the forward pass kept.</param>
     /// <returns>What of the gradient goes back through the adapter; in the caller's dispose scope.</returns>
-    public AdapterGradient Backward(Tensor gradient, Tensor throughWeight, Tensor input, Tensor weight, Tape tape)
+    public AdapterGradient Backward(Tensor gradient, Tensor throughWeight, Tensor input, LinearWeight weight, Tape tape)
     {
         using var scope = NewDisposeScope();
         Tensor rows = gradient.narrow(1, FirstRow, Rows).to(A.dtype);                                          // [P,R]
@@ -195,7 +196,7 @@ internal sealed class LowRankAdapter : nn.Module
             if (kept is null)
                 throughWeight.narrow(1, FirstRow, Rows).copy_(scaled);
             else
-                extra = (scaled - rows).to(weight.dtype).mm(RowsOf(weight)).MoveToOuterDisposeScope();         // [P,C]
+                extra = weight.MultiplyBack((scaled - rows).to(gradient.dtype), FirstRow).MoveToOuterDisposeScope();         // [P,C]
             rows = scaled;
         }
         tape.AddProduct(B, rows, dropped.mm(A.t()).mul_(_settings.Scale));
@@ -232,17 +233,17 @@ internal sealed class LowRankAdapter : nn.Module
     }
 
     // V of some of the adapter's rows, [count,C], in full precision.
-    private Tensor ComputeDirection(Tensor weight, long first, long count)
+    private Tensor ComputeDirection(LinearWeight weight, long first, long count)
     {
         ScalarType full = A.dtype.Widen();
-        Tensor direction = Multiply(A, B).add_(weight.detach().narrow(0, FirstRow + first, count));    // in the memory of the product: a model is saved in little more than it takes
+        Tensor direction = Multiply(A, B).add_(weight.Rows(FirstRow + first, count));    // in the memory of the product: a model is saved in little more than it takes
         return Initial is { } initial ? direction.sub_(Multiply(initial.A, initial.B)) : direction;
 
         Tensor Multiply(Tensor a, Tensor b) => b.detach().narrow(0, first, count).to(full).matmul(a.detach().to(full)).mul_(_settings.Scale);
     }
 
     // |V| of every row, [R], in full precision; a constant for automatic differentiation. A row of zeros has the smallest one, so that nothing is divided by zero.
-    private Tensor ComputeNorms(Tensor weight)
+    private Tensor ComputeNorms(LinearWeight weight)
     {
         if (_fixedNorms is not null)
             return _fixedNorms;

@@ -33,6 +33,9 @@ internal sealed class MixtureOfExperts : nn.Module<Tensor, SequenceLayout, Tenso
     /// <summary>The share of the experts that a token passes through, K / E.</summary>
     public double ActiveShare => _perToken / (double)experts.Count;
 
+    /// <summary>The router, whose choices jump: it is not rounded.</summary>
+    public AdaptableLinear Router => router;
+
     /// <summary>The router's decisions in the last forward pass of training; null before one.</summary>
     public Routing? Routing { get; private set; }
 

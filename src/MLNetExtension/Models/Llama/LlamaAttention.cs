@@ -35,7 +35,7 @@ internal sealed class LlamaAttention : nn.Module<Tensor, SequenceLayout, Tensor>
     }
 
     /// <summary>H D, the widths of all heads together.</summary>
-    public long Width => output.Weight.shape[1];
+    public long Width => output.Weight.Inputs;
 
     /// <summary>Restarts the random numbers of dropout.</summary>
     public void ReseedDropout(long seed) => dropout.Reseed(seed);

@@ -11,7 +11,7 @@ namespace MLNetExtension.Models.Lora;
 internal sealed record AdaptableModule(string Name, IAdaptableLayer Linear, long FirstRow, long Rows, bool IsTransposed)
 {
     /// <summary>C, the number of its inputs.</summary>
-    public long Inputs => Linear.Weight.shape[1];
+    public long Inputs => Linear.Weight.Inputs;
 
     /// <summary>Selects the modules that match patterns, in the model's order.</summary>
     /// <param name="modules">All modules of the model.</param>

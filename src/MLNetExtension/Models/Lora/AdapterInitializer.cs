@@ -55,7 +55,7 @@ internal sealed class AdapterInitializer(LoraOptions options, long seed) : IDisp
     // a decomposition of W, and for the large ones as exact as float32.
     private void FillWithPrincipalPart(AdaptableModule module, LowRankAdapter adapter)
     {
-        Tensor weight = module.Linear.Weight.detach().narrow(0, module.FirstRow, module.Rows).to(float64);
+        Tensor weight = module.Linear.Weight.Rows(module.FirstRow, module.Rows).to(float64);
         long most = Math.Min(module.Rows, module.Inputs);
         if (options.Rank > most)
             throw new ArgumentException($"{nameof(LoraOptions.Rank)} is {options.Rank}, but the weight of '{module.Name}' has only {most} singular values to start from with {nameof(LoraOptions.Initialization)} {options.Initialization}.", nameof(module));

@@ -30,7 +30,7 @@ internal sealed class LoraAdapters
             throw new InvalidOperationException("The model has adapters already: merge or remove them first.");
         (_model, Options, TrainedModules) = (model, options, parts.Whole);
         ScalarType dtype = model.SampleWeight.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
-        _trainedBefore = [.. model.named_parameters().Where(pair => pair.parameter.requires_grad).Select(pair => pair.name)];
+        _trainedBefore = [.. model.named_parameters().Where(pair => pair.parameter.requires_grad || IsStoredBase(pair.parameter)).Select(pair => pair.name)];
         HashSet<string> trained = [.. parts.Whole.SelectMany(module => module.Tensors, (_, tensor) => tensor.Parameter)];
         foreach ((string name, Parameter parameter) in model.named_parameters())
             parameter.requires_grad = trained.Contains(name);
@@ -92,7 +92,10 @@ internal sealed class LoraAdapters
         }
     }
 
-    /// <summary>Adds the adapters' products to the model's own weights and removes the adapters: the model computes the same, up to rounding, as fast as before. Weights that were trained before are trained again.</summary>
+    /// <summary>
+    /// Adds the adapters' products to the model's own weights and removes the adapters: the model computes the same, up to rounding, as fast as before. Weights that were trained before are trained again. A base that is
+    /// stored in fewer bits is converted, as rounded as it is, to the type that the model computes in.
+    /// </summary>
     /// <exception cref="InvalidOperationException">The adapters have been merged or removed.</exception>
     public void Merge() => Detach(merge: true);
 
@@ -119,12 +122,26 @@ internal sealed class LoraAdapters
     private void Detach(bool merge)
     {
         ThrowIfDetached();
+        RestoreBase();
         foreach ((AdaptableModule module, LowRankAdapter adapter) in _adapters)
             module.Linear.Remove(adapter, merge);
         foreach ((string name, Parameter parameter) in _model.named_parameters())
             parameter.requires_grad = _trainedBefore.Contains(name);
         _attached = false;
     }
+
+    // What is stored in fewer bits is trained again, and merged, in the type that the model computes in: with the values that it has, which are what the adapters were trained over.
+    private void RestoreBase()
+    {
+        ScalarType type = _model.SampleWeight.dtype;
+        foreach (AdaptableLinear linear in _model.modules().OfType<AdaptableLinear>().ToList())
+        {
+            if (!linear.Weight.IsPlain(type))
+                linear.StoreAs(type, keepsValues: true);
+        }
+    }
+
+    private bool IsStoredBase(Parameter parameter) => parameter.dtype != _model.SampleWeight.dtype;
 
     private LowRankAdapter AddAdapter(AdaptableModule module, ScalarType dtype)
     {

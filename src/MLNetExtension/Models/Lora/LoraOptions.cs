@@ -1,3 +1,5 @@
+using static TorchSharp.torch;
+
 namespace MLNetExtension.Models.Lora;
 
 /// <summary>Settings of low-rank adapters, which layers get one, and what is trained whole beside them.</summary>
@@ -43,6 +45,21 @@ public sealed record LoraOptions
     /// </summary>
     public IReadOnlyList<string> TrainedModules { get; init; } = [];
 
+    /// <summary>
+    /// How the frozen weights of the blocks' linear layers are stored, whether they have an adapter or not. Default <see cref="BasePrecision.Computation"/>. In fewer bits they take less memory; products convert them back in small
+    /// tiles. Adapters, gradients, norms and biases stay as they are, and so do embedding and head, which are looked up and decide on the logits, routers, and what is trained whole. Not for a custom model.
+    /// </summary>
+    /// <remarks>As in T. Dettmers et al., "QLoRA: efficient finetuning of quantized LLMs", 2023, arXiv 2305.14314.</remarks>
+    public BasePrecision BasePrecision { get; init; }
+
+    /// <summary>What the frozen weights are stored in; null where that is what the model computes in.</summary>
+    internal ScalarType? BaseType => BasePrecision switch
+    {
+        BasePrecision.BFloat16 => ScalarType.BFloat16,
+        BasePrecision.Int8 => ScalarType.Int8,
+        _ => null,
+    };
+
     internal double Scale => Alpha / (RankStabilized ? Math.Sqrt(Rank) : Rank);
 
     internal void Validate(string? group = null)
@@ -55,5 +72,6 @@ public sealed record LoraOptions
         Require.Defined(Initialization, group);
         Require.That(Initialization != LoraInitialization.Orthogonal || Rank % 2 == 0, Rank, $"an even number with {nameof(Initialization)} {Initialization}", group);
         Require.Names(TrainedModules, group);
+        Require.Defined(BasePrecision, group);
     }
 }

@@ -259,6 +259,8 @@ public sealed class CustomModelTests
 
         options.Adapters = new LoraOptions { TargetModules = ["query"] };
         Assert.Contains("'query' names no linear layer", Assert.Throws<ArgumentException>(() => Train(mlContext, options)).Message);
+        options.Adapters = new LoraOptions { BasePrecision = BasePrecision.Int8 };
+        Assert.Contains("BasePrecision is Int8, but the layers of the custom model", Assert.ThrowsExactly<NotSupportedException>(() => Train(mlContext, options)).Message);
 
         float[] Losses(CausalLanguageModelTransformer trained) => [.. Score(mlContext, trained, Rows(mlContext, Texts)).Select(row => row.LossSum)];
     }

@@ -50,6 +50,10 @@ public sealed class PretrainedTests
     [DataRow("DoRA, whole modules", ComputePrecision.Float32)]
     [DataRow("DoRA, PiSSA", ComputePrecision.BFloat16)]
     [DataRow("PiSSA, whole modules", ComputePrecision.BFloat16)]
+    [DataRow("int8", ComputePrecision.Float32)]
+    [DataRow("int8, DoRA, whole modules", ComputePrecision.Float32)]
+    [DataRow("int8, PiSSA", ComputePrecision.BFloat16)]
+    [DataRow("bf16, DoRA", ComputePrecision.Float32)]
     public void Adapters_alone_are_trained_and_go_with_the_model(string kind, ComputePrecision precision)
     {
         using TemporaryFolder folder = new();

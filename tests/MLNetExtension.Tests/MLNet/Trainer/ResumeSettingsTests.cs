@@ -88,6 +88,7 @@ public sealed class ResumeSettingsTests
         [
             plain, plain with { Rank = 4 }, plain with { Alpha = 2 }, plain with { Dropout = 0.1 }, plain with { TargetModules = ["*"] }, plain with { RankStabilized = true }, plain with { UseDora = true },
             plain with { Initialization = LoraInitialization.Pissa }, plain with { TrainedModules = ["lm_head"] },
+            plain with { BasePrecision = BasePrecision.Int8 },
         ];
         Assert.HasCount(typeof(LoraOptions).GetProperties().Count(property => property.SetMethod is not null), kinds.Skip(1));
         CollectionAssert.AllItemsAreUnique(kinds.Select(kind => string.Join('\n', Collect(WithAdapters(kind)).Select(pair => $"{pair.Key} {pair.Value}").Order())).ToArray());

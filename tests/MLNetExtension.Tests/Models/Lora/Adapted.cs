@@ -1,5 +1,6 @@
 using MLNetExtension.Formats.HuggingFace;
 using MLNetExtension.Models;
+using MLNetExtension.Models.Layers;
 using MLNetExtension.Models.Lora;
 using MLNetExtension.Tests.Models.Llama;
 using TorchSharp.Modules;
@@ -19,17 +20,27 @@ internal static class Adapted
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
     };
 
-    /// <summary>Options for a kind of adapters, by the words in it: DoRA, PiSSA, whole.</summary>
+    /// <summary>Options for a kind of adapters, by the words in it: DoRA, PiSSA, whole, int8, bf16.</summary>
     public static LoraOptions Options(string kind) => new()
     {
         UseDora = kind.Contains("DoRA", StringComparison.Ordinal),
         Initialization = kind.Contains("PiSSA", StringComparison.Ordinal) ? LoraInitialization.Pissa : LoraInitialization.Kaiming,
+        BasePrecision = kind.Contains("int8", StringComparison.Ordinal) ? BasePrecision.Int8 : kind.Contains("bf16", StringComparison.Ordinal) ? BasePrecision.BFloat16 : BasePrecision.Computation,
         TrainedModules = !kind.Contains("whole", StringComparison.Ordinal) ? [] : kind.Contains("GPT-2", StringComparison.Ordinal) ? ["wte", "ln_f"] : ["embed_tokens", "lm_head"],
     };
 
-    /// <summary>Adapters that already change what the model computes: new ones do not, and half of their gradients are zero.</summary>
-    public static LoraAdapters Attach(CausalLanguageModel model, LoraOptions options)
+    /// <summary>
+    /// Adapters that already change what the model computes: new ones do not, and half of their gradients are zero. Where <paramref name="dense"/> is true, the base's matrices are stored whole again, with the values that
+    /// rounding has left: what this library's products in tiles can be compared with.
+    /// </summary>
+    public static LoraAdapters Attach(CausalLanguageModel model, LoraOptions options, bool dense = false)
     {
+        HuggingFaceAdapters.StoreBase(model, options, keepsValues: true);
+        if (dense)
+        {
+            foreach (AdaptableLinear linear in model.modules().OfType<AdaptableLinear>().Where(linear => !linear.Weight.IsPlain(model.SampleWeight.dtype)).ToList())
+                linear.StoreAs(model.SampleWeight.dtype, keepsValues: true);
+        }
         LoraAdapters adapters = HuggingFaceAdapters.Attach(model, options, seed: 2);
         using var scope = NewDisposeScope();
         using var _ = no_grad();

@@ -24,7 +24,7 @@ public sealed class AdapterInitializerTests
         Assert.HasCount(21, adapters.Attached);
         foreach ((AdaptableModule module, LowRankAdapter adapter) in adapters.Attached)
         {
-            Tensor weight = module.Linear.Weight.narrow(0, module.FirstRow, module.Rows);
+            Tensor weight = module.Linear.Weight.Values.narrow(0, module.FirstRow, module.Rows);
             Tensor values = linalg.svdvals(weight), shares = (values.narrow(0, 0, 4) / Options.Scale).diag();
             Tensor rest = weight - adapter.B.matmul(adapter.A) * Options.Scale;
             // The rest has all the other singular values (Eckart and Young 1936), and no part in the first directions.
@@ -42,14 +42,14 @@ public sealed class AdapterInitializerTests
         using var _ = no_grad();
         using CausalLanguageModel model = Adapted.Model("Llama");
         foreach (AdaptableLinear linear in model.modules().OfType<AdaptableLinear>())
-            linear.Weight.copy_(ones(linear.Weight.shape[0], 1, dtype: float64).matmul(linear.Weight.narrow(0, 0, 1)));
+            linear.Weight.Values.copy_(ones(linear.Weight.Outputs, 1, dtype: float64).matmul(linear.Weight.Values.narrow(0, 0, 1)));
         AdaptableLinear zero = model.modules().OfType<AdaptableLinear>().Last();
-        zero.Weight.zero_();
+        zero.Weight.Values.zero_();
         LoraAdapters adapters = HuggingFaceAdapters.Attach(model, Options with { Initialization = LoraInitialization.Pissa }, seed: 1);
         foreach ((AdaptableModule module, LowRankAdapter adapter) in adapters.Attached)
         {
             Assert.IsTrue(adapter.parameters().All(parameter => parameter.isfinite().all().item<bool>()), module.Name);
-            Assert.IsLessThan(1e-6, (adapter.B.matmul(adapter.A) * Options.Scale - module.Linear.Weight.narrow(0, module.FirstRow, module.Rows)).abs().max().ToDouble(), module.Name);
+            Assert.IsLessThan(1e-6, (adapter.B.matmul(adapter.A) * Options.Scale - module.Linear.Weight.Values.narrow(0, module.FirstRow, module.Rows)).abs().max().ToDouble(), module.Name);
         }
     }
 

@@ -25,6 +25,12 @@ public sealed class AdapterLawTests
     [DataRow("Llama with DoRA, PiSSA", 2, 2, true, true)]
     [DataRow("Llama with PiSSA, whole modules", 3, 2, true, false)]
     [DataRow("Mixtral with DoRA, whole modules", 3, 2, false, true)]
+    [DataRow("Llama with int8", 1, 3, false, false)]
+    [DataRow("Llama with int8, DoRA, PiSSA, whole modules", 2, 2, true, true)]
+    [DataRow("GPT-2 with int8, DoRA", 3, 2, true, false)]
+    [DataRow("Mixtral with int8, DoRA", 3, 2, false, true)]
+    [DataRow("GPT-2 with bf16, whole modules", 2, 1, true, true)]
+    [DataRow("Llama with bf16, DoRA", 1, 3, false, false)]
     public void Any_split_of_a_batch_gives_the_full_batch_gradient(string kind, int rows, int workers, bool pack, bool recompute)
     {
         using var scope = NewDisposeScope();
@@ -47,6 +53,7 @@ public sealed class AdapterLawTests
     [DataRow("Llama", 2, false)]
     [DataRow("Llama", 2, true)]
     [DataRow("Llama with DoRA, PiSSA", 2, true)]
+    [DataRow("Llama with int8, DoRA", 2, false)]
     public void Adapters_dropout_is_the_same_when_recomputed_and_in_any_worker(string kind, int workers, bool recompute)
     {
         using var scope = NewDisposeScope();
@@ -84,11 +91,11 @@ public sealed class AdapterLawTests
 
     private static LoraOptions Options(string kind) => Adapted.Options(kind) with { Rank = 3, Alpha = 5 };
 
-    // Whole logits, torch's own cross entropy and autograd, one padded batch, one division.
+    // A base of whole float64 matrices, whole logits, torch's own cross entropy and autograd, one padded batch, one division.
     private static Tensor FullBatch(string kind, TokenExample[] batch)
     {
         using CausalLanguageModel model = Adapted.Model(kind);
-        Adapted.Attach(model, Options(kind));
+        Adapted.Attach(model, Options(kind), dense: true);
         using FlatParameters parameters = new(model.named_parameters());
         (Tensor ids, Tensor targets) = Ragged.Pad(batch);
         Tensor sum = nn.functional.cross_entropy(model.call(ids).flatten(0, 1), targets.flatten(), ignore_index: TokenExample.IgnoredTarget, reduction: nn.Reduction.Sum);

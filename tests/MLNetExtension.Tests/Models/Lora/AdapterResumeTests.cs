@@ -13,6 +13,8 @@ public sealed class AdapterResumeTests
     [TestMethod]
     [DataRow("GPT-2 with DoRA, whole modules")]
     [DataRow("Llama with DoRA, PiSSA, whole modules")]
+    [DataRow("Llama with int8, DoRA, PiSSA")]
+    [DataRow("GPT-2 with bf16")]
     public void A_resumed_training_of_adapters_equals_an_uninterrupted_one_bit_for_bit(string kind)
     {
         using TemporaryFolder folder = new();
@@ -25,6 +27,7 @@ public sealed class AdapterResumeTests
         Dictionary<string, byte[]>? Run(string? checkpoints, int interruption)
         {
             using CausalLanguageModel model = Adapted.Model(kind, ScalarType.Float32);
+            HuggingFaceAdapters.StoreBase(model, Adapted.Options(kind), keepsValues: true);
             HuggingFaceAdapters.Attach(model, Adapted.Options(kind) with { Rank = 2, Dropout = 0.2 }, seed: 1);
             using CheckpointFolder? opened = checkpoints is null ? null : CheckpointFolder.Open(checkpoints);
             using CancellationTokenSource source = new();

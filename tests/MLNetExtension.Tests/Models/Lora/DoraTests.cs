@@ -30,7 +30,7 @@ public sealed class DoraTests
 
         foreach ((AdaptableModule module, Tensor magnitudes) in before)
         {
-            Tensor norms = module.Linear.Weight.narrow(0, module.FirstRow, module.Rows).square().sum(1).sqrt();
+            Tensor norms = module.Linear.Weight.Values.narrow(0, module.FirstRow, module.Rows).square().sum(1).sqrt();
             Assert.IsLessThan(1e-13, Ragged.RelativeError(norms, magnitudes.abs()), module.Name);
         }
     }
@@ -45,7 +45,7 @@ public sealed class DoraTests
         LoraAdapters adapters = Adapted.Attach(model, Options with { Dropout = 0.5, TargetModules = ["h.0.mlp.c_fc"] });
         (AdaptableModule module, LowRankAdapter adapter) = adapters.Attached.Single();
         AdaptableLinear linear = (AdaptableLinear)module.Linear;
-        Tensor input = randn(6, 12, dtype: float64), weight = linear.Weight.clone(), bias = linear.named_parameters().Single(pair => pair.name == "bias").parameter;
+        Tensor input = randn(6, 12, dtype: float64), weight = linear.Weight.Values.clone(), bias = linear.named_parameters().Single(pair => pair.name == "bias").parameter;
         model.train();
         adapter.ReseedDropout(5);
         Tensor actual = linear.call(input);
@@ -91,14 +91,14 @@ public sealed class DoraTests
         LoraAdapters adapters;
         using (no_grad())
         {
-            model.modules().OfType<AdaptableLinear>().First().Weight.narrow(0, 1, 2).zero_();
+            model.modules().OfType<AdaptableLinear>().First().Weight.Values.narrow(0, 1, 2).zero_();
             adapters = HuggingFaceAdapters.Attach(model, Options, seed: 1);
         }
         using BatchGradient gradient = new(model, new GradientSettings());
         gradient.Accumulate(Ragged.Split(Ragged.Examples(4), 2));
         Assert.IsTrue(gradient.Parameters.Gradients.isfinite().all().item<bool>());
         adapters.Merge();
-        Assert.AreEqual(0, model.modules().OfType<AdaptableLinear>().First().Weight.narrow(0, 1, 2).abs().max().ToDouble());
+        Assert.AreEqual(0, model.modules().OfType<AdaptableLinear>().First().Weight.Values.narrow(0, 1, 2).abs().max().ToDouble());
     }
 
     [TestMethod]

@@ -25,11 +25,16 @@ public sealed class LoraAdaptersTests
     [DataRow("Llama with DoRA", "*")]
     [DataRow("Llama with DoRA, PiSSA, whole modules", "q_proj,v_proj,up_proj")]
     [DataRow("Mixtral with DoRA", "*")]
+    [DataRow("Llama with int8", "q_proj,v_proj")]
+    [DataRow("Llama with int8, DoRA, whole modules", "*")]
+    [DataRow("GPT-2 with int8, PiSSA", "*")]
+    [DataRow("Mixtral with bf16", "*")]
     public void After_training_only_adapters_have_changed_and_a_merged_model_computes_the_same(string kind, string targets)
     {
         using var scope = NewDisposeScope();
         using CausalLanguageModel model = Adapted.Model(kind, ScalarType.Float32);
         Tensor ids = Ragged.Pad(Ragged.Examples(4)).Ids;
+        HuggingFaceAdapters.StoreBase(model, Adapted.Options(kind), keepsValues: true);
         Tensor before = Logits(model, ids);
         LoraAdapters adapters = HuggingFaceAdapters.Attach(model, Adapted.Options(kind) with { Rank = 3, Alpha = 7, Dropout = 0.1, TargetModules = targets.Split(',') }, seed: 1);
         Assert.AreEqual(0, (Logits(model, ids) - before).abs().max().ToDouble(), "new adapters add nothing");
@@ -46,6 +51,7 @@ public sealed class LoraAdaptersTests
         Assert.IsLessThan(1e-6, Ragged.RelativeError(Logits(model, ids), adapted));
         Assert.HasCount(frozen.Count + adapters.TrainedModules.SelectMany(module => module.Tensors).DistinctBy(tensor => tensor.Parameter).Count(), model.parameters());
         Assert.IsTrue(model.parameters().All(parameter => parameter.requires_grad), "what was trained before is again");
+        Assert.IsTrue(model.parameters().All(parameter => parameter.dtype == ScalarType.Float32) && !model.buffers().Any(), "in the type that the model computes in");
     }
 
     // Hugging Face's q_proj is the first rows of the matrix that is all of queries, keys and values here. Seen to fail with Alpha / Rank in both cases.

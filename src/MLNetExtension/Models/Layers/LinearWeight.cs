@@ -1,0 +1,150 @@
+using static TorchSharp.torch;
+
+namespace MLNetExtension.Models.Layers;
+
+/// <summary>
+/// The weight of a linear layer as it is stored: in the type that the layer computes in or, frozen, in fewer bits. Products with the latter run in tiles of rows, each of which is converted into one small buffer, so that
+/// the whole matrix never exists in the wider type. C inputs, R outputs, P positions.
+/// </summary>
+/// <param name="Values">[R,C].</param>
+/// <param name="Scales">[R,1], what integers are multiplied by; null where the values are the weights themselves.</param>
+internal readonly record struct LinearWeight(Tensor Values, Tensor? Scales = null)
+{
+    /// <summary>The largest integer.</summary>
+    private const double Largest = 127;
+
+    // Rows of zeros have it for a scale, so that nothing is divided by zero: float32's smallest normal number.
+    private const double SmallestScale = 1.1754943508222875E-38;
+
+    // Numbers of a tile: 1 MB of float32, which stays in a core's cache; a GPU wants few large products.
+    private const long TileLength = 1 << 18, TileLengthOnGpu = 1 << 24;
+
+    /// <summary>R, the number of outputs.</summary>
+    public long Outputs => Values.shape[0];
+
+    /// <summary>C, the number of inputs.</summary>
+    public long Inputs => Values.shape[1];
+
+    /// <summary>Whether the values can be multiplied as they are.</summary>
+    /// <param name="type">The type that is computed in.</param>
+    public bool IsPlain(ScalarType type) => Scales is null && Values.dtype == type;
+
+    /// <summary>Gives some rows without a gradient, [count,C]: a view where they are floating-point numbers, else a copy in the scales' type.</summary>
+    /// <param name="first">The first row.</param>
+    /// <param name="count">Number of rows.</param>
+    public Tensor Rows(long first, long count)
+    {
+        using var _ = no_grad();
+        Tensor rows = Values.detach().narrow(0, first, count);
+        return Scales is null ? rows : rows.to(Scales.dtype).mul_(Scales.narrow(0, first, count));
+    }
+
+    /// <summary>Computes x W' with some rows, [...,C] to [...,count]; differentiable by the input, and by the weight where it is trained.</summary>
+    /// <param name="input">x, [...,C].</param>
+    /// <param name="first">The first row.</param>
+    /// <param name="count">Number of rows.</param>
+    public Tensor Apply(Tensor input, long first, long count)
+    {
+        if (IsPlain(input.dtype))
+            return nn.functional.linear(input, count == Outputs ? Values : Values.narrow(0, first, count));
+        return input.requires_grad && is_grad_enabled() ? TiledProduct.apply(input, this, first, count) : Compute(input, first, count);
+    }
+
+    /// <summary>Adds x W' with some rows to a result, without a gradient.</summary>
+    /// <param name="output">[P,count]; need not be contiguous.</param>
+    /// <param name="input">x, [P,C], of the same type.</param>
+    /// <param name="first">The first row.</param>
+    /// <param name="beta">What the result is multiplied by before; 0 where it is not initialized.</param>
+    public void AddProduct(Tensor output, Tensor input, long first, double beta = 1)
+    {
+        using var _ = no_grad();
+        ForEachTile(first, output.shape[1], input.dtype, (tile, start) => output.narrow(1, start, tile.shape[0]).addmm_(input, tile.t(), beta: (float)beta));
+    }
+
+    /// <summary>Computes dy W with some rows, [P,count] to [P,C], without a gradient.</summary>
+    /// <param name="gradient">dy, [P,count].</param>
+    /// <param name="first">The first row.</param>
+    public Tensor MultiplyBack(Tensor gradient, long first)
+    {
+        long count = gradient.shape[1];
+        if (IsPlain(gradient.dtype))
+            return gradient.mm(count == Outputs ? Values : Values.narrow(0, first, count));
+        using var _ = no_grad();
+        Tensor result = empty(gradient.shape[0], Inputs, dtype: gradient.dtype, device: gradient.device);
+        ForEachTile(first, count, gradient.dtype, (tile, start) => result.addmm_(gradient.narrow(1, start, tile.shape[0]), tile, beta: start == 0 ? 0 : 1));
+        return result;
+    }
+
+    /// <summary>Stores weights in some rows, rounded to what they are stored in.</summary>
+    /// <param name="first">The first row.</param>
+    /// <param name="weights">[count,C], finite.</param>
+    public void Store(long first, Tensor weights)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        Tensor rows = Values.detach().narrow(0, first, weights.shape[0]);
+        if (Scales is null)
+        {
+            rows.copy_(weights);
+            return;
+        }
+        Tensor wide = weights.detach().to(Scales.dtype), scales = Scales.narrow(0, first, weights.shape[0]);
+        scales.copy_(wide.abs().amax([1], keepdim: true).div_(Largest).clamp_min_(SmallestScale));
+        rows.copy_((wide / scales).round_().clamp_(-Largest, Largest));
+    }
+
+    private Tensor Compute(Tensor input, long first, long count)
+    {
+        Tensor output = empty([.. input.shape[..^1], count], dtype: input.dtype, device: input.device);
+        AddProduct(output.view(-1, count), input.reshape(-1, Inputs), first, beta: 0);
+        return output;
+    }
+
+    // Calls with [rows,C] and where they begin after the first. A tile is valid until the call returns.
+    private void ForEachTile(long first, long count, ScalarType type, Action<Tensor, long> visit)
+    {
+        using var scope = NewDisposeScope();
+        if (IsPlain(type))
+        {
+            visit(Values.detach().narrow(0, first, count), 0);
+            return;
+        }
+        long most = Math.Max(1, (Values.device_type == TorchSharp.DeviceType.CPU ? TileLength : TileLengthOnGpu) / Inputs);
+        Tensor buffer = empty(Math.Min(most, count), Inputs, dtype: type, device: Values.device);
+        for (long start = 0; start < count; start += most)
+        {
+            using var step = NewDisposeScope();
+            long rows = Math.Min(most, count - start);
+            Tensor tile = buffer.narrow(0, 0, rows).copy_(Values.narrow(0, first + start, rows));
+            if (Scales is not null)
+                tile.mul_(Scales.narrow(0, first + start, rows));
+            visit(tile, start);
+        }
+    }
+
+    /// <summary>The product for automatic differentiation: it keeps nothing, since the weight is frozen.</summary>
+    internal sealed class TiledProduct : autograd.SingleTensorFunction<TiledProduct>
+    {
+        private const string WeightKey = "weight", FirstKey = "first";
+
+        /// <inheritdoc/>
+        public override string Name => nameof(TiledProduct);
+
+        /// <inheritdoc/>
+        public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+        {
+            var (weight, first) = ((LinearWeight)vars[1], (long)vars[2]);
+            ctx.save_data(WeightKey, weight);
+            ctx.save_data(FirstKey, first);
+            return weight.Compute((Tensor)vars[0], first, (long)vars[3]);
+        }
+
+        /// <inheritdoc/>
+        public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+        {
+            var weight = (LinearWeight)ctx.get_data(WeightKey);
+            Tensor gradient = weight.MultiplyBack(grad_output.flatten(0, -2), (long)ctx.get_data(FirstKey));
+            return [gradient.view([.. grad_output.shape[..^1], weight.Inputs]), null!, null!, null!];
+        }
+    }
+}
