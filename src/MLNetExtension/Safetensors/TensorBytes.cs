@@ -21,12 +21,7 @@ internal static class TensorBytes
     /// <param name="type">The type of the elements in the stream.</param>
     /// <param name="stream">Positioned at the first element.</param>
     /// <exception cref="EndOfStreamException">The stream ends before the tensor is full.</exception>
-    public static void Read(Tensor tensor, ScalarType type, Stream stream) => ForEachPiece(tensor, piece =>
-    {
-        Tensor next = Fill(Destination(piece, type), stream);
-        if (!ReferenceEquals(next, piece))
-            piece.copy_(next);
-    });
+    public static void Read(Tensor tensor, ScalarType type, Stream stream) => ReadPieces(tensor, type, stream, check: null);
 
     /// <summary>Fills the tensor's elements as <see cref="Read"/> does, from a stranger's file: infinite elements and such that are no numbers are refused.</summary>
     /// <param name="tensor">Any shape, strides, floating-point type and device.</param>
@@ -35,14 +30,11 @@ internal static class TensorBytes
     /// <param name="path">The file, for messages.</param>
     /// <exception cref="InvalidDataException">An element is not finite, or is too large for the tensor's type.</exception>
     /// <exception cref="EndOfStreamException">The stream ends before the tensor is full.</exception>
-    public static void ReadFinite(Tensor tensor, SafetensorsEntry entry, Stream stream, string path) => ForEachPiece(tensor, piece =>
+    public static void ReadFinite(Tensor tensor, SafetensorsEntry entry, Stream stream, string path) => ReadPieces(tensor, entry.Type, stream, piece =>
     {
-        Tensor next = Fill(Destination(piece, entry.Type), stream);
         // In the tensor's type, because a large float64 is infinite in float32.
-        if (!FiniteBits.AreFinite(next.to(piece.dtype)))
+        if (!FiniteBits.AreFinite(piece))
             throw new InvalidDataException($"{path}: the tensor '{entry.Name}' holds an element that is NaN or infinite in {SafetensorsTypes.NameOf(piece.dtype)}, expected finite numbers.");
-        if (!ReferenceEquals(next, piece))
-            piece.copy_(next);
     });
 
     /// <summary>Whether the stream holds the tensor's elements, once converted to its type.</summary>
@@ -57,9 +49,24 @@ internal static class TensorBytes
         return equal;
     }
 
-    // What a piece is read into: itself, or a tensor of the stream's type, where the elements have to be converted or moved.
-    private static Tensor Destination(Tensor piece, ScalarType type) =>
-        piece.dtype == type && piece.device_type == DeviceType.CPU && piece.is_contiguous() ? piece : empty(piece.shape, dtype: type);
+    private static void ReadPieces(Tensor tensor, ScalarType type, Stream stream, Action<Tensor>? check)
+    {
+        using var scope = NewDisposeScope();
+        // One for all pieces, where the elements have to be converted or moved: of many that are freed, the C library's allocator keeps holes.
+        Tensor buffer = empty(IsReadAsItIs(tensor, type) ? 0 : Math.Min(tensor.numel(), Math.Max(PieceElements, RowElements(tensor))), dtype: type);
+        ForEachPiece(tensor, piece =>
+        {
+            if (IsReadAsItIs(piece, type))
+                Fill(piece, stream);
+            else
+                piece.copy_(Fill(buffer.narrow(0, 0, piece.numel()).view(piece.shape), stream));
+            check?.Invoke(piece);
+        });
+    }
+
+    private static bool IsReadAsItIs(Tensor tensor, ScalarType type) => tensor.dtype == type && tensor.device_type == DeviceType.CPU && tensor.is_contiguous();
+
+    private static long RowElements(Tensor tensor) => tensor.dim() == 0 ? 1 : tensor.numel() / Math.Max(1, tensor.shape[0]);
 
     private static Tensor Fill(Tensor destination, Stream stream)
     {

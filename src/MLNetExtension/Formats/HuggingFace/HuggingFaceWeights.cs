@@ -54,6 +54,7 @@ internal sealed class HuggingFaceWeights
         using var scope = NewDisposeScope();
         Dictionary<string, Parameter> parameters = model.named_parameters().ToDictionary(pair => pair.name, pair => pair.parameter);
         Dictionary<string, AdaptableLinear> linears = HuggingFaceAdapters.ListLinears(model);
+        Tensor buffer = empty(0);
         foreach (SafetensorsFile file in _files)
         {
             using FileStream stream = file.OpenRead();
@@ -63,19 +64,28 @@ internal sealed class HuggingFaceWeights
                     continue;
                 stream.Position = file.DataStart + entry.Begin;
                 if (linears.TryGetValue(tensor.Parameter, out AdaptableLinear? linear) && linear.Weight.Scales is { } scales)
-                    FillIntegers(linear.Weight, tensor, scales.dtype, into => TensorBytes.ReadFinite(into, entry, stream, file.Path));
+                    FillIntegers(linear.Weight, tensor, BufferFor(tensor, scales.dtype), into => TensorBytes.ReadFinite(into, entry, stream, file.Path));
                 else
                     TensorBytes.ReadFinite(tensor.CreateView(parameters), entry, stream, file.Path);
             }
         }
         if (_tiedCopy is not null)
             CompareTied(_tiedCopy.CreateView(parameters));
+
+        // In the largest one so far: of many that are freed, the C library's allocator keeps holes.
+        Tensor BufferFor(HuggingFaceTensor tensor, ScalarType type)
+        {
+            long length = tensor.Shape.Aggregate(1L, (product, size) => product * size);
+            if (buffer.numel() < length || buffer.dtype != type)
+                buffer = empty(length, dtype: type);
+            return buffer.narrow(0, 0, length).view(tensor.Shape);
+        }
     }
 
     // One matrix at a time: a scale needs the whole row, of which a file that holds the transpose has parts everywhere.
-    private static void FillIntegers(LinearWeight weight, HuggingFaceTensor tensor, ScalarType type, Action<Tensor> read)
+    private static void FillIntegers(LinearWeight weight, HuggingFaceTensor tensor, Tensor whole, Action<Tensor> read)
     {
-        using Tensor whole = empty(tensor.Shape, dtype: type);
+        using var scope = NewDisposeScope();
         read(whole);
         weight.Store(tensor.FirstRow, tensor.IsTransposed ? whole.t() : whole);
     }

@@ -67,8 +67,11 @@ internal sealed class StartingModel
         {
             if (network.Custom is not null && dtype != ScalarType.Float32)
                 network.to(dtype);
-            if (_options is { Model: LanguageModel.Gpt2Network, Adapters: { } adapted })
+            if (_options is { Model: LanguageModel.Gpt2Network, Adapters: { BaseType: not null } adapted })
+            {
+                network.to(dtype);
                 HuggingFaceAdapters.StoreBase(network, adapted, keepsValues: true);
+            }
             network.to(device);
             var adapters = _options.Adapters is null ? null : TrainedLanguageModel.AttachAdapters(network, _options.Adapters, seed);
             return new TrainedLanguageModel(network, Tokenizer, adapters, published);

@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace MLNetExtension.Models.Layers;
 
 /// <summary>A linear layer that can have low-rank adapters.</summary>

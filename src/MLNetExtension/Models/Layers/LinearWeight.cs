@@ -19,6 +19,12 @@ internal readonly record struct LinearWeight(Tensor Values, Tensor? Scales = nul
     // Numbers of a tile: 1 MB of float32, which stays in a core's cache; a GPU wants few large products.
     private const long TileLength = 1 << 18, TileLengthOnGpu = 1 << 24;
 
+    // Numbers of a matrix that are rounded at a time.
+    private const long StoredLength = 1 << 16;
+
+    [ThreadStatic]
+    private static Tensor? _tile;
+
     /// <summary>R, the number of outputs.</summary>
     public long Outputs => Values.shape[0];
 
@@ -88,9 +94,16 @@ internal readonly record struct LinearWeight(Tensor Values, Tensor? Scales = nul
             rows.copy_(weights);
             return;
         }
-        Tensor wide = weights.detach().to(Scales.dtype), scales = Scales.narrow(0, first, weights.shape[0]);
-        scales.copy_(wide.abs().amax([1], keepdim: true).div_(Largest).clamp_min_(SmallestScale));
-        rows.copy_((wide / scales).round_().clamp_(-Largest, Largest));
+        // In pieces, so that nothing of the matrix's size is made on the way: of what is freed, the C library's allocator keeps holes.
+        long most = Math.Max(1, StoredLength / Inputs);
+        for (long start = 0; start < weights.shape[0]; start += most)
+        {
+            using var piece = NewDisposeScope();
+            long count = Math.Min(most, weights.shape[0] - start);
+            Tensor wide = weights.detach().narrow(0, start, count).to(Scales.dtype), scales = Scales.narrow(0, first + start, count);
+            scales.copy_(wide.abs().amax([1], keepdim: true).div_(Largest).clamp_min_(SmallestScale));
+            rows.narrow(0, start, count).copy_((wide / scales).round_().clamp_(-Largest, Largest));
+        }
     }
 
     private Tensor Compute(Tensor input, long first, long count)
@@ -110,7 +123,7 @@ internal readonly record struct LinearWeight(Tensor Values, Tensor? Scales = nul
             return;
         }
         long most = Math.Max(1, (Values.device_type == TorchSharp.DeviceType.CPU ? TileLength : TileLengthOnGpu) / Inputs);
-        Tensor buffer = empty(Math.Min(most, count), Inputs, dtype: type, device: Values.device);
+        Tensor buffer = TileBuffer(Math.Min(most, count), type);
         for (long start = 0; start < count; start += most)
         {
             using var step = NewDisposeScope();
@@ -120,6 +133,19 @@ internal readonly record struct LinearWeight(Tensor Values, Tensor? Scales = nul
                 tile.mul_(Scales.narrow(0, first + start, rows));
             visit(tile, start);
         }
+    }
+
+    // One for each thread, which all products take in turn: of many that are freed, the C library's allocator keeps holes. On a GPU a new one, which its own allocator finds again.
+    private Tensor TileBuffer(long rows, ScalarType type)
+    {
+        if (Values.device_type != TorchSharp.DeviceType.CPU)
+            return empty(rows, Inputs, dtype: type, device: Values.device);
+        if (_tile is null || _tile.IsInvalid || _tile.dtype != type || _tile.numel() < rows * Inputs)
+        {
+            _tile?.Dispose();
+            _tile = empty(Math.Max(TileLength, rows * Inputs), dtype: type).DetachFromDisposeScope();
+        }
+        return _tile.narrow(0, 0, rows * Inputs).view(rows, Inputs);
     }
 
     /// <summary>The product for automatic differentiation: it keeps nothing, since the weight is frozen.</summary>

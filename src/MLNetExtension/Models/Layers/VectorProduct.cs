@@ -98,6 +98,7 @@ internal static unsafe class VectorProduct
     }
 
     // Four rows, so that there are four sums to add to while one addition is under way.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Dot4<T, TRow>(T* weights, float* input, int length, float* sums)
         where T : unmanaged
         where TRow : IRow<T>
@@ -152,6 +153,7 @@ internal static unsafe class VectorProduct
 
     private readonly struct Float32Row : IRow<float>
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Vector256<float> Load(float* at) => Vector256.Load(at);
 
         public static float LoadOne(float* at) => *at;
@@ -159,6 +161,7 @@ internal static unsafe class VectorProduct
 
     private readonly struct BFloat16Row : IRow<ushort>
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Vector256<float> Load(ushort* at)
         {
             var bits = Vector128.Load(at);
@@ -170,6 +173,7 @@ internal static unsafe class VectorProduct
 
     private readonly struct Int8Row : IRow<sbyte>
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Vector256<float> Load(sbyte* at)
         {
             Vector128<short> wide = Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(long*)at).AsSByte());

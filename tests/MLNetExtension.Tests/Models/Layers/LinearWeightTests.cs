@@ -40,7 +40,7 @@ public sealed class LinearWeightTests
         }
     }
 
-    // Row by row in plain arithmetic: the largest absolute value is 127 steps, halves go to even numbers. Seen to fail with: one scale for the matrix; truncation; 128 steps.
+    // Row by row in plain arithmetic: the largest absolute value is 127 steps, halves go to even numbers. Seen to fail with: one scale for the matrix; truncation.
     [TestMethod]
     public void Integers_are_the_nearest_multiples_of_a_127th_of_the_rows_largest_weight()
     {

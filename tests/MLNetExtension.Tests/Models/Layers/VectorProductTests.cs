@@ -8,7 +8,8 @@ namespace MLNetExtension.Tests.Models.Layers;
 [TestClass]
 public sealed class VectorProductTests
 {
-    // Lengths that eight does not divide, rows that four does not, and enough of both for several threads. Seen to fail with: TODO.
+    // Lengths that eight does not divide, rows that four does not, and enough of both for several threads. Seen to fail with: the results of all vectors in the
+    // place of the first's; the end of a row left out; the scales of the first rows for all; vectors taken to lie one behind the other.
     [TestMethod]
     [DataRow(ScalarType.Float32, 1, 5, 3)]
     [DataRow(ScalarType.Float32, 1, 501, 700)]

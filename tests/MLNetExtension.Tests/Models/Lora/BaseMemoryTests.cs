@@ -21,9 +21,10 @@ public sealed class BaseMemoryTests
         LlamaConfiguration configuration = new() { VocabularySize = 16, ContextLength = 8, Layers = 4, Width = 512, Heads = 8, KeyValueHeads = 8, FeedForwardWidth = 2048, TiedHead = true };
         using (HuggingFaceModel whole = new(new LlamaModel(configuration, seed: 1), endOfTextId: 0))
             whole.Save(folder["model"]);
-        Load(BasePrecision.Int8);
-        Assert.IsLessThan(44L << 20, Measure(BasePrecision.Int8));
-        Assert.IsGreaterThan(60L << 20, Measure(BasePrecision.Computation), "the control");
+        // What the C library has kept is not seen to grow, so that the largest of a few figures is the nearest.
+        long[][] growths = [.. Enumerable.Range(0, 3).Select(_ => new[] { Measure(BasePrecision.Int8), Measure(BasePrecision.Computation) })];
+        Assert.IsLessThan(36L << 20, growths.Max(growth => growth[0]));
+        Assert.IsGreaterThan(48L << 20, growths.Max(growth => growth[1]), "the control");
 
         long Measure(BasePrecision precision)
         {

@@ -1,11 +1,9 @@
 using Microsoft.ML;
 using MLNetExtension.Formats.HuggingFace;
 using MLNetExtension.Models;
-using MLNetExtension.Models.Layers;
 using MLNetExtension.Models.Lora;
 using MLNetExtension.Tests.MLNet;
 using MLNetExtension.Tests.Repository;
-using MLNetExtension.Tests.Samples;
 using MLNetExtension.Training;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -60,14 +58,17 @@ public sealed class BasePrecisionTests
     }
 
     [TestMethod]
-    [DataRow(BasePrecision.Int8)]
-    [DataRow(BasePrecision.BFloat16)]
-    public void A_trained_model_is_trained_further_over_such_a_base_and_so_is_a_new_one(BasePrecision precision)
+    [DataRow(BasePrecision.Int8, ComputePrecision.Float32)]
+    [DataRow(BasePrecision.Int8, ComputePrecision.BFloat16)]
+    [DataRow(BasePrecision.BFloat16, ComputePrecision.Float32)]
+    public void A_trained_model_is_trained_further_over_such_a_base_and_so_is_a_new_one(BasePrecision precision, ComputePrecision computation)
     {
         MLContext mlContext = new(seed: 1);
         IDataView rows = Tiny.Rows(mlContext, Tiny.Texts);
         using CausalLanguageModelTransformer start = Train(null), further = Train(start);
         using CausalLanguageModelTransformer third = Train(further);
+        Tensor[] weights = [.. third.Model.Network.parameters().Where(parameter => !parameter.requires_grad && parameter.dim() == 2)];
+        Assert.AreEqual(precision == BasePrecision.Int8 ? 4 : 0, weights.Count(weight => weight.dtype == ScalarType.Int8));
         Assert.IsLessThan(LossOf(start), LossOf(third));
 
         double LossOf(CausalLanguageModelTransformer model) => mlContext.CausalLanguageModeling.Evaluate(model.Transform(rows)).Loss;
@@ -76,7 +77,7 @@ public sealed class BasePrecisionTests
         {
             var options = Tiny.Options();
             options.Model = from is null ? options.Model : LanguageModel.Trained(from);
-            options.Adapters = new LoraOptions { Rank = 2, BasePrecision = precision };
+            (options.Adapters, options.Batching) = (new LoraOptions { Rank = 2, BasePrecision = precision }, new() { Precision = computation });
             return Tiny.Train(mlContext, options);
         }
     }
