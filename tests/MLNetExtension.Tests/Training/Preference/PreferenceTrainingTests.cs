@@ -13,6 +13,7 @@ using MLNetExtension.Training.Preference;
 using MLNetExtension.Training.Ranks;
 using MLNetExtension.Training.Reports;
 using MLNetExtension.Training.Resume;
+using MLNetExtension.Training.Splitting;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Training.Preference;
@@ -50,6 +51,37 @@ public sealed class PreferenceTrainingTests
         Assert.AreEqual(backward, Sum(5, 2), 1e-12 * backward);
         Assert.AreEqual(backward, Sum(5, 1), 1e-12 * backward);
         Assert.IsGreaterThan(1e-3, Math.Abs(backward - Sum(6, 2)) / backward, "another seed, other masks");
+    }
+
+    // By hand with the same split and seed; SGD takes the gradient as it is.
+    [TestMethod]
+    public void A_step_gives_both_passes_its_own_seed_of_dropout()
+    {
+        using var scope = NewDisposeScope();
+        TokenExample[] rows = Preferences.Rows(pairs: 4);
+        (PreferenceSums sums, Tensor gradient) = ByHand(seed: 9);
+        using Gpt2Model model = Ragged.Model(dropout: 0.3);
+        model.train();
+        TrainingOptions options = Options with { Optimizer = new SgdOptions { Momentum = 0, WeightDecay = 0, MaximumGradientNorm = 0 }, Batching = new() { MaximumTokensPerMicroBatch = 40, PackRows = true } };
+        using TrainingStep step = new(model, options, tune: false) { Preference = new PreferenceObjective(PreferenceMethod.SimPo()) };
+        Tensor before = step.Parameters.Values.clone();
+        StepResult result = step.Run(rows, learningRate: 0.5, dropoutSeed: 9);
+        Assert.AreEqual(sums.Loss, result.Preference!.Value.Loss, 1e-12 * sums.Loss);
+        Assert.IsLessThan(1e-11, Ragged.RelativeError((before - step.Parameters.Values) / 0.5, gradient));
+        Assert.IsGreaterThan(1e-3, Ragged.RelativeError(ByHand(seed: 10).Gradient, gradient), "another seed, another gradient");
+
+        (PreferenceSums Sums, Tensor Gradient) ByHand(long seed)
+        {
+            using Gpt2Model other = Ragged.Model(dropout: 0.3);
+            other.train();
+            using BatchGradient batch = new(other, new GradientSettings { Pack = true });
+            IReadOnlyList<IReadOnlyList<TokenExample>> microBatches = new SplitPlan(40, 1, null, Pack: true).Split(rows);
+            FirstPass first = new(rows);
+            first.Set(microBatches, batch.ComputeLogProbabilities(microBatches, 1, seed, CancellationToken.None));
+            PreferenceStep weights = new PreferenceObjective(PreferenceMethod.SimPo()).Weigh(first);
+            batch.Accumulate([.. microBatches.Select(weights.Apply)], dropoutSeed: seed);
+            return (weights.Sums, batch.Parameters.Gradients.clone());
+        }
     }
 
     [TestMethod]
