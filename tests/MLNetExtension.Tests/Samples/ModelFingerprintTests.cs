@@ -8,7 +8,7 @@ namespace MLNetExtension.Tests.Samples;
 [TestClass]
 public sealed class ModelFingerprintTests
 {
-    // Of one weight, so small a change that no metric shows it. Seen to fail with: metrics alone compared, and the weights not hashed.
+    // Of one weight, so small a change that no metric shows it.
     [TestMethod]
     public void A_model_loaded_back_with_a_single_other_weight_is_noticed()
     {

@@ -21,6 +21,9 @@ internal static class RankPrograms
     /// <summary>Says where this rank stands.</summary>
     public const string Place = "place";
 
+    /// <summary>Opens MPI, catches what that throws, says it and ends with exit code 5.</summary>
+    public const string Refused = "refused";
+
     /// <summary><see cref="RankedTraining.Run"/>.</summary>
     public const string Training = "training";
 
@@ -35,9 +38,16 @@ internal static class RankPrograms
         End => EndSecond(MpiRankGroup.Open(), arguments[0]),
         Documented => RunDocumented(arguments[0], arguments[1..]),
         Place => SayPlace(MpiRankGroup.Open()),
+        Refused => SayWhyRefused(),
         Training => RankedTraining.Run(arguments),
         _ => throw new ArgumentException($"There is no program '{program}' for ranks.", nameof(program)),
     };
+
+    private static int SayWhyRefused()
+    {
+        Console.WriteLine(Assert.ThrowsExactly<InvalidOperationException>(MpiRankGroup.Open).Message);
+        return 5;
+    }
 
     private static int CheckExchanges(IRankGroup ranks)
     {

@@ -27,12 +27,12 @@ internal sealed class MpiRankGroup : IRankGroup
         Check(NativeMpi.CommRank(_mpi.World, out int rank));
         Check(NativeMpi.CommSize(_mpi.World, out int size));
         (Rank, Size) = (rank, size);
-        MpiProcessEnd.Install(this);
         if (MpiLibrary.FindForeignLauncher(Size, library, _mpi.Mpi) is { } fault)
-            throw new InvalidOperationException(fault);
+            throw Refuse(fault);
         if (provided < _mpi.Serialized)
-            throw new InvalidOperationException($"The library {library} ({_mpi.Mpi}) cannot be called from more than one thread.");
+            throw Refuse($"The library {library} ({_mpi.Mpi}) cannot be called from more than one thread.");
         _calls = new MpiGather(_mpi, _mpi.World, Size, Rank);
+        MpiProcessEnd.Install(this);
 
         nint machine = 0;
         Check(NativeMpi.CommSplitType(_mpi.World, _mpi.TypeShared, 0, _mpi.NoInfo, ref machine));
@@ -172,6 +172,13 @@ internal sealed class MpiRankGroup : IRankGroup
             _reduced = (nint)NativeMemory.Alloc(PieceElements * sizeof(double));
         Buffer.MemoryCopy((void*)at, (void*)_reduced, bytes, bytes);
         return _reduced;
+    }
+
+    // Every rank finds the same fault; the process goes on as it likes, and there is no group whose end it would have to tell.
+    private static InvalidOperationException Refuse(string fault)
+    {
+        NativeMpi.Finish();
+        return new InvalidOperationException(fault);
     }
 
     private nint TypeOf(Tensor tensor) => tensor.dtype == ScalarType.Float64 ? _mpi.Double : _mpi.Float;
