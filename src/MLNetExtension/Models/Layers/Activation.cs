@@ -1,3 +1,4 @@
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Models.Layers;
@@ -21,43 +22,16 @@ internal enum Activation
 /// <summary>Computes an <see cref="Activation"/>.</summary>
 internal static class Activations
 {
-    private static readonly double _geluTanhScale = 2 * Math.Sqrt(2 / Math.PI);
-
     /// <summary>Applies the function to each element.</summary>
     public static Tensor Apply(this Activation activation, Tensor input) => activation switch
     {
         Activation.Gelu => nn.functional.gelu(input),
-        Activation.GeluTanh => GeluTanh(input),
+        Activation.GeluTanh => input.gelu(GELU.Approximate.tanh),
         Activation.Silu => nn.functional.silu(input),
         Activation.Relu => nn.functional.relu(input),
         _ => throw new ArgumentOutOfRangeException(nameof(activation), activation, "This is not an activation."),
     };
 
     /// <summary>Applies the function to each element so that its backward pass can follow.</summary>
-    public static LayerPass Run(this Activation activation, Tensor input) =>
-        activation == Activation.GeluTanh ? RunGeluTanh(input) : LayerPass.ByAutograd(input, x => activation.Apply(x));
-
-    // 0.5 (1 + tanh u) is the logistic function of 2u, so that x sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)) is the formula in fewer steps.
-    private static Tensor GeluTanh(Tensor x)
-    {
-        Tensor exponent = GeluTanhExponent(x);
-        return is_grad_enabled() ? x * exponent.sigmoid() : exponent.sigmoid_().mul_(x);
-    }
-
-    // With u = 2 sqrt(2/pi) (x + 0.044715 x^3) and s its logistic function, the derivative of x s is s + s (1 - s) x u', where x u' = 3 u - 4 sqrt(2/pi) x.
-    private static LayerPass RunGeluTanh(Tensor x)
-    {
-        Tensor exponent = GeluTanhExponent(x), share = exponent.sigmoid();
-        return new LayerPass(x * share, gradient =>
-        {
-            // Beyond this s is 0 or 1 in any type; an infinite exponent would make 0 times infinity of it.
-            Tensor slope = exponent.clamp_(-800, 800).mul_(3).add_(x, -2 * _geluTanhScale).mul_(share);     // s x u'
-            slope.addcmul_(slope, share, -1).add_(share);
-            return gradient.mul_(slope);
-        });
-    }
-
-    private static Tensor GeluTanhExponent(Tensor x) => is_grad_enabled()
-        ? (x.square() * (_geluTanhScale * 0.044715) + _geluTanhScale) * x
-        : x.square().mul_(_geluTanhScale * 0.044715).add_(_geluTanhScale).mul_(x);
+    public static LayerPass Run(this Activation activation, Tensor input) => LayerPass.ByAutograd(input, x => activation.Apply(x));
 }
