@@ -2,6 +2,7 @@ using System.Globalization;
 using MLNetExtension.Benchmarks.Measuring;
 using MLNetExtension.Benchmarks.Systems;
 using ScottPlot;
+using SkiaSharp;
 
 namespace MLNetExtension.Benchmarks.Reporting;
 
@@ -14,6 +15,10 @@ internal static class SystemPlot
     private const float TitleSize = 30, TextSize = 28, NumberSize = 26;
 
     private const double BarWidth = 0.9;
+
+    // On Debian the library takes the first font that there is, one with serifs.
+    private const string DebianFont = "DejaVu Sans";
+    private static readonly string _font = SKFontManager.Default.FontFamilies.Contains(DebianFont) ? DebianFont : Fonts.Sans;
 
     private static readonly Dictionary<string, string> _colors = new() { [SystemNames.Ours] = "#1f6f8b", [SystemNames.TorchSharp] = "#c9a66b", [SystemNames.PyTorch] = "#9aa5a8" };
 
@@ -58,7 +63,7 @@ internal static class SystemPlot
         plot.Grid.XAxisStyle.IsVisible = false;
         plot.Axes.Right.IsVisible = plot.Axes.Top.IsVisible = false;
         plot.Title(title, TitleSize);
-        plot.Font.Set(Fonts.Sans);
+        plot.Font.Set(_font);
     }
 
     private static Bar CreateBar(double position, Figure figure, double plain, string color) => new()
