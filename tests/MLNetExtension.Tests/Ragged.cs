@@ -13,9 +13,9 @@ internal static class Ragged
 {
     public const int Vocabulary = 23;
 
-    public static Gpt2Model Model(ScalarType dtype = ScalarType.Float64, int seed = 1, double dropout = 0, int experts = 0, int expertsPerToken = 1)
+    public static Gpt2Model Model(ScalarType dtype = ScalarType.Float64, int seed = 1, double dropout = 0, int experts = 0, int expertsPerToken = 1, int layers = 2)
     {
-        Gpt2Model model = new(new Gpt2Configuration(Vocabulary, ContextLength: 24, Layers: 2, Heads: 2, Width: 12, dropout, experts, expertsPerToken), seed);
+        Gpt2Model model = new(new Gpt2Configuration(Vocabulary, ContextLength: 24, layers, Heads: 2, Width: 12, dropout, experts, expertsPerToken), seed);
         model.to(dtype);
         // The untrained head is so close to uniform that gradients say little: spread the weights.
         using (no_grad())

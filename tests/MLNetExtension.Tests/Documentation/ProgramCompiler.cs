@@ -24,22 +24,30 @@ internal static class ProgramCompiler
             .Select(path => MetadataReference.CreateFromFile(path)),
     ]);
 
+    // All programs have its name: compilations of one name share what has been read of the references, and each program is loaded apart.
+    private static readonly Lazy<CSharpCompilation> _empty = new(() => CSharpCompilation.Create(
+        "Program",
+        [CSharpSyntaxTree.ParseText(ImplicitUsings, _parsing)],
+        _references.Value,
+        new CSharpCompilationOptions(OutputKind.ConsoleApplication, nullableContextOptions: NullableContextOptions.Enable, optimizationLevel: OptimizationLevel.Release,
+            specificDiagnosticOptions: _suppressed)));
+
+    /// <summary>Compiles source files to one program, and loads it.</summary>
+    /// <inheritdoc cref="CompileImage"/>
+    /// <returns>The loaded assembly.</returns>
+    public static Assembly Compile(string name, params IEnumerable<string> sources) => Assembly.Load(CompileImage(name, sources));
+
     /// <summary>Compiles source files to one program.</summary>
     /// <param name="name">For messages.</param>
     /// <param name="sources">One of them has top-level statements.</param>
-    /// <returns>The loaded assembly.</returns>
+    /// <returns>The assembly's file.</returns>
     /// <exception cref="AssertFailedException">There are errors or warnings; the message lists them.</exception>
-    public static Assembly Compile(string name, params IEnumerable<string> sources)
+    public static byte[] CompileImage(string name, params IEnumerable<string> sources)
     {
-        var compilation = CSharpCompilation.Create(
-            $"Program{Guid.NewGuid():N}",
-            sources.Prepend(ImplicitUsings).Select(source => CSharpSyntaxTree.ParseText(source, _parsing)),
-            _references.Value,
-            new CSharpCompilationOptions(OutputKind.ConsoleApplication, nullableContextOptions: NullableContextOptions.Enable, optimizationLevel: OptimizationLevel.Release,
-                specificDiagnosticOptions: _suppressed));
+        CSharpCompilation compilation = _empty.Value.AddSyntaxTrees(sources.Select(source => CSharpSyntaxTree.ParseText(source, _parsing)));
         using var image = new MemoryStream();
         string[] faults = [.. compilation.Emit(image).Diagnostics.Where(each => each.Severity >= DiagnosticSeverity.Warning).Select(each => each.ToString())];
         Assert.IsEmpty(faults, $"{name} does not compile cleanly:\n{string.Join('\n', faults)}");
-        return Assembly.Load(image.ToArray());
+        return image.ToArray();
     }
 }

@@ -174,7 +174,7 @@ public sealed partial class CausalLanguageModelTrainer : IEstimator<CausalLangua
         bool onCpu = device.type == DeviceType.CPU;
         int? threads = onCpu ? Math.Min(options.Batching.Threads ?? ranks.Threads, Environment.ProcessorCount) : null;
         ScalarType type = !onCpu && options.Batching.Precision == ComputePrecision.BFloat16 ? ScalarType.BFloat16 : ScalarType.Float32;
-        return ranks.SumNumbers(MatrixPeak.Measure(device, threads, type))[0];
+        return ranks.SumNumbers(MatrixPeak.MeasureOnce(device, threads, type))[0];
     }
 
     // A seed that was drawn differs from rank to rank: the first one's counts.

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -8,6 +9,14 @@ namespace MLNetExtension.Training.Reports;
 internal static class MatrixPeak
 {
     private static readonly TimeSpan PerSize = TimeSpan.FromSeconds(0.1);
+    private static readonly ConcurrentDictionary<(string Device, int? Threads, ScalarType Type), double> Measured = new();
+
+    /// <summary>Gives the peak as it was first measured in this process: what a machine can do stays as it is, and a later training need not wait for it.</summary>
+    /// <param name="device">Where.</param>
+    /// <param name="threads">With how many threads of the CPU; null on another device.</param>
+    /// <param name="type">In which type.</param>
+    /// <returns>Floating-point operations per second.</returns>
+    public static double MeasureOnce(Device device, int? threads, ScalarType type) => Measured.GetOrAdd((device.ToString(), threads, type), _ => Measure(device, threads, type));
 
     /// <summary>Measures it, in about a third of a second. Draws no random numbers.</summary>
     /// <param name="device">Where.</param>

@@ -209,7 +209,7 @@ public sealed class MultipleChoiceTests
         var tokenizer = new ByteLevelTokenizer();
         int[] tokens = [ByteLevelTokenizer.EndOfTextId, .. tokenizer.EncodeText(question + " " + option)];
         int targets = Encoding.UTF8.GetByteCount(" " + option), first = Math.Max(0, tokens.Length - 1 - TinyModels.ContextLength);
-        return Enumerable.Range(tokens.Length - targets, targets).Sum(target => TinyTransformers.LogProbabilityOfLast(network, tokens[first..(target + 1)]));
+        return TinyTransformers.LogProbabilitiesOfLast(network, tokens[first..], targets).Sum();
     }
 
     private static int First(double[] values) => Array.FindIndex(values, value => value == values.Max());

@@ -125,7 +125,7 @@ public sealed class RankLawTests
         Case what = new("ragged");
         Tensor[] weights = ThreadRankGroup.Run(2, ranks =>
         {
-            using Gpt2Model model = Ragged.Model(seed: 1 + ranks.Rank);
+            using Gpt2Model model = Ragged.Model(seed: 1 + ranks.Rank, layers: 1);
             TrainingLoop.Run(Run(model, what, ranks));
             return Weights(model).DetachFromDisposeScope();
         });
@@ -195,14 +195,15 @@ public sealed class RankLawTests
     // One for all ranks of this process, which only read it.
     private static Gpt2Model TeacherOf(ScalarType dtype)
     {
-        Gpt2Model model = Ragged.Model(dtype, seed: 9, dropout: 0.5);
+        Gpt2Model model = Ragged.Model(dtype, seed: 9, dropout: 0.5, layers: 1);
         model.eval();
         return model;
     }
 
     private static Gpt2Model Model(Case what, ScalarType dtype)
     {
-        Gpt2Model model = Ragged.Model(dtype, experts: what.Experts);
+        // One layer shows what ranks do with a gradient; experts are counted layer by layer.
+        Gpt2Model model = Ragged.Model(dtype, experts: what.Experts, layers: what.Experts > 0 ? 2 : 1);
         if (what.Adapters is not null)
             Adapted.Attach(model, what.Adapters);
         return model;

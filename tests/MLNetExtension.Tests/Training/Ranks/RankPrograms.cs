@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Runtime.CompilerServices;
 using MLNetExtension.Tests.Documentation;
 using MLNetExtension.Training.Ranks;
@@ -15,7 +16,7 @@ internal static class RankPrograms
     /// <summary>Ends the second rank in the way that the argument says, while the others wait for it.</summary>
     public const string End = "end";
 
-    /// <summary>Runs the program of a documentation page, the first argument.</summary>
+    /// <summary>Runs the compiled program of a documentation page, whose file is the first argument.</summary>
     public const string Documented = "documented";
 
     /// <summary>Says where this rank stands.</summary>
@@ -191,9 +192,9 @@ internal static class RankPrograms
         return 0;
     }
 
-    private static int RunDocumented(string page, string[] arguments)
+    private static int RunDocumented(string program, string[] arguments)
     {
-        MpiRun.Say(MpiRankGroup.Open(), DocumentedProgramTests.RunHere(page, arguments));
+        MpiRun.Say(MpiRankGroup.Open(), ProgramRun.Run(Assembly.Load(File.ReadAllBytes(program)), arguments));
         return 0;
     }
 
