@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using MLNetExtension.Data;
 using MLNetExtension.Models;
 using MLNetExtension.Training.Accumulation;
@@ -12,18 +11,6 @@ using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Training;
-
-/// <summary>What an optimizer step gave.</summary>
-/// <param name="Loss">The figures of its batch.</param>
-/// <param name="Outcome">Whether the weights were updated.</param>
-/// <param name="PaddingShare">Share of the positions computed that were padding, 0 to 1.</param>
-/// <param name="LearningRate">Its learning rate.</param>
-/// <param name="Duration">How long it took.</param>
-internal readonly record struct StepResult(BatchLoss Loss, StepOutcome Outcome, double PaddingShare, double LearningRate, TimeSpan Duration)
-{
-    /// <summary>Sums over its pairs; null where it has none, or they are not what is trained on.</summary>
-    public PreferenceSums? Preference { get; init; }
-}
 
 /// <summary>One optimizer step: accumulate the gradient of the batch, divided once; clip; step; zero.</summary>
 internal sealed class TrainingStep : IDisposable
@@ -49,8 +36,7 @@ internal sealed class TrainingStep : IDisposable
     {
         _ranks = (ranks ?? RankSetup.Alone).For(options.Optimizer);
         bool onCpu = model.Device.type == DeviceType.CPU, pack = options.Batching.PackRows ?? onCpu;
-        RequireWorkers(options.Batching.Workers, model, onCpu);
-        RequireEmbedding(options.Regularization.EmbeddingNoise, model);
+        StepRequirements.Check(model, options);
         _memory = new MemoryWatch(model.Device, options.Batching.MemoryLimitMiB);
         _maximumGradientNorm = options.Optimizer.MaximumGradientNorm;
         _precision = new PrecisionScope(model, options.Batching.Precision);
@@ -305,22 +291,4 @@ internal sealed class TrainingStep : IDisposable
     private double SizeOfBuffer => Parameters.Length * Parameters.Gradients.element_size() / (double)(1 << 20);
 
     private void TakePlan(double tokens, double workers) => _plan = _plan with { Tokens = (int)tokens, Workers = (int)workers };
-
-    private static void RequireEmbedding(double noise, CausalLanguageModel model)
-    {
-        if (noise == 0 || model.HeadWeight is not null)
-            return;
-        string name = $"{nameof(TrainingOptions.Regularization)}.{nameof(RegularizationOptions.EmbeddingNoise)}";
-        throw new NotSupportedException(string.Create(CultureInfo.InvariantCulture,
-            $"{name} is {noise}, but {(model.Custom is { } custom ? $"the custom model '{custom.Factory.Name}'" : model.GetType().Name)} is a module from token ids to logits, whose embedding is its own; expected a model with parts ({nameof(CausalLanguageModel)})."));
-    }
-
-    private static void RequireWorkers(int? workers, CausalLanguageModel model, bool onCpu)
-    {
-        if (!(workers > 1) || (onCpu && model.CanReplicate))
-            return;
-        string reason = onCpu ? $"for a {model.GetType().Name}, which cannot be replicated" : $"on {model.Device}: workers are threads of the CPU";
-        const string Name = $"{nameof(TrainingOptions.Batching)}.{nameof(BatchingOptions.Workers)}";
-        throw new ArgumentOutOfRangeException(Name, workers, string.Create(CultureInfo.InvariantCulture, $"{Name} is {workers}, but must be 1 {reason}."));
-    }
 }

@@ -7,6 +7,7 @@ using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Tests.Evaluation;
 using MLNetExtension.Tokenization.Bytes;
 using MLNetExtension.Tokenization.Chat;
+using static MLNetExtension.Tests.Generation.ChatModels;
 using static TorchSharp.torch;
 using ChatMessage = Microsoft.Extensions.AI.ChatMessage;
 using Turn = MLNetExtension.Tokenization.Chat.ChatMessage;
@@ -17,16 +18,10 @@ namespace MLNetExtension.Tests.Generation;
 [TestClass]
 internal sealed class ChatClientTests
 {
-    private const int TurnEnd = ByteChatTokenizer.TurnEnd;
-    private static readonly ByteChatTokenizer Tokenizer = new();
-
-    // What the assistant's header ends with decides what the scripted model says.
-    private static readonly (int, int)[] SaysHi = [('\n', 'H'), ('H', 'i'), ('i', '!'), ('!', TurnEnd)];
-
     [TestMethod]
     public async Task An_answer_is_what_the_model_makes_of_the_template_s_prompt()
     {
-        using CausalLanguageModelTransformer model = Random();
+        using CausalLanguageModelTransformer model = RandomModel();
         using IChatClient chat = model.AsChatClient();
         ChatMessage[] messages = [new(ChatRole.System, "Be brief."), new(ChatRole.User, "How are you?"), new(ChatRole.Assistant, "Well."), new(ChatRole.User, "Good.")];
         ChatOptions options = new() { Temperature = 0.5f, TopK = 20, TopP = 0.75f, Seed = 11, MaxOutputTokens = 12, StopSequences = ["\0\0\0"] };
@@ -107,7 +102,7 @@ internal sealed class ChatClientTests
     [TestMethod]
     public async Task Conversations_at_the_same_time_get_what_each_gets_alone()
     {
-        using CausalLanguageModelTransformer model = Random();
+        using CausalLanguageModelTransformer model = RandomModel();
         using IChatClient chat = model.AsChatClient(), other = model.AsChatClient("other");
         Task<string>[] Ask() => [.. Enumerable.Range(0, 16).Select(async i =>
             (await (i % 2 == 0 ? chat : other).GetResponseAsync(new string('q', i), new() { Seed = i, MaxOutputTokens = 5 + i % 3 })).Text)];
@@ -168,90 +163,10 @@ internal sealed class ChatClientTests
         Assert.ThrowsExactly<ArgumentNullException>(() => chat.GetService(null!));
     }
 
-    public static IEnumerable<object[]> Refused =>
-    [
-        ["FrequencyPenalty", (Action<ChatOptions>)(o => o.FrequencyPenalty = 1)],
-        ["PresencePenalty", (Action<ChatOptions>)(o => o.PresencePenalty = -1)],
-        ["ResponseFormat", (Action<ChatOptions>)(o => o.ResponseFormat = ChatResponseFormat.Json)],
-        ["Tools", (Action<ChatOptions>)(o => o.Tools = [AIFunctionFactory.CreateDeclaration("f", null, JsonElement.Parse("{}"))])],
-        ["Tools", (Action<ChatOptions>)(o => o.ToolMode = ChatToolMode.RequireAny)],
-        ["ConversationId", (Action<ChatOptions>)(o => o.ConversationId = "c")],
-        ["ModelId", (Action<ChatOptions>)(o => o.ModelId = "gpt-4")],
-    ];
-
-    [TestMethod]
-    [DynamicData(nameof(Refused))]
-    public async Task What_cannot_be_done_is_refused_by_name(string option, Action<ChatOptions> set)
-    {
-        using CausalLanguageModelTransformer model = Scripted(SaysHi);
-        using IChatClient chat = model.AsChatClient();
-        NotSupportedException error = await Assert.ThrowsExactlyAsync<NotSupportedException>(() => chat.GetResponseAsync("x", With(new(), set)));
-        StringAssert.StartsWith(error.Message, $"ChatOptions.{option} is not supported: ");
-        Assert.ThrowsExactly<NotSupportedException>(() => chat.GetStreamingResponseAsync("x", With(new(), set)), "before the first update is asked for");
-    }
-
-    public static IEnumerable<object[]> OutOfRange =>
-    [
-        ["ChatOptions.MaxOutputTokens is 0; allowed is null, or at least 1.", (Action<ChatOptions>)(o => o.MaxOutputTokens = 0)],
-        ["ChatOptions.Temperature is -1; allowed is null, or from 0 to 1E+30.", (Action<ChatOptions>)(o => o.Temperature = -1)],
-        ["ChatOptions.Temperature is NaN; allowed is null, or from 0 to 1E+30.", (Action<ChatOptions>)(o => o.Temperature = float.NaN)],
-        ["ChatOptions.TopP is 1.5; allowed is null, or above 0 and at most 1.", (Action<ChatOptions>)(o => o.TopP = 1.5f)],
-        ["ChatOptions.TopK is 0; allowed is null, or at least 1.", (Action<ChatOptions>)(o => o.TopK = 0)],
-        ["ChatOptions.StopSequences is [a, ]; allowed is null, or strings that are not empty.", (Action<ChatOptions>)(o => o.StopSequences = ["a", ""])],
-        ["RepetitionPenalty is 0; allowed is from 1.18E-38 to 1E+30.", (Action<ChatOptions>)(o => o.RawRepresentationFactory = _ => new GenerationOptions { RepetitionPenalty = 0 })],
-    ];
-
-    [TestMethod]
-    [DynamicData(nameof(OutOfRange))]
-    public async Task An_option_out_of_its_range_is_named(string message, Action<ChatOptions> set)
-    {
-        using CausalLanguageModelTransformer model = Scripted(SaysHi);
-        using IChatClient chat = model.AsChatClient();
-        var error = await Assert.ThrowsExactlyAsync<ArgumentOutOfRangeException>(() => chat.GetResponseAsync("x", With(new(), set)));
-        StringAssert.StartsWith(error.Message, message);
-    }
-
-    // Penalties of 0 are none, tools that may not be called are none, and the contract lets a client ignore the rest.
-    [TestMethod]
-    public async Task What_asks_for_nothing_is_no_hindrance()
-    {
-        using CausalLanguageModelTransformer model = Scripted(SaysHi);
-        using IChatClient chat = model.AsChatClient();
-        ChatOptions options = new()
-        {
-            FrequencyPenalty = 0,
-            PresencePenalty = 0,
-            ResponseFormat = ChatResponseFormat.Text,
-            Tools = [AIFunctionFactory.CreateDeclaration("f", null, JsonElement.Parse("{}"))],
-            ToolMode = ChatToolMode.None,
-            AllowMultipleToolCalls = true,
-            ModelId = "gpt2",
-            Seed = long.MaxValue,
-            AdditionalProperties = new() { ["x"] = 1 },
-        };
-        Assert.AreEqual("Hi!", (await chat.GetResponseAsync("x", options)).Text);
-    }
-
-    [TestMethod]
-    public async Task Options_of_the_library_s_own_are_given_through_the_raw_representation()
-    {
-        using CausalLanguageModelTransformer model = Random();
-        using IChatClient chat = model.AsChatClient();
-        GenerationOptions own = new() { Temperature = 2, MinP = 0.1, RepetitionPenalty = 1.5, Seed = 3, MaximumNewTokens = 10 };
-        ChatOptions options = new() { RawRepresentationFactory = _ => own, Temperature = 1 };
-
-        string answer = (await chat.GetResponseAsync("x", options)).Text;
-
-        IReadOnlyList<int> prompt = new ChatTemplate(Tokenizer).EncodePrompt([new Turn("user", "x")]);
-        TextGenerator generator = new(model.Scoring.Model.Network, Tokenizer, [TurnEnd]);
-        Assert.AreEqual(generator.Generate(prompt, own with { Temperature = 1 }), answer);
-        Assert.AreNotEqual(generator.Generate(prompt, own), answer);
-    }
-
     [TestMethod]
     public async Task Instructions_are_the_system_message_or_come_before_it()
     {
-        using CausalLanguageModelTransformer model = Random();
+        using CausalLanguageModelTransformer model = RandomModel();
         using IChatClient chat = model.AsChatClient();
         ChatOptions options = new() { Instructions = "Be kind.", Seed = 1, MaxOutputTokens = 8 }, without = With(options, o => o.Instructions = null);
         ChatMessage user = new(ChatRole.User, "x");
@@ -286,33 +201,4 @@ internal sealed class ChatClientTests
         Assert.Contains("chat template", Assert.ThrowsExactly<NotSupportedException>(() => model.AsChatClient()).Message);
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => model.AsChatClient(""));
     }
-
-    private static ChatOptions With(ChatOptions options, Action<ChatOptions> set)
-    {
-        ChatOptions changed = options.Clone();
-        set(changed);
-        return changed;
-    }
-
-    private static CausalLanguageModelTransformer Scripted(params (int, int)[] script) => Scripted(null, script);
-
-    private static CausalLanguageModelTransformer Scripted(Action<string>? onRead, params (int, int)[] script) =>
-        Transformer(new ScriptedModel(Tokenizer.VocabularySize, 64, script) { Caches = true, OnRead = onRead });
-
-    private static CausalLanguageModelTransformer Random()
-    {
-        Gpt2Model network = new(new Gpt2Configuration(Tokenizer.VocabularySize, 128, Layers: 2, Heads: 2, Width: 16), seed: 1);
-        using (no_grad())
-        {
-            foreach ((string _, TorchSharp.Modules.Parameter parameter) in network.named_parameters())
-            {
-                if (parameter.dim() == 2)
-                    parameter.mul_(10);
-            }
-        }
-        return Transformer(network);
-    }
-
-    private static CausalLanguageModelTransformer Transformer(CausalLanguageModel network) =>
-        new(new TrainedLanguageModel(network, Tokenizer), new CausalLanguageModelTrainer.Options(), training: null);
 }

@@ -26,7 +26,7 @@ public sealed class DisposalTests
     public void Scoring_under_way_finishes_and_the_next_is_refused()
     {
         var mlContext = new MLContext(seed: 1);
-        using Hooked hooked = new(mlContext);
+        using HookedModel hooked = new(mlContext);
         var data = Rows(mlContext, Texts);
         var expected = Score(mlContext, hooked.Model, data);
         var scored = hooked.Model.Transform(data);
@@ -47,7 +47,7 @@ public sealed class DisposalTests
     public void Generation_under_way_finishes_and_the_next_is_refused()
     {
         var mlContext = new MLContext(seed: 1);
-        using Hooked one = new(mlContext), several = new(mlContext);
+        using HookedModel one = new(mlContext), several = new(mlContext);
         string expected = one.Generator.Generate("the fox", Greedy);
         Assert.AreEqual(12, expected.Length);
 
@@ -67,7 +67,7 @@ public sealed class DisposalTests
     public async Task A_stream_is_refused_its_next_piece()
     {
         var mlContext = new MLContext(seed: 1);
-        using Hooked between = new(mlContext), within = new(mlContext), pool = new(mlContext);
+        using HookedModel between = new(mlContext), within = new(mlContext), pool = new(mlContext);
         using IEnumerator<string> left = between.Generator.Stream("the", Greedy).GetEnumerator(), pieces = within.Generator.Stream("the", Greedy).GetEnumerator();
 
         Assert.IsTrue(left.MoveNext());
@@ -230,90 +230,4 @@ public sealed class DisposalTests
         error.ObjectName == "CausalLanguageModelTransformer" && error.Message.StartsWith("The causal language model has been disposed; a prediction engine disposes the model it was made with.", StringComparison.Ordinal);
 
     private static long LiveTensors => DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
-
-    // A model whose forward pass can dispose of the model itself.
-    private sealed class Hooked : IDisposable
-    {
-        private int _disposeAt = -1, _passes;
-        private ProbedNetwork? _network;
-
-        public Hooked(MLContext mlContext)
-        {
-            var options = Options(steps: 0);
-            options.Model = LanguageModel.Custom("hooked", () => _network = new ProbedNetwork((_, _) => Pass(), vocabulary: 257), contextLength: 64);
-            options.Batching = new() { MaximumTokensPerMicroBatch = 24 };
-            Model = Train(mlContext, options);
-            Weights = [.. _network!.parameters()];
-            Generator = mlContext.CausalLanguageModeling.CreateTextGenerator(Model);
-        }
-
-        public CausalLanguageModelTransformer Model { get; }
-
-        public PromptedTextGenerator Generator { get; }
-
-        public int Tensors => Weights.Length;
-
-        public bool IsFreed => Weights.All(weight => weight.IsInvalid);
-
-        private Parameter[] Weights { get; }
-
-        public void DisposeAtPass(int pass) => (_disposeAt, _passes) = (pass, 0);
-
-        public void Dispose() => Model.Dispose();
-
-        private void Pass()
-        {
-            if (++_passes == _disposeAt)
-                Model.Dispose();
-        }
-    }
-
-    private sealed class ListedNetwork : nn.Module<Tensor, Tensor>
-    {
-        private readonly Embedding logits;
-
-        public ListedNetwork()
-            : base(nameof(ListedNetwork))
-        {
-            logits = nn.Embedding(257, 257);
-            RegisterComponents();
-        }
-
-        public Action? Hook { get; set; }
-
-        public override Tensor forward(Tensor ids) => logits.call(ids);
-
-        public override Dictionary<string, Tensor> state_dict(Dictionary<string, Tensor>? destination = null, string? prefix = null)
-        {
-            Dictionary<string, Tensor> weights = base.state_dict(destination, prefix);
-            Hook?.Invoke();
-            return weights;
-        }
-    }
-
-    private sealed class HookedTokenizer(Action hook) : ILanguageTokenizer
-    {
-        private readonly ByteLevelTokenizer _bytes = new();
-
-        public int VocabularySize => _bytes.VocabularySize;
-
-        public int EndOfTextId => ByteLevelTokenizer.EndOfTextId;
-
-        public int? BeginningOfTextId => null;
-
-        public IReadOnlyList<TokenizerFile> Files
-        {
-            get
-            {
-                hook();
-                return [new TokenizerFile("tokenizer.json", "{}"u8.ToArray())];
-            }
-        }
-
-        public IReadOnlyList<int> EncodeText(string text) => _bytes.EncodeText(text);
-
-        public int ByteCount(int id) => _bytes.ByteCount(id);
-
-        public string Decode(IEnumerable<int> ids) => _bytes.Decode(ids);
-    }
 }

@@ -10,6 +10,7 @@ using MLNetExtension.Training.Optimization;
 using MLNetExtension.Training.Reports;
 using MLNetExtension.Training.Resume;
 using TorchSharp;
+using static MLNetExtension.Tests.Training.Averaging.AveragedTraining;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Training.Averaging;
@@ -18,8 +19,6 @@ namespace MLNetExtension.Tests.Training.Averaging;
 [TestClass]
 public sealed class WeightAveragingTests
 {
-    private const int Steps = 20;
-
     // E_n = sum_k W_k (1 - d_k) prod_(j > k) d_j, with d_0 = 0: every weight in closed form, not step by step. The warm-up is at work up to where (1 + t) / (10 + t) passes the decay.
     [TestMethod]
     [DataRow(0.999)]
@@ -77,61 +76,6 @@ public sealed class WeightAveragingTests
             Assert.AreEqual((used.Summary.AveragedSteps, false), (kept.Summary.AveragedSteps, kept.Summary.HasAveragedWeights));
         }
         Assert.AreEqual((0, false), (without.Summary.AveragedSteps, without.Summary.HasAveragedWeights));
-    }
-
-    // Dropout would show a random number drawn, or a training that went on from the average.
-    [TestMethod]
-    public void Validation_measures_the_average_and_the_model_has_the_best_that_was_measured()
-    {
-        using var scope = NewDisposeScope();
-        double[] losses = [5, 4, 2, 3];
-        List<Tensor> measured = [];
-        Trained without = Train(Options(null), dropout: 0.1);
-        Trained trained = Train(Options(WeightAveraging.Exponential(0.9)), dropout: 0.1, validate: model =>
-        {
-            measured.Add(Weights(model));
-            return losses[measured.Count - 1];
-        });
-
-        double[] decays = [.. Enumerable.Range(0, Steps).Select(t => Math.Min(0.9, (1.0 + t) / (10 + t)))];
-        Tensor average = trained.Weights[0].clone();
-        for (int step = 1; step <= Steps; step++)
-        {
-            average = average * decays[step - 1] + trained.Weights[step] * (1 - decays[step - 1]);
-            CollectionAssert.AreEqual(Bytes(without.Weights[step]), Bytes(trained.Weights[step]), $"the weights of step {step}");
-            if (step % 5 == 0)
-                Assert.IsLessThan(1e-12, Ragged.RelativeError(measured[step / 5 - 1], average), $"what was measured after step {step}");
-        }
-        Assert.AreEqual((2.0, 15, true, Steps), (trained.Summary.ValidationLoss, trained.Summary.BestStep, trained.Summary.HasAveragedWeights, trained.Summary.AveragedSteps));
-        CollectionAssert.AreEqual(Bytes(measured[2]), Bytes(trained.Model));
-    }
-
-    // The last is the best: the model has the weights of that step, but not their average, until it gets it.
-    [TestMethod]
-    public void The_average_that_was_measured_last_may_be_the_best()
-    {
-        using var scope = NewDisposeScope();
-        double loss = 9;
-        List<Tensor> measured = [];
-        Trained trained = Train(Options(WeightAveraging.Uniform(0.5)), validate: model =>
-        {
-            measured.Add(Weights(model));
-            return loss--;
-        });
-        CollectionAssert.AreEqual(Bytes(measured[^1]), Bytes(trained.Model));
-        Assert.IsLessThan(1e-12, Ragged.RelativeError(trained.Model, stack([.. trained.Weights[11..]]).mean([0])));
-        CollectionAssert.AreEqual(Bytes(trained.Weights[5]), Bytes(measured[0]), "before its share of the training there is no average, and the weights are measured");
-        Assert.AreEqual((Steps, true), (trained.Summary.BestStep, trained.Summary.HasAveragedWeights));
-    }
-
-    [TestMethod]
-    public void The_best_weights_may_be_from_before_the_average()
-    {
-        using var scope = NewDisposeScope();
-        double loss = 1;
-        Trained trained = Train(Options(WeightAveraging.Uniform(0.5)), validate: _ => loss++);
-        CollectionAssert.AreEqual(Bytes(trained.Weights[5]), Bytes(trained.Model));
-        Assert.AreEqual((5, false), (trained.Summary.BestStep, trained.Summary.HasAveragedWeights));
     }
 
     // A batch without targets makes no update, and none is counted.
@@ -210,50 +154,6 @@ public sealed class WeightAveragingTests
         }
     }
 
-    public static IEnumerable<object[]> Interruptions =>
-        from kind in new[] { "exponential", "uniform" }
-        from validated in new[] { false, true }
-        from steps in new[] { new[] { 7 }, new[] { 10, 11, 16 }, new[] { 18 } }
-        select new object[] { kind, validated, steps };
-
-    [TestMethod]
-    [DynamicData(nameof(Interruptions))]
-    public void A_resumed_training_has_the_average_of_an_uninterrupted_one_bit_for_bit(string kind, bool validated, int[] interruptions)
-    {
-        using var scope = NewDisposeScope();
-        WeightAveraging averaging = kind == "uniform" ? WeightAveraging.Uniform(0.5, 2) : WeightAveraging.Exponential(0.9);
-        TrainingOptions options = Options(averaging) with { Regularization = new() { EmbeddingNoise = 5, Averaging = averaging } };
-        Func<CausalLanguageModel, double>? validate = validated ? model => new RowScorer(model).Score(Ragged.Examples(3, seed: 4)).Sum(row => row.LossSum) : null;
-        Trained expected = Train(options, ScalarType.Float32, dropout: 0.1, validate: validate);
-        using TemporaryFolder folder = new();
-        using Gpt2Model model = Ragged.Model(ScalarType.Float32, dropout: 0.1);
-        foreach (int interruption in interruptions)
-        {
-            using CancellationTokenSource source = new();
-            Assert.ThrowsExactly<OperationCanceledException>(() => Resume(model, options, folder, validate, source.Token, step => { if (step.Step == interruption) source.Cancel(); }));
-        }
-        TrainingSummary summary = Resume(model, options, folder, validate);
-
-        CollectionAssert.AreEqual(Bytes(expected.Model), Bytes(Weights(model)));
-        Assert.AreEqual((expected.Summary.AveragedSteps, expected.Summary.ValidationLoss, expected.Summary.BestStep, expected.Summary.HasAveragedWeights),
-            (summary.AveragedSteps, summary.ValidationLoss, summary.BestStep, summary.HasAveragedWeights));
-    }
-
-    // Twice the steps: what was the last half of the training is now the second quarter.
-    [TestMethod]
-    public void An_extended_training_averages_the_end_of_the_whole()
-    {
-        using var scope = NewDisposeScope();
-        TrainingOptions options = Options(WeightAveraging.Uniform(0.5)) with { Schedule = new() { Shape = ScheduleShape.Constant, WarmupSteps = 2 } };
-        using TemporaryFolder folder = new();
-        using Gpt2Model model = Ragged.Model();
-        TrainingSummary half = Resume(model, options with { MaximumSteps = 10 }, folder);
-        List<Tensor> weights = [];
-        TrainingSummary whole = Resume(model, options, folder, onStep: _ => weights.Add(Weights(model)));
-        Assert.AreEqual((5, 10), (half.AveragedSteps, whole.AveragedSteps));
-        Assert.IsLessThan(1e-12, Ragged.RelativeError(Weights(model), stack([.. weights]).mean([0])));
-    }
-
     // float32 beside weights in bfloat16: the average is of the weights in full precision.
     [TestMethod]
     public void The_average_of_a_model_that_computes_in_half_precision_is_in_full_precision()
@@ -273,7 +173,7 @@ public sealed class WeightAveragingTests
     [TestMethod]
     public void The_average_takes_the_memory_of_one_copy_and_gives_it_back()
     {
-        using Gpt2Model model = Ragged.Model();
+        using Gpt2Model model = Ragged.Model(layers: 1);
         Counts(model, null);
         (long before, long[] without, long after) = Counts(model, null);
         (long beforeAverage, long[] with, long afterAverage) = Counts(model, WeightAveraging.Exponential());
@@ -298,19 +198,6 @@ public sealed class WeightAveragingTests
     }
 
     [TestMethod]
-    public void A_validation_that_fails_leaves_the_weights_that_are_trained()
-    {
-        using var scope = NewDisposeScope();
-        using Gpt2Model model = Ragged.Model();
-        Tensor last = Weights(model);
-        Validation failing = new(_ => throw new InvalidDataException(), interval: 4);
-        Trained without = Train(Options(null));
-        Assert.ThrowsExactly<InvalidDataException>(() => TrainingLoop.Run(new TrainingRun(model, Ragged.Examples(18), Options(WeightAveraging.Exponential(0.9)), Seed: 1) { OnStep = _ => last = Weights(model), Validation = failing }));
-        CollectionAssert.AreEqual(Bytes(without.Weights[3]), Bytes(last));
-        CollectionAssert.AreEqual(Bytes(without.Weights[4]), Bytes(Weights(model)));
-    }
-
-    [TestMethod]
     [DataRow(1.0, 0.25, 1, "Regularization.Averaging.Decay is 1; allowed is from 0 to below 1.")]
     [DataRow(-0.1, 0.25, 1, "Regularization.Averaging.Decay is -0.1; allowed is from 0 to below 1.")]
     [DataRow(null, 0.0, 1, "Regularization.Averaging.Share is 0; allowed is above 0 and at most 1.")]
@@ -321,48 +208,4 @@ public sealed class WeightAveragingTests
         WeightAveraging averaging = decay is { } of ? WeightAveraging.Exponential(of) : WeightAveraging.Uniform(share, interval);
         StringAssert.StartsWith(Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Options(averaging).Validate()).Message, message);
     }
-
-    private static TrainingOptions Options(WeightAveraging? averaging) => new()
-    {
-        BatchSize = 4, MaximumSteps = Steps, LearningRate = 1e-2, Schedule = new() { WarmupSteps = 3 }, Batching = new() { MaximumTokensPerMicroBatch = 50 },
-        Regularization = new() { Averaging = averaging },
-    };
-
-    // The weights before the first step and after each, and those that the model has at the end.
-    private static Trained Train(TrainingOptions options, ScalarType dtype = ScalarType.Float64, double dropout = 0, TokenExample[]? rows = null, Func<CausalLanguageModel, double>? validate = null)
-    {
-        using Gpt2Model model = Ragged.Model(dtype, dropout: dropout);
-        List<Tensor> weights = [Weights(model)];
-        List<StepReport> reports = [];
-        TrainingSummary summary = TrainingLoop.Run(new TrainingRun(model, rows ?? Ragged.Examples(18), options, Seed: 1)
-        {
-            OnStep = step =>
-            {
-                reports.Add(step);
-                weights.Add(Weights(model));
-            },
-            Validation = validate is null ? null : new Validation(_ => (validate(model), 1), interval: 5),
-        });
-        return new Trained(weights, Weights(model), summary, reports);
-    }
-
-    private static TrainingSummary Resume(
-        Gpt2Model model, TrainingOptions options, TemporaryFolder folder, Func<CausalLanguageModel, double>? validate = null, CancellationToken cancellationToken = default, Action<StepReport>? onStep = null)
-    {
-        using CheckpointFolder opened = CheckpointFolder.Open(folder.Path);
-        return TrainingLoop.Run(new TrainingRun(model, Ragged.Examples(18), options, Seed: 1)
-        {
-            OnStep = onStep,
-            CancellationToken = cancellationToken,
-            Checkpoints = new CheckpointManager(opened, interval: 1, new Dictionary<string, string>()),
-            Validation = validate is null ? null : new Validation(_ => (validate(model), 1), interval: 5),
-        });
-    }
-
-    // A copy, even of a single parameter.
-    private static Tensor Weights(CausalLanguageModel model) => cat([.. model.parameters().Select(parameter => parameter.detach().flatten())]).clone();
-
-    private static byte[] Bytes(Tensor weights) => weights.bytes.ToArray();
-
-    private sealed record Trained(List<Tensor> Weights, Tensor Model, TrainingSummary Summary, List<StepReport> Reports);
 }

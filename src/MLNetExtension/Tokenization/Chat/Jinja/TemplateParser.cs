@@ -82,7 +82,7 @@ internal sealed class TemplateParser
             "set" => ReadSet(line),
             "macro" => ReadMacro(line),
             "call" => ReadCall(line),
-            "filter" => new FilterStatement(_expressions.ReadFilters(null, hasBar: false)!, ReadBlock("endfilter"), line),
+            "filter" => new FilterStatement(_expressions.Operands.ReadFilters(null, hasBar: false)!, ReadBlock("endfilter"), line),
             "with" => ReadWith(line),
             "generation" => ReadGeneration(line),
             "print" => new OutputStatement(_expressions.ReadTuple(), line),
@@ -133,7 +133,7 @@ internal sealed class TemplateParser
         Target target = ReadTarget(allowsNamespace: true);
         if (_tokens.TryTake("="))
             return new SetStatement(target, _expressions.ReadTuple(), line);
-        FilterExpression? filter = _expressions.ReadFilters(null);
+        FilterExpression? filter = _expressions.Operands.ReadFilters(null);
         return new SetBlockStatement(target, filter, ReadBlock("endset"), line);
     }
 
@@ -152,14 +152,14 @@ internal sealed class TemplateParser
 
     private MacroParts ReadMacroParts(IReadOnlyList<(string Name, Expression? Default)> parameters, string end)
     {
-        HashSet<string>? outer = _expressions.Names;
-        HashSet<string> names = _expressions.Names = [];
+        HashSet<string>? outer = _expressions.Operands.Names;
+        HashSet<string> names = _expressions.Operands.Names = [];
         int loops = _loops;
         _loops = 0; // those around a macro are not its own
         List<Statement> body = ReadBlock(end);
         _loops = loops;
         outer?.UnionWith(names);
-        _expressions.Names = outer;
+        _expressions.Operands.Names = outer;
         return new MacroParts(parameters, body, names);
     }
 
