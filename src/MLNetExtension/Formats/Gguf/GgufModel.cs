@@ -27,7 +27,7 @@ internal static class GgufModel
     /// <returns>The file's path.</returns>
     /// <exception cref="NotSupportedException">The format cannot say what the model or its tokenizer does, or a weight is too large for the type; the message says which.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    public static string Save(string path, CausalLanguageModel model, ILanguageTokenizer tokenizer, GgufSpecialTokens specialTokens, GgufType type)
+    public static string Save(string path, CausalLanguageModel model, ILanguageTokenizer tokenizer, SpecialTokens specialTokens, GgufType type)
     {
         IGgufArchitecture architecture = FindArchitecture(model);
         architecture.Check();

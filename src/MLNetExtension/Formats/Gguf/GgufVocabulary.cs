@@ -20,7 +20,7 @@ internal static class GgufVocabulary
     /// <param name="specialTokens">What else is known of its special tokens.</param>
     /// <param name="size">V, the model's number of token ids; those that are no tokens are marked as unused.</param>
     /// <exception cref="NotSupportedException">llama.cpp would split text otherwise, or knows no such tokenizer; the message says why.</exception>
-    public static void AddTo(GgufMetadata metadata, ILanguageTokenizer tokenizer, GgufSpecialTokens specialTokens, int size)
+    public static void AddTo(GgufMetadata metadata, ILanguageTokenizer tokenizer, SpecialTokens specialTokens, int size)
     {
         switch (tokenizer)
         {
@@ -109,17 +109,17 @@ internal static class GgufVocabulary
         metadata.Add("tokenizer.ggml.add_space_prefix", addsSpace);
     }
 
-    private static void AddSpecialTokens(GgufMetadata metadata, ILanguageTokenizer tokenizer, GgufSpecialTokens specialTokens, int size)
+    private static void AddSpecialTokens(GgufMetadata metadata, ILanguageTokenizer tokenizer, SpecialTokens specialTokens, int size)
     {
         // Without a key llama.cpp takes an id of GPT-2's or Llama's.
-        metadata.Add("tokenizer.ggml.bos_token_id", tokenizer.BeginningOfTextId ?? specialTokens.BeginningOfTextId ?? tokenizer.EndOfTextId);
+        metadata.Add("tokenizer.ggml.bos_token_id", tokenizer.BeginningOfTextId ?? specialTokens.BeginId ?? tokenizer.EndOfTextId);
         metadata.Add("tokenizer.ggml.eos_token_id", tokenizer.EndOfTextId);
         metadata.Add("tokenizer.ggml.add_bos_token", tokenizer.BeginningOfTextId is not null);
         metadata.Add("tokenizer.ggml.add_eos_token", false);
         if (specialTokens.PaddingId is { } padding && padding < size)
             metadata.Add("tokenizer.ggml.padding_token_id", padding);
         // Generation ends at each of these; llama.cpp finds more of them by their usual names.
-        IEnumerable<int> otherEnds = specialTokens.EndOfTextIds.Where(id => id != tokenizer.EndOfTextId).Distinct();
+        IEnumerable<int> otherEnds = specialTokens.EndIds.Where(id => id != tokenizer.EndOfTextId).Distinct();
         foreach ((string key, int id) in new[] { "eot", "eom" }.Zip(otherEnds))
             metadata.Add($"tokenizer.ggml.{key}_token_id", id);
     }

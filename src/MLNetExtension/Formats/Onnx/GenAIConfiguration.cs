@@ -4,12 +4,6 @@ using MLNetExtension.Models.Llama;
 
 namespace MLNetExtension.Formats.Onnx;
 
-/// <summary>Ids that begin and end a text and fill rows up.</summary>
-/// <param name="BeginId">The id that begins a text; null for the first that ends one.</param>
-/// <param name="EndIds">The ids that end a text, at least one.</param>
-/// <param name="PaddingId">The id that fills rows up; null for the first that ends a text.</param>
-internal sealed record SpecialTokens(int? BeginId, IReadOnlyList<int> EndIds, int? PaddingId);
-
 /// <summary>Makes <c>genai_config.json</c>, by which ONNX Runtime GenAI knows what a graph's inputs are and when a text ends.</summary>
 internal static class GenAIConfiguration
 {

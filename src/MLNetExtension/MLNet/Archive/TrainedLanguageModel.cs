@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using MLNetExtension.Files;
+using MLNetExtension.Formats;
 using MLNetExtension.Formats.Gguf;
 using MLNetExtension.Formats.HuggingFace;
 using MLNetExtension.Formats.Onnx;
@@ -49,6 +50,19 @@ internal sealed class TrainedLanguageModel : IDisposable
 
     /// <summary>What the network's parameters are in Hugging Face's files.</summary>
     public ParameterNames PublishedNames => HuggingFaceConfiguration.ListNames(Network);
+
+    /// <summary>Loads adapters in PEFT's layout onto the network, ready for use.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <exception cref="NotSupportedException">The network is one of a user's own.</exception>
+    public void LoadAdapters(string folder)
+    {
+        using var use = Use();
+        if (Network.Custom is { } custom)
+            throw new NotSupportedException($"Adapters cannot be loaded onto the custom model '{custom.Factory.Name}': mlContext.Model.Load gives a saved model with its adapters.");
+        Adapters = HuggingFaceAdapters.Load(Network, folder);
+        Network.eval();
+        Adapters.FixNorms();
+    }
 
     /// <summary>Adds the adapters to the network's own weights.</summary>
     public void MergeAdapters()
@@ -176,7 +190,7 @@ internal sealed class TrainedLanguageModel : IDisposable
         if (Network.Custom is { } custom)
             throw new NotSupportedException($"The custom model '{custom.Factory.Name}' cannot be saved as GGUF, which has no place for a network of your own: save it by mlContext.Model.Save.");
         RequireFiniteWeights();
-        return GgufModel.Save(path, Network, Tokenizer, new GgufSpecialTokens(_published?.BeginOfTextId, EndIds, _published?.PaddingId), type);
+        return GgufModel.Save(path, Network, Tokenizer, new SpecialTokens(_published?.BeginOfTextId, EndIds, _published?.PaddingId), type);
     }
 
     /// <summary>Writes the adapters in PEFT's layout.</summary>

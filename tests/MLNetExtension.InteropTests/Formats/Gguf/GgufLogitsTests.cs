@@ -1,3 +1,4 @@
+using MLNetExtension.Formats;
 using MLNetExtension.Formats.Gguf;
 using MLNetExtension.Models;
 using MLNetExtension.Models.Gpt2;
@@ -61,7 +62,7 @@ public sealed class GgufLogitsTests
     {
         using CausalLanguageModel model = SmallModels.Create("llama untied");
         using Folder folder = new();
-        using LlamaCpp theirs = new(GgufModel.Save(folder["model.gguf"], model, new TokenIdsOnly(SmallModels.Vocabulary, null, EndOfText), GgufSpecialTokens.None, GgufType.F32));
+        using LlamaCpp theirs = new(GgufModel.Save(folder["model.gguf"], model, new TokenIdsOnly(SmallModels.Vocabulary, null, EndOfText), SpecialTokens.None, GgufType.F32));
         Assert.IsLessThan(1e-3, LargestDifference(theirs.ComputeLogits(Row(2, 20)), SmallModels.ComputeLogits(model, Row(2, 20))));
     }
 
@@ -83,7 +84,7 @@ public sealed class GgufLogitsTests
             CollectionAssert.AreEqual(SmallModels.Continue(model, Row(seed, 4 + seed), 10), theirs.Continue(Row(seed, 4 + seed), 10), $"prompt {seed}");
     }
 
-    private static string Save(CausalLanguageModel model, Folder folder, GgufType type) => GgufModel.Save(folder["model.gguf"], model, SmallTokenizers.Train(), GgufSpecialTokens.None, type);
+    private static string Save(CausalLanguageModel model, Folder folder, GgufType type) => GgufModel.Save(folder["model.gguf"], model, SmallTokenizers.Train(), SpecialTokens.None, type);
 
     private static int[] Row(int seed, int length)
     {

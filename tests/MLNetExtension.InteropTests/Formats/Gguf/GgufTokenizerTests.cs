@@ -1,3 +1,4 @@
+using MLNetExtension.Formats;
 using MLNetExtension.Formats.Gguf;
 using MLNetExtension.Models;
 using MLNetExtension.Tokenization;
@@ -79,7 +80,7 @@ public sealed class GgufTokenizerTests
         HuggingFaceTokenizer ours = SmallTokenizers.BytePair(name);
         int turnEnd = ours.SpecialTokens["<|im_end|>"];
         using Folder folder = new();
-        using LlamaCpp theirs = Save(folder, ours, SmallModels.Vocabulary, new GgufSpecialTokens(null, [ours.EndOfTextId, turnEnd], PaddingId: 7));
+        using LlamaCpp theirs = Save(folder, ours, SmallModels.Vocabulary, new SpecialTokens(null, [ours.EndOfTextId, turnEnd], PaddingId: 7));
         Assert.AreEqual(ours.EndOfTextId, (int)theirs.Vocabulary.EOS!.Value);
         Assert.AreEqual(turnEnd, (int)theirs.Vocabulary.EOT!.Value);
         Assert.AreEqual(7, (int)theirs.Vocabulary.Pad!.Value);
@@ -114,9 +115,9 @@ public sealed class GgufTokenizerTests
         return texts;
     }
 
-    private static LlamaCpp Save(Folder folder, ILanguageTokenizer tokenizer, int vocabularySize, GgufSpecialTokens? specialTokens = null)
+    private static LlamaCpp Save(Folder folder, ILanguageTokenizer tokenizer, int vocabularySize, SpecialTokens? specialTokens = null)
     {
         using CausalLanguageModel model = new MLNetExtension.Models.Gpt2.Gpt2Model(new(vocabularySize, ContextLength: 8, Layers: 1, Heads: 1, Width: 4), seed: 1);
-        return new LlamaCpp(GgufModel.Save(folder["model.gguf"], model, tokenizer, specialTokens ?? GgufSpecialTokens.None, GgufType.F32), vocabularyOnly: true);
+        return new LlamaCpp(GgufModel.Save(folder["model.gguf"], model, tokenizer, specialTokens ?? SpecialTokens.None, GgufType.F32), vocabularyOnly: true);
     }
 }

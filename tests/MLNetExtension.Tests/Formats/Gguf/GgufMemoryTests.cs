@@ -1,3 +1,4 @@
+using MLNetExtension.Formats;
 using MLNetExtension.Formats.Gguf;
 using MLNetExtension.Models.Llama;
 using MLNetExtension.Tests.Samples;
@@ -27,6 +28,6 @@ public sealed class GgufMemoryTests
         Save();
         Assert.IsLessThan(12L << 20, PeakMemory.Growth(Save));
 
-        void Save() => GgufModel.Save(folder["model.gguf"], model, new ByteLevelTokenizer(), GgufSpecialTokens.None, type);
+        void Save() => GgufModel.Save(folder["model.gguf"], model, new ByteLevelTokenizer(), SpecialTokens.None, type);
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using MLNetExtension.Formats;
 using MLNetExtension.Formats.Onnx;
 using MLNetExtension.MLNet.Archive;
 using MLNetExtension.Models;
