@@ -39,10 +39,7 @@ internal static class FinetuneCommand
             initialization,
             basePrecision,
             trainModules,
-            {
-                OptionFactory.OptionalInteger("--epochs", 1, "Maximum passes over the rows. Default: 1, or no limit if --steps or --minutes is given."),
-                (recipe, epochs) => recipe.Settings.Options.MaximumEpochs = epochs
-            },
+            { OptionFactory.Epochs("1, or no limit if --steps or --minutes is given"), (recipe, epochs) => recipe.Settings.Options.MaximumEpochs = epochs },
             { OptionFactory.Minutes("Maximum minutes of training; training ends at the first limit it reaches."), (recipe, minutes) => recipe.Settings.Options.MaximumDuration = minutes },
             {
                 OptionFactory.Choice("--precision", ComputePrecision.Float32, "Floating-point type that the model computes in; trained weights and sums stay float32."),

@@ -76,6 +76,10 @@ internal static class OptionFactory
         return option;
     }
 
+    /// <summary>How often a training may pass over its rows, or null.</summary>
+    /// <param name="defaultValue">Where none is given.</param>
+    public static Option<int?> Epochs(string defaultValue) => OptionalInteger("--epochs", 1, $"Maximum passes over the rows. Default: {defaultValue}.");
+
     /// <summary>The time that a training may take, in minutes, or null.</summary>
     public static Option<TimeSpan?> Minutes(string description) => new("--minutes")
     {

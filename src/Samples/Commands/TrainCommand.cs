@@ -15,8 +15,9 @@ internal static class TrainCommand
         var command = new SettingsCommand<FromScratchRecipe>("train", "Trains a small GPT in an ML.NET pipeline, evaluates it before and after, saves it and shows samples of its text. Ctrl+C ends the training early and keeps the model so far; pressed again, it cancels.")
         {
             { OptionFactory.DataOrDocumentation(), (recipe, file) => recipe.Settings.DataFile = file },
+            { OptionFactory.Epochs("no limit"), (recipe, epochs) => recipe.Settings.Options.MaximumEpochs = epochs },
             {
-                OptionFactory.Minutes($"Maximum minutes of training. Default: {DefaultMinutes}, or no limit if --steps is given; training ends at the first limit it reaches."),
+                OptionFactory.Minutes($"Maximum minutes of training. Default: {DefaultMinutes}, or no limit if --steps or --epochs is given; training ends at the first limit it reaches."),
                 (recipe, minutes) => recipe.Settings.Options.MaximumDuration = minutes
             },
             {
@@ -29,7 +30,7 @@ internal static class TrainCommand
             { OptionFactory.Dropout("Share of outputs that training zeroes at random. Default: 0."), (recipe, dropout) => recipe.Network = recipe.Network with { Dropout = dropout ?? 0 } },
         };
         TrainingOptions.Complete(command, "Folder for model.zip, metrics.json, the training report loss-curve.html and the TensorBoard event file.");
-        command.Configure((recipe, _) => recipe.Settings.Options.MaximumDuration ??= recipe.Settings.Options.MaximumSteps is null ? TimeSpan.FromMinutes(DefaultMinutes) : null);
+        command.Configure((recipe, _) => recipe.Settings.Options.MaximumDuration ??= recipe.Settings.Options is { MaximumSteps: null, MaximumEpochs: null } ? TimeSpan.FromMinutes(DefaultMinutes) : null);
         return command;
     }
 }

@@ -14,5 +14,5 @@ internal static class CommandLine
 
     /// <summary>A training of a second or less: a tiny model, a few steps.</summary>
     public static (int ExitCode, string Output, string Error) TrainTiny(string data, string output, params string[] more) => Run(
-        ["train", "--data", data, "--output", output, .. more.Contains("--steps") ? (string[])[] : ["--steps", "6"], "--layers", "1", "--heads", "2", .. more.Contains("--width") ? (string[])[] : ["--width", "16"], "--context", "48", .. more]);
+        ["train", "--data", data, "--output", output, .. more.Contains("--steps") || more.Contains("--epochs") ? (string[])[] : ["--steps", "6"], "--layers", "1", "--heads", "2", .. more.Contains("--width") ? (string[])[] : ["--width", "16"], "--context", "48", .. more]);
 }

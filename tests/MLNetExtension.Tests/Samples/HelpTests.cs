@@ -29,7 +29,7 @@ public sealed class HelpTests
     public void Help_tells_the_options_of_a_training_and_its_defaults(string command, string learningRate)
     {
         string help = CommandLine.Run(command, "--help").Output;
-        foreach (string option in (string[])["--learning-rate <X>", learningRate, "--weight-decay <X>", "--validation-fraction <X>", "--patience <N>", "--validation-interval <N|Xepochs>", "[default: 100 steps]", "[default: 500 steps]", "--checkpoints-kept <N>", "--restart-if-damaged", "--batch-tokens <N>", "--prompt-weight <X>", "--order-by <NAME>", "--order-epochs <N>", "--long-rows <Truncate|Split>", "--neftune <X>", "--ema <X>", "--swa <X>", "--dropout <X>"])
+        foreach (string option in (string[])["--epochs <N>", "--learning-rate <X>", learningRate, "--weight-decay <X>", "--validation-fraction <X>", "--patience <N>", "--validation-interval <N|Xepochs>", "[default: 100 steps]", "[default: 500 steps]", "--checkpoints-kept <N>", "--restart-if-damaged", "--batch-tokens <N>", "--prompt-weight <X>", "--order-by <NAME>", "--order-epochs <N>", "--long-rows <Truncate|Split>", "--neftune <X>", "--ema <X>", "--swa <X>", "--dropout <X>"])
             Assert.Contains(option, help);
     }
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Xml.Linq;
+using Samples.Commands;
 
 namespace MLNetExtension.Tests.Samples;
 
@@ -158,12 +159,34 @@ public sealed class TrainCommandTests
         }
 
         // At such a rate trials of splits, which round differently, would make each run another one.
-        JsonElement stopped = Train("stopped", "--micro-batch-tokens", "64", "--steps", "1000", "--validation-fraction", "0.3", "--patience", "1");
+        JsonElement stopped = Train("stopped", "--micro-batch-tokens", "64", "--steps", "1000", "--validation-fraction", "0.3", "--validation-interval", "5", "--patience", "1");
         Assert.IsLessThan(1000, stopped.GetProperty("steps").GetInt32());
         Assert.IsLessThanOrEqualTo(stopped.GetProperty("steps").GetInt32(), stopped.GetProperty("bestStep").GetInt32());
         Assert.IsGreaterThan(0, stopped.GetProperty("validationLoss").GetDouble());
         JsonElement plain = Train("plain", "--steps", "3");
         Assert.IsFalse(plain.TryGetProperty("validationLoss", out _));
+    }
+
+    [TestMethod]
+    public void A_number_of_epochs_ends_a_training()
+    {
+        using TemporaryFolder folder = new();
+        (int exitCode, _, string error) = CommandLine.TrainTiny(folder.WritePrompts("rows.jsonl"), folder["out"], "--epochs", "2", "--batch-size", "10");
+
+        Assert.AreEqual((0, ""), (exitCode, error));
+        JsonElement metrics = ReadMetrics(folder["out"]);
+        Assert.AreEqual((8, 2), (metrics.GetProperty("steps").GetInt32(), metrics.GetProperty("epochs").GetInt32()), "at most 40 rows, ten a batch");
+    }
+
+    [TestMethod]
+    [DataRow(4.0, "")]
+    [DataRow(null, "--steps 6")]
+    [DataRow(null, "--epochs 2")]
+    [DataRow(3.0, "--epochs 2 --minutes 3")]
+    public void Time_is_limited_where_nothing_else_is_or_it_is_asked_for(double? minutes, string limits)
+    {
+        var command = TrainCommand.Create();
+        Assert.AreEqual(minutes, command.Read(command.Parse(limits)).Settings.Options.MaximumDuration?.TotalMinutes);
     }
 
     [TestMethod]
