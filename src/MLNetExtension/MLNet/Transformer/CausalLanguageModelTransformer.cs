@@ -145,6 +145,20 @@ public sealed class CausalLanguageModelTransformer : ITransformer, IDisposable
         _model.SaveAdapters(folder, (_options.Model as LanguageModel.PretrainedModel)?.Folder);
     }
 
+    /// <summary>Loads low-rank adapters in PEFT's layout onto the model, as <see cref="SaveAdapters"/> and PEFT write them: <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>. The model then computes with them, and is saved with them. No other thread may use the model meanwhile.</summary>
+    /// <param name="folder">The folder. Where anything in it is refused, the model is as it was.</param>
+    /// <exception cref="FileNotFoundException">A file is missing.</exception>
+    /// <exception cref="InvalidDataException">A file is damaged, or does not fit the model; the message says where.</exception>
+    /// <exception cref="InvalidOperationException">The model has adapters already: <see cref="MergeAdapters"/>.</exception>
+    /// <exception cref="NotSupportedException">The configuration asks for what is not done here; the message names it. Or the network is one of your own.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
+    public void LoadAdapters(string folder)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        Require.Name(folder);
+        _model.LoadAdapters(folder);
+    }
+
     /// <summary>Makes a chat client, which lays out messages as the model's chat template says and lets the model answer.</summary>
     /// <param name="modelId">What the model is called in responses and metadata. Default null: the name of the folder that it was trained from or of the network of your own, or <c>gpt2</c>.</param>
     /// <returns>A client for any number of threads and conversations: answers that are generated at the same time are generated in one batch, each as it would be alone. It keeps no conversation; disposing of it leaves the model as it is.</returns>

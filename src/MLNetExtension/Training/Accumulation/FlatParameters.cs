@@ -113,10 +113,6 @@ public sealed class FlatParameters : IDisposable
         throw new ArgumentException($"A replica has the parameters of its model, in their order: {string.Join(", ", Names)}.", nameof(replica));
     }
 
-    /// <summary>Whether a parameter is one of these, and so is trained.</summary>
-    /// <param name="parameter">Any parameter of the model.</param>
-    public bool Trains(Tensor parameter) => _gradients.ContainsKey(parameter.Handle);
-
     /// <summary>The accumulated gradient of a parameter: a view of its piece of <see cref="Gradients"/>, in the parameter's shape. What adds to it directly is never rounded to half precision.</summary>
     /// <param name="parameter">A trained parameter.</param>
     /// <exception cref="KeyNotFoundException">The parameter is not one of these.</exception>
