@@ -1,9 +1,6 @@
-using System.Text.Json;
 using Microsoft.Extensions.AI;
 using MLNetExtension.Generation;
 using MLNetExtension.MLNet.Archive;
-using MLNetExtension.Models;
-using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Tests.Evaluation;
 using MLNetExtension.Tokenization.Bytes;
 using MLNetExtension.Tokenization.Chat;

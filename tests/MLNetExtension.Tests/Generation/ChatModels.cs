@@ -1,15 +1,8 @@
-using System.Text.Json;
 using Microsoft.Extensions.AI;
-using MLNetExtension.Generation;
 using MLNetExtension.MLNet.Archive;
 using MLNetExtension.Models;
 using MLNetExtension.Models.Gpt2;
-using MLNetExtension.Tests.Evaluation;
-using MLNetExtension.Tokenization.Bytes;
-using MLNetExtension.Tokenization.Chat;
 using static TorchSharp.torch;
-using ChatMessage = Microsoft.Extensions.AI.ChatMessage;
-using Turn = MLNetExtension.Tokenization.Chat.ChatMessage;
 
 namespace MLNetExtension.Tests.Generation;
 

@@ -1,19 +1,15 @@
 using MLNetExtension.Formats;
 using MLNetExtension.Formats.Gguf;
-using MLNetExtension.MLNet.Archive;
 using MLNetExtension.Models;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Models.Layers;
 using MLNetExtension.Models.Llama;
-using MLNetExtension.Models.Lora;
-using MLNetExtension.Tests.Models.Lora;
 using MLNetExtension.Tests.Samples;
 using MLNetExtension.Tests.Tokenization;
 using MLNetExtension.Tokenization;
 using MLNetExtension.Tokenization.Bytes;
 using MLNetExtension.Tokenization.HuggingFace;
 using MLNetExtension.Tokenization.Normalization;
-using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Formats.Gguf;
 

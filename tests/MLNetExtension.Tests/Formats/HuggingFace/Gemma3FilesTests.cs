@@ -1,15 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using MLNetExtension.Formats.HuggingFace;
-using MLNetExtension.Models;
-using MLNetExtension.Models.Gpt2;
-using MLNetExtension.Models.Layers;
-using MLNetExtension.Models.Llama;
-using MLNetExtension.Tests.Models;
-using MLNetExtension.Tests.Models.Llama;
 using MLNetExtension.Tests.Samples;
-using TorchSharp;
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Formats.HuggingFace;

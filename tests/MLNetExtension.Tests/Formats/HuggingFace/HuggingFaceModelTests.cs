@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using MLNetExtension.Formats.HuggingFace;
 using MLNetExtension.Models;
 using MLNetExtension.Models.Gpt2;

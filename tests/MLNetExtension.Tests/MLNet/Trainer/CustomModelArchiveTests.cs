@@ -1,12 +1,9 @@
 using System.IO.Compression;
 using System.Text;
 using Microsoft.ML;
-using MLNetExtension.Generation;
-using MLNetExtension.Models.Lora;
 using MLNetExtension.Tests.Models.Custom;
 using MLNetExtension.Tests.Samples;
 using MLNetExtension.Tokenization;
-using MLNetExtension.Training;
 using TorchSharp;
 using static MLNetExtension.Tests.MLNet.Tiny;
 using static MLNetExtension.Tests.MLNet.Trainer.CustomModelTests;

@@ -6,8 +6,6 @@ using MLNetExtension.MLNet.Archive;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Tests.Evaluation;
 using MLNetExtension.Tests.Samples;
-using MLNetExtension.Tests.Training;
-using MLNetExtension.Tokenization;
 using MLNetExtension.Tokenization.Bytes;
 using TorchSharp;
 using TorchSharp.Modules;

@@ -1,15 +1,7 @@
-using System.Collections.Concurrent;
-using System.IO.Compression;
 using Microsoft.ML;
-using MLNetExtension.Generation;
-using MLNetExtension.MLNet.Archive;
-using MLNetExtension.Models.Gpt2;
-using MLNetExtension.Tests.Evaluation;
-using MLNetExtension.Tests.Samples;
 using MLNetExtension.Tests.Training;
 using MLNetExtension.Tokenization;
 using MLNetExtension.Tokenization.Bytes;
-using TorchSharp;
 using TorchSharp.Modules;
 using static MLNetExtension.Tests.MLNet.Tiny;
 using static TorchSharp.torch;

@@ -1,9 +1,5 @@
-using System.Text;
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using MLNetExtension.Tests.Samples;
 using MLNetExtension.Tokenization;
-using MLNetExtension.Tokenization.Bytes;
 using MLNetExtension.Tokenization.HuggingFace;
 
 namespace MLNetExtension.Tests.Tokenization.HuggingFace;

@@ -1,15 +1,11 @@
 using MLNetExtension.Data;
-using MLNetExtension.Evaluation;
 using MLNetExtension.Models;
-using MLNetExtension.Models.Custom;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Tests.Samples;
 using MLNetExtension.Training;
 using MLNetExtension.Training.Averaging;
-using MLNetExtension.Training.Optimization;
 using MLNetExtension.Training.Reports;
 using MLNetExtension.Training.Resume;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Tests.Training.Averaging;
@@ -43,7 +39,7 @@ internal static class AveragedTraining
         return new Trained(weights, Weights(model), summary, reports);
     }
 
-    public static TrainingSummary Resume(
+    public static TrainingSummary GoOn(
         Gpt2Model model, TrainingOptions options, TemporaryFolder folder, Func<CausalLanguageModel, double>? validate = null, CancellationToken cancellationToken = default, Action<StepReport>? onStep = null)
     {
         using CheckpointFolder opened = CheckpointFolder.Open(folder.Path);

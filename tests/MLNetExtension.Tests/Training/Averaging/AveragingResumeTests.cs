@@ -1,15 +1,11 @@
-using MLNetExtension.Data;
 using MLNetExtension.Evaluation;
 using MLNetExtension.Models;
-using MLNetExtension.Models.Custom;
 using MLNetExtension.Models.Gpt2;
 using MLNetExtension.Tests.Samples;
 using MLNetExtension.Training;
 using MLNetExtension.Training.Averaging;
 using MLNetExtension.Training.Optimization;
 using MLNetExtension.Training.Reports;
-using MLNetExtension.Training.Resume;
-using TorchSharp;
 using static MLNetExtension.Tests.Training.Averaging.AveragedTraining;
 using static TorchSharp.torch;
 
@@ -39,9 +35,9 @@ public sealed class AveragingResumeTests
         foreach (int interruption in interruptions)
         {
             using CancellationTokenSource source = new();
-            Assert.ThrowsExactly<OperationCanceledException>(() => Resume(model, options, folder, validate, source.Token, step => { if (step.Step == interruption) source.Cancel(); }));
+            Assert.ThrowsExactly<OperationCanceledException>(() => GoOn(model, options, folder, validate, source.Token, step => { if (step.Step == interruption) source.Cancel(); }));
         }
-        TrainingSummary summary = Resume(model, options, folder, validate);
+        TrainingSummary summary = GoOn(model, options, folder, validate);
 
         CollectionAssert.AreEqual(Bytes(expected.Model), Bytes(Weights(model)));
         Assert.AreEqual((expected.Summary.AveragedSteps, expected.Summary.ValidationLoss, expected.Summary.BestStep, expected.Summary.HasAveragedWeights),
@@ -56,9 +52,9 @@ public sealed class AveragingResumeTests
         TrainingOptions options = Options(WeightAveraging.Uniform(0.5)) with { Schedule = new() { Shape = ScheduleShape.Constant, WarmupSteps = 2 } };
         using TemporaryFolder folder = new();
         using Gpt2Model model = Ragged.Model(layers: 1);
-        TrainingSummary half = Resume(model, options with { MaximumSteps = 10 }, folder);
+        TrainingSummary half = GoOn(model, options with { MaximumSteps = 10 }, folder);
         List<Tensor> weights = [];
-        TrainingSummary whole = Resume(model, options, folder, onStep: _ => weights.Add(Weights(model)));
+        TrainingSummary whole = GoOn(model, options, folder, onStep: _ => weights.Add(Weights(model)));
         Assert.AreEqual((5, 10), (half.AveragedSteps, whole.AveragedSteps));
         Assert.IsLessThan(1e-12, Ragged.RelativeError(Weights(model), stack([.. weights]).mean([0])));
     }

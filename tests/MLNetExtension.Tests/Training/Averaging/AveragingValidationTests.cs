@@ -1,15 +1,6 @@
-using MLNetExtension.Data;
-using MLNetExtension.Evaluation;
-using MLNetExtension.Models;
-using MLNetExtension.Models.Custom;
 using MLNetExtension.Models.Gpt2;
-using MLNetExtension.Tests.Samples;
 using MLNetExtension.Training;
 using MLNetExtension.Training.Averaging;
-using MLNetExtension.Training.Optimization;
-using MLNetExtension.Training.Reports;
-using MLNetExtension.Training.Resume;
-using TorchSharp;
 using static MLNetExtension.Tests.Training.Averaging.AveragedTraining;
 using static TorchSharp.torch;
 

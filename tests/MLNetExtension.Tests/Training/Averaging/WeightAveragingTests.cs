@@ -8,7 +8,6 @@ using MLNetExtension.Training;
 using MLNetExtension.Training.Averaging;
 using MLNetExtension.Training.Optimization;
 using MLNetExtension.Training.Reports;
-using MLNetExtension.Training.Resume;
 using TorchSharp;
 using static MLNetExtension.Tests.Training.Averaging.AveragedTraining;
 using static TorchSharp.torch;
