@@ -3,7 +3,6 @@ using MLNetExtension.Evaluation;
 using MLNetExtension.Models;
 using MLNetExtension.Models.Custom;
 using MLNetExtension.Models.Gpt2;
-using MLNetExtension.Tests.Samples;
 using MLNetExtension.Training;
 using MLNetExtension.Training.Averaging;
 using MLNetExtension.Training.Optimization;
