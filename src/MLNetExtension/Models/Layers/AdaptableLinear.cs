@@ -7,11 +7,11 @@ namespace MLNetExtension.Models.Layers;
 /// <summary>A linear layer, x W' + b, that can have low-rank adapters, each on different rows of its weight. C inputs, R outputs.</summary>
 internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>, IAdaptableLayer, IBackwardLayer
 {
+    private Parameter weight;                                   // before the bias: parameters are in the order of their fields
     private readonly Parameter? bias;
     private readonly List<LowRankAdapter> _adapters = [];       // in the order of their parameters
     private RowRange[] _ranges = [];
-    private Parameter weight;
-    private Tensor? weight_scales;    // a buffer
+    private Tensor? weight_scales;                              // a buffer
 
     /// <summary>Creates a layer without adapters.</summary>
     /// <param name="weight">[R,C].</param>
