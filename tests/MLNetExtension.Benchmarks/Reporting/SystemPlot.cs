@@ -18,7 +18,6 @@ internal static class SystemPlot
 
     // On Debian the library takes the first font that there is, one with serifs.
     private const string DebianFont = "DejaVu Sans";
-    private static readonly string _font = SKFontManager.Default.FontFamilies.Contains(DebianFont) ? DebianFont : Fonts.Sans;
 
     private static readonly Dictionary<string, string> _colors = new() { [SystemNames.Ours] = "#1f6f8b", [SystemNames.TorchSharp] = "#c9a66b", [SystemNames.PyTorch] = "#9aa5a8" };
 
@@ -34,6 +33,7 @@ internal static class SystemPlot
             if (workload.Any(line => !_colors.ContainsKey(line.System)) || workload.Count(line => line.System == SystemNames.TorchSharp) != 1)
                 throw new BenchmarkException($"--plot: the figures of {workload.Key} are not those of one comparison of {SystemNames.Ours} with {SystemNames.TorchSharp}.");
         }
+        Fonts.Default = SKFontManager.Default.FontFamilies.Contains(DebianFont) ? DebianFont : Fonts.Sans;
         Multiplot picture = new();
         picture.AddPlots(2);
         Draw(picture.GetPlot(0), "Target tokens per second, by those of a plain TorchSharp loop: more is better", workloads, line => line.TargetTokensPerSecond);
@@ -63,7 +63,6 @@ internal static class SystemPlot
         plot.Grid.XAxisStyle.IsVisible = false;
         plot.Axes.Right.IsVisible = plot.Axes.Top.IsVisible = false;
         plot.Title(title, TitleSize);
-        plot.Font.Set(_font);
     }
 
     private static Bar CreateBar(double position, Figure figure, double plain, string color) => new()

@@ -177,6 +177,8 @@ internal static class ResumeSettings
             hash.AppendData(head);
             hash.AppendData(MemoryMarshal.AsBytes<int>(example.Ids));
             hash.AppendData(MemoryMarshal.AsBytes<int>(example.Targets));
+            if (example.IsUndesirable)
+                hash.AppendData([1]);
         }
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }

@@ -18,6 +18,18 @@ internal sealed class HuggingFaceModelTests
 {
     public static IEnumerable<object[]> Names => GoldenLogitsTests.Names;
 
+    // As Hugging Face's GPT2Config has it.
+    [TestMethod]
+    public void A_GPT2_that_says_nothing_of_dropout_has_a_tenth()
+    {
+        using CheckpointCopy copy = new("gpt2");
+        foreach (string key in new[] { "resid_pdrop", "embd_pdrop", "attn_pdrop" })
+            copy.Set(key, json: null);
+        using HuggingFaceModel loaded = HuggingFaceModel.Load(copy.Path);
+        Gpt2Configuration configuration = ((Gpt2Model)loaded.Model).Configuration;
+        Assert.AreEqual((0.1, 0.1), (configuration.Dropout, configuration.AttentionDropout));
+    }
+
     // Seen to fail with a transposed matrix written as it lies in memory, and with the new files never put in place.
     [TestMethod]
     [DynamicData(nameof(Names))]

@@ -159,6 +159,20 @@ public sealed class PreferenceTrainerTests
     }
 
     [TestMethod]
+    public void A_training_is_not_resumed_with_other_labels_of_the_same_completions()
+    {
+        using var folder = new TemporaryFolder();
+        var mlContext = new MLContext(seed: 1);
+        using var start = Tiny.Train(mlContext);
+        var options = Options(start);
+        (options.Method, options.Columns, options.MaximumSteps, options.Checkpoints) = (PreferenceMethod.Kto(), InputColumns.Labelled(), 2, new() { Folder = folder.Path });
+        void Fit(bool ofChosen) => mlContext.CausalLanguageModeling.Trainers.Preference(options).Fit(Labels(mlContext, ofChosen)).Dispose();
+        Fit(ofChosen: true);
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(() => Fit(ofChosen: false)).Message, "the training data");
+        Fit(ofChosen: true);
+    }
+
+    [TestMethod]
     public void A_trained_model_is_saved_loaded_and_generates_from_prompts()
     {
         using var folder = new TemporaryFolder();
@@ -235,8 +249,8 @@ public sealed class PreferenceTrainerTests
 
     private static IDataView Pairs(MLContext mlContext) => mlContext.Data.LoadFromEnumerable(AllPairs().ToArray());
 
-    private static IDataView Labels(MLContext mlContext) => mlContext.Data.LoadFromEnumerable(AllPairs()
-        .SelectMany(pair => new[] { new Labelled { Prompt = pair.Prompt, Completion = pair.Chosen, Label = true }, new Labelled { Prompt = pair.Prompt, Completion = pair.Rejected } }).ToArray());
+    private static IDataView Labels(MLContext mlContext, bool ofChosen = true) => mlContext.Data.LoadFromEnumerable(AllPairs()
+        .SelectMany(pair => new[] { new Labelled { Prompt = pair.Prompt, Completion = pair.Chosen, Label = ofChosen }, new Labelled { Prompt = pair.Prompt, Completion = pair.Rejected, Label = !ofChosen } }).ToArray());
 
     private static double[] LogProbabilities(MLContext mlContext, CausalLanguageModelTransformer model, Pair[] pairs, Func<Pair, string> completion)
     {

@@ -5,6 +5,7 @@ using MLNetExtension.Models.Layers;
 using MLNetExtension.Training;
 using MLNetExtension.Training.Accumulation;
 using MLNetExtension.Training.Reports;
+using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -58,6 +59,49 @@ public sealed class DropoutTests
         }
     }
 
+    [TestMethod]
+    public void Attention_dropout_of_GPT2_acts_in_training_only_and_repeats_with_its_seed()
+    {
+        using var scope = NewDisposeScope();
+        using Gpt2Model model = WithAttentionDropout(dropout: 0);
+        Tensor input = randn(1, 12, 12, dtype: float64);
+        Tensor first = Seeded(1);
+
+        Assert.AreEqual(0, (first - Seeded(1)).abs().max().ToDouble());
+        Assert.AreNotEqual(0, (first - Seeded(2)).abs().max().ToDouble());
+        model.eval();
+        Assert.AreEqual(0, (Seeded(1) - Seeded(2)).abs().max().ToDouble());
+
+        Tensor Seeded(long seed)
+        {
+            model.Blocks[0].ReseedDropout(seed);
+            return model.Blocks[0].call(input, SequenceLayout.Full);
+        }
+    }
+
+    // A single position attends to itself alone: with values and a bias of 1, a coordinate is 6 where its head's probability and itself are kept, 2 where the probability is dropped, and 0 where itself is.
+    [TestMethod]
+    public void Attention_and_the_branch_around_it_draw_different_numbers()
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        using Gpt2Model model = WithAttentionDropout(dropout: 0.5);
+        foreach ((string name, Parameter parameter) in model.Blocks[0].named_parameters().Where(p => p.name.StartsWith('c') || p.name.StartsWith("mlp", StringComparison.Ordinal)))
+            parameter.fill_(name is "c_attn.bias" or "c_proj.bias" ? 1 : 0);
+        model.Blocks[0].named_parameters().Single(p => p.name == "c_proj.weight").parameter.copy_(eye(12, dtype: float64));
+
+        bool[] agree = [.. Enumerable.Range(0, 20).Select(Agrees)];
+        CollectionAssert.IsSubsetOf(new[] { true, false }, agree);
+
+        // Whether the first draw of the one says what that of the other does.
+        bool Agrees(int seed)
+        {
+            model.Blocks[0].ReseedDropout(seed);
+            double[] added = model.Blocks[0].call(zeros(1, 1, 12, dtype: float64), SequenceLayout.Full).data<double>().ToArray();
+            return added[..6].Max() > 2 == added[0] > 0;
+        }
+    }
+
     // What a GPU does, which has no generator of its own here; computed on the CPU.
     [TestMethod]
     public void A_mask_that_is_computed_zeroes_its_share_follows_the_seed_and_goes_on_where_it_stopped()
@@ -96,6 +140,14 @@ public sealed class DropoutTests
         TrainingLoop.Run(
             model, Ragged.Examples(1, seed: 3), new TrainingOptions { MaximumSteps = 4, LearningRate = 1e-300, Optimizer = new AdamWOptions { WeightDecay = 0 } }, seed: 1, steps.Add);
         CollectionAssert.AllItemsAreUnique(steps.Select(step => step.Loss).ToArray());
+    }
+
+    private static Gpt2Model WithAttentionDropout(double dropout)
+    {
+        Gpt2Model model = new(Ragged.Model().Configuration with { Dropout = dropout, AttentionDropout = 0.5 }, seed: 1);
+        model.to(float64);
+        model.train();
+        return model;
     }
 
     private static Gpt2Model Model(double dropout)
