@@ -71,6 +71,14 @@ internal sealed class MicroBatch : IDisposable
     /// <summary>Whether the rows lie one after another, not side by side.</summary>
     public bool IsPacked { get; }
 
+    /// <summary>Selects what a model gives at the targets, [B,T,C] to [N,C].</summary>
+    /// <param name="states">What it gives at all positions, [B,T,C].</param>
+    public Tensor SelectTargets(Tensor states)
+    {
+        Tensor positions = states.flatten(0, 1);                                           // [B*T,C]
+        return TargetCount == positions.shape[0] ? positions : positions.index_select(0, TargetPositions);
+    }
+
     /// <summary>Lays rows side by side, padded to the longest of them, and copies them to the device.</summary>
     /// <param name="examples">At least one example.</param>
     /// <param name="device">Where the tensors go.</param>

@@ -143,13 +143,7 @@ internal sealed class RowScorer
     }
 
     // Of all positions, only those of the targets are normalized.
-    private Tensor ComputeTargetStates(MicroBatch microBatch)
-    {
-        if (_model.HeadWeight is null)
-            return Select(_model.ComputeHidden(microBatch.Ids));
-        SequenceLayout layout = microBatch.IsPacked ? SequenceLayout.Packed(microBatch.RowLengths) : SequenceLayout.Padded(microBatch.RowLengths);
-        return _model.Normalize(Select(_model.ComputeStates(microBatch.Ids, layout)));
-
-        Tensor Select(Tensor states) => states.flatten(0, 1).index_select(0, microBatch.TargetPositions);
-    }
+    private Tensor ComputeTargetStates(MicroBatch microBatch) => _model.HeadWeight is null
+        ? microBatch.SelectTargets(_model.ComputeHidden(microBatch.Ids))
+        : _model.Normalize(microBatch.SelectTargets(_model.ComputeStates(microBatch.Ids, SequenceLayout.Of(microBatch))));
 }

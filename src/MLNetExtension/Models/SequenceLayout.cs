@@ -32,6 +32,10 @@ public sealed class SequenceLayout
     /// <param name="rowLengths">Their lengths, in their order.</param>
     internal static SequenceLayout Packed(IReadOnlyList<int> rowLengths) => new([.. rowLengths.Select(length => (long)length)], null);
 
+    /// <summary>Gives the arrangement of a micro-batch's rows.</summary>
+    /// <param name="microBatch">The micro-batch.</param>
+    internal static SequenceLayout Of(MicroBatch microBatch) => microBatch.IsPacked ? Packed(microBatch.RowLengths) : Padded(microBatch.RowLengths);
+
     /// <summary>Rows side by side that continue those in a cache.</summary>
     /// <param name="cache">The cache.</param>
     internal static SequenceLayout Cached(KeyValueCache cache) => new(null, null, cache);

@@ -43,6 +43,7 @@ internal static unsafe class VectorProduct
             Parallel.For(0, parts, part => Multiply(weight.Values.dtype, operands, operands.Outputs * part / parts, operands.Outputs * (part + 1) / parts));
         // What is read and written above must not be freed before.
         GC.KeepAlive(weight.Values);
+        GC.KeepAlive(weight.Scales);
         return output;
     }
 

@@ -41,7 +41,7 @@ internal sealed class MicroBatchGradient : IDisposable
     public (LossSum Loss, Tensor? Auxiliary) Backward(MicroBatch microBatch, double scale, RandomSeeds seeds)
     {
         _memory.Reset();
-        using Tape tape = new(LayoutOf(microBatch), _memory, _parameters.FindGradient);
+        using Tape tape = new(SequenceLayout.Of(microBatch), _memory, _parameters.FindGradient);
         // First, so that what it computes on the way is freed before the model keeps what its backward pass needs.
         Pass pass = new(microBatch, tape, scale, seeds) { Teacher = RunTeacher(microBatch, tape.Layout) };
         // A model without a head of its own gives logits, which go straight into the loss.
@@ -60,7 +60,7 @@ internal sealed class MicroBatchGradient : IDisposable
     public void CountRouting(MicroBatch microBatch, RandomSeeds seeds)
     {
         using var _ = no_grad();
-        using Tape tape = new(LayoutOf(microBatch), _memory, _parameters.FindGradient, keeps: false);
+        using Tape tape = new(SequenceLayout.Of(microBatch), _memory, _parameters.FindGradient, keeps: false);
         RunBlocks(new Pass(microBatch, tape, 1, seeds));
         _balance.Count(_model.Blocks, microBatch);
     }
@@ -72,7 +72,7 @@ internal sealed class MicroBatchGradient : IDisposable
     public double[] ComputeLogProbabilities(MicroBatch microBatch, RandomSeeds seeds)
     {
         using var _ = no_grad();
-        using Tape tape = new(LayoutOf(microBatch), _memory, _parameters.FindGradient, keeps: false);
+        using Tape tape = new(SequenceLayout.Of(microBatch), _memory, _parameters.FindGradient, keeps: false);
         Pass pass = new(microBatch, tape, 1, seeds);
         TokenTargets targets = TargetsOf(microBatch, SelectStates(microBatch, _model.HeadWeight is null ? RunWhole(pass) : RunBlocks(pass)));
         return LogProbabilities.PerToken(targets, correct: null).neg_().to(float64).cpu().data<double>().ToArray();
@@ -150,18 +150,11 @@ internal sealed class MicroBatchGradient : IDisposable
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         Tensor hidden = teacher.HeadWeight is null ? layout.ApplyPerRow(microBatch.Ids, teacher.ComputeHidden) : teacher.ComputeHidden(microBatch.Ids, layout);
-        return new TeacherStates(SelectTargets(hidden, microBatch).MoveToOuterDisposeScope(), teacher.HeadWeight, teacher.LogitCap);
-    }
-
-    // [B,T,C] to [N,C].
-    private static Tensor SelectTargets(Tensor hidden, MicroBatch microBatch)
-    {
-        Tensor positions = hidden.flatten(0, 1);                                                                          // [B*T,C]
-        return microBatch.TargetCount == positions.shape[0] ? positions : positions.index_select(0, microBatch.TargetPositions);
+        return new TeacherStates(microBatch.SelectTargets(hidden).MoveToOuterDisposeScope(), teacher.HeadWeight, teacher.LogitCap);
     }
 
     // What the head reads, [N,C].
-    private Tensor SelectStates(MicroBatch microBatch, Tensor hidden) => _model.Normalize(SelectTargets(hidden, microBatch));
+    private Tensor SelectStates(MicroBatch microBatch, Tensor hidden) => _model.Normalize(microBatch.SelectTargets(hidden));
 
     private TokenTargets TargetsOf(MicroBatch microBatch, Tensor states) =>
         new(states, _model.HeadWeight, microBatch.Targets, microBatch.TargetWeights, microBatch.TargetWeight) { LogitCap = _model.LogitCap };
@@ -212,9 +205,6 @@ internal sealed class MicroBatchGradient : IDisposable
         _model.Blocks[i].ReseedDropout(unchecked(pass.Seeds.MicroBatch + (i + 1) * 0x5851F42D4C957F2D));
         return _model.Blocks[i].Forward(input, pass.Tape);
     }
-
-    private static SequenceLayout LayoutOf(MicroBatch microBatch) =>
-        microBatch.IsPacked ? SequenceLayout.Packed(microBatch.RowLengths) : SequenceLayout.Padded(microBatch.RowLengths);
 
     private static Tensor? Add(Tensor? sum, Tensor? next) => sum is null ? next : next is null ? sum : sum + next;
 
