@@ -13,7 +13,7 @@ internal static class RandomBits
     /// <param name="count">N.</param>
     /// <param name="device">Where they are needed.</param>
     /// <returns>What has to be added to the generator's seed, [N] int64.</returns>
-    public static Tensor States(long first, long count, Device device) => arange(first, first + count, dtype: int64, device: device).mul_(unchecked((long)SplitMix64.Increment));
+    public static Tensor States(long first, long count, Device device) => arange(Scalars.Of(first), Scalars.Of(first + count), dtype: int64, device: device).mul_(Scalars.Of(unchecked((long)SplitMix64.Increment)));
 
     /// <summary>Gives the highest 31 bits of the numbers, as whole numbers with a sign: uniform from -2^30 to 2^30 - 1.</summary>
     /// <param name="states">The generators' states, of any shape, int64; overwritten.</param>
@@ -25,7 +25,7 @@ internal static class RandomBits
         {
             // A shift of a number with a sign fills with its sign: the mask takes that away.
             using Tensor shifted = states.bitwise_right_shift(tensor((long)shift)).bitwise_and_(tensor(long.MaxValue >> (shift - 1)));
-            states.bitwise_xor_(shifted).mul_(unchecked((long)factor));
+            states.bitwise_xor_(shifted).mul_(Scalars.Of(unchecked((long)factor)));
         }
         return states.bitwise_right_shift_(tensor(33L));
     }

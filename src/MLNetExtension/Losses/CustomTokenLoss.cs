@@ -44,14 +44,14 @@ public sealed class CustomTokenLoss : ITokenLoss
                 Targets = targets.Targets.narrow(0, start, length),
                 Weights = targets.Weights?.narrow(0, start, length),
             });
-            (loss.Sum * gradients.Scale).backward();
+            (loss.Sum * Scalars.Of(gradients.Scale)).backward();
 
             using var _ = no_grad();
-            sum.add_(loss.Sum.detach());
+            sum.add_(loss.Sum.detach(), Scalars.One);
             count += loss.TargetCount;
-            gradients.Hidden.narrow(0, start, length).add_(hidden.grad!);
+            gradients.Hidden.narrow(0, start, length).add_(hidden.grad!, Scalars.One);
             if (head?.grad is { } headGradient)
-                gradients.HeadWeight?.add_(headGradient);
+                gradients.HeadWeight?.add_(headGradient, Scalars.One);
         }
         return new LossSum(sum, count);
     }
@@ -59,7 +59,7 @@ public sealed class CustomTokenLoss : ITokenLoss
     private static Tensor ComputeLogits(Tensor hidden, Tensor? head, double? cap)
     {
         Tensor logits = head is null ? hidden : nn.functional.linear(hidden, head);
-        return cap is { } most ? (logits / most).tanh() * most : logits;
+        return cap is { } most ? (logits / Scalars.Of(most)).tanh() * Scalars.Of(most) : logits;
     }
 
     private static Tensor RequirePlainHead(Tensor? head, double? cap) =>

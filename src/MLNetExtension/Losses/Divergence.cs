@@ -76,10 +76,10 @@ public abstract record Divergence
         // Where the mixture moves with p, what that adds to the two derivatives cancels: (1 - b) (log p - log m) by p is left, which goes back through the softmax.
         internal override (Tensor Nats, Tensor Slope) Compare(Tensor student, Tensor teacher)
         {
-            Tensor mixture = logaddexp(teacher + Math.Log(TeacherShare), student + Math.Log(1 - TeacherShare));
+            Tensor mixture = logaddexp(teacher.Plus(Math.Log(TeacherShare)), student.Plus(Math.Log(1 - TeacherShare)));
             Tensor p = student.exp(), q = teacher.exp(), difference = student.sub_(mixture);
             Tensor own = SumRows(p * difference), others = SumRows(teacher.sub_(mixture).mul_(q));
-            return (others * TeacherShare + own * (1 - TeacherShare), p.mul_(difference.sub_(own.to(p.dtype))).mul_(1 - TeacherShare));
+            return ((others * Scalars.Of(TeacherShare)).Plus(own * Scalars.Of(1 - TeacherShare)), p.mul_(difference.sub_(own.to(p.dtype))).mul_(Scalars.Of(1 - TeacherShare)));
         }
 
         internal override void Validate(string group) => Require.That(TeacherShare is > 0 and < 1, TeacherShare, "above 0 and below 1", group);

@@ -46,17 +46,17 @@ public sealed class LinearCrossEntropy : ITokenLoss
             Tensor? slope = LogitChunks.CapSlope(logits, targets.LogitCap);                                 // [n,V]
             Tensor? weights = targets.Weights?.narrow(0, start, y.shape[0]).unsqueeze(1);                   // [n,1] float64
             Tensor largest = logits.amax([1], keepdim: true), target = logits.gather(1, y);                 // [n,1]
-            correct.add_(LogitChunks.Sum(LogitChunks.Hits(logits, y, target.eq(largest)).to(float64), weights));
+            correct.add_(LogitChunks.Sum(LogitChunks.Hits(logits, y, target.eq(largest)).to(float64), weights), Scalars.One);
             Tensor? mean = _labelSmoothing == 0 ? null : logits.mean([1], keepdim: true, type: float64);    // [n,1] float64
 
             (Tensor powers, Tensor total, Tensor normaliser) = Exponentiate(logits, largest, isOurs: targets.HeadWeight is not null);
             target = target.to(float64);
             TargetFactors? factors = _kind.Factors(target, normaliser);
-            sum.add_(LogitChunks.Sum(Losses(normaliser, target, mean, factors?.Loss), weights));
+            sum.add_(LogitChunks.Sum(Losses(normaliser, target, mean, factors?.Loss), weights), Scalars.One);
 
-            Tensor weight = weights?.mul(gradients.Scale) ?? full_like(normaliser, gradients.Scale);         // [n,1] float64
+            Tensor weight = weights?.mul(Scalars.Of(gradients.Scale)) ?? full_like(normaliser, Scalars.Of(gradients.Scale));         // [n,1] float64
             Tensor ofTarget = factors is { } own ? weight * own.Gradient : weight;
-            Tensor ofAll = _zLoss == 0 ? ofTarget : weight * AddSlope(normaliser.mul(2 * _zLoss), factors?.Gradient);
+            Tensor ofAll = _zLoss == 0 ? ofTarget : weight * AddSlope(normaliser.mul(Scalars.Of(2 * _zLoss)), factors?.Gradient);
             Tensor logitGradient = LogitGradient(powers, ofAll / total, ofTarget, y);
             LogitChunks.AddGradients(slope is null ? logitGradient : logitGradient.mul_(slope), start, h, targets.HeadWeight, gradients);
         });
@@ -91,28 +91,28 @@ public sealed class LinearCrossEntropy : ITokenLoss
     private static (Tensor Powers, Tensor Total, Tensor Normaliser) Exponentiate(Tensor logits, Tensor largest, bool isOurs)
     {
         Tensor powers = (isOurs ? logits.sub_(largest) : logits - largest).exp_(), total = powers.sum(1, keepdim: true);
-        return (powers, total, largest.to(float64) + total.to(float64).log());
+        return (powers, total, largest.to(float64).Plus(total.to(float64).log()));
     }
 
     // [n,1] float64
     private Tensor Losses(Tensor normaliser, Tensor target, Tensor? mean, Tensor? factor)
     {
-        Tensor losses = normaliser - target * (1 - _labelSmoothing);
+        Tensor losses = normaliser - target * Scalars.Of(1 - _labelSmoothing);
         if (mean is not null)
-            losses.sub_(mean * _labelSmoothing);
+            losses.sub_(mean * Scalars.Of(_labelSmoothing));
         if (factor is not null)
             losses.mul_(factor);
-        return _zLoss == 0 ? losses : losses.add_(normaliser.square() * _zLoss);
+        return _zLoss == 0 ? losses : losses.add_(normaliser.pow(Scalars.Two) * Scalars.Of(_zLoss), Scalars.One);
     }
 
-    private static Tensor AddSlope(Tensor ofZLoss, Tensor? factor) => factor is null ? ofZLoss.add_(1) : ofZLoss.add_(factor);
+    private static Tensor AddSlope(Tensor ofZLoss, Tensor? factor) => factor is null ? ofZLoss.add_(Scalars.One, Scalars.One) : ofZLoss.add_(factor, Scalars.One);
 
     // [n,V], in the memory of the powers. Whatever multiplies a whole row is gathered first, so that one pass does it all.
     private Tensor LogitGradient(Tensor powers, Tensor ofAll, Tensor ofTarget, Tensor y)
     {
         Tensor gradient = powers.mul_(ofAll.to(powers.dtype));
         if (_labelSmoothing != 0)
-            gradient.sub_((ofTarget * (_labelSmoothing / gradient.shape[1])).to(gradient.dtype));
-        return gradient.scatter_add_(1, y, (ofTarget * -(1 - _labelSmoothing)).to(gradient.dtype));
+            gradient.sub_((ofTarget * Scalars.Of(_labelSmoothing / gradient.shape[1])).to(gradient.dtype));
+        return gradient.scatter_add_(1, y, (ofTarget * Scalars.Of(-(1 - _labelSmoothing))).to(gradient.dtype));
     }
 }

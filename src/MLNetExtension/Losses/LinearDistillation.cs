@@ -32,15 +32,15 @@ internal sealed class LinearDistillation(Divergence divergence, double share, do
         LogitChunks.ForEach(targets, chunkTokens, (start, h, y, logits) =>
         {
             Tensor? weights = targets.Weights?.narrow(0, start, y.shape[0]).unsqueeze(1);                   // [n,1] float64
-            correct.add_(LogitChunks.Sum(LogitChunks.Hits(logits, y, logits.gather(1, y).eq(logits.amax([1], keepdim: true))).to(float64), weights));
+            correct.add_(LogitChunks.Sum(LogitChunks.Hits(logits, y, logits.gather(1, y).eq(logits.amax([1], keepdim: true))).to(float64), weights), Scalars.One);
             Tensor? slope = LogitChunks.CapSlope(logits, targets.LogitCap);                                 // [n,V]
 
             (Tensor losses, Tensor gradient) = Compare(logits, TeacherLogits(teacher, start, logits));
             if (share < 1)
                 AddCrossEntropy(logits, y, losses, gradient);
-            sum.add_(LogitChunks.Sum(losses, weights));
+            sum.add_(LogitChunks.Sum(losses, weights), Scalars.One);
 
-            gradient.mul_((weights?.mul(gradients.Scale) ?? full(y.shape, gradients.Scale, dtype: float64, device: y.device)).to(gradient.dtype));
+            gradient.mul_((weights?.mul(Scalars.Of(gradients.Scale)) ?? full(y.shape, Scalars.Of(gradients.Scale), dtype: float64, device: y.device)).to(gradient.dtype));
             LogitChunks.AddGradients(slope is null ? gradient : gradient.mul_(slope), start, h, targets.HeadWeight, gradients);
         });
         return new LossSum(sum, targets.TargetCount, correct);
@@ -55,18 +55,18 @@ internal sealed class LinearDistillation(Divergence divergence, double share, do
     {
         long both = Math.Min(logits.shape[1], teacherLogits.shape[1]);
         (Tensor nats, Tensor slope) = divergence.Compare(LogProbabilities(logits, both), LogProbabilities(teacherLogits, both));
-        slope.mul_(share * temperature);                                                                    // of z / T, times T^2
+        slope.mul_(Scalars.Of(share * temperature));                                                                    // of z / T, times T^2
         if (both < logits.shape[1])
             slope = nn.functional.pad(slope, [0, logits.shape[1] - both]);
-        return (nats.mul_(share * temperature * temperature), slope);
+        return (nats.mul_(Scalars.Of(share * temperature * temperature)), slope);
     }
 
-    private Tensor LogProbabilities(Tensor logits, long count) => (logits.narrow(1, 0, count) / temperature).log_softmax(1);
+    private Tensor LogProbabilities(Tensor logits, long count) => (logits.narrow(1, 0, count) / Scalars.Of(temperature)).log_softmax(1);
 
     private void AddCrossEntropy(Tensor logits, Tensor y, Tensor losses, Tensor gradient)
     {
         Tensor logProbabilities = logits.log_softmax(1);                                                    // [n,V]
-        losses.sub_(logProbabilities.gather(1, y).to(float64) * (1 - share));
-        gradient.add_(logProbabilities.exp_(), 1 - share).scatter_add_(1, y, full(y.shape, share - 1, dtype: gradient.dtype, device: gradient.device));
+        losses.sub_(logProbabilities.gather(1, y).to(float64) * Scalars.Of(1 - share));
+        gradient.add_(logProbabilities.exp_(), Scalars.Of(1 - share)).scatter_add_(1, y, full(y.shape, Scalars.Of(share - 1), dtype: gradient.dtype, device: gradient.device));
     }
 }

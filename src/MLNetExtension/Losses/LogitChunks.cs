@@ -44,13 +44,13 @@ internal static class LogitChunks
     public static Tensor ComputeLogits(Tensor hidden, Tensor? head, double? cap)
     {
         Tensor logits = (head is null ? hidden : Multiply(hidden, head)).Widen();
-        return cap is { } most ? logits.div(most).tanh_().mul_(most) : logits;
+        return cap is { } most ? logits.div(Scalars.Of(most)).tanh_().mul_(Scalars.Of(most)) : logits;
     }
 
     /// <summary>Computes the derivative of capped logits by what was capped, [n,V]; null where nothing is.</summary>
     /// <param name="logits">The capped logits, [n,V].</param>
     /// <param name="cap">See <see cref="TokenTargets.LogitCap"/>.</param>
-    public static Tensor? CapSlope(Tensor logits, double? cap) => cap is { } most ? (logits / most).square().neg_().add_(1) : null;
+    public static Tensor? CapSlope(Tensor logits, double? cap) => cap is { } most ? (logits / Scalars.Of(most)).pow(Scalars.Two).neg_().add_(Scalars.One, Scalars.One) : null;
 
     /// <summary>Finds the targets that are the first of the largest logits, [n,1]: of equal ones, the model would say the first.</summary>
     /// <param name="logits">[n,V].</param>
@@ -80,7 +80,7 @@ internal static class LogitChunks
         Tensor hiddenGradient = gradients.Hidden.narrow(0, start, h.shape[0]);
         if (head is null)
         {
-            hiddenGradient.add_(logitGradient);
+            hiddenGradient.add_(logitGradient, Scalars.One);
             return;
         }
         logitGradient = Align(logitGradient, h.dtype);
@@ -88,7 +88,7 @@ internal static class LogitChunks
         if (gradients.HeadWeight?.dtype == h.dtype)
             gradients.HeadWeight.addmm_(logitGradient.t(), h);                                       // [V,n] [n,C]
         else
-            gradients.HeadWeight?.add_(logitGradient.t().mm(h));    // in half precision, of which each chunk is rounded once and none is summed
+            gradients.HeadWeight?.add_(logitGradient.t().mm(h), Scalars.One);    // in half precision, of which each chunk is rounded once and none is summed
     }
 
     // On the CPU fewer make matrix products slower, and more leave the caches; a GPU is faster the more it is given at once.

@@ -78,9 +78,9 @@ public abstract record LossKind
         {
             Tensor logProbabilities = logits - normalisers;
             Tensor rest = logProbabilities.expm1();                                                          // p - 1, exact where p is nearly 1
-            Tensor quotient = where(rest.eq(0), ones_like(rest), logProbabilities / rest);
-            Tensor factor = rest.neg().pow(Gamma);
-            return new TargetFactors(factor, factor * (1 + Gamma * (rest + 1) * quotient));
+            Tensor quotient = where(rest.eq(Scalars.Zero), ones_like(rest), logProbabilities / rest);
+            Tensor factor = rest.neg().pow(Scalars.Of(Gamma));
+            return new TargetFactors(factor, factor * (rest.Plus(1) * Scalars.Of(Gamma) * quotient).Plus(1));
         }
 
         internal override void Validate(string group) => Require.That(Gamma is >= 0 and <= LargestGamma, Gamma, "from 0 to 100", group);

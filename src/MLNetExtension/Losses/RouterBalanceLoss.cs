@@ -17,12 +17,12 @@ internal static class RouterBalanceLoss
     /// <param name="experts">E.</param>
     /// <returns>[E] float64.</returns>
     public static Tensor Counts(Tensor selected, long experts) =>
-        zeros(experts, dtype: float64, device: selected.device).index_add(0, selected.flatten(), ones(selected.numel(), dtype: float64, device: selected.device), 1);
+        zeros(experts, dtype: float64, device: selected.device).index_add(0, selected.flatten(), ones(selected.numel(), dtype: float64, device: selected.device), Scalars.One);
 
     /// <summary>Sums over tokens what each adds to <c>E sum_e f_e P_e</c>: that expression times n, where the shares are those of the same tokens.</summary>
     /// <param name="probabilities">The router's softmax, [n,E].</param>
     /// <param name="shares">f_e, [E] float64, without a gradient.</param>
     /// <returns>A scalar, float64, with a gradient.</returns>
     public static Tensor Sum(Tensor probabilities, Tensor shares) =>
-        (probabilities.to(float64).sum(dim: 0) * shares).sum() * probabilities.shape[1];
+        (probabilities.to(float64).sum(dim: 0) * shares).sum() * Scalars.Of(probabilities.shape[1]);
 }

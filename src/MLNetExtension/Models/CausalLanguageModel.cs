@@ -162,7 +162,7 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
             return hidden;
         LinearWeight weight = new(head);
         Tensor logits = VectorProduct.Suits(hidden, weight) ? VectorProduct.Multiply(hidden, weight) : nn.functional.linear(hidden, head);
-        return LogitCap is { } cap ? (logits / cap).tanh() * cap : logits;
+        return LogitCap is { } cap ? (logits / Scalars.Of(cap)).tanh() * Scalars.Of(cap) : logits;
     }
 
     /// <summary>Computes the hidden states of rows in any layout, [B,T] int64 to [B,T,C]. Only for a model with separate parts.</summary>

@@ -1,5 +1,4 @@
 using MLNetExtension.Safetensors;
-using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -38,7 +37,7 @@ internal static class FiniteWeights
         {
             using var piece = NewDisposeScope();
             Tensor next = flat.narrow(0, start, Math.Min(PieceLength, length - start));
-            finite += FiniteBits.AreFinite(next) ? next.numel() : next.isfinite().sum().ToInt64();
+            finite += FiniteBits.AreFinite(next) ? next.numel() : next.isfinite().sum().item<long>();
         }
         return length - finite;
     }

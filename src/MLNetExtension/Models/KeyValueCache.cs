@@ -72,7 +72,7 @@ internal sealed class KeyValueCache : IDisposable
             return tableOf(Length + count).narrow(0, Length, count);
         Tensor[] tables = [.. _leftPadding.Select(padding => tableOf(Length + count - padding))];
         Tensor first = tables[0];
-        Tensor positions = (arange(Length, Length + count, device: first.device) - FindFirstReal(first.device).unsqueeze(1)).clamp(min: 0);     // [B,t]
+        Tensor positions = (arange(Scalars.Of(Length), Scalars.Of(Length + count), device: first.device) - FindFirstReal(first.device).unsqueeze(1)).clamp(min: Scalars.Zero);     // [B,t]
         return tables.All(table => ReferenceEquals(table, first))
             ? first.index_select(0, positions.flatten()).view([.. positions.shape, .. first.shape.Skip(1)])        // [B,t,...]
             : stack([.. tables.Select((table, row) => table.index_select(0, positions[row]))]);

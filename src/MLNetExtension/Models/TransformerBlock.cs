@@ -64,7 +64,7 @@ public abstract class TransformerBlock : nn.Module<Tensor, SequenceLayout, Tenso
         if (auxiliary is null)
             result.backward([gradient]);
         else    // both share the graph, and go back in one pass: as a sum whose gradient by the result is the one given
-            ((result * gradient).to(float64).sum() + auxiliary).backward();
+            (result * gradient).to(float64).sum().Plus(auxiliary).backward();
         return leaf.grad!.MoveToOuterDisposeScope();
     }
 

@@ -71,7 +71,7 @@ internal sealed class CustomNetwork
         bool training = _model.training;
         _model.eval();
         int length = Math.Min(64, Math.Min(_model.VocabularySize, _model.ContextLength));
-        _model.call(arange(length, dtype: ScalarType.Int64, device: _model.Device).unsqueeze(0));       // [1,T]
+        _model.call(arange(Scalars.Of(length), dtype: ScalarType.Int64, device: _model.Device).unsqueeze(0));       // [1,T]
         _model.train(training);
         foreach (AdaptableModule module in adapters.Attached.Select(pair => pair.Module))
         {

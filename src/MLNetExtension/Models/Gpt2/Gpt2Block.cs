@@ -64,9 +64,9 @@ internal sealed class Gpt2Block : TransformerBlock
     public override Tensor forward(Tensor input, SequenceLayout layout)
     {
         Tensor mixed = layout.ApplyPerRow(c_attn.call(ln_1.Apply(input, _normEpsilon)), projected => Attend(projected, layout.Cache));
-        Tensor hidden = input + dropout.call(c_proj.call(mixed));
+        Tensor hidden = input.Plus(dropout.call(c_proj.call(mixed)));
         Tensor normalized = ln_2.Apply(hidden, _normEpsilon);
-        return hidden + dropout.call(moe?.call(normalized, layout) ?? mlp!.call(normalized));
+        return hidden.Plus(dropout.call(moe?.call(normalized, layout) ?? mlp!.call(normalized)));
     }
 
     // [B,T,3C] to [B,T,C].

@@ -88,7 +88,7 @@ internal sealed class Gpt2Model : CausalLanguageModel
     {
         // Widened first, so that the gradients of a position in several rows are added in float32.
         Tensor positions = layout.SelectPositions(wpe.Widen(), tokens.shape[1]).to(tokens.dtype);     // [T,C] or [B,T,C]
-        return dropout.call(tokens + positions);
+        return dropout.call(tokens.Plus(positions));
     }
 
     /// <inheritdoc/>

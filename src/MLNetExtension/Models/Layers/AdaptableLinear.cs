@@ -145,7 +145,7 @@ internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>, IAdaptableLay
         if (!isShort && Weight.IsPlain(input.dtype))
             return nn.functional.linear(input, weight, bias);
         Tensor product = isShort ? VectorProduct.Multiply(input, Weight) : Weight.Apply(input, 0, Outputs);
-        return bias is null ? product : product + bias;
+        return bias is null ? product : product.Plus(bias);
     }
 
     // Both belong to the layer.

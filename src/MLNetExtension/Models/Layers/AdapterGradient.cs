@@ -24,7 +24,7 @@ internal readonly record struct AdapterGradient(LowRankAdapter Adapter, Tensor N
         if (InitialNarrow is not null)
             sum.sub_(InitialNarrow.mm(Adapter.Initial!.Value.A));
         if (Extra is not null)
-            sum.add_(Extra);
-        inputGradient.add_(Kept is null ? sum : Adapter.ApplyDropout(sum, Kept));
+            sum.add_(Extra, Scalars.One);
+        inputGradient.add_(Kept is null ? sum : Adapter.ApplyDropout(sum, Kept), Scalars.One);
     }
 }

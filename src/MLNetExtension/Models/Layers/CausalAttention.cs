@@ -18,7 +18,7 @@ internal sealed record AttentionRule(int? Window = null, double QueryFactor = 1,
     public static AttentionRule Plain { get; } = new();
 
     /// <summary>Multiplies the queries by their factor.</summary>
-    public AttentionHeads Scale(AttentionHeads heads) => QueryFactor == 1 ? heads : heads with { Queries = heads.Queries * QueryFactor };
+    public AttentionHeads Scale(AttentionHeads heads) => QueryFactor == 1 ? heads : heads with { Queries = heads.Queries * Scalars.Of(QueryFactor) };
 }
 
 /// <summary>
@@ -94,11 +94,11 @@ internal static class CausalAttention
     // Written out: the fused kernel has no cap, and no dropout with a generator of its own.
     private static Tensor AttendByScores(AttentionHeads heads, Tensor? mask, double? cap, SeededDropout? dropout)
     {
-        Tensor scores = heads.Queries.matmul(heads.Keys.transpose(2, 3)).Widen() * (1 / Math.Sqrt(heads.Queries.shape[3]));     // [B,H,T,S]
+        Tensor scores = heads.Queries.matmul(heads.Keys.transpose(2, 3)).Widen() * Scalars.Of(1 / Math.Sqrt(heads.Queries.shape[3]));     // [B,H,T,S]
         if (cap is { } most)
-            scores = (scores / most).tanh() * most;
+            scores = (scores / Scalars.Of(most)).tanh() * Scalars.Of(most);
         if (mask is not null)
-            scores = scores.masked_fill(mask.logical_not(), double.NegativeInfinity);
+            scores = scores.masked_fill(mask.logical_not(), Scalars.Of(double.NegativeInfinity));
         Tensor probabilities = scores.softmax(-1).to(heads.Values.dtype);
         return (dropout?.call(probabilities) ?? probabilities).matmul(heads.Values);                               // [B,H,T,D]
     }

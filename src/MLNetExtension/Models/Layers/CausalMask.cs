@@ -16,11 +16,11 @@ internal readonly record struct CausalMask(long FirstQuery, long Queries, long F
     public Tensor ToTensor(Device device, Tensor? firstReal = null)
     {
         long end = FirstQuery + Queries;
-        Tensor queries = arange(FirstQuery, end, device: device).unsqueeze(1);                                     // [T,1]
-        Tensor keys = arange(FirstKey, end, device: device).unsqueeze(0);                                          // [1,S]
+        Tensor queries = arange(Scalars.Of(FirstQuery), Scalars.Of(end), device: device).unsqueeze(1);                                     // [T,1]
+        Tensor keys = arange(Scalars.Of(FirstKey), Scalars.Of(end), device: device).unsqueeze(0);                                          // [1,S]
         Tensor mask = keys.le(queries);                                                                            // [T,S]
         if (Window is not null)
-            mask = mask.logical_and(keys.gt(queries - Window.Value));
+            mask = mask.logical_and(keys.gt(queries - Scalars.Of(Window.Value)));
         if (firstReal is null)
             return mask;
         // A query in the padding attends to itself: a softmax over nothing is NaN. Its result is never used.

@@ -101,8 +101,8 @@ internal readonly record struct LinearWeight(Tensor Values, Tensor? Scales = nul
             using var piece = NewDisposeScope();
             long count = Math.Min(most, weights.shape[0] - start);
             Tensor wide = weights.detach().narrow(0, start, count).to(Scales.dtype), scales = Scales.narrow(0, first + start, count);
-            scales.copy_(wide.abs().amax([1], keepdim: true).div_(Largest).clamp_min_(SmallestScale));
-            rows.narrow(0, start, count).copy_((wide / scales).round_().clamp_(-Largest, Largest));
+            scales.copy_(wide.abs().amax([1], keepdim: true).div_(Scalars.Of(Largest)).clamp_min_(Scalars.Of(SmallestScale)));
+            rows.narrow(0, start, count).copy_((wide / scales).round_().clamp_(Scalars.Of(-Largest), Scalars.Of(Largest)));
         }
     }
 

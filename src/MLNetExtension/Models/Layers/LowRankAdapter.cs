@@ -142,13 +142,13 @@ internal sealed class LowRankAdapter : nn.Module
     public Tensor Apply(Tensor output, Tensor input, LinearWeight weight, Tensor? bias)
     {
         Tensor dropped = dropout.call(input.to(A.dtype));
-        Tensor product = nn.functional.linear(nn.functional.linear(dropped, A) * _settings.Scale, B);          // [...,R]
+        Tensor product = nn.functional.linear(nn.functional.linear(dropped, A) * Scalars.Of(_settings.Scale), B);          // [...,R]
         if (Initial is { } initial)
-            product = product - nn.functional.linear(nn.functional.linear(dropped, initial.A) * _settings.Scale, initial.B);
+            product = product - nn.functional.linear(nn.functional.linear(dropped, initial.A) * Scalars.Of(_settings.Scale), initial.B);
         if (Magnitude is null)
-            return (output + product).to(output.dtype);
+            return output.Plus(product).to(output.dtype);
         Tensor plain = dropout.IsActive ? weight.Apply(dropped.to(output.dtype), FirstRow, Rows) : bias is null ? output : output - RowsOf(bias);
-        return (output + ((plain + product) * (Magnitude / ComputeNorms(weight)) - plain)).to(output.dtype);
+        return output.Plus(plain.Plus(product) * (Magnitude / ComputeNorms(weight)) - plain).to(output.dtype);
     }
 
     /// <summary>Changes the layer's result in the adapter's rows, as <see cref="Apply"/> does.</summary>
@@ -170,7 +170,7 @@ internal sealed class LowRankAdapter : nn.Module
         Tensor plain = dropout.IsActive ? weight.Apply(dropped.to(output.dtype), FirstRow, Rows) : bias is null ? rows : rows - RowsOf(bias);
         Tensor directed = tape.Allocate(wide, rows.shape[0], Rows).copy_(plain), norms = ComputeNorms(weight);
         AddProduct(directed, dropped);                                                                         // d(x) V', [P,R]
-        rows.copy_(rows + (directed * (Magnitude.detach() / norms)).sub_(plain));
+        rows.copy_(rows.Plus((directed * (Magnitude.detach() / norms)).sub_(plain)));
         tape.Keep(norms);
         tape.Keep(directed);
     }
@@ -199,10 +199,10 @@ internal sealed class LowRankAdapter : nn.Module
                 extra = weight.MultiplyBack((scaled - rows).to(gradient.dtype), FirstRow).MoveToOuterDisposeScope();         // [P,C]
             rows = scaled;
         }
-        tape.AddProduct(B, rows, dropped.mm(A.t()).mul_(_settings.Scale));
-        Tensor narrow = rows.mm(B).mul_(_settings.Scale);                                                      // [P,r]
+        tape.AddProduct(B, rows, dropped.mm(A.t()).mul_(Scalars.Of(_settings.Scale)));
+        Tensor narrow = rows.mm(B).mul_(Scalars.Of(_settings.Scale));                                                      // [P,r]
         tape.AddProduct(A, narrow, dropped);
-        Tensor? initialNarrow = Initial is { } initial ? rows.mm(initial.B).mul_(_settings.Scale).MoveToOuterDisposeScope() : null;
+        Tensor? initialNarrow = Initial is { } initial ? rows.mm(initial.B).mul_(Scalars.Of(_settings.Scale)).MoveToOuterDisposeScope() : null;
         return new AdapterGradient(this, narrow.MoveToOuterDisposeScope(), initialNarrow, kept, extra);
     }
 
@@ -214,13 +214,13 @@ internal sealed class LowRankAdapter : nn.Module
     // Adds s x (A' B' - A0' B0') to rows, [P,R].
     private void AddProduct(Tensor rows, Tensor input)
     {
-        Tensor narrow = input.mm(A.t()).mul_(_settings.Scale);                                                 // [P,r]
+        Tensor narrow = input.mm(A.t()).mul_(Scalars.Of(_settings.Scale));                                                 // [P,r]
         if (Initial is { } initial)
-            rows.copy_(rows + narrow.mm(B.t()).sub_(input.mm(initial.A.t()).mul_(_settings.Scale).mm(initial.B.t())));
+            rows.copy_(rows.Plus(narrow.mm(B.t()).sub_(input.mm(initial.A.t()).mul_(Scalars.Of(_settings.Scale)).mm(initial.B.t()))));
         else if (rows.dtype == A.dtype)
             rows.addmm_(narrow, B.t());
         else
-            rows.copy_(rows + narrow.mm(B.t()));
+            rows.copy_(rows.Plus(narrow.mm(B.t())));
     }
 
     // Adds the magnitude's gradient, and gives what it scales the rows by, [R].
@@ -228,7 +228,7 @@ internal sealed class LowRankAdapter : nn.Module
     {
         using Tensor directed = tape.Take(), norms = tape.Take();
         if (tape.GradientOf(Magnitude) is { } sum)
-            sum.add_((rows * directed).sum(0, type: norms.dtype).div_(norms));
+            sum.add_((rows * directed).sum(0, type: norms.dtype).div_(norms), Scalars.One);
         return Magnitude!.detach() / norms;
     }
 
@@ -236,10 +236,10 @@ internal sealed class LowRankAdapter : nn.Module
     private Tensor ComputeDirection(LinearWeight weight, long first, long count)
     {
         ScalarType full = A.dtype.Widen();
-        Tensor direction = Multiply(A, B).add_(weight.Rows(FirstRow + first, count));    // in the memory of the product: a model is saved in little more than it takes
+        Tensor direction = Multiply(A, B).add_(weight.Rows(FirstRow + first, count), Scalars.One);    // in the memory of the product: a model is saved in little more than it takes
         return Initial is { } initial ? direction.sub_(Multiply(initial.A, initial.B)) : direction;
 
-        Tensor Multiply(Tensor a, Tensor b) => b.detach().narrow(0, first, count).to(full).matmul(a.detach().to(full)).mul_(_settings.Scale);
+        Tensor Multiply(Tensor a, Tensor b) => b.detach().narrow(0, first, count).to(full).matmul(a.detach().to(full)).mul_(Scalars.Of(_settings.Scale));
     }
 
     // |V| of every row, [R], in full precision; a constant for automatic differentiation. A row of zeros has the smallest one, so that nothing is divided by zero.
@@ -257,7 +257,7 @@ internal sealed class LowRankAdapter : nn.Module
             long count = Math.Min(most, Rows - first);
             norms.narrow(0, first, count).copy_(linalg.vector_norm(ComputeDirection(weight, first, count), ord: 2, dims: [1]));
         }
-        return norms.clamp_min_(SmallestNorm).MoveToOuterDisposeScope();
+        return norms.clamp_min_(Scalars.Of(SmallestNorm)).MoveToOuterDisposeScope();
     }
 
     private void ReleaseNorms()

@@ -55,7 +55,7 @@ internal sealed class MixtureOfExperts : nn.Module<Tensor, SequenceLayout, Tenso
             Routing = new Routing(probabilities, selected);
 
         Tensor mixed = MixExperts(tokens, weights, selected);                                           // [n,C]
-        Tensor result = real is null ? mixed : zeros_like(positions).index_add(0, real, mixed, 1);      // [P,C]
+        Tensor result = real is null ? mixed : zeros_like(positions).index_add(0, real, mixed, Scalars.One);      // [P,C]
         return result.view(input.shape);                                                                // [B,T,C]
     }
 
@@ -65,16 +65,16 @@ internal sealed class MixtureOfExperts : nn.Module<Tensor, SequenceLayout, Tenso
         Tensor mixed = zeros_like(tokens);
         // Sorted by expert, so that the counts of all are read at once: on a GPU each look waits for all that was started.
         (Tensor sorted, Tensor order) = sort(selected.flatten(), stable: true);                         // [nK] each: expert; token times K plus rank
-        long[] counts = sorted.eq(arange(experts.Count, device: sorted.device).unsqueeze(1)).sum(1).cpu().data<long>().ToArray();
+        long[] counts = sorted.eq(arange(Scalars.Of(experts.Count), device: sorted.device).unsqueeze(1)).sum(1).cpu().data<long>().ToArray();
         long start = 0;
         for (int e = 0; e < experts.Count; start += counts[e++])
         {
             if (counts[e] == 0)
                 continue;
-            Tensor chosen = order.narrow(0, start, counts[e]), token = chosen.div(_perToken, RoundingMode.floor);   // [m]
+            Tensor chosen = order.narrow(0, start, counts[e]), token = chosen.div(Scalars.Of(_perToken), RoundingMode.floor);   // [m]
             Tensor weight = weights.flatten().index_select(0, chosen).unsqueeze(1);                     // [m,1]
             Tensor output = experts[e].call(tokens.index_select(0, token)) * weight;                    // [m,C]
-            mixed = mixed.index_add(0, token, output, 1);
+            mixed = mixed.index_add(0, token, output, Scalars.One);
         }
         return mixed;
     }

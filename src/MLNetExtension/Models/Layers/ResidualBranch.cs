@@ -28,7 +28,7 @@ internal sealed record ResidualBranch(INorm? Norm, IBackwardLayer Layer, SeededD
         if (Dropout is { IsActive: true })
             output = Dropout.Forward(output, tape);
         tape.Keep(input);
-        return output.add_(input).MoveToOuterDisposeScope();
+        return output.add_(input, Scalars.One).MoveToOuterDisposeScope();
     }
 
     /// <summary>Adds the gradients of the parameters and computes that of x.</summary>
@@ -47,7 +47,7 @@ internal sealed record ResidualBranch(INorm? Norm, IBackwardLayer Layer, SeededD
         }
         LayerPass? norm = Norm?.Run(input, tape);
         Tensor layerGradient = Layer.Backward(outputGradient, norm?.Output ?? input, tape);
-        gradient.add_(norm?.Backward(layerGradient) ?? layerGradient);
+        gradient.add_(norm?.Backward(layerGradient) ?? layerGradient, Scalars.One);
         tape.End();
         return gradient.alias().MoveToOuterDisposeScope();
     }

@@ -36,7 +36,7 @@ internal sealed class RmsNorm : nn.Module<Tensor, Tensor>, INorm
     /// <inheritdoc/>
     public LayerPass Run(Tensor input, Tape tape)
     {
-        Tensor scale = Scale(input.Widen(), _epsilon), normalized = input.Widen() * scale, factor = _addsOne ? weight.Widen() + 1 : weight;
+        Tensor scale = Scale(input.Widen(), _epsilon), normalized = input.Widen() * scale, factor = _addsOne ? weight.Widen().Plus(1) : weight;
         return new LayerPass(_addsOne ? (normalized * factor).to(input.dtype) : normalized.to(input.dtype) * factor, gradient =>
         {
             Tensor wide = gradient.Widen();
@@ -49,7 +49,7 @@ internal sealed class RmsNorm : nn.Module<Tensor, Tensor>, INorm
     private Tensor MultiplyByOneMore(Tensor input)
     {
         Tensor wide = input.Widen();
-        return (wide * Scale(wide, _epsilon) * (weight.Widen() + 1)).to(input.dtype);
+        return (wide * Scale(wide, _epsilon) * weight.Widen().Plus(1)).to(input.dtype);
     }
 
     /// <summary>Normalizes without the weight, in float32 or better: squares of half-precision numbers overflow or lose all digits.</summary>
@@ -66,7 +66,7 @@ internal sealed class RmsNorm : nn.Module<Tensor, Tensor>, INorm
     {
         // Computed from the vector's length, so that the only large tensors are the result and, in the backward pass, its gradient.
         Tensor length = input.norm(-1, keepdim: true);
-        return (length.square() * (1.0 / input.shape[^1]) + epsilon).rsqrt();
+        return (length.pow(Scalars.Two) * Scalars.Of(1.0 / input.shape[^1])).Plus(epsilon).rsqrt();
     }
 
     /// <summary>Computes the gradient of the input: (g - n mean(g n)) scale, for the gradient g of the normalized vectors n.</summary>
@@ -76,6 +76,6 @@ internal sealed class RmsNorm : nn.Module<Tensor, Tensor>, INorm
     public static Tensor Backward(Tensor gradient, Tensor normalized, Tensor scale)
     {
         Tensor mean = (gradient * normalized).mean([-1], keepdim: true);
-        return gradient.addcmul_(normalized, mean, -1).mul_(scale);
+        return gradient.addcmul_(normalized, mean, Scalars.Of(-1)).mul_(scale);
     }
 }

@@ -43,7 +43,7 @@ internal sealed class RotaryEmbedding : IDisposable
         Tensor sines = layout.SelectPositions(row => tables(row).Sines, length).unsqueeze(-2);
         Tensor rotated = rest == 0 ? heads : heads.narrow(3, 0, width);
         Tensor swapped = cat([heads.narrow(3, half, half), heads.narrow(3, 0, half)], 3);    // the other coordinate of each pair, [B,T,H,D]
-        rotated = (rotated * cosines).addcmul(swapped, sines, 1);
+        rotated = (rotated * cosines).addcmul(swapped, sines, Scalars.One);
         return rest == 0 ? rotated : cat([rotated, heads.narrow(3, width, rest)], 3);
     }
 
@@ -59,8 +59,8 @@ internal sealed class RotaryEmbedding : IDisposable
         Tensor cosines = layout.SelectEveryPosition(row => tables(row).Cosines.narrow(1, 0, half), count).unsqueeze(1);           // [P,1,D/2]
         Tensor sines = layout.SelectEveryPosition(row => tables(row).Sines.narrow(1, half, half), count).unsqueeze(1);
         Tensor first = heads.narrow(2, 0, half), second = heads.narrow(2, half, half), before = first.clone();
-        first.mul_(cosines).addcmul_(second, sines, back ? 1 : -1);
-        second.mul_(cosines).addcmul_(before, sines, back ? -1 : 1);
+        first.mul_(cosines).addcmul_(second, sines, Scalars.Of(back ? 1 : -1));
+        second.mul_(cosines).addcmul_(before, sines, Scalars.Of(back ? -1 : 1));
     }
 
     // Gives the table of a row by its length; each has the positions of the longest row.
@@ -95,8 +95,8 @@ internal sealed class RotaryEmbedding : IDisposable
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        Tensor angles = arange(length, dtype: float64).unsqueeze(1) * tensor(ofLongRows ? _longRowFrequencies : _frequencies);             // [T,D/2]
-        Tensor cosines = angles.cos() * _amplitude, sines = angles.sin() * _amplitude;
+        Tensor angles = arange(Scalars.Of(length), dtype: float64).unsqueeze(1) * tensor(ofLongRows ? _longRowFrequencies : _frequencies);             // [T,D/2]
+        Tensor cosines = angles.cos() * Scalars.Of(_amplitude), sines = angles.sin() * Scalars.Of(_amplitude);
         Tensor bothCosines = cat([cosines, cosines], 1).to(dtype, device), bothSines = cat([-sines, sines], 1).to(dtype, device);     // [T,D]
         return new Table(bothCosines.DetachFromDisposeScope(), bothSines.DetachFromDisposeScope(), device.ToString(), ofLongRows);
     }

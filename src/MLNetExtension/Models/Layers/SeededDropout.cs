@@ -38,7 +38,7 @@ public sealed class SeededDropout : nn.Module<Tensor, Tensor>
         if (!IsActive)
             return input;
         using Tensor kept = DrawKept(input);
-        return input * kept.mul_(1 / (1 - _probability));
+        return input * kept.mul_(Scalars.Of(1 / (1 - _probability)));
     }
 
     /// <summary>Applies active dropout in a forward pass without a gradient.</summary>
@@ -63,7 +63,7 @@ public sealed class SeededDropout : nn.Module<Tensor, Tensor>
     /// <summary>Zeroes and scales as a forward pass did.</summary>
     /// <param name="input">Any shape.</param>
     /// <param name="kept">What that pass kept on the tape.</param>
-    internal Tensor Apply(Tensor input, Tensor kept) => input * kept.to(input.dtype).mul_(1 / (1 - _probability));
+    internal Tensor Apply(Tensor input, Tensor kept) => input * kept.to(input.dtype).mul_(Scalars.Of(1 / (1 - _probability)));
 
     private Tensor DrawKept(Tensor input)
     {
@@ -83,9 +83,9 @@ public sealed class SeededDropout : nn.Module<Tensor, Tensor>
     internal static Tensor ComputeKept(Tensor input, double probability, long seed, long before)
     {
         using var scope = NewDisposeScope();
-        Tensor states = RandomBits.States(before + 1, input.numel(), input.device).add_(unchecked((long)SplitMix64.Mix((ulong)seed)));
+        Tensor states = RandomBits.States(before + 1, input.numel(), input.device).add_(Scalars.Of(unchecked((long)SplitMix64.Mix((ulong)seed))), Scalars.One);
         double limit = (1 - 2 * probability) * RandomBits.Range;    // numbers are from minus the range to the range
-        return RandomBits.Draw(states).lt(limit).view(input.shape).to(input.dtype).MoveToOuterDisposeScope();
+        return RandomBits.Draw(states).lt(Scalars.Of(limit)).view(input.shape).to(input.dtype).MoveToOuterDisposeScope();
     }
 
     /// <summary>Frees the generator.</summary>

@@ -62,7 +62,7 @@ internal sealed class Tape(SequenceLayout layout, ActivationMemory memory, Func<
         if (sum.dtype == left.dtype)
             sum.addmm_(left.t(), right);
         else
-            sum.add_(left.t().mm(right));    // in half precision, where the product is rounded once and no sum is
+            sum.add_(left.t().mm(right), Scalars.One);    // in half precision, where the product is rounded once and no sum is
     }
 
     /// <summary>Adds a sum over all positions to the gradient of a vector.</summary>
@@ -71,7 +71,7 @@ internal sealed class Tape(SequenceLayout layout, ActivationMemory memory, Func<
     public void AddSum(Tensor? parameter, Tensor values)
     {
         if (GradientOf(parameter) is { } sum)
-            sum.add_(values.sum(0, type: sum.dtype));
+            sum.add_(values.sum(0, type: sum.dtype), Scalars.One);
     }
 
     /// <summary>Frees what has not been taken.</summary>

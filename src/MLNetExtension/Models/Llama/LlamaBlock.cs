@@ -53,9 +53,9 @@ internal sealed class LlamaBlock : TransformerBlock
     /// <param name="layout">How rows are arranged in them.</param>
     public override Tensor forward(Tensor input, SequenceLayout layout)
     {
-        Tensor hidden = input + Normalize(attention_output_norm, attention.call(Normalize(attention_norm, input), layout));
+        Tensor hidden = input.Plus(Normalize(attention_output_norm, attention.call(Normalize(attention_norm, input), layout)));
         Tensor normalized = Normalize(feed_forward_norm, hidden);
-        return hidden + Normalize(feed_forward_output_norm, moe?.call(normalized, layout) ?? mlp!.call(normalized));
+        return hidden.Plus(Normalize(feed_forward_output_norm, moe?.call(normalized, layout) ?? mlp!.call(normalized)));
     }
 
     private static Tensor Normalize(RmsNorm? norm, Tensor hidden) => norm?.call(hidden) ?? hidden;

@@ -22,10 +22,10 @@ internal sealed class AdapterInitializer(LoraOptions options, long seed) : IDisp
         {
             // Uniform between -1/sqrt(C) and 1/sqrt(C), like a linear layer's weight.
             case LoraInitialization.Kaiming:
-                adapter.A.copy_((rand(adapter.A.shape, dtype: float64, generator: _generator) * 2 - 1) / Math.Sqrt(module.Inputs));
+                adapter.A.copy_((rand(adapter.A.shape, dtype: float64, generator: _generator) * Scalars.Of(2) - Scalars.Of(1)) / Scalars.Of(Math.Sqrt(module.Inputs)));
                 break;
             case LoraInitialization.Gaussian:
-                adapter.A.copy_(Normal(adapter.A.shape) / options.Rank);
+                adapter.A.copy_(Normal(adapter.A.shape) / Scalars.Of(options.Rank));
                 break;
             case LoraInitialization.Orthogonal:
                 FillOrthogonal(adapter);
@@ -47,8 +47,8 @@ internal sealed class AdapterInitializer(LoraOptions options, long seed) : IDisp
     {
         long half = options.Rank / 2;
         Tensor halves = linalg.qr(Normal([options.Rank, options.Rank])).Q.view(half, 2, options.Rank);
-        adapter.A.copy_(Normal([adapter.A.shape[1], half]).mm(halves.select(1, 0)).t() / 10);      // [C,r/2] [r/2,r]
-        adapter.B.copy_(Normal([adapter.Rows, half]).mm(halves.select(1, 1)) / 10);                // [R,r/2] [r/2,r]
+        adapter.A.copy_(Normal([adapter.A.shape[1], half]).mm(halves.select(1, 0)).t() / Scalars.Of(10));      // [C,r/2] [r/2,r]
+        adapter.B.copy_(Normal([adapter.Rows, half]).mm(halves.select(1, 1)) / Scalars.Of(10));                // [R,r/2] [r/2,r]
     }
 
     // W = U S V': A = sqrt(S / s) V' and B = U sqrt(S / s), of the r largest (PiSSA, equations 2 and 3). By the eigenvalues of the smaller product of W with itself, S squared, in float64, which is several times as fast as
@@ -62,10 +62,10 @@ internal sealed class AdapterInitializer(LoraOptions options, long seed) : IDisp
         bool wide = module.Rows < module.Inputs;
         Tensor narrow = wide ? weight.t() : weight;                                                // [long side, short side]
         (Tensor values, Tensor vectors) = linalg.eigh(narrow.t().mm(narrow));                      // ascending
-        Tensor roots = values.narrow(0, most - options.Rank, options.Rank).flip(0).clamp_min(0).sqrt();             // [r], descending
+        Tensor roots = values.narrow(0, most - options.Rank, options.Rank).flip(0).clamp_min(Scalars.Zero).sqrt();             // [r], descending
         Tensor right = vectors.narrow(1, most - options.Rank, options.Rank).flip(1);               // [short side,r]
-        Tensor share = (roots / options.Scale).sqrt();
-        Tensor own = right * share, other = narrow.mm(right) / roots.clamp_min(1e-300) * share;
+        Tensor share = (roots / Scalars.Of(options.Scale)).sqrt();
+        Tensor own = right * share, other = narrow.mm(right) / roots.clamp_min(Scalars.Of(1e-300)) * share;
         adapter.A.copy_((wide ? other : own).t());
         adapter.B.copy_(wide ? own : other);
     }

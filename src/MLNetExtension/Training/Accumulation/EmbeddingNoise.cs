@@ -38,7 +38,7 @@ internal static class EmbeddingNoise
             using var piece = NewDisposeScope();
             long length = Math.Min(together, count - start);
             Tensor size = sizes.narrow(0, start, length);
-            positions.narrow(0, start, length).add_(RandomBits.Draw(seeds.narrow(0, start, length) + states).to(size.dtype).mul_(size));
+            positions.narrow(0, start, length).add_(RandomBits.Draw(seeds.narrow(0, start, length).Plus(states)).to(size.dtype).mul_(size), Scalars.One);
         }
     }
 

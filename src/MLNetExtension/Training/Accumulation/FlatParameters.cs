@@ -150,7 +150,7 @@ public sealed class FlatParameters : IDisposable
         if (_computedGradients is null)
             return;
         using var scope = NewDisposeScope();
-        Gradients.add_(_computedGradients);
+        Gradients.add_(_computedGradients, Scalars.One);
         _computedGradients.zero_();
     }
 

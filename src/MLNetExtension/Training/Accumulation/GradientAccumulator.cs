@@ -40,12 +40,12 @@ public sealed class GradientAccumulator : IDisposable
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        _sums[0].add_(loss.Sum);
-        _sums[1].add_(loss.Sum, Scale(loss.TargetCount));
+        _sums[0].add_(loss.Sum, Scalars.One);
+        _sums[1].add_(loss.Sum, Scalars.Of(Scale(loss.TargetCount)));
         if (loss.CorrectCount is { } correct)
-            _sums[2].add_(correct);
+            _sums[2].add_(correct, Scalars.One);
         else
-            _sums[2].fill_(double.NaN);
+            _sums[2].fill_(Scalars.Of(double.NaN));
         _parameters.CollectGradients();
         _targetCount += loss.TargetCount;
         _microBatches++;
@@ -58,8 +58,8 @@ public sealed class GradientAccumulator : IDisposable
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        _sums[0].add_(sum);
-        _sums[1].add_(sum, Scale(targetCount));
+        _sums[0].add_(sum, Scalars.One);
+        _sums[1].add_(sum, Scalars.Of(Scale(targetCount)));
     }
 
     /// <summary>Adds what another accumulator, that of another rank or device, has summed of the same batch: sums and counts, never means.</summary>
@@ -68,8 +68,8 @@ public sealed class GradientAccumulator : IDisposable
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        _parameters.Gradients.add_(other._parameters.Gradients.to(_parameters.Gradients.device));
-        _sums.add_(other._sums.to(_sums.device));
+        _parameters.Gradients.add_(other._parameters.Gradients.to(_parameters.Gradients.device), Scalars.One);
+        _sums.add_(other._sums.to(_sums.device), Scalars.One);
         _targetCount += other._targetCount;
         _microBatches += other._microBatches;
     }
@@ -89,7 +89,7 @@ public sealed class GradientAccumulator : IDisposable
         Tensor gradient = ranks.OwnShard(_parameters.Gradients);
         double divisor = Divisor();
         if (divisor != 1)
-            gradient.div_(divisor);
+            gradient.div_(Scalars.Of(divisor));
 
         Tensor squares = LongVector.SumSquares(gradient);
         ranks.Sum(squares);

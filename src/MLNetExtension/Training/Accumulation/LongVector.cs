@@ -23,7 +23,7 @@ internal static class LongVector
             Tensor wide = Piece(vector);
             if (subtracted is not null)
                 wide = wide - Piece(subtracted);
-            sum.add_(wide.dot(wide));
+            sum.add_(wide.dot(wide), Scalars.One);
 
             Tensor Piece(Tensor whole) => whole.narrow(0, start, Math.Min(size, length - start)).to(float64);
         }

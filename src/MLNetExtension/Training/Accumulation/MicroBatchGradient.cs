@@ -122,7 +122,7 @@ internal sealed class MicroBatchGradient : IDisposable
             RunBlock(i, input, pass with { Tape = tape = again });
             auxiliary = BalanceOf(i, pass);
         }
-        Tensor inputGradient = _model.Blocks[i].Backward(gradient, tape, auxiliary?.mul(pass.Scale));
+        Tensor inputGradient = _model.Blocks[i].Backward(gradient, tape, auxiliary?.mul(Scalars.Of(pass.Scale)));
         auxiliary = auxiliary?.detach().MoveToOuterDisposeScope();
         return inputGradient.MoveToOuterDisposeScope();
     }
@@ -191,7 +191,7 @@ internal sealed class MicroBatchGradient : IDisposable
         if (!tokens.requires_grad)
             return;
         Tensor sum = _parameters.FindGradient(_model.TokenEmbedding)!;
-        sum.index_add_(0, pass.MicroBatch.Ids.flatten(), tokens.grad!.flatten(0, 1).to(sum.dtype), 1);
+        sum.index_add_(0, pass.MicroBatch.Ids.flatten(), tokens.grad!.flatten(0, 1).to(sum.dtype), Scalars.One);
     }
 
     private Tensor AddPositionsAndDropout(Pass pass, Tensor tokens)
@@ -206,7 +206,7 @@ internal sealed class MicroBatchGradient : IDisposable
         return _model.Blocks[i].Forward(input, pass.Tape);
     }
 
-    private static Tensor? Add(Tensor? sum, Tensor? next) => sum is null ? next : next is null ? sum : sum + next;
+    private static Tensor? Add(Tensor? sum, Tensor? next) => sum is null ? next : next is null ? sum : sum.Plus(next);
 
     private static Tensor Replace(Tensor previous, Tensor next)
     {

@@ -78,8 +78,8 @@ internal sealed class RouterBalance(double coefficient, RouterBalanceScope scope
         Tensor probabilities = routing.Probabilities.index_select(0, microBatch.TargetTokens);     // [N,E]
         bool overBatch = scope == RouterBalanceScope.Batch;
         double perTarget = overBatch ? _weights / _targets : microBatch.TargetWeight / microBatch.TargetCount;
-        return RouterBalanceLoss.Sum(probabilities, overBatch ? SharesOf(block) : CountChoices(routing, microBatch) / microBatch.TargetCount)
-            * (coefficient * perTarget / together);
+        return RouterBalanceLoss.Sum(probabilities, overBatch ? SharesOf(block) : CountChoices(routing, microBatch) / Scalars.Of(microBatch.TargetCount))
+            * Scalars.Of(coefficient * perTarget / together);
     }
 
     /// <summary>Frees the counts.</summary>
@@ -90,7 +90,7 @@ internal sealed class RouterBalance(double coefficient, RouterBalanceScope scope
     }
 
     // [E]
-    private Tensor SharesOf(int block) => (together > 1 ? stack([.. _counts.Values]).mean([0]) : _counts[block]) / _targets;
+    private Tensor SharesOf(int block) => (together > 1 ? stack([.. _counts.Values]).mean([0]) : _counts[block]) / Scalars.Of(_targets);
 
     private static Tensor CountChoices(Routing routing, MicroBatch microBatch) =>
         RouterBalanceLoss.Counts(routing.Selected.index_select(0, microBatch.TargetTokens), routing.Probabilities.shape[1]);
@@ -124,7 +124,7 @@ internal sealed class RouterBalance(double coefficient, RouterBalanceScope scope
     private void Add(int block, Tensor counts)
     {
         if (_counts.TryGetValue(block, out Tensor? sum))
-            sum.add_(counts);
+            sum.add_(counts, Scalars.One);
         else
             _counts[block] = counts.clone().DetachFromDisposeScope();
     }

@@ -12,6 +12,6 @@ public static class GradientClipping
     public static void Clip(Tensor gradient, double norm, double maximumNorm)
     {
         if (maximumNorm > 0 && norm > maximumNorm)
-            gradient.mul_(maximumNorm / norm);
+            gradient.mul_(Scalars.Of(maximumNorm / norm));
     }
 }

@@ -45,7 +45,7 @@ internal static class MatrixPeak
     private static double OfSize(long size, Device device, ScalarType type, TimeSpan time)
     {
         using var scope = NewDisposeScope();
-        Tensor a = arange(size * size, float32, device).sin_().to(type).view(size, size), b = a.t().contiguous();
+        Tensor a = arange(Scalars.Of(size * size), float32, device).sin_().to(type).view(size, size), b = a.t().contiguous();
         Tensor product = a.matmul(b);
         Wait(device);
         double best = double.PositiveInfinity;

@@ -39,7 +39,7 @@ internal sealed class AdafactorRule : IUpdateRule
         Tensor step = DivideByRoot(update, decay);
         double size = RootMeanSquare(step);
         update.ApplyDecay();
-        update.Values.add_(step, -rate / Math.Max(1, size / _threshold));
+        update.Values.add_(step, Scalars.Of(-rate / Math.Max(1, size / _threshold)));
     }
 
     public void Dispose() => _second.Dispose();
@@ -48,7 +48,7 @@ internal sealed class AdafactorRule : IUpdateRule
     private Tensor DivideByRoot(in Update update, double decay)
     {
         (long rows, long columns, long start) = _means[update.Piece.Index];
-        Tensor square = update.Gradient.square().add_(SquareFloor);
+        Tensor square = update.Gradient.pow(Scalars.Two).add_(Scalars.Of(SquareFloor), Scalars.One);
         if (columns == 0)
         {
             Tensor means = Move(_second.narrow(0, start, rows), square, decay);
@@ -62,7 +62,7 @@ internal sealed class AdafactorRule : IUpdateRule
         return update.Gradient;
     }
 
-    private static Tensor Move(Tensor mean, Tensor next, double decay) => mean.mul_(decay).add_(next, 1 - decay);
+    private static Tensor Move(Tensor mean, Tensor next, double decay) => mean.mul_(Scalars.Of(decay)).add_(next, Scalars.Of(1 - decay));
 
-    private static double RootMeanSquare(Tensor values) => Math.Sqrt(values.square().mean().to(ScalarType.Float64).item<double>());
+    private static double RootMeanSquare(Tensor values) => Math.Sqrt(values.pow(Scalars.Two).mean().to(ScalarType.Float64).item<double>());
 }

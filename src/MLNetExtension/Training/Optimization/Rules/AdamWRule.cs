@@ -14,26 +14,26 @@ internal readonly record struct AdamWCoefficients(double Beta1, double Beta2, do
     /// <param name="second">Running mean of its square, [n].</param>
     public void Step(in Update update, Tensor first, Tensor second)
     {
-        first.mul_(Beta1).add_(update.Gradient, 1 - Beta1);
-        second.mul_(Beta2).addcmul_(update.Gradient, update.Gradient, 1 - Beta2);
+        first.mul_(Scalars.Of(Beta1)).add_(update.Gradient, Scalars.Of(1 - Beta1));
+        second.mul_(Scalars.Of(Beta2)).addcmul_(update.Gradient, update.Gradient, Scalars.Of(1 - Beta2));
         update.ApplyDecay();
-        update.Values.addcdiv_(first, Denominator(update, second), -Rate(update));
+        update.Values.addcdiv_(first, Denominator(update, second), Scalars.Of(-Rate(update)));
     }
 
     /// <summary>Computes a step of the same running means backwards.</summary>
     /// <inheritdoc cref="Step" path="/param"/>
     public void TakeBack(in Update update, Tensor first, Tensor second)
     {
-        update.Values.addcdiv_(first, Denominator(update, second), Rate(update));
+        update.Values.addcdiv_(first, Denominator(update, second), Scalars.Of(Rate(update)));
         if (update.Piece.WeightDecay != 0)
-            update.Values.div_(update.Decay);
+            update.Values.div_(Scalars.Of(update.Decay));
     }
 
     private double Rate(in Update update) => update.LearningRate / (1 - Math.Pow(Beta1, update.Steps));
 
     // sqrt(v / (1 - beta2^t)) + epsilon, in the place of the gradient.
     private Tensor Denominator(in Update update, Tensor second) =>
-        update.Gradient.copy_(second).sqrt_().mul_(1 / Math.Sqrt(1 - Math.Pow(Beta2, update.Steps))).add_(Epsilon);
+        update.Gradient.copy_(second).sqrt_().mul_(Scalars.Of(1 / Math.Sqrt(1 - Math.Pow(Beta2, update.Steps)))).add_(Scalars.Of(Epsilon), Scalars.One);
 }
 
 /// <summary>AdamW, see <see cref="AdamWOptions"/>.</summary>

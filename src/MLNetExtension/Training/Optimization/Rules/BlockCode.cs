@@ -46,7 +46,7 @@ internal sealed class BlockCode : IDisposable
     {
         Tensor blocks = Pad(numbers).view(-1, BlockLength);                                             // [blocks, 256]
         scales.copy_(blocks.abs().amax([1]));
-        Tensor shares = blocks / scales.clamp(min: SmallestScale).unsqueeze(1);      // a block of zeros stays one
+        Tensor shares = blocks / scales.clamp(min: Scalars.Of(SmallestScale)).unsqueeze(1);      // a block of zeros stays one
         codes.copy_(bucketize(shares, _boundaries).flatten().narrow(0, 0, numbers.shape[0]));
     }
 

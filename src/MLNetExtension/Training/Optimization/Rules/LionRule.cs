@@ -15,10 +15,10 @@ internal sealed class LionRule(UpdateLayout layout, double beta1, double beta2) 
     public void Step(in Update update)
     {
         Tensor momentum = update.Own(_momentum);
-        Tensor direction = (momentum * beta1).add_(update.Gradient, 1 - beta1).sign_();
+        Tensor direction = (momentum * Scalars.Of(beta1)).add_(update.Gradient, Scalars.Of(1 - beta1)).sign_();
         update.ApplyDecay();
-        update.Values.add_(direction, -update.LearningRate);
-        momentum.mul_(beta2).add_(update.Gradient, 1 - beta2);
+        update.Values.add_(direction, Scalars.Of(-update.LearningRate));
+        momentum.mul_(Scalars.Of(beta2)).add_(update.Gradient, Scalars.Of(1 - beta2));
     }
 
     public void Dispose() => _momentum.Dispose();

@@ -43,9 +43,9 @@ internal sealed class MuonRule : IUpdateRule
             _adamW.Step(update, first, _second.narrow(0, _secondStarts[update.Piece.Index], update.Piece.Length));
             return;
         }
-        first.mul_(_decay).add_(update.Gradient);
+        first.mul_(Scalars.Of(_decay)).add_(update.Gradient, Scalars.One);
         long columns = parameter.Shape[^1];
-        Tensor direction = update.Gradient.add_(first, _decay).view(-1, columns);       // [sum of rows, columns]
+        Tensor direction = update.Gradient.add_(first, Scalars.Of(_decay)).view(-1, columns);       // [sum of rows, columns]
         Tensor values = update.Values.view(-1, columns);
         update.ApplyDecay();
         long start = 0;
@@ -53,7 +53,7 @@ internal sealed class MuonRule : IUpdateRule
         {
             using var scope = NewDisposeScope();
             Tensor orthogonal = NewtonSchulz.Orthogonalize(direction.narrow(0, start, count));
-            values.narrow(0, start, count).add_(orthogonal, -update.LearningRate * UpdateSize * Math.Sqrt(Math.Max(count, columns)));
+            values.narrow(0, start, count).add_(orthogonal, Scalars.Of(-update.LearningRate * UpdateSize * Math.Sqrt(Math.Max(count, columns))));
             start += count;
         }
     }

@@ -20,12 +20,12 @@ internal static class NewtonSchulz
         // The smaller of the two products: X X' of the side that is shorter.
         bool isTall = matrix.shape[0] > matrix.shape[1];
         Tensor x = isTall ? matrix.t() : matrix;
-        x = x / (x.square().sum().sqrt_() + SmallestNorm);                  // a norm of at most 1 bounds all singular values; torch's own is inexact for long float32 tensors
+        x = x / x.pow(Scalars.Two).sum().sqrt_().Plus(SmallestNorm);                  // a norm of at most 1 bounds all singular values; torch's own is inexact for long float32 tensors
         for (int i = 0; i < Iterations; i++)
         {
             Tensor product = x.mm(x.t());                                   // [s,s], s the shorter side
-            Tensor polynomial = product.mm(product).mul_(C).add_(product, B);
-            x = polynomial.mm(x).add_(x, A);                                // addmm would take the coefficients in float32
+            Tensor polynomial = product.mm(product).mul_(Scalars.Of(C)).add_(product, Scalars.Of(B));
+            x = polynomial.mm(x).add_(x, Scalars.Of(A));                                // addmm would take the coefficients in float32
         }
         return isTall ? x.t() : x;
     }

@@ -14,9 +14,9 @@ internal sealed class SgdRule(UpdateLayout layout, double decay, bool nesterov) 
 
     public void Step(in Update update)
     {
-        Tensor momentum = update.Own(_momentum).mul_(decay).add_(update.Gradient);
+        Tensor momentum = update.Own(_momentum).mul_(Scalars.Of(decay)).add_(update.Gradient, Scalars.One);
         update.ApplyDecay();
-        update.Values.add_(nesterov ? update.Gradient.add_(momentum, decay) : momentum, -update.LearningRate);
+        update.Values.add_(nesterov ? update.Gradient.add_(momentum, Scalars.Of(decay)) : momentum, Scalars.Of(-update.LearningRate));
     }
 
     public void Dispose() => _momentum.Dispose();

@@ -43,7 +43,7 @@ internal readonly record struct Update(UpdatePiece Piece, Tensor Values, Tensor 
     public void ApplyDecay()
     {
         if (Piece.WeightDecay != 0)
-            Values.mul_(Decay);
+            Values.mul_(Scalars.Of(Decay));
     }
 
     /// <summary>The part of a state that belongs to the piece, [n].</summary>
