@@ -5,8 +5,8 @@ namespace MLNetExtension.Training.Splitting;
 /// <param name="generation">How many doublings came before it.</param>
 internal sealed class Candidate(SplitPlan plan, int generation)
 {
-    private const int MostTimes = 7;
-    private readonly Queue<double> _times = [];
+    private const int MostTrials = 64;
+    private readonly Queue<(double Seconds, double PerPosition)> _trials = [];
 
     /// <summary>The plan.</summary>
     public SplitPlan Plan => plan;
@@ -14,23 +14,35 @@ internal sealed class Candidate(SplitPlan plan, int generation)
     /// <summary>How many doublings came before it.</summary>
     public int Generation => generation;
 
-    /// <summary>How many steps count, at most 7. The first does not: it also pays for new memory.</summary>
-    public int Trials => _times.Count;
+    /// <summary>How many steps count. The first does not: it also pays for new memory.</summary>
+    public int Trials => _trials.Count;
 
     /// <summary>The time of the fastest step, the first included, in seconds per position.</summary>
     public double Fastest { get; private set; } = double.PositiveInfinity;
 
-    /// <summary>The median of the time of the last trials, in seconds per position.</summary>
-    public double Time => _times.Order().ElementAt(_times.Count / 2);
+    /// <summary>Whether there were enough trials, which also took some time together: what else a machine does weighs on a short step more than on a long one.</summary>
+    /// <param name="trials">The fewest trials.</param>
+    /// <param name="seconds">What they take together, unless there are as many as count.</param>
+    public bool Has(int trials, double seconds) => Trials >= trials && (Trials == MostTrials || _trials.Sum(trial => trial.Seconds) >= seconds);
 
     /// <summary>Takes in a step.</summary>
-    /// <param name="time">Seconds per position.</param>
-    public void Record(double time)
+    /// <param name="seconds">Its time.</param>
+    /// <param name="positions">Positions of its rows.</param>
+    public void Record(double seconds, long positions)
     {
+        double time = seconds / positions;
         if (double.IsFinite(Fastest))
-            _times.Enqueue(time);
-        if (_times.Count > MostTimes)
-            _times.Dequeue();
+            _trials.Enqueue((seconds, time));
+        if (_trials.Count > MostTrials)
+            _trials.Dequeue();
         Fastest = Math.Min(Fastest, time);
+    }
+
+    /// <summary>The median of the time of the last trials, in seconds per position.</summary>
+    /// <param name="trials">How many, if there are as many.</param>
+    public double TimeOf(int trials)
+    {
+        double[] times = [.. _trials.TakeLast(trials).Select(trial => trial.PerPosition).Order()];
+        return times[times.Length / 2];
     }
 }

@@ -5,7 +5,7 @@ namespace MLNetExtension.Training.Splitting;
 /// it measures nothing itself.
 /// </summary>
 /// <remarks>
-/// The positions in flight, those of the micro-batches of all workers, are doubled as long as that makes steps faster. In a round each plan that is not clearly slower than the best has one step, so that
+/// The positions in flight, those of the micro-batches of all workers, are doubled as long as those tried leave room for a larger plan to be worth its memory. In a round each plan that is not clearly slower than the best has one step, so that
 /// a machine that drifts does so for all of them. What plans took tells what larger ones would take, before they are tried. In the end the medians of the last rounds decide. Now and then it all starts again.
 /// </remarks>
 /// <param name="start">Whether rows are packed, and the fewest workers.</param>
@@ -19,12 +19,9 @@ internal sealed class MicroBatchTuner(SplitPlan start, int mostWorkers, double b
     // Memory up to this multiple of the least is free; a plan that needs more has to be faster by a tenth.
     private const double FreeMemory = 1.25, WorthTheMemory = 1.1;
 
-    // Speed saturates: where the last doubling gained less than this, the next gains less still.
-    private const double WorthDoubling = 1.05;
-
     // So much slower than the best: in the first use, which also pays for new memory, and the first trial; or in the median of a few trials.
     private const double Bad = 1.4, Worse = 1.15;
-    private const int FewTrials = 3, EnoughTrials = 7;
+    private static readonly (int Trials, double Seconds) _few = (3, 1.5), _enough = (7, 8);
 
     // The most steps between two searches, and the fewest, where the time of a position has changed by this.
     private const int MostSteps = 500, FewestSteps = 100;
@@ -35,7 +32,7 @@ internal sealed class MicroBatchTuner(SplitPlan start, int mostWorkers, double b
 
     private readonly List<Candidate> _candidates = [];
     private readonly Queue<Candidate> _round = [];
-    private readonly HashSet<SplitPlan> _tried = [];
+    private readonly List<Candidate> _tried = [];
     private readonly FootprintLine _footprint = new(bufferMiB);
     private SplitPlan? _smallest, _largest;    // the largest: where memory has run out
     private Candidate? _current, _chosen;      // the present step's, null where its cost does not count; that of all steps since the last search
@@ -80,14 +77,14 @@ internal sealed class MicroBatchTuner(SplitPlan start, int mostWorkers, double b
         if (_current is not { } current)
             return;
         _steps++;
-        current.Record(cost.Seconds / cost.Positions);
+        current.Record(cost.Seconds, cost.Positions);
         if (_chosen is null)
         {
             _footprint.Learn(current.Plan, _batch, cost.FootprintMiB);
             if (current.Trials > 0 && _round.Dequeue() == current && _round.Count == 0)
                 EndRound();
         }
-        else if (_steps >= MostSteps || (_steps >= FewestSteps && current.Time / Choice!.Chosen.SecondsPerPosition is > Changed or < 1 / Changed))
+        else if (_steps >= MostSteps || (_steps >= FewestSteps && current.TimeOf(_enough.Trials) / Choice!.Chosen.SecondsPerPosition is > Changed or < 1 / Changed))
             StartSearch(_smallest!.Value);
     }
 
@@ -113,8 +110,10 @@ internal sealed class MicroBatchTuner(SplitPlan start, int mostWorkers, double b
     {
         foreach (SplitPlan plan in plans)
         {
-            if (_tried.Add(plan))
-                _candidates.Add(new Candidate(plan, generation));
+            if (_tried.Any(candidate => candidate.Plan == plan))
+                continue;
+            _tried.Add(new Candidate(plan, generation));
+            _candidates.Add(_tried[^1]);
         }
     }
 
@@ -131,54 +130,86 @@ internal sealed class MicroBatchTuner(SplitPlan start, int mostWorkers, double b
 
     private void EndRound()
     {
-        double best = _candidates.Min(candidate => candidate.Time);
-        _candidates.RemoveAll(candidate => candidate.Fastest > Bad * best || (candidate.Trials >= FewTrials && candidate.Time > Worse * best));
+        double best = _candidates.Min(Time);
+        Candidate[] slow = [.. _candidates.Where(candidate => candidate.Fastest > Bad * best || (candidate.Has(_few.Trials, _few.Seconds) && Time(candidate) > Worse * best))];
+        _candidates.RemoveAll(slow.Contains);
         int before = _candidates.Count;
         TryLarger();
-        if (_candidates.Count == before && _candidates.All(candidate => candidate.Trials >= EnoughTrials))
+        if (_candidates.Count == before && _candidates.All(candidate => candidate.Has(_enough.Trials, _enough.Seconds)))
             Choose();
         else
             _candidates.ForEach(_round.Enqueue);
     }
 
-    // As long as the last plans added were worth it, or memory is free.
+    // As long as larger ones could be chosen, by what those say that were tried. More than that is not to be spent on trials: memory that was in use once stays with the process.
     private void TryLarger()
     {
         int last = _candidates.Max(candidate => candidate.Generation);
         ILookup<bool, Candidate> byAge = _candidates.ToLookup(candidate => candidate.Generation == last);
-        double gain = byAge[false].Select(candidate => candidate.Time).DefaultIfEmpty(double.PositiveInfinity).Min() / byAge[true].Min(candidate => candidate.Time);
-        if (gain < Bad && byAge[true].Any(candidate => candidate.Trials < FewTrials))
+        double gain = byAge[false].Select(Time).DefaultIfEmpty(double.PositiveInfinity).Min() / byAge[true].Min(Time);
+        if (gain < Bad && byAge[true].Any(candidate => !candidate.Has(_few.Trials, _few.Seconds)))
             return;
-        double free = Math.Min(_limitMiB, FreeMemory * Predict(_smallest!.Value));
-        Try([.. _candidates.SelectMany(candidate => Double(candidate.Plan, gain >= WorthDoubling || candidate.Generation == 0 ? _limitMiB : free))], last + 1);
+        (Candidate best, double freeMiB) = FindBest();
+        bool isCertain = gain >= Bad || byAge[true].All(candidate => candidate.Has(_enough.Trials, _enough.Seconds));
+        Try([.. _candidates.SelectMany(candidate => Double(candidate, time => isCertain && time * WorthTheMemory <= Time(best) ? _limitMiB : Math.Min(_limitMiB, freeMiB)))], last + 1);
     }
 
-    private IEnumerable<SplitPlan> Double(SplitPlan plan, double mostMiB)
+    // The most memory that a plan may take depends on the time that it could have.
+    private IEnumerable<SplitPlan> Double(Candidate candidate, Func<double, double> findMostMiB)
     {
+        SplitPlan plan = candidate.Plan;
         if ((double)plan.Tokens * plan.Workers >= _largestBatch.Whole)
             yield break;
         SplitPlan larger = _growths.Select(growth => plan with { Tokens = (int)Math.Min(growth * plan.Tokens, _largest?.Tokens ?? int.MaxValue) }).FirstOrDefault(grown => Predict(grown) <= _limitMiB);
-        if (larger.Tokens > plan.Tokens && Predict(larger) <= mostMiB)
+        if (larger.Tokens > plan.Tokens && Predict(larger) <= findMostMiB(PredictTimeOfLargest(candidate)))
             yield return larger;
         SplitPlan shared = plan with { Workers = Math.Min(plan.Workers * 2, _largest?.Workers ?? mostWorkers) };
-        if (Predict(shared) <= mostMiB)
+        if (Predict(shared) <= findMostMiB(PredictTimeOfShared(candidate, shared.Workers)))
             yield return shared;
     }
 
-    // The fastest of those that need hardly more than the least memory; then likewise of those that are faster still by a tenth, until there are none.
+    // A position's time is a + b / tokens, where b is what a micro-batch costs whatever its size: two plans tell a, that of a micro-batch without end.
+    private double PredictTimeOfLargest(Candidate candidate)
+    {
+        Candidate? smaller = _tried.Where(other => other.Trials > 0 && other.Plan.Workers == candidate.Plan.Workers && other.Plan.Tokens < candidate.Plan.Tokens).MaxBy(other => other.Plan.Tokens);
+        return smaller is null ? 0 : Time(candidate) - (Time(smaller) - Time(candidate)) / ((double)candidate.Plan.Tokens / smaller.Plan.Tokens - 1);
+    }
+
+    // More workers gain at most what they gained with fewer tokens, where kernels are shorter.
+    private double PredictTimeOfShared(Candidate candidate, int workers)
+    {
+        Candidate[] measured = [.. _tried.Where(other => other.Trials > 0)];
+        double gain = measured.Where(other => other.Plan.Workers == candidate.Plan.Workers && other.Plan.Tokens < candidate.Plan.Tokens)
+            .SelectMany(fewer => measured.Where(more => more.Plan == fewer.Plan with { Workers = workers }).Select(more => Time(fewer) / Time(more)))
+            .DefaultIfEmpty((double)workers / candidate.Plan.Workers).Max();
+        return Time(candidate) / gain;
+    }
+
     private void Choose()
     {
-        double least = Predict(_smallest!.Value);
-        for (List<Candidate> left = _candidates; left.Count > 0; least = left.Select(candidate => Predict(candidate.Plan)).DefaultIfEmpty().Min())
-        {
-            _chosen = left.Where(candidate => Predict(candidate.Plan) <= FreeMemory * least).MinBy(candidate => candidate.Time) ?? _chosen;
-            left = [.. left.Where(candidate => !(candidate.Time * WorthTheMemory > _chosen?.Time))];
-        }
-        Choice = new SplitChoice(Describe(_chosen!), Describe(_candidates.MinBy(candidate => candidate.Time)!), _tried.Count, _steps);
+        _chosen = FindBest().Best;
+        Choice = new SplitChoice(Describe(_chosen), Describe(_candidates.MinBy(Time)!), _tried.Count, _steps);
         _steps = 0;
     }
 
-    private MeasuredPlan Describe(Candidate candidate) => new(candidate.Plan, candidate.Time, Predict(candidate.Plan));
+    // The fastest of those that need hardly more than the least memory; then likewise of those that are faster still by a tenth, until there are none. And the memory that is free among the last.
+    private (Candidate Best, double FreeMiB) FindBest()
+    {
+        Candidate? best = null;
+        double free = FreeMemory * Predict(_smallest!.Value);
+        for (List<Candidate> left = _candidates; ; free = FreeMemory * left.Min(candidate => Predict(candidate.Plan)))
+        {
+            best = left.Where(candidate => Predict(candidate.Plan) <= free).MinBy(Time) ?? best;
+            left = best is null ? left : [.. left.Where(candidate => Time(candidate) * WorthTheMemory <= Time(best))];
+            if (left.Count == 0)
+                return (best!, free);
+        }
+    }
+
+    private MeasuredPlan Describe(Candidate candidate) => new(candidate.Plan, Time(candidate), Predict(candidate.Plan));
+
+    // Of the same rounds for all, as soon as the last that was added has enough of them: the machine drifts.
+    private double Time(Candidate candidate) => candidate.TimeOf(Math.Max(_enough.Trials, _candidates.Min(other => other.Trials)));
 
     private double Predict(SplitPlan plan) => _footprint.Predict(plan, _largestBatch);
 }
