@@ -21,9 +21,8 @@ internal sealed class Candidate(SplitPlan plan, int generation)
     public double Fastest { get; private set; } = double.PositiveInfinity;
 
     /// <summary>Whether there were enough trials, which also took some time together: what else a machine does weighs on a short step more than on a long one.</summary>
-    /// <param name="trials">The fewest trials.</param>
-    /// <param name="seconds">What they take together, unless there are as many as count.</param>
-    public bool Has(int trials, double seconds) => Trials >= trials && (Trials == MostTrials || _trials.Sum(trial => trial.Seconds) >= seconds);
+    /// <param name="enough">The fewest trials, and what they take together, unless there are as many as count.</param>
+    public bool Has((int Trials, double Seconds) enough) => Trials >= enough.Trials && (Trials == MostTrials || _trials.Sum(trial => trial.Seconds) >= enough.Seconds);
 
     /// <summary>Takes in a step.</summary>
     /// <param name="seconds">Its time.</param>

@@ -5,8 +5,9 @@ namespace MLNetExtension.Training.Splitting;
 /// it measures nothing itself.
 /// </summary>
 /// <remarks>
-/// The positions in flight, those of the micro-batches of all workers, are doubled as long as those tried leave room for a larger plan to be worth its memory. In a round each plan that is not clearly slower than the best has one step, so that
-/// a machine that drifts does so for all of them. What plans took tells what larger ones would take, before they are tried. In the end the medians of the last rounds decide. Now and then it all starts again.
+/// The positions in flight, those of the micro-batches of all workers, are doubled as long as the plans tried leave room for a larger one to be worth its memory. In a round each plan that is not clearly
+/// slower than the best has one step, so that a machine that drifts does so for all of them. What plans took tells what larger ones would take, before they are tried. In the end the medians of the last
+/// rounds decide. Now and then it all starts again.
 /// </remarks>
 /// <param name="start">Whether rows are packed, and the fewest workers.</param>
 /// <param name="mostWorkers">The most workers.</param>
@@ -30,9 +31,8 @@ internal sealed class MicroBatchTuner(SplitPlan start, int mostWorkers, double b
     // Less than a doubling where the limit forbids one.
     private static readonly double[] _growths = [2, 1.5, 1.25];
 
-    private readonly List<Candidate> _candidates = [];
+    private readonly List<Candidate> _tried = [], _candidates = [];    // all of the search, and those that are not clearly slower than the best
     private readonly Queue<Candidate> _round = [];
-    private readonly List<Candidate> _tried = [];
     private readonly FootprintLine _footprint = new(bufferMiB);
     private SplitPlan? _smallest, _largest;    // the largest: where memory has run out
     private Candidate? _current, _chosen;      // the present step's, null where its cost does not count; that of all steps since the last search
@@ -131,11 +131,11 @@ internal sealed class MicroBatchTuner(SplitPlan start, int mostWorkers, double b
     private void EndRound()
     {
         double best = _candidates.Min(Time);
-        Candidate[] slow = [.. _candidates.Where(candidate => candidate.Fastest > Bad * best || (candidate.Has(_few.Trials, _few.Seconds) && Time(candidate) > Worse * best))];
+        Candidate[] slow = [.. _candidates.Where(candidate => candidate.Fastest > Bad * best || (candidate.Has(_few) && Time(candidate) > Worse * best))];
         _candidates.RemoveAll(slow.Contains);
         int before = _candidates.Count;
         TryLarger();
-        if (_candidates.Count == before && _candidates.All(candidate => candidate.Has(_enough.Trials, _enough.Seconds)))
+        if (_candidates.Count == before && _candidates.All(candidate => candidate.Has(_enough)))
             Choose();
         else
             _candidates.ForEach(_round.Enqueue);
@@ -147,10 +147,10 @@ internal sealed class MicroBatchTuner(SplitPlan start, int mostWorkers, double b
         int last = _candidates.Max(candidate => candidate.Generation);
         ILookup<bool, Candidate> byAge = _candidates.ToLookup(candidate => candidate.Generation == last);
         double gain = byAge[false].Select(Time).DefaultIfEmpty(double.PositiveInfinity).Min() / byAge[true].Min(Time);
-        if (gain < Bad && byAge[true].Any(candidate => !candidate.Has(_few.Trials, _few.Seconds)))
+        if (gain < Bad && byAge[true].Any(candidate => !candidate.Has(_few)))
             return;
         (Candidate best, double freeMiB) = FindBest();
-        bool isCertain = gain >= Bad || byAge[true].All(candidate => candidate.Has(_enough.Trials, _enough.Seconds));
+        bool isCertain = gain >= Bad || byAge[true].All(candidate => candidate.Has(_enough));
         Try([.. _candidates.SelectMany(candidate => Double(candidate, time => isCertain && time * WorthTheMemory <= Time(best) ? _limitMiB : Math.Min(_limitMiB, freeMiB)))], last + 1);
     }
 
@@ -168,19 +168,21 @@ internal sealed class MicroBatchTuner(SplitPlan start, int mostWorkers, double b
             yield return shared;
     }
 
+    // Those that were given up before their first trial are not.
+    private IEnumerable<Candidate> Measured => _tried.Where(candidate => candidate.Trials > 0);
+
     // A position's time is a + b / tokens, where b is what a micro-batch costs whatever its size: two plans tell a, that of a micro-batch without end.
     private double PredictTimeOfLargest(Candidate candidate)
     {
-        Candidate? smaller = _tried.Where(other => other.Trials > 0 && other.Plan.Workers == candidate.Plan.Workers && other.Plan.Tokens < candidate.Plan.Tokens).MaxBy(other => other.Plan.Tokens);
+        Candidate? smaller = Measured.Where(other => other.Plan.Workers == candidate.Plan.Workers && other.Plan.Tokens < candidate.Plan.Tokens).MaxBy(other => other.Plan.Tokens);
         return smaller is null ? 0 : Time(candidate) - (Time(smaller) - Time(candidate)) / ((double)candidate.Plan.Tokens / smaller.Plan.Tokens - 1);
     }
 
     // More workers gain at most what they gained with fewer tokens, where kernels are shorter.
     private double PredictTimeOfShared(Candidate candidate, int workers)
     {
-        Candidate[] measured = [.. _tried.Where(other => other.Trials > 0)];
-        double gain = measured.Where(other => other.Plan.Workers == candidate.Plan.Workers && other.Plan.Tokens < candidate.Plan.Tokens)
-            .SelectMany(fewer => measured.Where(more => more.Plan == fewer.Plan with { Workers = workers }).Select(more => Time(fewer) / Time(more)))
+        double gain = Measured.Where(other => other.Plan.Workers == candidate.Plan.Workers && other.Plan.Tokens < candidate.Plan.Tokens)
+            .SelectMany(fewer => Measured.Where(more => more.Plan == fewer.Plan with { Workers = workers }).Select(more => Time(fewer) / Time(more)))
             .DefaultIfEmpty((double)workers / candidate.Plan.Workers).Max();
         return Time(candidate) / gain;
     }

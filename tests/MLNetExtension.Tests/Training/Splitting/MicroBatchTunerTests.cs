@@ -57,10 +57,8 @@ public sealed class MicroBatchTunerTests
         int found = 0;
         for (int seed = 0; seed < 2 * Seeds; seed++)
         {
-            SimulatedMachine machine = new(model, seed) { Noise = 0.2 };
-            MicroBatchTuner tuner = new(new SplitPlan(2048, 1, model.Cores, Pack: true), model.Cores, model.BufferMiB);
-            while (tuner.IsSearching)
-                machine.Step(tuner, machine.Draw());
+            (SimulatedMachine machine, MicroBatchTuner tuner) = Start(model, seed, noise: 0.2);
+            RunUntilChosen(machine, tuner, mostSteps: 500);
             found += IsWorthItsMemory(model, tuner.Choice!.Chosen.Plan) ? 1 : 0;
         }
         Assert.IsGreaterThanOrEqualTo(0.75 * 2 * Seeds, found);
@@ -219,15 +217,15 @@ public sealed class MicroBatchTunerTests
         Assert.IsGreaterThan(1024, tuner.Choice!.Chosen.Plan.Tokens);
     }
 
-    private static (SimulatedMachine Machine, MicroBatchTuner Tuner) Start(MachineModel model, int seed, double limitMiB = double.PositiveInfinity) =>
-        (new SimulatedMachine(model, seed, limitMiB), new MicroBatchTuner(new SplitPlan(2048, 1, model.Cores, Pack: true), model.Cores, model.BufferMiB));
+    private static (SimulatedMachine Machine, MicroBatchTuner Tuner) Start(MachineModel model, int seed, double limitMiB = double.PositiveInfinity, double noise = 0.05) =>
+        (new SimulatedMachine(model, seed, limitMiB) { Noise = noise }, new MicroBatchTuner(new SplitPlan(2048, 1, model.Cores, Pack: true), model.Cores, model.BufferMiB));
 
-    private static List<SplitPlan> RunUntilChosen(SimulatedMachine machine, MicroBatchTuner tuner)
+    private static List<SplitPlan> RunUntilChosen(SimulatedMachine machine, MicroBatchTuner tuner, int mostSteps = 200)
     {
         List<SplitPlan> plans = [];
         while (tuner.IsSearching)
             plans.Add(machine.Step(tuner, machine.Draw()));
-        Assert.IsLessThan(200, plans.Count);
+        Assert.IsLessThan(mostSteps, plans.Count);
         return plans;
     }
 
