@@ -1,4 +1,5 @@
 using MLNetExtension.Models;
+using MLNetExtension.Models.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -84,9 +85,9 @@ internal static class LogitChunks
             return;
         }
         logitGradient = Align(logitGradient, h.dtype);
-        hiddenGradient.addmm_(logitGradient, head);                                                  // [n,V] [V,C]
+        MatrixProduct.AddBack(hiddenGradient, logitGradient, head);                                  // [n,V] [V,C]
         if (gradients.HeadWeight?.dtype == h.dtype)
-            gradients.HeadWeight.addmm_(logitGradient.t(), h);                                       // [V,n] [n,C]
+            MatrixProduct.AddOuter(gradients.HeadWeight, logitGradient, h);                          // [V,n] [n,C]
         else
             gradients.HeadWeight?.add_(logitGradient.t().mm(h), Scalars.One);    // in half precision, of which each chunk is rounded once and none is summed
     }
@@ -102,7 +103,7 @@ internal static class LogitChunks
     private static long VocabularyOf(TokenTargets targets) => targets.HeadWeight?.shape[0] ?? targets.Hidden.shape[1];
 
     private static Tensor Multiply(Tensor hidden, Tensor head) => IsAligned(hidden.device_type, head.shape[0])
-        ? nn.functional.linear(hidden, head)
+        ? MatrixProduct.Multiply(hidden, head)
         : EmptyRows(hidden.shape[0], head.shape[0], hidden.dtype, hidden.device).addmm_(hidden, head.t(), beta: 0);
 
     private static Tensor Align(Tensor gradient, ScalarType dtype) => IsAligned(gradient.device_type, gradient.dtype == dtype ? gradient.stride(0) : gradient.shape[1])

@@ -94,9 +94,7 @@ internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>, IAdaptableLay
     public Tensor Forward(Tensor input, Tape tape)
     {
         Tensor output = tape.Allocate(input, input.shape[0], Outputs);                              // [P,R]
-        if (bias is not null)
-            output.copy_(bias);
-        Weight.AddProduct(output, input, 0, beta: bias is null ? 0 : 1);
+        Weight.Write(output, input, 0, bias);
         foreach (LowRankAdapter adapter in _adapters)
             adapter.AddTo(output, input, Weight, bias, tape);
         return output;
@@ -143,7 +141,7 @@ internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>, IAdaptableLay
     {
         bool isShort = VectorProduct.Suits(input, Weight);
         if (!isShort && Weight.IsPlain(input.dtype))
-            return nn.functional.linear(input, weight, bias);
+            return MatrixProduct.Multiply(input, weight, bias);
         Tensor product = isShort ? VectorProduct.Multiply(input, Weight) : Weight.Apply(input, 0, Outputs);
         return bias is null ? product : product.Plus(bias);
     }

@@ -52,19 +52,20 @@ internal readonly record struct LinearWeight(Tensor Values, Tensor? Scales = nul
     public Tensor Apply(Tensor input, long first, long count)
     {
         if (IsPlain(input.dtype))
-            return nn.functional.linear(input, count == Outputs ? Values : Values.narrow(0, first, count));
+            return MatrixProduct.Multiply(input, count == Outputs ? Values : Values.narrow(0, first, count));
         return input.requires_grad && is_grad_enabled() ? TiledProduct.apply(input, this, first, count) : Compute(input, first, count);
     }
 
-    /// <summary>Adds x W' with some rows to a result, without a gradient.</summary>
-    /// <param name="output">[P,count]; need not be contiguous.</param>
+    /// <summary>Computes x W' + b with some rows into a matrix, without a gradient.</summary>
+    /// <param name="output">[P,count]; need not be contiguous or initialized.</param>
     /// <param name="input">x, [P,C], of the same type.</param>
     /// <param name="first">The first row.</param>
-    /// <param name="beta">What the result is multiplied by before; 0 where it is not initialized.</param>
-    public void AddProduct(Tensor output, Tensor input, long first, double beta = 1)
+    /// <param name="bias">b, [count]; null for none.</param>
+    public void Write(Tensor output, Tensor input, long first, Tensor? bias)
     {
         using var _ = no_grad();
-        ForEachTile(first, output.shape[1], input.dtype, (tile, start) => output.narrow(1, start, tile.shape[0]).addmm_(input, tile.t(), beta: (float)beta));
+        ForEachTile(first, output.shape[1], input.dtype, (tile, start) =>
+            MatrixProduct.Write(output.narrow(1, start, tile.shape[0]), input, tile, bias?.narrow(0, start, tile.shape[0])));
     }
 
     /// <summary>Computes dy W with some rows, [P,count] to [P,C], without a gradient.</summary>
@@ -74,10 +75,10 @@ internal readonly record struct LinearWeight(Tensor Values, Tensor? Scales = nul
     {
         long count = gradient.shape[1];
         if (IsPlain(gradient.dtype))
-            return gradient.mm(count == Outputs ? Values : Values.narrow(0, first, count));
+            return MatrixProduct.MultiplyBack(gradient, count == Outputs ? Values : Values.narrow(0, first, count));
         using var _ = no_grad();
-        Tensor result = empty(gradient.shape[0], Inputs, dtype: gradient.dtype, device: gradient.device);
-        ForEachTile(first, count, gradient.dtype, (tile, start) => result.addmm_(gradient.narrow(1, start, tile.shape[0]), tile, beta: start == 0 ? 0 : 1));
+        Tensor result = zeros(gradient.shape[0], Inputs, dtype: gradient.dtype, device: gradient.device);
+        ForEachTile(first, count, gradient.dtype, (tile, start) => MatrixProduct.AddBack(result, gradient.narrow(1, start, tile.shape[0]), tile));
         return result;
     }
 
@@ -109,7 +110,7 @@ internal readonly record struct LinearWeight(Tensor Values, Tensor? Scales = nul
     private Tensor Compute(Tensor input, long first, long count)
     {
         Tensor output = empty([.. input.shape[..^1], count], dtype: input.dtype, device: input.device);
-        AddProduct(output.view(-1, count), input.reshape(-1, Inputs), first, beta: 0);
+        Write(output.view(-1, count), input.reshape(-1, Inputs), first, bias: null);
         return output;
     }
 

@@ -60,7 +60,7 @@ internal sealed class Tape(SequenceLayout layout, ActivationMemory memory, Func<
         if (GradientOf(parameter) is not { } sum)
             return;
         if (sum.dtype == left.dtype)
-            sum.addmm_(left.t(), right);
+            MatrixProduct.AddOuter(sum, left, right);
         else
             sum.add_(left.t().mm(right), Scalars.One);    // in half precision, where the product is rounded once and no sum is
     }

@@ -22,20 +22,21 @@ public sealed class LinearWeightTests
         Tensor dense = weight.Values.to(float64);
         if (weight.Scales is { } scales)
             dense = dense * scales;
-        Tensor rows = dense.narrow(0, First, Count), input = Random(3, Inputs), gradient = Random(3, Count), start = Random(3, Count);
+        Tensor rows = dense.narrow(0, First, Count), input = Random(3, Inputs), gradient = Random(3, Count), bias = Random(1, Count)[0];
 
         AssertClose(rows, weight.Rows(First, Count).to(float64));
-        AssertClose(start + input.mm(rows.t()), Added(start.clone(), 1));
-        AssertClose(input.mm(rows.t()), Added(full([3, Count], double.NaN, dtype: float64), 0));
+        AssertClose(input.mm(rows.t()) + bias, Written(bias));
+        AssertClose(input.mm(rows.t()), Written(bias: null));
         AssertClose(gradient.mm(rows), weight.MultiplyBack(gradient, First));
         Tensor leaf = input.view(1, 3, Inputs).clone().requires_grad_(), output = weight.Apply(leaf, First, Count);
         output.backward([gradient.view(1, 3, Count)]);
         AssertClose(input.mm(rows.t()).view(1, 3, Count), output.detach());
         AssertClose(gradient.mm(rows).view(1, 3, Inputs), leaf.grad!);
 
-        Tensor Added(Tensor output, double beta)
+        Tensor Written(Tensor? bias)
         {
-            weight.AddProduct(output, input, First, beta);
+            Tensor output = full([3, Count], double.NaN, dtype: float64);
+            weight.Write(output, input, First, bias);
             return output;
         }
     }
