@@ -30,6 +30,7 @@ internal sealed class LockFile : IDisposable
     /// <summary>Lets go of the file.</summary>
     public void Dispose() => _stream.Dispose();
 
-    // Windows: ERROR_SHARING_VIOLATION. Elsewhere the error number EWOULDBLOCK, 11 on Linux and 35 on macOS.
-    private static bool IsSharingViolation(IOException exception) => exception.HResult is unchecked((int)0x80070020) or 11 or 35;
+    /// <summary>Whether a file could not be opened because another holds it.</summary>
+    /// <param name="exception">What opening it has thrown.</param>
+    public static bool IsSharingViolation(IOException exception) => exception.HResult is unchecked((int)0x80070020) or 11 or 35;    // Windows: ERROR_SHARING_VIOLATION. Elsewhere EWOULDBLOCK, on Linux and on macOS.
 }

@@ -1,11 +1,15 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using MLNetExtension.Files;
 
 namespace MLNetExtension.Data.Store;
 
 /// <summary>A file of the cache that is being written: it has its name once it is whole.</summary>
 internal sealed class CacheFile : IStoredBytes
 {
+    // Another training that begins may take a file for abandoned that has its name already and not yet its lock.
+    private const int Attempts = 10;
+
     private readonly FileBytes _file;
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private readonly string _path;
@@ -16,8 +20,18 @@ internal sealed class CacheFile : IStoredBytes
     /// <exception cref="IOException">It cannot be created.</exception>
     public CacheFile(string folder)
     {
-        _path = Path.Combine(folder, $"{Path.GetRandomFileName()}{TokenCache.Unfinished}");
-        _file = FileBytes.Create(_path);
+        for (int attempt = 1; ; attempt++)
+        {
+            _path = Path.Combine(folder, $"{Path.GetRandomFileName()}{TokenCache.Unfinished}");
+            try
+            {
+                _file = FileBytes.Create(_path);
+                return;
+            }
+            catch (IOException exception) when (attempt < Attempts && exception.InnerException is IOException inner && LockFile.IsSharingViolation(inner))
+            {
+            }
+        }
     }
 
     /// <inheritdoc/>
