@@ -47,7 +47,7 @@ internal static unsafe class WideProduct
         Operands all = new(
             Matrix.Of(left), Matrix.Of(right), Matrix.Of(result), bias is null ? 0 : Matrix.Of(bias.unsqueeze(0)).Address, (int)result.shape[0], (int)result.shape[1], (int)left.shape[1], adds);
         double work = (double)all.Rows * all.Columns * all.Length;
-        int parts = (int)Math.Clamp(work / PartWork, 1, KernelThreads.Available);
+        int parts = (int)Math.Clamp(work / PartWork, 1, get_num_threads());    // of the calling thread, a worker's share
         if (parts == 1)
             Compute(all);
         else
