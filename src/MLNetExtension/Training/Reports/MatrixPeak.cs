@@ -1,11 +1,12 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using MLNetExtension.Models.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Training.Reports;
 
-/// <summary>The most that matrix multiplication yields here: square matrices, with the library that training uses.</summary>
+/// <summary>The most that matrix multiplication yields here: square matrices, by what training computes them with.</summary>
 internal static class MatrixPeak
 {
     private static readonly TimeSpan PerSize = TimeSpan.FromSeconds(0.1);
@@ -45,15 +46,14 @@ internal static class MatrixPeak
     private static double OfSize(long size, Device device, ScalarType type, TimeSpan time)
     {
         using var scope = NewDisposeScope();
-        Tensor a = arange(Scalars.Of(size * size), float32, device).sin_().to(type).view(size, size), b = a.t().contiguous();
-        Tensor product = a.matmul(b);
+        Tensor a = arange(Scalars.Of(size * size), float32, device).sin_().to(type).view(size, size), product = a.matmul(a.t());
         Wait(device);
         double best = double.PositiveInfinity;
         long begin = Stopwatch.GetTimestamp();
         do
         {
             long start = Stopwatch.GetTimestamp();
-            product.addmm_(a, b, beta: 0, alpha: 1);
+            MatrixProduct.Write(product, a, a, bias: null);
             Wait(device);
             best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
         }
