@@ -161,7 +161,7 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
         if (HeadWeight is not { } head)
             return hidden;
         LinearWeight weight = new(head);
-        Tensor logits = VectorProduct.Suits(hidden, weight) ? VectorProduct.Multiply(hidden, weight) : nn.functional.linear(hidden, head);
+        Tensor logits = VectorProduct.Suits(hidden, weight) ? VectorProduct.Multiply(hidden, weight) : MatrixProduct.Multiply(hidden, head);
         return LogitCap is { } cap ? (logits / Scalars.Of(cap)).tanh() * Scalars.Of(cap) : logits;
     }
 

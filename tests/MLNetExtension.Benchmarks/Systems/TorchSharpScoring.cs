@@ -1,5 +1,6 @@
 using MLNetExtension.Benchmarks.Workloads;
 using MLNetExtension.Models;
+using MLNetExtension.Models.Layers;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Benchmarks.Systems;
@@ -12,6 +13,7 @@ internal sealed class TorchSharpScoring : IMeasuredSystem
 
     public TorchSharpScoring(WorkloadFolder folder)
     {
+        AppContext.SetSwitch(WideProduct.OffSwitch, true);    // without gradients, the model's products would be ours
         _model = folder.LoadModel();
         _batches = [.. folder.Batches.Select(rows => new PaddedBatch(rows, folder.Workload.RowsPerMicroBatch, folder.Device))];
     }

@@ -33,8 +33,11 @@ internal static unsafe class WideProduct
     [ThreadStatic]
     private static float[]? _blocks;
 
-    /// <summary>Whether it is faster than libtorch on this machine.</summary>
-    public static bool IsFaster { get; } = Avx512F.IsSupported && IsAmdFrom(FirstWideFamily);
+    /// <summary>The switch of <see cref="AppContext"/> that leaves all products to libtorch, set before the first of them.</summary>
+    public const string OffSwitch = "MLNetExtension.LibtorchProducts";
+
+    /// <summary>Whether it is faster than libtorch on this machine, and not switched off.</summary>
+    public static bool IsFaster { get; } = Avx512F.IsSupported && IsAmdFrom(FirstWideFamily) && !(AppContext.TryGetSwitch(OffSwitch, out bool isOff) && isOff);
 
     /// <summary>Computes C = A B + b, or C += A B.</summary>
     /// <param name="result">C, [M,N], rows contiguous.</param>
