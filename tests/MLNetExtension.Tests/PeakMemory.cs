@@ -26,11 +26,12 @@ internal static class PeakMemory
         return (long)(memory.InBlocks + memory.Mapped);
     }
 
-    /// <summary>Gives what the C library keeps for the next allocation back to the system, so that it counts as growth when it is taken again.</summary>
+    /// <summary>Gives what the C library and the collector keep for the next allocation back to the system, so that it counts as growth when it is taken again, and is not given back meanwhile.</summary>
     public static void Trim()
     {
         GC.Collect();
         GC.WaitForPendingFinalizers();
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         _ = TrimHeap(0);
     }
 
