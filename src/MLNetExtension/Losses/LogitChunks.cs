@@ -86,10 +86,8 @@ internal static class LogitChunks
         }
         logitGradient = Align(logitGradient, h.dtype);
         MatrixProduct.AddBack(hiddenGradient, logitGradient, head);                                  // [n,V] [V,C]
-        if (gradients.HeadWeight?.dtype == h.dtype)
-            MatrixProduct.AddOuter(gradients.HeadWeight, logitGradient, h);                          // [V,n] [n,C]
-        else
-            gradients.HeadWeight?.add_(logitGradient.t().mm(h), Scalars.One);    // in half precision, of which each chunk is rounded once and none is summed
+        if (gradients.HeadWeight is { } sum)
+            MatrixProduct.AddOuter(sum, logitGradient, h);                                           // [V,n] [n,C]
     }
 
     // On the CPU fewer make matrix products slower, and more leave the caches; a GPU is faster the more it is given at once.

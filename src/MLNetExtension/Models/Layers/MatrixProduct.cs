@@ -57,13 +57,17 @@ internal static class MatrixProduct
     public static void AddBack(Tensor sum, Tensor gradient, Tensor weight) => Add(sum, gradient, weight);
 
     /// <summary>Adds dy' x to a matrix, without a gradient: the gradient of a weight, summed over positions.</summary>
-    /// <param name="sum">[R,C].</param>
-    /// <param name="gradient">dy, [P,R], of the same type.</param>
+    /// <param name="sum">[R,C]; of a wider type where products are in half precision: then each is rounded once, and no sum is.</param>
+    /// <param name="gradient">dy, [P,R].</param>
     /// <param name="input">x, [P,C], of the same type.</param>
     public static void AddOuter(Tensor sum, Tensor gradient, Tensor input)
     {
-        using Tensor transposed = gradient.t();
-        Add(sum, transposed, input);
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        if (sum.dtype == gradient.dtype)
+            Add(sum, gradient.t(), input);
+        else
+            sum.add_(gradient.t().mm(input), Scalars.One);
     }
 
     private static void Add(Tensor sum, Tensor left, Tensor right)

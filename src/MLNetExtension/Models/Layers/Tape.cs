@@ -57,12 +57,8 @@ internal sealed class Tape(SequenceLayout layout, ActivationMemory memory, Func<
     /// <param name="right">[P,C].</param>
     public void AddProduct(Tensor parameter, Tensor left, Tensor right)
     {
-        if (GradientOf(parameter) is not { } sum)
-            return;
-        if (sum.dtype == left.dtype)
+        if (GradientOf(parameter) is { } sum)
             MatrixProduct.AddOuter(sum, left, right);
-        else
-            sum.add_(left.t().mm(right), Scalars.One);    // in half precision, where the product is rounded once and no sum is
     }
 
     /// <summary>Adds a sum over all positions to the gradient of a vector.</summary>
