@@ -89,13 +89,13 @@ internal sealed class Gpt2Block : TransformerBlock
             Tensor heads = c_attn.Forward(input, tape).view(input.shape[0], 3L * counts.Queries, -1);               // [P,3H,C/H]
             RowAttention attention = RowAttention.Attend(heads, counts, tape);
             Tensor result = c_proj.Forward(attention.JoinResults(), tape);
-            attention.Keep(tape);
+            tape.Keep(attention);
             return result;
         }
 
         public Tensor Backward(Tensor gradient, Tensor input, Tape tape)
         {
-            using RowAttention attention = RowAttention.Take(counts, input.shape[0], tape);
+            using RowAttention attention = tape.Take<RowAttention>();
             Tensor headGradient = attention.Backward(c_proj.Backward(gradient, attention.JoinResults(), tape));
             return c_attn.Backward(headGradient.flatten(1), input, tape);
         }

@@ -13,129 +13,32 @@ internal readonly record struct HeadCounts(int Queries, int Groups, AttentionRul
 }
 
 /// <summary>
-/// Causal attention of rows that go forward and back group by group: rows of nearly the same length together, since a row's padding comes after it, where causality hides it. Queries that share keys
-/// take turns with them, so that keys and values are never repeated. Where scores are capped, which takes all of them at a time, they are not kept but computed again in the backward pass. P positions of all rows, H heads of queries, G of keys and of values, D width of a head.
+/// Causal attention of a micro-batch's rows, computed so that a backward pass can follow. P positions of all rows, H heads of queries, G of keys and of values, D width of a head.
 /// </summary>
-internal sealed class RowAttention : IDisposable
+internal abstract class RowAttention : IDisposable
 {
-    private readonly List<Group> _groups = [];
-    private readonly HeadCounts _counts;
-    private readonly long _positions;
-
-    private RowAttention(HeadCounts counts, long positions) => (_counts, _positions) = (counts, positions);
-
     /// <summary>Attends from each position to itself and to those before it in its row.</summary>
-    /// <param name="heads">Queries, keys and values, [P,H+2G,D].</param>
+    /// <param name="heads">Queries, keys and values, [P,H+2G,D], contiguous.</param>
     /// <param name="counts">Which of them are which.</param>
     /// <param name="tape">The micro-batch.</param>
-    public static RowAttention Attend(Tensor heads, HeadCounts counts, Tape tape)
-    {
-        RowAttention attention = new(counts, heads.shape[0]);
-        foreach (RowGroup rows in tape.Layout.GroupRows(heads.shape[0]))
-            attention._groups.Add(Group.Attend(rows, heads, counts, tape));
-        return attention;
-    }
+    public static RowAttention Attend(Tensor heads, HeadCounts counts, Tape tape) =>
+        WideAttention.Suits(heads, counts.Rule) ? new WideRowAttention(heads, counts, tape) : new GroupedRowAttention(heads, counts, tape);
 
-    /// <summary>Keeps what the backward pass needs.</summary>
-    /// <param name="tape">The tape.</param>
-    public void Keep(Tape tape) => _groups.ForEach(group => group.Keep(tape));
-
-    /// <summary>Takes what <see cref="Keep"/> kept.</summary>
-    /// <param name="counts">The heads.</param>
-    /// <param name="positions">P.</param>
-    /// <param name="tape">The tape.</param>
-    public static RowAttention Take(HeadCounts counts, long positions, Tape tape)
-    {
-        RowAttention attention = new(counts, positions);
-        foreach (RowGroup rows in tape.Layout.GroupRows(positions).Reverse())
-            attention._groups.Add(Group.Take(rows, counts, tape));
-        return attention;
-    }
-
-    /// <summary>Joins the results of all rows, [P,H D].</summary>
-    public Tensor JoinResults()
-    {
-        Tensor first = _groups[0].Results[0];
-        Tensor mixed = empty([_positions, _counts.Groups, _counts.Shared, first.shape[3]], dtype: first.dtype, device: first.device);
-        foreach (Group group in _groups)
-        {
-            for (int r = 0; r < group.Results.Length; r++)
-                group.Rows.Scatter(group.Results[r].transpose(1, 2), mixed.select(2, r));
-        }
-        return mixed.flatten(1);
-    }
+    /// <summary>Gives the results of all rows, [P,H D].</summary>
+    public abstract Tensor JoinResults();
 
     /// <summary>Computes the gradient of queries, keys and values.</summary>
     /// <param name="gradient">Of the result, [P,H D].</param>
     /// <returns>[P,H+2G,D].</returns>
-    public Tensor Backward(Tensor gradient)
+    public abstract Tensor Backward(Tensor gradient);
+
+    /// <summary>What the backward pass needs.</summary>
+    public abstract IReadOnlyList<Tensor> Kept { get; }
+
+    /// <summary>Frees what is kept.</summary>
+    public void Dispose()
     {
-        long width = gradient.shape[1] / _counts.Queries;
-        Tensor results = gradient.view(_positions, _counts.Groups, _counts.Shared, width);
-        Tensor heads = empty([_positions, _counts.Queries + 2 * _counts.Groups, width], dtype: gradient.dtype, device: gradient.device);
-        Tensor queries = heads.narrow(1, 0, _counts.Queries).view(results.shape);
-        foreach (Group group in _groups)
-        {
-            using var scope = NewDisposeScope();
-            for (int r = 0; r < group.Results.Length; r++)
-            {
-                group.TrackResult(r, _counts).backward([group.Rows.Gather(results.select(2, r)).transpose(1, 2)]);
-                group.Rows.Scatter(group.Queries[r].grad!.transpose(1, 2), queries.select(2, r));
-            }
-            group.Rows.Scatter(group.Keys.grad!.transpose(1, 2), heads.narrow(1, _counts.Queries, _counts.Groups));
-            group.Rows.Scatter(group.Values.grad!.transpose(1, 2), heads.narrow(1, _counts.Queries + _counts.Groups, _counts.Groups));
-        }
-        return heads;
-    }
-
-    /// <summary>Frees what was taken.</summary>
-    public void Dispose() => _groups.ForEach(group => group.Dispose());
-
-    // Each [n,G,L,D], of n rows of at most L positions: queries and results R times, keys and values once.
-    private sealed record Group(RowGroup Rows, Tensor[] Queries, Tensor Keys, Tensor Values, Tensor[] Results)
-    {
-        public static Group Attend(RowGroup rows, Tensor heads, HeadCounts counts, Tape tape)
-        {
-            using var _ = enable_grad(tape.Keeps && counts.Rule?.ScoreCap is null);
-            Tensor all = rows.Gather(heads);                                                                        // [n,L,H+2G,D]
-            Tensor queries = all.narrow(2, 0, counts.Queries).view(all.shape[0], all.shape[1], counts.Groups, counts.Shared, all.shape[3]);
-            Tensor[] shared = [.. Enumerable.Range(0, counts.Shared).Select(r => Leaf(queries.select(3, r)))];
-            Tensor keys = Leaf(all.narrow(2, counts.Queries, counts.Groups)), values = Leaf(all.narrow(2, counts.Queries + counts.Groups, counts.Groups));
-            Tensor[] results = [.. shared.Select(q => CausalAttention.Attend(new AttentionHeads(q, keys, values), counts.Rule))];
-            return new Group(rows, shared, keys, values, results);
-        }
-
-        public static Group Take(RowGroup rows, HeadCounts counts, Tape tape)
-        {
-            Tensor[] TakeShared() => [.. Enumerable.Range(0, counts.Shared).Select(_ => tape.Take()).Reverse()];
-            Tensor[] results = TakeShared();
-            Tensor values = tape.Take(), keys = tape.Take();
-            return new Group(rows, TakeShared(), keys, values, results);
-        }
-
-        /// <summary>Gives a result that automatic differentiation can go back from.</summary>
-        public Tensor TrackResult(int r, HeadCounts counts)
-        {
-            if (Results[r].requires_grad)
-                return Results[r];
-            using var _ = enable_grad();
-            return CausalAttention.Attend(new AttentionHeads(Queries[r], Keys, Values), counts.Rule);
-        }
-
-        private IEnumerable<Tensor> All => [.. Queries, Keys, Values, .. Results];
-
-        public void Keep(Tape tape)
-        {
-            foreach (Tensor tensor in All)
-                tape.Keep(tensor);
-        }
-
-        public void Dispose()
-        {
-            foreach (Tensor tensor in All)
-                tensor.Dispose();
-        }
-
-        private static Tensor Leaf(Tensor rows) => rows.transpose(1, 2).detach().requires_grad_();
+        foreach (Tensor tensor in Kept)
+            tensor.Dispose();
     }
 }

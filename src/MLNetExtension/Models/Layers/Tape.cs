@@ -11,7 +11,7 @@ namespace MLNetExtension.Models.Layers;
 /// <param name="keeps">False for a forward pass without a backward pass: then nothing is kept. Default true.</param>
 internal sealed class Tape(SequenceLayout layout, ActivationMemory memory, Func<Tensor, Tensor?> gradientOf, bool keeps = true) : IDisposable
 {
-    private readonly Stack<Tensor> _kept = [];
+    private readonly Stack<IDisposable> _kept = [];
     private readonly Stack<ActivationMemory.Mark> _marks = [];
 
     /// <summary>How the micro-batch's rows are arranged.</summary>
@@ -44,8 +44,23 @@ internal sealed class Tape(SequenceLayout layout, ActivationMemory memory, Func<
             _kept.Push(tensor.alias().DetachFromDisposeScope());
     }
 
+    /// <summary>Keeps what the backward pass of attention needs.</summary>
+    /// <param name="attention">Computed in the present scope.</param>
+    public void Keep(RowAttention attention)
+    {
+        if (!keeps)
+            return;
+        foreach (Tensor tensor in attention.Kept)
+            tensor.DetachFromDisposeScope();
+        _kept.Push(attention);
+    }
+
+    /// <summary>Takes the tensor that was kept last; the caller disposes it.</summary>
+    public Tensor Take() => Take<Tensor>();
+
     /// <summary>Takes what was kept last; the caller disposes it.</summary>
-    public Tensor Take() => _kept.Pop();
+    public T Take<T>()
+        where T : IDisposable => (T)_kept.Pop();
 
     /// <summary>Gives the sum to which a parameter's gradient is added; null for one that is not trained.</summary>
     /// <param name="parameter">A parameter, or null where a layer has none.</param>
@@ -73,7 +88,7 @@ internal sealed class Tape(SequenceLayout layout, ActivationMemory memory, Func<
     /// <summary>Frees what has not been taken.</summary>
     public void Dispose()
     {
-        while (_kept.TryPop(out Tensor? kept))
+        while (_kept.TryPop(out IDisposable? kept))
             kept.Dispose();
     }
 }

@@ -48,7 +48,7 @@ internal static unsafe class WideProduct
     public static void Compute(Tensor result, Tensor left, Tensor right, Tensor? bias = null, bool adds = false)
     {
         Operands all = new(
-            Matrix.Of(left), Matrix.Of(right), Matrix.Of(result), bias is null ? 0 : Matrix.Of(bias.unsqueeze(0)).Address, (int)result.shape[0], (int)result.shape[1], (int)left.shape[1], adds);
+            MatrixView.Of(left), MatrixView.Of(right), MatrixView.Of(result), bias is null ? 0 : MatrixView.Of(bias.unsqueeze(0)).Address, (int)result.shape[0], (int)result.shape[1], (int)left.shape[1], adds);
         double work = (double)all.Rows * all.Columns * all.Length;
         int parts = (int)Math.Clamp(work / PartWork, 1, get_num_threads());    // of the calling thread, a worker's share
         if (parts == 1)
@@ -70,11 +70,11 @@ internal static unsafe class WideProduct
             for (int start = 0; start < all.Length; start += BlockLength)
             {
                 int length = Math.Min(BlockLength, all.Length - start);
-                Copy(rightBlock, all.Right.Transposed.At(column, start), columns, length, TileColumns);
+                Panels.Copy(rightBlock, all.Right.Transposed.At(column, start), columns, length, TileColumns);
                 for (int row = 0; row < all.Rows; row += BlockRows)
                 {
                     int rows = Math.Min(BlockRows, all.Rows - row);
-                    Copy(leftBlock, all.Left.At(row, start), rows, length, TileRows);
+                    Panels.Copy(leftBlock, all.Left.At(row, start), rows, length, TileRows);
                     ComputeBlock(leftBlock, rightBlock, all.Result.At(row, column), (rows, columns, length), all.Bias == 0 ? null : (float*)all.Bias + column, all.Adds || start > 0);
                 }
             }
@@ -82,7 +82,7 @@ internal static unsafe class WideProduct
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void ComputeBlock(float* left, float* right, Matrix result, (int Rows, int Columns, int Length) size, float* bias, bool adds)
+    private static void ComputeBlock(float* left, float* right, MatrixView result, (int Rows, int Columns, int Length) size, float* bias, bool adds)
     {
         float* tile = stackalloc float[TileRows * TileColumns], edge = stackalloc float[TileColumns];
         for (int column = 0; column < size.Columns; column += TileColumns)
@@ -98,13 +98,13 @@ internal static unsafe class WideProduct
             {
                 int rows = Math.Min(TileRows, size.Rows - row);
                 float* a = left + row * size.Length, b = right + column * size.Length;
-                Matrix c = result.At(row, column);
+                MatrixView c = result.At(row, column);
                 if (rows == TileRows && columns == TileColumns)
                 {
                     ComputeTile(a, b, size.Length, c, start, adds);
                     continue;
                 }
-                Matrix whole = new((nint)tile, TileColumns, 1);
+                MatrixView whole = new((nint)tile, TileColumns, 1);
                 ComputeTile(a, b, size.Length, whole, start, adds: false);
                 for (int i = 0; i < rows; i++)
                     CopyRow(whole.At(i, 0), c.At(i, 0), columns, adds);
@@ -112,64 +112,16 @@ internal static unsafe class WideProduct
         }
     }
 
-    private static void CopyRow(Matrix from, Matrix to, int columns, bool adds)
+    private static void CopyRow(MatrixView from, MatrixView to, int columns, bool adds)
     {
         float* source = (float*)from.Address, target = (float*)to.Address;
         for (int j = 0; j < columns; j++)
             target[j] = adds ? target[j] + source[j] : source[j];
     }
 
-    // In groups of so many rows; of each group the first column, the second, and so on. Rows that a last group lacks are zeros.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Copy(float* to, Matrix from, int rows, int columns, int together)
-    {
-        for (int row = 0; row < rows; row += together, to += together * columns)
-        {
-            int count = Math.Min(together, rows - row);
-            Matrix group = from.At(row, 0);
-            if (count == together && group.RowStride == 1)
-            {
-                for (int k = 0; k < columns; k++)
-                    new ReadOnlySpan<float>((float*)group.At(0, k).Address, together).CopyTo(new Span<float>(to + k * together, together));
-            }
-            else if (count == together && group.ColumnStride == 1 && Sse.IsSupported)
-            {
-                for (int i = 0; i < together; i += 4)
-                    CopyFour(to + i, group.At(i, 0), columns, together);
-            }
-            else
-            {
-                for (int k = 0; k < columns; k++)
-                {
-                    for (int i = 0; i < together; i++)
-                        to[k * together + i] = i < count ? *(float*)group.At(i, k).Address : 0;
-                }
-            }
-        }
-    }
-
-    // Four rows, turned in squares of 4 by 4.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void CopyFour(float* to, Matrix from, int columns, int together)
-    {
-        float* r0 = (float*)from.Address, r1 = r0 + from.RowStride, r2 = r1 + from.RowStride, r3 = r2 + from.RowStride;
-        int k = 0;
-        for (; k + 4 <= columns; k += 4, to += 4 * together)
-        {
-            Vector128<float> a = Vector128.Load(r0 + k), b = Vector128.Load(r1 + k), c = Vector128.Load(r2 + k), d = Vector128.Load(r3 + k);
-            Vector128<float> ab = Sse.UnpackLow(a, b), cd = Sse.UnpackLow(c, d), abHigh = Sse.UnpackHigh(a, b), cdHigh = Sse.UnpackHigh(c, d);
-            Sse.MoveLowToHigh(ab, cd).Store(to);
-            Sse.MoveHighToLow(cd, ab).Store(to + together);
-            Sse.MoveLowToHigh(abHigh, cdHigh).Store(to + 2 * together);
-            Sse.MoveHighToLow(cdHigh, abHigh).Store(to + 3 * together);
-        }
-        for (; k < columns; k++, to += together)
-            (to[0], to[1], to[2], to[3]) = (r0[k], r1[k], r2[k], r3[k]);
-    }
-
     // 12 rows of two vectors, each a local variable, so that all stay in registers.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void ComputeTile(float* a, float* b, int length, Matrix result, float* bias, bool adds)
+    private static void ComputeTile(float* a, float* b, int length, MatrixView result, float* bias, bool adds)
     {
         Vector512<float> left = bias is null ? default : Vector512.Load(bias), right = bias is null ? default : Vector512.Load(bias + 16);
         Vector512<float> l0 = left, l1 = left, l2 = left, l3 = left, l4 = left, l5 = left, l6 = left, l7 = left, l8 = left, l9 = left, l10 = left, l11 = left;
@@ -216,7 +168,7 @@ internal static unsafe class WideProduct
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store(Vector512<float> left, Vector512<float> right, Matrix result, int row, bool adds)
+    private static void Store(Vector512<float> left, Vector512<float> right, MatrixView result, int row, bool adds)
     {
         float* to = (float*)result.At(row, 0).Address;
         if (adds)
@@ -236,24 +188,7 @@ internal static unsafe class WideProduct
         return vendor.SequenceEqual("AuthenticAMD"u8) && ((signature >> 8) & 0xF) + ((signature >> 20) & 0xFF) >= family;
     }
 
-    // Elements apart.
-    private readonly record struct Matrix(nint Address, long RowStride, long ColumnStride)
-    {
-        public Matrix Transposed => new(Address, ColumnStride, RowStride);
-
-        public static Matrix Of(Tensor tensor)
-        {
-            // Of one element: a span of the whole would end at 2 GiB.
-            using Tensor row = tensor.narrow(0, 0, 1), first = row.narrow(1, 0, 1);
-            fixed (byte* address = first.bytes)
-                return new Matrix((nint)address, tensor.stride(0), tensor.stride(1));
-        }
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public Matrix At(long row, long column) => this with { Address = Address + (nint)(sizeof(float) * (row * RowStride + column * ColumnStride)) };
-    }
-
-    private readonly record struct Operands(Matrix Left, Matrix Right, Matrix Result, nint Bias, int Rows, int Columns, int Length, bool Adds)
+    private readonly record struct Operands(MatrixView Left, MatrixView Right, MatrixView Result, nint Bias, int Rows, int Columns, int Length, bool Adds)
     {
         // Of as many whole tiles, of rows or of columns, of which there are more.
         public Operands Part(int part, int parts)

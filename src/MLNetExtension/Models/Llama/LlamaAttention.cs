@@ -65,7 +65,7 @@ internal sealed class LlamaAttention : nn.Module<Tensor, SequenceLayout, Tensor>
         Tensor heads = qkv.Forward(input, tape).view(input.shape[0], _configuration.Heads + 2 * _configuration.KeyValueHeads, -1);  // [P,H+2G,D]
         RowAttention attention = RowAttention.Attend(Prepare(heads, tape.Layout), _counts, tape);
         Tensor result = output.Forward(attention.JoinResults(), tape);
-        attention.Keep(tape);
+        tape.Keep(attention);
         if (q_norm is not null)
             tape.Keep(heads);
         return result;
@@ -75,7 +75,7 @@ internal sealed class LlamaAttention : nn.Module<Tensor, SequenceLayout, Tensor>
     public Tensor Backward(Tensor gradient, Tensor input, Tape tape)
     {
         using Tensor? heads = q_norm is null ? null : tape.Take();
-        using RowAttention attention = RowAttention.Take(_counts, input.shape[0], tape);
+        using RowAttention attention = tape.Take<RowAttention>();
         Tensor headGradient = attention.Backward(output.Backward(gradient, attention.JoinResults(), tape));
         Tensor queriesAndKeys = headGradient.narrow(1, 0, _configuration.Heads + _configuration.KeyValueHeads);
         _rotary?.RotateInPlace(queriesAndKeys, tape.Layout, back: true);
