@@ -30,7 +30,7 @@ internal sealed class WideRowAttention : RowAttention
     public override Tensor Backward(Tensor gradient)
     {
         Tensor result = empty_like(_heads);
-        WideAttention.Backward(_heads, _counts, _layout.RowLengths(_heads.shape[0]), _results, _logSums!, gradient, result);
+        WideAttention.Backward(_heads, _counts, _layout.RowLengths(_heads.shape[0]), _results, _logSums!, gradient.contiguous(), result);
         return result;
     }
 }
