@@ -15,8 +15,8 @@ namespace MLNetExtension.Models.Layers;
 /// </remarks>
 internal static unsafe class WideAttention
 {
-    // Queries or keys of a block: two vectors. Rows that are summed in registers, 16 of 32.
-    private const int Block = 32, TileRows = 8;
+    // Queries or keys that are handled together.
+    private const int Block = WideTile.Columns, TileRows = WideTile.Rows;
 
     private const int Alignment = 64;
 
@@ -75,7 +75,7 @@ internal static unsafe class WideAttention
                 for (int k = 0; k < met; k += TileRows)
                 {
                     int at = firstKey + k;
-                    Multiply<ByColumns>(keys + (long)(at / Block * Block) * width + at % Block, queries, Block, width, new Tile(scores + k * Block, Block));
+                    WideTile.Multiply<WideTile.ByColumns>(keys + (long)(at / Block * Block) * width + at % Block, queries, Block, width, new WideTile.Target(scores + k * Block, Block));
                 }
                 Normalize(scores, all, first, firstKey, met, factors, logs);
                 float* result = all.Result(part, head) + (long)first * resultStep;
@@ -83,8 +83,8 @@ internal static unsafe class WideAttention
                 {
                     for (int q = 0; q < count; q += TileRows)
                     {
-                        Multiply<ByColumns>(scores + q, value + (long)firstKey * step + d, step, met,
-                            new Tile(result + (long)q * resultStep + d, resultStep) { Rows = Math.Min(TileRows, count - q), Factors = factors + q });
+                        WideTile.Multiply<WideTile.ByColumns>(scores + q, value + (long)firstKey * step + d, step, met,
+                            new WideTile.Target(result + (long)q * resultStep + d, resultStep) { Count = Math.Min(TileRows, count - q), Factors = factors + q });
                     }
                 }
                 if (all.LogSums != 0)
@@ -153,8 +153,8 @@ internal static unsafe class WideAttention
                 for (int q = 0; q < met; q += TileRows)
                 {
                     long at = (long)((first + q) / Block * Block) * width + (first + q) % Block;
-                    Multiply<ByColumns>(queries + at, keyPanel, Block, width, new Tile(probabilities + q * Block, Block));
-                    Multiply<ByColumns>(results + at, valuePanel, Block, width, new Tile(scores + q * Block, Block));
+                    WideTile.Multiply<WideTile.ByColumns>(queries + at, keyPanel, Block, width, new WideTile.Target(probabilities + q * Block, Block));
+                    WideTile.Multiply<WideTile.ByColumns>(results + at, valuePanel, Block, width, new WideTile.Target(scores + q * Block, Block));
                 }
                 Differentiate(probabilities, scores, all, first, met, logs + first, means + first);
                 for (int d = 0; d < width; d += Block)
@@ -163,13 +163,13 @@ internal static unsafe class WideAttention
                     {
                         int tileRows = Math.Min(TileRows, count - k);
                         long at = (long)(first + k) * step + d;
-                        Multiply<ByColumns>(probabilities + k, resultGradient + (long)first * resultStep + d, resultStep, met, new Tile(all.Value(part, gradients.Heads) + at, step) { Rows = tileRows, Adds = adds });
-                        Multiply<ByColumns>(scores + k, query + (long)first * step + d, step, met, new Tile(all.Key(part, gradients.Heads) + at, step) { Rows = tileRows, Adds = adds });
+                        WideTile.Multiply<WideTile.ByColumns>(probabilities + k, resultGradient + (long)first * resultStep + d, resultStep, met, new WideTile.Target(all.Value(part, gradients.Heads) + at, step) { Count = tileRows, Adds = adds });
+                        WideTile.Multiply<WideTile.ByColumns>(scores + k, query + (long)first * step + d, step, met, new WideTile.Target(all.Key(part, gradients.Heads) + at, step) { Count = tileRows, Adds = adds });
                     }
                     for (int q = 0; q < met; q += TileRows)
                     {
-                        Multiply<ByRows>(scores + q * Block, all.Key(part) + (long)first * step + d, step, count,
-                            new Tile(queryGradient + (long)(first + q) * step + d, step) { Rows = Math.Min(TileRows, met - q), Adds = first > all.FirstKeyOf((first + q) / Block * Block) });
+                        WideTile.Multiply<WideTile.ByRows>(scores + q * Block, all.Key(part) + (long)first * step + d, step, count,
+                            new WideTile.Target(queryGradient + (long)(first + q) * step + d, step) { Count = Math.Min(TileRows, met - q), Adds = first > all.FirstKeyOf((first + q) / Block * Block) });
                     }
                 }
             }
@@ -205,100 +205,12 @@ internal static unsafe class WideAttention
         return Vector512.Sum(sum);
     }
 
-    // A B of 8 rows of A and 32 columns of B, each row two local variables, so that all stay in registers.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Multiply<TOrder>(float* a, float* b, int step, int length, Tile tile)
-        where TOrder : struct, IOrder
-    {
-        Vector512<float> l0 = default, l1 = default, l2 = default, l3 = default, l4 = default, l5 = default, l6 = default, l7 = default;
-        Vector512<float> r0 = default, r1 = default, r2 = default, r3 = default, r4 = default, r5 = default, r6 = default, r7 = default;
-        for (int k = 0; k < length; k++, a += TOrder.ColumnStep, b += step)
-        {
-            Vector512<float> bl = Vector512.Load(b), br = Vector512.Load(b + 16), x = Vector512.Create(a[0]);
-            (l0, r0) = (Vector512.FusedMultiplyAdd(x, bl, l0), Vector512.FusedMultiplyAdd(x, br, r0));
-            x = Vector512.Create(a[TOrder.RowStep]);
-            (l1, r1) = (Vector512.FusedMultiplyAdd(x, bl, l1), Vector512.FusedMultiplyAdd(x, br, r1));
-            x = Vector512.Create(a[2 * TOrder.RowStep]);
-            (l2, r2) = (Vector512.FusedMultiplyAdd(x, bl, l2), Vector512.FusedMultiplyAdd(x, br, r2));
-            x = Vector512.Create(a[3 * TOrder.RowStep]);
-            (l3, r3) = (Vector512.FusedMultiplyAdd(x, bl, l3), Vector512.FusedMultiplyAdd(x, br, r3));
-            x = Vector512.Create(a[4 * TOrder.RowStep]);
-            (l4, r4) = (Vector512.FusedMultiplyAdd(x, bl, l4), Vector512.FusedMultiplyAdd(x, br, r4));
-            x = Vector512.Create(a[5 * TOrder.RowStep]);
-            (l5, r5) = (Vector512.FusedMultiplyAdd(x, bl, l5), Vector512.FusedMultiplyAdd(x, br, r5));
-            x = Vector512.Create(a[6 * TOrder.RowStep]);
-            (l6, r6) = (Vector512.FusedMultiplyAdd(x, bl, l6), Vector512.FusedMultiplyAdd(x, br, r6));
-            x = Vector512.Create(a[7 * TOrder.RowStep]);
-            (l7, r7) = (Vector512.FusedMultiplyAdd(x, bl, l7), Vector512.FusedMultiplyAdd(x, br, r7));
-        }
-        tile.Store(0, l0, r0);
-        tile.Store(1, l1, r1);
-        tile.Store(2, l2, r2);
-        tile.Store(3, l3, r3);
-        tile.Store(4, l4, r4);
-        tile.Store(5, l5, r5);
-        tile.Store(6, l6, r6);
-        tile.Store(7, l7, r7);
-    }
-
     // Stays with the thread, for the next part.
     private static float* Reserve(long length)
     {
         if (t_scratch is null || t_scratch.Length < length + Alignment)
             t_scratch = GC.AllocateUninitializedArray<float>(checked((int)(length + Alignment)), pinned: true);
         return (float*)(((nint)Unsafe.AsPointer(ref t_scratch[0]) + Alignment - 1) & -Alignment);
-    }
-
-    // How A lies in memory, of which 32 rows or columns are next to one another.
-    private interface IOrder
-    {
-        static abstract int RowStep { get; }
-
-        static abstract int ColumnStep { get; }
-    }
-
-    private readonly struct ByColumns : IOrder
-    {
-        public static int RowStep => 1;
-
-        public static int ColumnStep => Block;
-    }
-
-    private readonly struct ByRows : IOrder
-    {
-        public static int RowStep => Block;
-
-        public static int ColumnStep => 1;
-    }
-
-    // Where a product goes: 8 rows of 32, or fewer, added to or multiplied by a factor each.
-    private readonly ref struct Tile(float* to, int step)
-    {
-        public int Rows { get; init; } = TileRows;
-
-        public bool Adds { get; init; }
-
-        public float* Factors { get; init; }
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void Store(int row, Vector512<float> left, Vector512<float> right)
-        {
-            if (row >= Rows)
-                return;
-            float* at = to + (long)row * step;
-            if (Adds)
-            {
-                left += Vector512.Load(at);
-                right += Vector512.Load(at + 16);
-            }
-            if (Factors is not null)
-            {
-                left *= Vector512.Create(Factors[row]);
-                right *= Vector512.Create(Factors[row]);
-            }
-            left.Store(at);
-            right.Store(at + 16);
-        }
     }
 
     // A row, and a head of keys and values with all heads of queries that share it.
