@@ -7,6 +7,20 @@ namespace MLNetExtension.Models.Layers;
 /// <summary>Copies matrices into the order in which kernels read them.</summary>
 internal static unsafe class Panels
 {
+    private const int Alignment = 64;
+
+    [ThreadStatic]
+    private static float[]? t_memory;
+
+    /// <summary>Gives the thread's memory for copies, aligned to 64 bytes and not initialized: the same every time, for one kernel after another.</summary>
+    /// <param name="length">Numbers that it must hold.</param>
+    public static float* Reserve(long length)
+    {
+        if (t_memory is null || t_memory.Length < length + Alignment)
+            t_memory = GC.AllocateUninitializedArray<float>(checked((int)(length + Alignment)), pinned: true);
+        return (float*)(((nint)Unsafe.AsPointer(ref t_memory[0]) + Alignment - 1) & -Alignment);
+    }
+
     /// <summary>Copies rows in groups: of each group the first column, the second, and so on. Rows that the last group lacks are zeros.</summary>
     /// <param name="to">As many groups as there are, each [columns, together].</param>
     /// <param name="from">The first row.</param>

@@ -18,11 +18,6 @@ internal static unsafe class WideAttention
     // Queries or keys that are handled together.
     private const int Block = WideTile.Columns, TileRows = WideTile.Rows;
 
-    private const int Alignment = 64;
-
-    [ThreadStatic]
-    private static float[]? t_scratch;
-
     /// <summary>Whether heads can be attended to here, faster than by libtorch.</summary>
     /// <param name="heads">Queries, keys and values, [P,H+2G,D].</param>
     /// <param name="rule">How they become probabilities; null for <see cref="AttentionRule.Plain"/>.</param>
@@ -63,7 +58,7 @@ internal static unsafe class WideAttention
     {
         int width = all.Width, step = all.HeadStep, resultStep = all.ResultStep;
         long padded = part.Blocks * Block;
-        float* keys = Reserve((padded + Block) * width + padded * Block + 2 * Block), queries = keys + padded * width, scores = queries + Block * width, factors = scores + padded * Block, logs = factors + Block;
+        float* keys = Panels.Reserve((padded + Block) * width + padded * Block + 2 * Block), queries = keys + padded * width, scores = queries + Block * width, factors = scores + padded * Block, logs = factors + Block;
         float* key = all.Key(part), value = all.Value(part);
         Panels.Copy(keys, new MatrixView((nint)key, step, 1), part.Length, width, Block);
         for (int head = part.Group * all.Shared; head < (part.Group + 1) * all.Shared; head++)
@@ -133,7 +128,7 @@ internal static unsafe class WideAttention
     {
         int width = all.Width, step = all.HeadStep, resultStep = all.ResultStep;
         long padded = part.Blocks * Block, panel = padded * width;
-        float* keys = Reserve(4 * panel + padded * (2 * Block + 2)), values = keys + panel, queries = values + panel, results = queries + panel;
+        float* keys = Panels.Reserve(4 * panel + padded * (2 * Block + 2)), values = keys + panel, queries = values + panel, results = queries + panel;
         float* probabilities = results + panel, scores = probabilities + padded * Block, logs = scores + padded * Block, means = logs + padded;
         Panels.Copy(keys, new MatrixView((nint)all.Key(part), step, 1), part.Length, width, Block);
         Panels.Copy(values, new MatrixView((nint)all.Value(part), step, 1), part.Length, width, Block);
@@ -203,14 +198,6 @@ internal static unsafe class WideAttention
         for (int i = 0; i < length; i += Vector512<float>.Count)
             sum = Vector512.FusedMultiplyAdd(Vector512.Load(left + i), Vector512.Load(right + i), sum);
         return Vector512.Sum(sum);
-    }
-
-    // Stays with the thread, for the next part.
-    private static float* Reserve(long length)
-    {
-        if (t_scratch is null || t_scratch.Length < length + Alignment)
-            t_scratch = GC.AllocateUninitializedArray<float>(checked((int)(length + Alignment)), pinned: true);
-        return (float*)(((nint)Unsafe.AsPointer(ref t_scratch[0]) + Alignment - 1) & -Alignment);
     }
 
     // A row, and a head of keys and values with all heads of queries that share it.

@@ -28,11 +28,6 @@ internal static unsafe class WideProduct
     // Work below which a second thread costs more than it brings.
     private const double PartWork = 1 << 22;
 
-    private const int Alignment = 64;
-
-    [ThreadStatic]
-    private static float[]? _blocks;
-
     /// <summary>The switch of <see cref="AppContext"/> that leaves all products to libtorch, set before the first of them.</summary>
     public const string OffSwitch = "MLNetExtension.LibtorchProducts";
 
@@ -62,8 +57,7 @@ internal static unsafe class WideProduct
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Compute(Operands all)
     {
-        _blocks ??= GC.AllocateUninitializedArray<float>((BlockRows + BlockColumns) * BlockLength + Alignment, pinned: true);
-        float* leftBlock = (float*)(((nint)Unsafe.AsPointer(ref _blocks[0]) + Alignment - 1) & -Alignment), rightBlock = leftBlock + BlockRows * BlockLength;
+        float* leftBlock = Panels.Reserve((BlockRows + BlockColumns) * BlockLength), rightBlock = leftBlock + BlockRows * BlockLength;
         for (int column = 0; column < all.Columns; column += BlockColumns)
         {
             int columns = Math.Min(BlockColumns, all.Columns - column);
