@@ -1,6 +1,7 @@
 using MLNetExtension.Data;
 using MLNetExtension.Losses;
 using MLNetExtension.Models;
+using MLNetExtension.Models.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -101,12 +102,13 @@ internal sealed class RowScorer
         void Work(int worker)
         {
             using KernelThreads? kernels = losses.Length > 1 ? KernelThreads.Limit(_threads, workers) : null;
+            using ActivationMemory memory = new();
             try
             {
                 for (int i = worker; i < losses.Length && !Volatile.Read(ref hasFailed); i += workers)
                 {
                     cancellationToken.ThrowIfCancellationRequested();
-                    losses[i] = Score(microBatches[i]);
+                    losses[i] = Score(microBatches[i], memory);
                 }
             }
             catch
@@ -129,21 +131,25 @@ internal sealed class RowScorer
         }
     }
 
-    private double[] Score(IReadOnlyList<TokenExample> rows)
+    private double[] Score(IReadOnlyList<TokenExample> rows, ActivationMemory memory)
     {
         // no_grad, not inference_mode: a model may keep tensors that it makes on the way (masks, positions), and those of inference mode could not be trained with.
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
         using MicroBatch microBatch = _pack ? MicroBatch.Pack(rows, _model.Device) : MicroBatch.Collate(rows, _model.Device);
-        Tensor hidden = ComputeTargetStates(microBatch);                                                             // [N,C]
+        Tensor hidden = ComputeTargetStates(microBatch, memory);                                                             // [N,C]
         Tensor correct = empty(microBatch.TargetCount, dtype: float64, device: hidden.device);                      // [N]
-        TokenTargets targets = new(hidden, _model.HeadWeight, microBatch.Targets, Weights: null, microBatch.TargetCount) { LogitCap = _model.LogitCap };
+        TokenTargets targets = new(hidden, _model.HeadWeight, microBatch.Targets, Weights: null, microBatch.TargetCount)
+        {
+            LogitCap = _model.LogitCap,
+            Memory = memory.OnCpu(hidden),
+        };
         Tensor losses = _loss.PerToken(targets, correct);                                                           // [N]
         return cat([losses.to(float64), correct], 0).cpu().data<double>().ToArray();                                 // [2N]
     }
 
     // Of all positions, only those of the targets are normalized.
-    private Tensor ComputeTargetStates(MicroBatch microBatch) => _model.HeadWeight is null
+    private Tensor ComputeTargetStates(MicroBatch microBatch, ActivationMemory memory) => _model.HeadWeight is null
         ? microBatch.SelectTargets(_model.ComputeHidden(microBatch.Ids))
-        : _model.Normalize(microBatch.SelectTargets(_model.ComputeStates(microBatch.Ids, SequenceLayout.Of(microBatch))));
+        : _model.Normalize(microBatch.SelectTargets(_model.ComputeStates(microBatch.Ids, SequenceLayout.Of(microBatch), memory)));
 }

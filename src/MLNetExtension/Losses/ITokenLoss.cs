@@ -1,3 +1,4 @@
+using MLNetExtension.Models.Layers;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Losses;
@@ -12,6 +13,9 @@ public sealed record TokenTargets(Tensor Hidden, Tensor? HeadWeight, Tensor Targ
 {
     /// <summary>c, where the product z of a hidden state and the head becomes the logit c tanh(z / c), as in Gemma 2; null where it is the logit. Default null. A number above 0.</summary>
     public double? LogitCap { get; init; }
+
+    /// <summary>Where logits of a chunk are put; null for tensors of their own.</summary>
+    internal ActivationMemory? Memory { get; init; }
 
     /// <summary>What the head of a teacher reads at the same targets; null where there is no teacher.</summary>
     internal TeacherStates? Teacher { get; init; }

@@ -29,7 +29,9 @@ internal static class LogitChunks
             using var chunk = NewDisposeScope();
             long count = Math.Min(size, all - start);
             Tensor h = targets.Hidden.narrow(0, start, count);                                       // [n,C]
-            visit(start, h, column.narrow(0, start, count), ComputeLogits(h, targets.HeadWeight, targets.LogitCap));
+            ActivationMemory.Mark mark = targets.Memory?.Position ?? default;
+            visit(start, h, column.narrow(0, start, count), ComputeLogits(h, targets.HeadWeight, targets.LogitCap, targets.Memory));
+            targets.Memory?.Release(mark);
         }
     }
 
@@ -42,9 +44,10 @@ internal static class LogitChunks
     /// <param name="hidden">Hidden states, [n,C]; logits, [n,V], where there is no head.</param>
     /// <param name="head">The head's weight, [V,C]; null for none.</param>
     /// <param name="cap">See <see cref="TokenTargets.LogitCap"/>.</param>
-    public static Tensor ComputeLogits(Tensor hidden, Tensor? head, double? cap)
+    /// <param name="memory">Where they are put; null for a tensor of their own.</param>
+    public static Tensor ComputeLogits(Tensor hidden, Tensor? head, double? cap, ActivationMemory? memory = null)
     {
-        Tensor logits = (head is null ? hidden : Multiply(hidden, head)).Widen();
+        Tensor logits = (head is null ? hidden : Multiply(hidden, head, memory)).Widen();
         return cap is { } most ? logits.div(Scalars.Of(most)).tanh_().mul_(Scalars.Of(most)) : logits;
     }
 
@@ -100,9 +103,16 @@ internal static class LogitChunks
 
     private static long VocabularyOf(TokenTargets targets) => targets.HeadWeight?.shape[0] ?? targets.Hidden.shape[1];
 
-    private static Tensor Multiply(Tensor hidden, Tensor head) => IsAligned(hidden.device_type, head.shape[0])
-        ? MatrixProduct.Multiply(hidden, head)
-        : EmptyRows(hidden.shape[0], head.shape[0], hidden.dtype, hidden.device).addmm_(hidden, head.t(), beta: 0);
+    private static Tensor Multiply(Tensor hidden, Tensor head, ActivationMemory? memory)
+    {
+        if (!IsAligned(hidden.device_type, head.shape[0]))
+            return EmptyRows(hidden.shape[0], head.shape[0], hidden.dtype, hidden.device).addmm_(hidden, head.t(), beta: 0);
+        if (memory is null)
+            return MatrixProduct.Multiply(hidden, head);
+        Tensor logits = memory.Allocate(hidden, hidden.shape[0], head.shape[0]);
+        MatrixProduct.Write(logits, hidden, head, bias: null);
+        return logits;
+    }
 
     private static Tensor Align(Tensor gradient, ScalarType dtype) => IsAligned(gradient.device_type, gradient.dtype == dtype ? gradient.stride(0) : gradient.shape[1])
         ? gradient.to(dtype)

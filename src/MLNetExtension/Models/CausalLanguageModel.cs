@@ -185,10 +185,10 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
     /// <summary>Computes the output of the last block without a gradient, by the blocks' own forward passes, which use memory again and attend to rows of nearly the same length together, [B,T] int64 to [B,T,C].</summary>
     /// <param name="ids">Token ids, [B,T] int64; or packed, [1,T].</param>
     /// <param name="layout">How rows are arranged in them; no cache.</param>
-    internal Tensor ComputeStates(Tensor ids, SequenceLayout layout)
+    /// <param name="memory">Where layers put what they compute on the way.</param>
+    internal Tensor ComputeStates(Tensor ids, SequenceLayout layout, ActivationMemory memory)
     {
         using var _ = no_grad();
-        using ActivationMemory memory = new();
         using Tape tape = new(layout, memory, _ => null, keeps: false);
         Tensor hidden = Embed(ids, layout);
         foreach (TransformerBlock block in Blocks)

@@ -32,6 +32,73 @@ internal static class Activations
         _ => throw new ArgumentOutOfRangeException(nameof(activation), activation, "This is not an activation."),
     };
 
-    /// <summary>Applies the function to each element so that its backward pass can follow.</summary>
-    public static LayerPass Run(this Activation activation, Tensor input) => LayerPass.ByAutograd(input, x => activation.Apply(x));
+    /// <summary>Applies the function to each element, [P,F] to [P,F].</summary>
+    /// <param name="activation">The function.</param>
+    /// <param name="input">x, [P,F].</param>
+    /// <param name="tape">Has memory for the result, which is a temporary of it.</param>
+    public static Tensor Apply(this Activation activation, Tensor input, Tape tape)
+    {
+        if (!WideActivation.Suits(input))
+            return activation.Apply(input);
+        Tensor output = tape.AllocateTemporary(input, input.shape[0], input.shape[1]);
+        WideActivation.Apply(activation, output, input);
+        return output;
+    }
+
+    /// <summary>Applies the function to each element, [P,F] to [P,F], so that its backward pass can follow.</summary>
+    /// <param name="activation">The function.</param>
+    /// <param name="input">x, [P,F]; its memory is used for the slopes.</param>
+    /// <param name="tape">Has memory for the result, which is a temporary of it.</param>
+    public static LayerPass Run(this Activation activation, Tensor input, Tape tape)
+    {
+        if (!WideActivation.Suits(input))
+            return LayerPass.ByAutograd(input, x => activation.Apply(x));
+        Tensor output = tape.AllocateTemporary(input, input.shape[0], input.shape[1]);
+        WideActivation.Differentiate(activation, output, input);
+        return new LayerPass(output, gradient => gradient.mul_(input));
+    }
+
+    /// <summary>Applies the function to gates and multiplies by the rest, a(g) u, [P,2F] to [P,F].</summary>
+    /// <param name="activation">a.</param>
+    /// <param name="both">g and u beside one another, [P,2F].</param>
+    /// <param name="tape">Has memory for the result, which is a temporary of it.</param>
+    public static Tensor ApplyGated(this Activation activation, Tensor both, Tape tape)
+    {
+        if (!WideActivation.Suits(both))
+        {
+            Tensor[] gateAndUp = both.chunk(2, -1);
+            return activation.Apply(gateAndUp[0]).mul_(gateAndUp[1]);
+        }
+        Tensor output = tape.AllocateTemporary(both, both.shape[0], both.shape[1] / 2);
+        WideActivation.ApplyGated(activation, output, both);
+        return output;
+    }
+
+    /// <summary>Applies the function to gates and multiplies by the rest, a(g) u, [P,2F] to [P,F], so that a backward pass can follow, which gives [P,2F].</summary>
+    /// <param name="activation">a.</param>
+    /// <param name="both">g and u beside one another, [P,2F]; their memory is used for the gradient.</param>
+    /// <param name="tape">Has memory for the result, which is a temporary of it.</param>
+    public static LayerPass RunGated(this Activation activation, Tensor both, Tape tape)
+    {
+        Tensor[] gateAndUp = both.chunk(2, -1);
+        if (WideActivation.Suits(both))
+        {
+            Tensor output = tape.AllocateTemporary(both, both.shape[0], both.shape[1] / 2);
+            WideActivation.DifferentiateGated(activation, output, both);
+            return new LayerPass(output, gradient =>
+            {
+                gateAndUp[0].mul_(gradient);
+                gateAndUp[1].mul_(gradient);
+                return both;
+            });
+        }
+        LayerPass gate = LayerPass.ByAutograd(gateAndUp[0], x => activation.Apply(x));
+        return new LayerPass(gate.Output * gateAndUp[1], gradient =>
+        {
+            Tensor gateGradient = gate.Backward(gradient * gateAndUp[1]);
+            gateAndUp[0].copy_(gateGradient);
+            gateAndUp[1].copy_(gradient.mul_(gate.Output));
+            return both;
+        });
+    }
 }

@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Models.Layers;
@@ -16,6 +17,7 @@ internal sealed class ActivationMemory : IDisposable
     private const int ResetsUntilTrim = 32;
 
     private readonly List<Tensor> _pieces = [];
+    private ActivationMemory? _temporaries;
     private Mark _position;
     private int _mostPieces;
     private int _resets;
@@ -24,6 +26,13 @@ internal sealed class ActivationMemory : IDisposable
     /// <param name="Piece">Number of a piece.</param>
     /// <param name="Offset">Elements from its beginning.</param>
     internal readonly record struct Mark(int Piece, long Offset);
+
+    /// <summary>Another stack, for what is needed for a part of a pass alone.</summary>
+    public ActivationMemory Temporaries => _temporaries ??= new ActivationMemory();
+
+    /// <summary>The stack for temporaries where a tensor is on the CPU; null on a GPU, whose allocator leaves no holes.</summary>
+    /// <param name="tensor">The tensor.</param>
+    public ActivationMemory? OnCpu(Tensor tensor) => tensor.device_type == DeviceType.CPU ? Temporaries : null;
 
     /// <summary>The end of what is in use.</summary>
     public Mark Position => _position;
@@ -56,6 +65,7 @@ internal sealed class ActivationMemory : IDisposable
     /// <summary>Releases everything.</summary>
     public void Reset()
     {
+        _temporaries?.Reset();
         _position = default;
         if (++_resets < ResetsUntilTrim)
             return;
@@ -70,6 +80,7 @@ internal sealed class ActivationMemory : IDisposable
     /// <summary>Gives the memory back.</summary>
     public void Dispose()
     {
+        _temporaries?.Dispose();
         _pieces.ForEach(piece => piece.Dispose());
         _pieces.Clear();
         _position = default;

@@ -105,15 +105,19 @@ internal sealed class AdaptableLinear : nn.Module<Tensor, Tensor>, IAdaptableLay
     {
         tape.AddProduct(weight, gradient, input);
         tape.AddSum(bias, gradient);
+        Tensor inputGradient = tape.AllocateTemporary(gradient, gradient.shape[0], Weight.Inputs);  // [P,C]
         if (_adapters.Count == 0)
-            return Weight.MultiplyBack(gradient, 0);                                                // [P,C]
+        {
+            Weight.WriteBack(inputGradient, gradient, 0);
+            return inputGradient;
+        }
         using var scope = NewDisposeScope();
         Tensor throughWeight = _adapters.Exists(adapter => adapter.Magnitude is not null) ? gradient.clone() : gradient;
         AdapterGradient[] parts = [.. _adapters.AsEnumerable().Reverse().Select(adapter => adapter.Backward(gradient, throughWeight, input, Weight, tape))];
-        Tensor inputGradient = Weight.MultiplyBack(throughWeight, 0);                               // [P,C]
+        Weight.WriteBack(inputGradient, throughWeight, 0);
         foreach (AdapterGradient part in parts)
             part.AddTo(inputGradient);
-        return inputGradient.MoveToOuterDisposeScope();
+        return inputGradient;
     }
 
     /// <inheritdoc/>

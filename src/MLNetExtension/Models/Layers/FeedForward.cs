@@ -29,7 +29,7 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>, IBackwardLayer
     public Tensor Forward(Tensor input, Tape tape)
     {
         Tensor inner = c_fc.Forward(input, tape);                                  // [P,F]
-        Tensor output = c_proj.Forward(_activation.Apply(inner), tape);            // [P,C]
+        Tensor output = c_proj.Forward(_activation.Apply(inner, tape), tape);      // [P,C]
         tape.Keep(inner);
         return output;
     }
@@ -38,7 +38,7 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>, IBackwardLayer
     public Tensor Backward(Tensor gradient, Tensor input, Tape tape)
     {
         using Tensor inner = tape.Take();
-        LayerPass activation = _activation.Run(inner);
+        LayerPass activation = _activation.Run(inner, tape);
         Tensor innerGradient = activation.Backward(c_proj.Backward(gradient, activation.Output, tape));
         return c_fc.Backward(innerGradient, input, tape);
     }

@@ -33,8 +33,7 @@ internal sealed class GatedFeedForward : nn.Module<Tensor, Tensor>, IBackwardLay
     public Tensor Forward(Tensor input, Tape tape)
     {
         Tensor both = gate_up.Forward(input, tape);                                // [P,2F]
-        Tensor[] gateAndUp = both.chunk(2, -1);
-        Tensor output = down.Forward(_activation.Apply(gateAndUp[0]).mul_(gateAndUp[1]), tape);
+        Tensor output = down.Forward(_activation.ApplyGated(both, tape), tape);    // [P,C]
         tape.Keep(both);
         return output;
     }
@@ -43,13 +42,8 @@ internal sealed class GatedFeedForward : nn.Module<Tensor, Tensor>, IBackwardLay
     public Tensor Backward(Tensor gradient, Tensor input, Tape tape)
     {
         using Tensor both = tape.Take();
-        Tensor[] gateAndUp = both.chunk(2, -1);
-        LayerPass gate = _activation.Run(gateAndUp[0]);
-        Tensor productGradient = down.Backward(gradient, gate.Output * gateAndUp[1], tape);         // [P,F]
-        Tensor gateGradient = gate.Backward(productGradient * gateAndUp[1]);
-        // In the memory of the values, which are not needed any more.
-        gateAndUp[0].copy_(gateGradient);
-        gateAndUp[1].copy_(productGradient.mul_(gate.Output));
-        return gate_up.Backward(both, input, tape);
+        LayerPass product = _activation.RunGated(both, tape);
+        Tensor bothGradient = product.Backward(down.Backward(gradient, product.Output, tape));      // [P,2F]
+        return gate_up.Backward(bothGradient, input, tape);
     }
 }

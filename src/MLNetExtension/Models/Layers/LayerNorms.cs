@@ -14,15 +14,17 @@ internal static class LayerNorms
     public static Tensor Apply(this LayerNorm norm, Tensor input, double epsilon) => !input.dtype.IsHalf() ? norm.call(input)
         : nn.functional.layer_norm(input.Widen(), [input.shape[^1]], norm.weight.Widen(), norm.bias?.Widen(), epsilon).to(input.dtype);
 
-    /// <summary>Views the layer as a norm of a residual branch. Its backward pass is libtorch's own, in one kernel.</summary>
+    /// <summary>Views the layer as a norm of a residual branch.</summary>
     /// <param name="norm">The layer.</param>
     /// <param name="epsilon">The layer's own.</param>
     public static INorm ToNorm(this LayerNorm norm, double epsilon) => new Norm(norm, epsilon);
 
     private sealed class Norm(LayerNorm norm, double epsilon) : INorm
     {
-        public Tensor Apply(Tensor input) => norm.Apply(input, epsilon);
+        private NormRule Rule => new(norm.weight!, norm.bias, epsilon, Centers: true);
 
-        public LayerPass Run(Tensor input, Tape tape) => LayerPass.ByAutograd(input, Apply);
+        public Tensor Apply(Tensor input, Tape tape) => LayerPass.TryApply(Rule, input, tape) ?? norm.Apply(input, epsilon);
+
+        public LayerPass Run(Tensor input, Tape tape) => LayerPass.TryRun(Rule, input, tape) ?? LayerPass.ByAutograd(input, x => norm.Apply(x, epsilon));
     }
 }

@@ -73,13 +73,26 @@ internal readonly record struct LinearWeight(Tensor Values, Tensor? Scales = nul
     /// <param name="first">The first row.</param>
     public Tensor MultiplyBack(Tensor gradient, long first)
     {
-        long count = gradient.shape[1];
-        if (IsPlain(gradient.dtype))
-            return MatrixProduct.MultiplyBack(gradient, count == Outputs ? Values : Values.narrow(0, first, count));
-        using var _ = no_grad();
-        Tensor result = zeros(gradient.shape[0], Inputs, dtype: gradient.dtype, device: gradient.device);
-        ForEachTile(first, count, gradient.dtype, (tile, start) => MatrixProduct.AddBack(result, gradient.narrow(1, start, tile.shape[0]), tile));
+        Tensor result = empty(gradient.shape[0], Inputs, dtype: gradient.dtype, device: gradient.device);
+        WriteBack(result, gradient, first);
         return result;
+    }
+
+    /// <summary>Computes dy W with some rows into a matrix, without a gradient.</summary>
+    /// <param name="result">[P,C]; need not be initialized.</param>
+    /// <param name="gradient">dy, [P,count].</param>
+    /// <param name="first">The first row.</param>
+    public void WriteBack(Tensor result, Tensor gradient, long first)
+    {
+        using var _ = no_grad();
+        ForEachTile(first, gradient.shape[1], gradient.dtype, (tile, start) =>
+        {
+            Tensor part = gradient.narrow(1, start, tile.shape[0]);
+            if (start == 0)
+                MatrixProduct.WriteBack(result, part, tile);
+            else
+                MatrixProduct.AddBack(result, part, tile);
+        });
     }
 
     /// <summary>Stores weights in some rows, rounded to what they are stored in.</summary>

@@ -38,16 +38,18 @@ internal static class MatrixProduct
             output.copy_(bias).addmm_(input, weight.t());
     }
 
-    /// <summary>Computes dy W, [P,R] to [P,C].</summary>
+    /// <summary>Computes dy W into a matrix, without a gradient.</summary>
+    /// <param name="result">[P,C]; need not be initialized.</param>
     /// <param name="gradient">dy, [P,R].</param>
     /// <param name="weight">W, [R,C], of the same type.</param>
-    public static Tensor MultiplyBack(Tensor gradient, Tensor weight)
+    public static void WriteBack(Tensor result, Tensor gradient, Tensor weight)
     {
-        if (is_grad_enabled() || !Suits(gradient, weight))
-            return gradient.mm(weight);
-        Tensor result = empty(gradient.shape[0], weight.shape[1]);
-        WideProduct.Compute(result, gradient, weight);
-        return result;
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        if (Suits(gradient, weight) && HasRows(result))
+            WideProduct.Compute(result, gradient, weight);
+        else
+            result.addmm_(gradient, weight, beta: 0);
     }
 
     /// <summary>Adds dy W to a matrix, without a gradient.</summary>

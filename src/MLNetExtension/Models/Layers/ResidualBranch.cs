@@ -18,17 +18,23 @@ internal sealed record ResidualBranch(INorm? Norm, IBackwardLayer Layer, SeededD
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
+        using Tape.TemporaryPart temporaries = tape.BeginTemporaries();
         tape.Begin();
-        Tensor output = Layer.Forward(Norm?.Apply(input) ?? input, tape);
+        Tensor output = Layer.Forward(Norm?.Apply(input, tape) ?? input, tape), sum = output;
         if (OutputNorm is not null)
         {
             tape.Keep(output);
-            output = OutputNorm.Apply(output);
+            (output, sum) = (OutputNorm.Apply(output, tape), tape.Allocate(input, input.shape[0], input.shape[1]));
         }
         if (Dropout is { IsActive: true })
             output = Dropout.Forward(output, tape);
         tape.Keep(input);
-        return output.add_(input, Scalars.One).MoveToOuterDisposeScope();
+        // Of what is not kept, this alone outlives the branch.
+        if (!tape.Keeps)
+            return output.add(input, Scalars.One).MoveToOuterDisposeScope();
+        if (!ReferenceEquals(sum, output))
+            sum.copy_(output);
+        return sum.add_(input, Scalars.One).MoveToOuterDisposeScope();
     }
 
     /// <summary>Adds the gradients of the parameters and computes that of x.</summary>
@@ -38,12 +44,14 @@ internal sealed record ResidualBranch(INorm? Norm, IBackwardLayer Layer, SeededD
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
+        using Tape.TemporaryPart temporaries = tape.BeginTemporaries();
         using Tensor input = tape.Take();
         Tensor outputGradient = Dropout is { IsActive: true } ? Dropout.Backward(gradient, tape) : gradient;
         if (OutputNorm is not null)
         {
             using Tensor output = tape.Take();
-            outputGradient = OutputNorm.Run(output, tape).Backward(outputGradient.clone());    // the norm uses the memory, and x has the same gradient
+            Tensor copy = tape.AllocateTemporary(gradient, gradient.shape[0], gradient.shape[1]).copy_(outputGradient);    // the norm uses the memory, and x has the same gradient
+            outputGradient = OutputNorm.Run(output, tape).Backward(copy);
         }
         LayerPass? norm = Norm?.Run(input, tape);
         Tensor layerGradient = Layer.Backward(outputGradient, norm?.Output ?? input, tape);

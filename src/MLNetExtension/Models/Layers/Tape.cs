@@ -24,11 +24,20 @@ internal sealed class Tape(SequenceLayout layout, ActivationMemory memory, Func<
     /// <param name="keeps">Whether a backward pass follows.</param>
     public Tape CreateEmpty(bool keeps) => new(layout, memory, gradientOf, keeps);
 
-    /// <summary>Makes a matrix for a result that the backward pass will need, not initialized.</summary>
+    /// <summary>Makes a matrix for a result that the backward pass will need, not initialized; without one it is valid for as long as <see cref="AllocateTemporary"/>'s.</summary>
     /// <param name="like">A tensor of its type and device.</param>
     /// <param name="rows">Number of rows.</param>
     /// <param name="columns">Number of columns.</param>
-    public Tensor Allocate(Tensor like, long rows, long columns) => keeps ? memory.Allocate(like, rows, columns) : empty(rows, columns, dtype: like.dtype, device: like.device);
+    public Tensor Allocate(Tensor like, long rows, long columns) => (keeps ? memory : memory.Temporaries).Allocate(like, rows, columns);
+
+    /// <summary>Makes a matrix, not initialized, that is valid until what was in use before it is released.</summary>
+    /// <param name="like">A tensor of its type and device.</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="columns">Number of columns.</param>
+    public Tensor AllocateTemporary(Tensor like, long rows, long columns) => memory.Temporaries.Allocate(like, rows, columns);
+
+    /// <summary>Releases the matrices that were made after it, when it is disposed.</summary>
+    public TemporaryPart BeginTemporaries() => new(memory.Temporaries, memory.Temporaries.Position);
 
     /// <summary>Begins a part of the forward pass.</summary>
     public void Begin() => _marks.Push(memory.Position);
@@ -83,6 +92,15 @@ internal sealed class Tape(SequenceLayout layout, ActivationMemory memory, Func<
     {
         if (GradientOf(parameter) is { } sum)
             sum.add_(values.sum(0, type: sum.dtype), Scalars.One);
+    }
+
+    /// <summary>A part of a pass, whose matrices are released with it.</summary>
+    /// <param name="Memory">Where they are.</param>
+    /// <param name="Start">The end of what was in use before.</param>
+    public readonly record struct TemporaryPart(ActivationMemory Memory, ActivationMemory.Mark Start) : IDisposable
+    {
+        /// <inheritdoc/>
+        public void Dispose() => Memory.Release(Start);
     }
 
     /// <summary>Frees what has not been taken.</summary>

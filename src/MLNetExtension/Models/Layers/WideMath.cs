@@ -34,4 +34,31 @@ internal static class WideMath
         sum = Vector512.FusedMultiplyAdd(sum, r, Vector512<float>.One);
         return Avx512F.Scale(sum, n);
     }
+
+    /// <summary>The density of the normal distribution at 0: 1 / sqrt(2 pi).</summary>
+    public const float NormalDensity = 0.3989422804f;
+
+    /// <summary>The logistic function, 1 / (1 + exp(-x)).</summary>
+    /// <param name="x">Any numbers.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Logistic(Vector512<float> x) => Vector512<float>.One / (Vector512<float>.One + Exp(-x));
+
+    /// <summary>The normal distribution function: of its smaller tail, divided by exp(-x^2 / 2), a polynomial of t = 1 / (1 + 0.26 |x|), times t, which for |x| up to 6.5 is right to 4e-9 of itself.</summary>
+    /// <param name="x">Any numbers.</param>
+    /// <param name="power">exp(-x^2 / 2).</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> NormalShare(Vector512<float> x, Vector512<float> power)
+    {
+        Vector512<float> t = Vector512<float>.One / Vector512.FusedMultiplyAdd(Vector512.Abs(x), Vector512.Create(0.26f), Vector512<float>.One);
+        Vector512<float> sum = Vector512.FusedMultiplyAdd(t, Vector512.Create(0.0321847593f), Vector512.Create(-0.160725889f));
+        sum = Vector512.FusedMultiplyAdd(sum, t, Vector512.Create(0.267086187f));
+        sum = Vector512.FusedMultiplyAdd(sum, t, Vector512.Create(-0.167689798f));
+        sum = Vector512.FusedMultiplyAdd(sum, t, Vector512.Create(0.171473996f));
+        sum = Vector512.FusedMultiplyAdd(sum, t, Vector512.Create(0.0471661824f));
+        sum = Vector512.FusedMultiplyAdd(sum, t, Vector512.Create(0.103787923f));
+        sum = Vector512.FusedMultiplyAdd(sum, t, Vector512.Create(0.102958418f));
+        sum = Vector512.FusedMultiplyAdd(sum, t, Vector512.Create(0.103758223f));
+        Vector512<float> tail = sum * t * power;
+        return Vector512.ConditionalSelect(Vector512.GreaterThan(x, Vector512<float>.Zero), Vector512<float>.One - tail, tail);
+    }
 }

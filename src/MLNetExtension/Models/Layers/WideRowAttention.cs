@@ -8,16 +8,16 @@ internal sealed class WideRowAttention : RowAttention
     private readonly Tensor _heads, _results;
     private readonly Tensor? _logSums;
     private readonly HeadCounts _counts;
-    private readonly SequenceLayout _layout;
+    private readonly Tape _tape;
 
     /// <inheritdoc cref="RowAttention.Attend"/>
     public WideRowAttention(Tensor heads, HeadCounts counts, Tape tape)
     {
         long positions = heads.shape[0];
-        (_heads, _counts, _layout) = (heads.alias(), counts, tape.Layout);
+        (_heads, _counts, _tape) = (heads.alias(), counts, tape);
         _results = tape.Allocate(heads, positions, counts.Queries * heads.shape[2]);
         _logSums = tape.Keeps ? tape.Allocate(heads, counts.Queries, positions) : null;
-        WideAttention.Attend(_heads, counts, _layout.RowLengths(positions), _results, _logSums);
+        WideAttention.Attend(_heads, counts, _tape.Layout.RowLengths(positions), _results, _logSums);
     }
 
     /// <inheritdoc/>
@@ -29,8 +29,8 @@ internal sealed class WideRowAttention : RowAttention
     /// <inheritdoc/>
     public override Tensor Backward(Tensor gradient)
     {
-        Tensor result = empty_like(_heads);
-        WideAttention.Backward(_heads, _counts, _layout.RowLengths(_heads.shape[0]), _results, _logSums!, gradient.contiguous(), result);
+        Tensor result = _tape.AllocateTemporary(_heads, _heads.shape[0], _heads.shape[1] * _heads.shape[2]).view(_heads.shape);
+        WideAttention.Backward(_heads, _counts, _tape.Layout.RowLengths(_heads.shape[0]), _results, _logSums!, gradient.contiguous(), result);
         return result;
     }
 }

@@ -157,7 +157,7 @@ internal sealed class MicroBatchGradient : IDisposable
     private Tensor SelectStates(MicroBatch microBatch, Tensor hidden) => _model.Normalize(microBatch.SelectTargets(hidden));
 
     private TokenTargets TargetsOf(MicroBatch microBatch, Tensor states) =>
-        new(states, _model.HeadWeight, microBatch.Targets, microBatch.TargetWeights, microBatch.TargetWeight) { LogitCap = _model.LogitCap };
+        new(states, _model.HeadWeight, microBatch.Targets, microBatch.TargetWeights, microBatch.TargetWeight) { LogitCap = _model.LogitCap, Memory = _memory.OnCpu(states) };
 
     // [B,T,V], of a model without a head of its own.
     private Tensor RunWhole(Pass pass)

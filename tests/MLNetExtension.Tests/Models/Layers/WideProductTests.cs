@@ -64,15 +64,16 @@ public sealed class WideProductTests
         y.backward([dy]);
         using var _ = no_grad();
 
-        Tensor written = empty(150, 130), back = ones(150, 96), outer = ones(130, 96);
+        Tensor written = empty(150, 130), through = empty(150, 96), back = ones(150, 96), outer = ones(130, 96);
         MatrixProduct.Write(written, x, weight, bias);
+        MatrixProduct.WriteBack(through, dy, weight);
         MatrixProduct.AddBack(back, dy, weight);
         MatrixProduct.AddOuter(outer, dy, x);
 
         RequireClose(y, written);
         RequireClose(y, MatrixProduct.Multiply(x, weight, bias));
         RequireClose(y, MatrixProduct.Multiply(x.view(3, 50, 96), weight, bias).view(150, 130));
-        RequireClose(x.grad!, MatrixProduct.MultiplyBack(dy, weight));
+        RequireClose(x.grad!, through);
         RequireClose(x.grad!, back - 1);
         RequireClose(weight.grad!, outer - 1);
     }
