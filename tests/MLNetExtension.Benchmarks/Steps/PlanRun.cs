@@ -19,7 +19,7 @@ internal sealed record PlanResult(int Tokens, int Workers, int Steps, double Sec
 /// <summary>Trains on a workload, with a split that is given or one that trials find.</summary>
 internal static class PlanRun
 {
-    private static readonly int TimedSteps = int.Parse(Environment.GetEnvironmentVariable("STEPS") ?? "8");
+    private const int TimedSteps = 8;
 
     /// <summary>Runs in this process until the trials end.</summary>
     /// <param name="workload">The workload.</param>
@@ -50,7 +50,6 @@ internal static class PlanRun
     {
         TokenExample[][] batches = [.. workload.DrawBatches().Select(workload.Examples)];
         List<double> times = [];
-        Probe.Start();
         model.train();
         for (int k = 0; !isDone(k); k++)
         {
@@ -58,37 +57,7 @@ internal static class PlanRun
             long start = Stopwatch.GetTimestamp();
             step.Run(batch, WorkloadFolder.Options.LearningRate, dropoutSeed: k);
             times.Add(Stopwatch.GetElapsedTime(start).TotalSeconds / batch.Sum(e => e.Length));
-            Probe.StepEnd();
         }
-        Probe.Stop();
         return times;
     }
-}
-
-internal static class Probe
-{
-    [System.Runtime.InteropServices.StructLayout(System.Runtime.InteropServices.LayoutKind.Sequential)]
-    public struct Info { public nint arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks, fordblks, keepcost; }
-    [System.Runtime.InteropServices.DllImport("libc")] static extern Info mallinfo2();
-    [System.Runtime.InteropServices.DllImport("libc")] static extern int malloc_trim(nint pad);
-    static volatile bool stop; static Thread? thread; static long best; static string text = "";
-    static readonly string Trim = Environment.GetEnvironmentVariable("TRIM") ?? "";
-    public static void StepEnd() { if (Trim == "step") malloc_trim(0); }
-    public static void Start()
-    {
-        Sample("start");
-        thread = new Thread(() => { while (!stop) { Sample("peak"); Thread.Sleep(5); } }); thread.Start();
-    }
-    static long Rss() => long.Parse(File.ReadAllText("/proc/self/statm").Split(' ')[1]) * 4096;
-    static void Sample(string what)
-    {
-        long rss = Rss();
-        if (rss <= best) return;
-        Info i = mallinfo2();
-        best = rss;
-        text = $"{what} rss {rss >> 20} arena {i.arena >> 20} used {i.uordblks >> 20} free {i.fordblks >> 20} mmap {i.hblkhd >> 20} ({i.hblks}) gc {GC.GetTotalMemory(false) >> 20} committed {GC.GetGCMemoryInfo().TotalCommittedBytes >> 20}";
-        if (what == "start") Console.Error.WriteLine(text);
-    }
-    public static void Stop() { stop = true; thread!.Join(); Console.Error.WriteLine(text); best = 0; Sample("end"); Console.Error.WriteLine(text);
-      if (Environment.GetEnvironmentVariable("SMAPS") is { } f) File.Copy("/proc/self/smaps", f, true); }
 }

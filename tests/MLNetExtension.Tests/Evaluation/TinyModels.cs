@@ -28,6 +28,6 @@ internal static class TinyModels
         return model;
     }
 
-    /// <summary>What a block of GPT-2 calls first, and once a pass.</summary>
+    /// <summary>What a block of GPT-2 calls first, and once a pass: not where its width is a multiple of 16, for which norms are computed without a call.</summary>
     public static LayerNorm FirstLayer(TransformerBlock block) => (LayerNorm)block.named_children().Single(child => child.name == "ln_1").module;
 }

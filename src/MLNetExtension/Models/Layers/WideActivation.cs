@@ -154,8 +154,9 @@ internal static unsafe class WideActivation
         {
             Vector512<float> near = Vector512.Min(Vector512.Create(Most), Vector512.Max(Vector512.Create(-Most), x)), square = near * near;
             Vector512<float> z = near * Vector512.FusedMultiplyAdd(square, Vector512.Create(Factor * Cubic), Vector512.Create(Factor));
-            Vector512<float> slope = Vector512.FusedMultiplyAdd(square, Vector512.Create(3 * Factor * Cubic), Vector512.Create(Factor)), share = WideMath.Logistic(z);
-            return (x * share, Vector512.FusedMultiplyAdd(near * slope, share * (Vector512<float>.One - share), share));
+            Vector512<float> slope = Vector512.FusedMultiplyAdd(square, Vector512.Create(3 * Factor * Cubic), Vector512.Create(Factor));
+            (Vector512<float> share, Vector512<float> other) = WideMath.Logistic(z);
+            return (x * share, Vector512.FusedMultiplyAdd(near * slope, share * other, share));
         }
     }
 
@@ -165,8 +166,8 @@ internal static unsafe class WideActivation
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static (Vector512<float> Value, Vector512<float> Slope) Compute(Vector512<float> x)
         {
-            Vector512<float> share = WideMath.Logistic(x);
-            return (x * share, Vector512.FusedMultiplyAdd(x, share * (Vector512<float>.One - share), share));
+            (Vector512<float> share, Vector512<float> other) = WideMath.Logistic(x);
+            return (x * share, Vector512.FusedMultiplyAdd(x, share * other, share));
         }
     }
 

@@ -18,11 +18,8 @@ internal static class WideMath
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Exp(Vector512<float> x)
     {
-        if (!Avx512F.IsSupported)
-            return Vector512.Exp(x);
-        // These give the second operand where one is NaN.
-        x = Avx512F.Min(Vector512.Create(Highest), Avx512F.Max(Vector512.Create(Lowest), x));
-        Vector512<float> n = Avx512F.RoundScale(x * Vector512.Create(1.44269504f), 0);
+        x = Vector512.Min(Vector512.Create(Highest), Vector512.Max(Vector512.Create(Lowest), x));
+        Vector512<float> n = Vector512.Round(x * Vector512.Create(1.44269504f));
         Vector512<float> r = Vector512.FusedMultiplyAdd(n, Vector512.Create(-Log2Head), x);
         r = Vector512.FusedMultiplyAdd(n, Vector512.Create(-Log2Tail), r);
         Vector512<float> sum = Vector512.FusedMultiplyAdd(r, Vector512.Create(1f / 5040), Vector512.Create(1f / 720));
@@ -32,16 +29,28 @@ internal static class WideMath
         sum = Vector512.FusedMultiplyAdd(sum, r, Vector512.Create(0.5f));
         sum = Vector512.FusedMultiplyAdd(sum, r, Vector512<float>.One);
         sum = Vector512.FusedMultiplyAdd(sum, r, Vector512<float>.One);
-        return Avx512F.Scale(sum, n);
+        if (Avx512F.IsSupported)
+            return Avx512F.Scale(sum, n);
+        // In two steps, each of which is a number: the whole need not be.
+        Vector512<int> whole = Vector512.ConvertToInt32(n), half = whole >> 1;
+        return sum * Power(half) * Power(whole - half);
     }
+
+    // 2^n for n from -126 to 127, by its exponent.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Power(Vector512<int> n) => ((n + Vector512.Create(127)) << 23).AsSingle();
 
     /// <summary>The density of the normal distribution at 0: 1 / sqrt(2 pi).</summary>
     public const float NormalDensity = 0.3989422804f;
 
-    /// <summary>The logistic function, 1 / (1 + exp(-x)).</summary>
+    /// <summary>The logistic function, 1 / (1 + exp(-x)), and 1 less that, which has digits of its own where it is small.</summary>
     /// <param name="x">Any numbers.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Logistic(Vector512<float> x) => Vector512<float>.One / (Vector512<float>.One + Exp(-x));
+    public static (Vector512<float> Share, Vector512<float> Other) Logistic(Vector512<float> x)
+    {
+        Vector512<float> power = Exp(-x), share = Vector512<float>.One / (Vector512<float>.One + power);
+        return (share, Vector512.ConditionalSelect(Vector512.GreaterThan(x, Vector512<float>.Zero), share * power, Vector512<float>.One - share));
+    }
 
     /// <summary>The normal distribution function: of its smaller tail, divided by exp(-x^2 / 2), a polynomial of t = 1 / (1 + 0.26 |x|), times t, which for |x| up to 6.5 is right to 4e-9 of itself.</summary>
     /// <param name="x">Any numbers.</param>

@@ -20,7 +20,7 @@ public sealed class ReferenceTests
     public void Each_row_is_scored_with_the_reference_once(string method, int steps)
     {
         var mlContext = new MLContext(seed: 1);
-        using var start = Tiny.Train(mlContext);
+        using var start = Train(mlContext);
         long positions = 0;
         var options = Options(start, steps);
         if (method == "SimPO")
@@ -43,7 +43,7 @@ public sealed class ReferenceTests
     public void Measuring_the_reference_ends_with_the_rows_that_are_in_the_model(bool cancel, int last)
     {
         var mlContext = new MLContext(seed: 1);
-        using var start = Tiny.Train(mlContext);
+        using var start = Train(mlContext);
         using CancellationTokenSource source = new();
         int calls = 0;
         var options = Options(start, steps: 3);
@@ -66,6 +66,14 @@ public sealed class ReferenceTests
             Assert.AreEqual((StopReason.Requested, 0, null), (model.Training!.End, model.Training.Steps, model.Training.ValidationLoss));
         }
         Assert.AreEqual(last, calls);
+    }
+
+    // A model whose norms are layers that are called.
+    private static CausalLanguageModelTransformer Train(MLContext mlContext)
+    {
+        CausalLanguageModelTrainer.Options options = Tiny.Options();
+        options.Model = LanguageModel.Gpt2(layers: 1, heads: 2, width: 12, contextLength: 64);
+        return Tiny.Train(mlContext, options);
     }
 
     // Rows go through the model one by one, and are counted where it is in evaluation mode: the two passes of a step are not.
