@@ -142,7 +142,7 @@ internal sealed class RowScorer
         TokenTargets targets = new(hidden, _model.HeadWeight, microBatch.Targets, Weights: null, microBatch.TargetCount)
         {
             LogitCap = _model.LogitCap,
-            Memory = memory.OnCpu(hidden),
+            Memory = memory.Temporaries,
         };
         Tensor losses = _loss.PerToken(targets, correct);                                                           // [N]
         return cat([losses.to(float64), correct], 0).cpu().data<double>().ToArray();                                 // [2N]

@@ -9,7 +9,7 @@ namespace MLNetExtension.Models.Gpt2;
 /// GPT-2 (Radford et al. 2019): learned positions, pre-norm blocks, GELU, a head that is the token embedding itself unless untied.
 /// B rows, T positions, C width, V vocabulary.
 /// </summary>
-internal sealed class Gpt2Model : CausalLanguageModel
+internal sealed class Gpt2Model : CausalLanguageModel, IBackwardEnds
 {
     private readonly Parameter wte, wpe;
     private readonly Parameter? lm_head;
@@ -89,6 +89,37 @@ internal sealed class Gpt2Model : CausalLanguageModel
         // Widened first, so that the gradients of a position in several rows are added in float32.
         Tensor positions = layout.SelectPositions(wpe.Widen(), tokens.shape[1]).to(tokens.dtype);     // [T,C] or [B,T,C]
         return dropout.call(tokens.Plus(positions));
+    }
+
+    INorm IBackwardEnds.FinalNorm => ln_f.ToNorm(Configuration.NormEpsilon);
+
+    void IBackwardEnds.AddPositions(Tensor tokens, Tape tape)
+    {
+        foreach ((Tensor row, Tensor positions) in Rows(tokens, wpe.detach(), tape.Layout))
+            row.add_(positions, Scalars.One);
+        if (dropout.IsActive)
+            tokens.copy_(dropout.Forward(tokens, tape));
+    }
+
+    void IBackwardEnds.AddPositionsBack(Tensor gradient, Tape tape)
+    {
+        if (dropout.IsActive)
+            gradient.copy_(dropout.Backward(gradient, tape));
+        if (tape.GradientOf(wpe) is not { } sum)
+            return;
+        foreach ((Tensor row, Tensor positions) in Rows(gradient, sum, tape.Layout))
+            positions.add_(row, Scalars.One);
+    }
+
+    // Each row of [P,C], beside its positions of a table.
+    private static IEnumerable<(Tensor Row, Tensor Positions)> Rows(Tensor all, Tensor table, SequenceLayout layout)
+    {
+        long start = 0;
+        foreach (long length in layout.RowLengths(all.shape[0]))
+        {
+            yield return (all.narrow(0, start, length), table.narrow(0, 0, length));
+            start += length;
+        }
     }
 
     /// <inheritdoc/>

@@ -9,8 +9,8 @@ namespace MLNetExtension.Models.Layers;
 /// </summary>
 internal sealed class ActivationMemory : IDisposable
 {
-    // 32 MiB of float32, which the allocator takes from the system and gives back as a whole. What is not written to costs nothing.
-    private const long PieceLength = 8L << 20;
+    // 64 MiB of float32, which the allocator takes from the system and gives back as a whole. What is not written to costs nothing.
+    private const long PieceLength = 16L << 20;
     private const long Alignment = 16;
 
     // Micro-batches differ in length: a piece that none of so many has needed is given back.
@@ -30,10 +30,6 @@ internal sealed class ActivationMemory : IDisposable
     /// <summary>Another stack, for what is needed for a part of a pass alone.</summary>
     public ActivationMemory Temporaries => _temporaries ??= new ActivationMemory();
 
-    /// <summary>The stack for temporaries where a tensor is on the CPU; null on a GPU, whose allocator leaves no holes.</summary>
-    /// <param name="tensor">The tensor.</param>
-    public ActivationMemory? OnCpu(Tensor tensor) => tensor.device_type == DeviceType.CPU ? Temporaries : null;
-
     /// <summary>The end of what is in use.</summary>
     public Mark Position => _position;
 
@@ -41,11 +37,11 @@ internal sealed class ActivationMemory : IDisposable
     /// <param name="like">A tensor of its type and device.</param>
     /// <param name="rows">Number of rows.</param>
     /// <param name="columns">Number of columns.</param>
-    /// <returns>A view, valid until it is released; a tensor of its own where the stack holds another type.</returns>
+    /// <returns>A view, valid until it is released; a tensor of its own where the stack holds another type, and on a GPU, whose allocator keeps no holes.</returns>
     public Tensor Allocate(Tensor like, long rows, long columns)
     {
         long length = rows * columns, aligned = (length + Alignment - 1) / Alignment * Alignment;
-        if (_pieces.Count > 0 && (_pieces[0].dtype != like.dtype || _pieces[0].device_type != like.device_type))
+        if (like.device_type != DeviceType.CPU || (_pieces.Count > 0 && _pieces[0].dtype != like.dtype))
             return empty(rows, columns, dtype: like.dtype, device: like.device);
         while (_position.Piece < _pieces.Count && _position.Offset + aligned > _pieces[_position.Piece].numel())
             _position = new Mark(_position.Piece + 1, 0);

@@ -8,7 +8,7 @@ namespace MLNetExtension.Models.Llama;
 /// Llama (Touvron et al. 2023) and its relatives Mistral, Mixtral, Qwen 2 and 3, SmolLM 3, OLMo 2, Phi 3, Gemma 2 and 3, which differ in options: rotary positions, RMS norms, gated feed-forward
 /// networks, grouped-query attention. B rows, T positions, C width, V vocabulary.
 /// </summary>
-internal sealed class LlamaModel : CausalLanguageModel
+internal sealed class LlamaModel : CausalLanguageModel, IBackwardEnds
 {
     private readonly Parameter embed_tokens;
     private readonly Parameter? lm_head;
@@ -97,9 +97,24 @@ internal sealed class LlamaModel : CausalLanguageModel
     {
         if (!Configuration.ScalesEmbedding)
             return tokens;
-        using Tensor scale = tensor(Math.Sqrt(Configuration.Width), dtype: tokens.dtype, device: tokens.device);    // rounded, as the models were trained
+        using Tensor scale = EmbeddingScale(tokens);
         return tokens * scale;
     }
+
+    INorm IBackwardEnds.FinalNorm => norm;
+
+    void IBackwardEnds.AddPositions(Tensor tokens, Tape tape)
+    {
+        if (!Configuration.ScalesEmbedding)
+            return;
+        using Tensor scale = EmbeddingScale(tokens);
+        tokens.mul_(scale);
+    }
+
+    void IBackwardEnds.AddPositionsBack(Tensor gradient, Tape tape) => ((IBackwardEnds)this).AddPositions(gradient, tape);
+
+    // Rounded, as the models were trained.
+    private Tensor EmbeddingScale(Tensor tokens) => tensor(Math.Sqrt(Configuration.Width), dtype: tokens.dtype, device: tokens.device);
 
     /// <inheritdoc/>
     public override Tensor Normalize(Tensor hidden) => norm.call(hidden);

@@ -47,7 +47,8 @@ internal sealed class MicroBatchGradient : IDisposable
         // A model without a head of its own gives logits, which go straight into the loss.
         if (_model.HeadWeight is null)
         {
-            (LossSum loss, Tensor states, Tensor statesGradient) = RunHead(pass, RunWhole(pass));
+            Tensor states = SelectStates(microBatch, RunWhole(pass)), detached = states.detach(), statesGradient = zeros_like(detached);
+            LossSum loss = RunLoss(pass, detached, statesGradient);
             states.backward([statesGradient]);
             return (loss, null);
         }
@@ -61,6 +62,7 @@ internal sealed class MicroBatchGradient : IDisposable
     {
         using var _ = no_grad();
         using Tape tape = new(SequenceLayout.Of(microBatch), _memory, _parameters.FindGradient, keeps: false);
+        using Tape.TemporaryPart temporaries = tape.BeginTemporaries();
         RunBlocks(new Pass(microBatch, tape, 1, seeds));
         _balance.Count(_model.Blocks, microBatch);
     }
@@ -73,6 +75,7 @@ internal sealed class MicroBatchGradient : IDisposable
     {
         using var _ = no_grad();
         using Tape tape = new(SequenceLayout.Of(microBatch), _memory, _parameters.FindGradient, keeps: false);
+        using Tape.TemporaryPart temporaries = tape.BeginTemporaries();
         Pass pass = new(microBatch, tape, 1, seeds);
         TokenTargets targets = TargetsOf(microBatch, SelectStates(microBatch, _model.HeadWeight is null ? RunWhole(pass) : RunBlocks(pass)));
         return LogProbabilities.PerToken(targets, correct: null).neg_().to(float64).cpu().data<double>().ToArray();
@@ -83,11 +86,11 @@ internal sealed class MicroBatchGradient : IDisposable
 
     private (LossSum, Tensor?) BackwardParts(Pass pass)
     {
-        Tensor tokens = EmbedTokens(pass), embedded = AddPositionsAndDropout(pass, tokens);
-        int first = embedded.requires_grad ? 0 : _firstTrained, count = _model.Blocks.Count;
+        ModelEnds ends = ModelEnds.Of(_model, pass.MicroBatch, pass.Tape);
+        Tensor hidden = Embed(ends, pass);
+        int first = ends.NeedsGradient ? 0 : _firstTrained, count = _model.Blocks.Count;
         Pass untracked = pass with { Tape = pass.Tape.CreateEmpty(keeps: false) };
         Tensor?[] auxiliary = new Tensor?[count];
-        Tensor hidden = embedded.detach();
         for (int i = 0; i < count; i++)
         {
             bool tracked = i >= first && !_settings.Recompute;
@@ -97,16 +100,11 @@ internal sealed class MicroBatchGradient : IDisposable
             auxiliary[i] = tracked ? BalanceOf(i, pass) : null;
         }
 
-        Tensor leaf = hidden.requires_grad_(first < count);
-        (LossSum sum, Tensor states, Tensor statesGradient) = RunHead(pass, leaf);
-        if (states.requires_grad)
-            states.backward([statesGradient]);
-        Tensor gradient = first < count ? leaf.grad! : statesGradient;
+        (LossSum sum, Tensor? gradient) = RunHead(pass, ends, hidden, needsGradient: first < count);
         for (int i = count - 1; i >= first; i--)
-            gradient = Replace(gradient, BackwardBlock(i, gradient, pass, ref auxiliary[i]));
-        if (embedded.requires_grad)
-            embedded.backward([gradient]);
-        AddTokenGradient(pass, tokens);
+            gradient = Replace(gradient!, BackwardBlock(i, gradient!, pass, ref auxiliary[i]));
+        if (ends.NeedsGradient)
+            ends.EmbedBack(gradient!);
         return (sum, auxiliary.Aggregate((Tensor?)null, Add));
     }
 
@@ -129,17 +127,19 @@ internal sealed class MicroBatchGradient : IDisposable
 
     private Tensor? BalanceOf(int i, Pass pass) => _balance.ComputeSum(i, _model.Blocks[i].Routing, pass.MicroBatch);
 
-    // Loss, the states that the head reads, and the gradient by them; that of the head's weight has been added.
-    private (LossSum Loss, Tensor States, Tensor Gradient) RunHead(Pass pass, Tensor hidden)
+    // Loss, and the gradient by the last block's output; those of the head's weight and of the final norm have been added.
+    private (LossSum Loss, Tensor? Gradient) RunHead(Pass pass, ModelEnds ends, Tensor hidden, bool needsGradient)
     {
-        MicroBatch microBatch = pass.MicroBatch;
-        Tensor states = SelectStates(microBatch, hidden), detached = states.detach();                                     // [N,C]
-        Tensor gradient = zeros_like(detached);
+        Tensor states = ends.Select(hidden, needsGradient);                                                               // [N,C]
+        Tensor gradient = pass.Tape.AllocateTemporary(states, states.shape[0], states.shape[1]).zero_();
+        LossSum sum = RunLoss(pass, states, gradient);
+        return (sum, ends.SelectBack(gradient));
+    }
+
+    private LossSum RunLoss(Pass pass, Tensor states, Tensor gradient)
+    {
         Tensor? headGradient = _model.HeadWeight is { } head ? _parameters.FindGradient(head) : null;
-        LossSum sum = _settings.Loss.Backward(
-            TargetsOf(microBatch, detached) with { Teacher = pass.Teacher },
-            new TokenGradients(gradient, headGradient, pass.Scale));
-        return (sum, states, gradient);
+        return _settings.Loss.Backward(TargetsOf(pass.MicroBatch, states) with { Teacher = pass.Teacher }, new TokenGradients(gradient, headGradient, pass.Scale));
     }
 
     // The same rows in the same layout, without a gradient; of all positions only those of the targets are kept.
@@ -157,7 +157,7 @@ internal sealed class MicroBatchGradient : IDisposable
     private Tensor SelectStates(MicroBatch microBatch, Tensor hidden) => _model.Normalize(microBatch.SelectTargets(hidden));
 
     private TokenTargets TargetsOf(MicroBatch microBatch, Tensor states) =>
-        new(states, _model.HeadWeight, microBatch.Targets, microBatch.TargetWeights, microBatch.TargetWeight) { LogitCap = _model.LogitCap, Memory = _memory.OnCpu(states) };
+        new(states, _model.HeadWeight, microBatch.Targets, microBatch.TargetWeights, microBatch.TargetWeight) { LogitCap = _model.LogitCap, Memory = _memory.Temporaries };
 
     // [B,T,V], of a model without a head of its own.
     private Tensor RunWhole(Pass pass)
@@ -169,35 +169,21 @@ internal sealed class MicroBatchGradient : IDisposable
     // [B,T,C], for a pass without a gradient.
     private Tensor RunBlocks(Pass pass)
     {
-        Tensor hidden = AddPositionsAndDropout(pass, EmbedTokens(pass));
+        Tensor hidden = Embed(ModelEnds.Of(_model, pass.MicroBatch, pass.Tape), pass);
         for (int i = 0; i < _model.Blocks.Count; i++)
             hidden = RunBlock(i, hidden, pass);
         return hidden;
     }
 
-    // [B,T,C], a leaf of the graph: autograd would make a whole [V,C] for every micro-batch, AddTokenGradient adds to the rows that occur.
-    private Tensor EmbedTokens(Pass pass)
-    {
-        Tensor ids = pass.MicroBatch.Ids, embedding = _model.TokenEmbedding;
-        Tensor tokens = embedding.detach().index_select(0, ids.flatten()).view(ids.shape[0], ids.shape[1], -1);
-        // Of fixed size whatever the weights: its gradient is that of the tokens.
-        if (_settings.EmbeddingNoise > 0)
-            EmbeddingNoise.Add(tokens, pass.MicroBatch, _settings.EmbeddingNoise, pass.Seeds.Step);
-        return _parameters.FindGradient(embedding) is not null ? tokens.requires_grad_() : tokens;
-    }
-
-    private void AddTokenGradient(Pass pass, Tensor tokens)
-    {
-        if (!tokens.requires_grad)
-            return;
-        Tensor sum = _parameters.FindGradient(_model.TokenEmbedding)!;
-        sum.index_add_(0, pass.MicroBatch.Ids.flatten(), tokens.grad!.flatten(0, 1).to(sum.dtype), Scalars.One);
-    }
-
-    private Tensor AddPositionsAndDropout(Pass pass, Tensor tokens)
+    // [B,T,C]. Noise is of fixed size whatever the weights: its gradient is that of the tokens.
+    private Tensor Embed(ModelEnds ends, Pass pass)
     {
         _model.ReseedDropout(pass.Seeds.MicroBatch);
-        return _model.AddPositions(tokens, pass.Tape.Layout);
+        return ends.Embed(tokens =>
+        {
+            if (_settings.EmbeddingNoise > 0)
+                EmbeddingNoise.Add(tokens, pass.MicroBatch, _settings.EmbeddingNoise, pass.Seeds.Step);
+        });
     }
 
     private Tensor RunBlock(int i, Tensor input, Pass pass)
