@@ -137,7 +137,7 @@ internal sealed class RowScorer
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
         using MicroBatch microBatch = _pack ? MicroBatch.Pack(rows, _model.Device) : MicroBatch.Collate(rows, _model.Device);
-        Tensor hidden = ComputeTargetStates(microBatch, memory);                                                             // [N,C]
+        Tensor hidden = ComputeTargetStates(microBatch, memory);                                                     // [N,C]
         Tensor correct = empty(microBatch.TargetCount, dtype: float64, device: hidden.device);                      // [N]
         TokenTargets targets = new(hidden, _model.HeadWeight, microBatch.Targets, Weights: null, microBatch.TargetCount)
         {
