@@ -49,7 +49,8 @@ internal abstract class ModelEnds(CausalLanguageModel model, MicroBatch microBat
             sum.index_add_(0, microBatch.Ids.flatten(), gradient.flatten(0, 1).to(sum.dtype), Scalars.One);
     }
 
-    private sealed class Written(IBackwardEnds own, CausalLanguageModel model, MicroBatch microBatch, Tape tape) : ModelEnds(model, microBatch, tape)
+    /// <summary>The model's own way.</summary>
+    internal sealed class Written(IBackwardEnds own, CausalLanguageModel model, MicroBatch microBatch, Tape tape) : ModelEnds(model, microBatch, tape)
     {
         private readonly CausalLanguageModel _model = model;
         private readonly MicroBatch _microBatch = microBatch;
@@ -106,7 +107,8 @@ internal abstract class ModelEnds(CausalLanguageModel model, MicroBatch microBat
         }
     }
 
-    private sealed class Tracked(CausalLanguageModel model, MicroBatch microBatch, Tape tape) : ModelEnds(model, microBatch, tape)
+    /// <summary>By automatic differentiation.</summary>
+    internal sealed class Tracked(CausalLanguageModel model, MicroBatch microBatch, Tape tape) : ModelEnds(model, microBatch, tape)
     {
         private readonly CausalLanguageModel _model = model;
         private readonly MicroBatch _microBatch = microBatch;
