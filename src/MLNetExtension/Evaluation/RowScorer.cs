@@ -136,6 +136,7 @@ internal sealed class RowScorer
         // no_grad, not inference_mode: a model may keep tensors that it makes on the way (masks, positions), and those of inference mode could not be trained with.
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
+        memory.Reset();
         using MicroBatch microBatch = _pack ? MicroBatch.Pack(rows, _model.Device) : MicroBatch.Collate(rows, _model.Device);
         Tensor hidden = ComputeTargetStates(microBatch, memory);                                                     // [N,C]
         Tensor correct = empty(microBatch.TargetCount, dtype: float64, device: hidden.device);                      // [N]
@@ -151,5 +152,5 @@ internal sealed class RowScorer
     // Of all positions, only those of the targets are normalized.
     private Tensor ComputeTargetStates(MicroBatch microBatch, ActivationMemory memory) => _model.HeadWeight is null
         ? microBatch.SelectTargets(_model.ComputeHidden(microBatch.Ids))
-        : _model.Normalize(microBatch.SelectTargets(_model.ComputeStates(microBatch.Ids, SequenceLayout.Of(microBatch), memory)));
+        : _model.ComputeTargetStates(microBatch, memory);
 }

@@ -1,3 +1,4 @@
+using MLNetExtension.Data;
 using MLNetExtension.Models.Custom;
 using MLNetExtension.Models.Layers;
 using TorchSharp;
@@ -182,22 +183,22 @@ public abstract class CausalLanguageModel : nn.Module<Tensor, Tensor>
         return Normalize(hidden);
     }
 
-    /// <summary>Computes the output of the last block without a gradient, by the blocks' own forward passes, which use memory again and attend to rows of nearly the same length together, [B,T] int64 to [B,T,C].</summary>
-    /// <param name="ids">Token ids, [B,T] int64; or packed, [1,T].</param>
-    /// <param name="layout">How rows are arranged in them; no cache.</param>
-    /// <param name="memory">Where layers put what they compute on the way.</param>
-    internal Tensor ComputeStates(Tensor ids, SequenceLayout layout, ActivationMemory memory)
+    /// <summary>Computes what the head reads at the targets, [N,C], without a gradient, by the blocks' own forward passes, which use memory again and attend to rows of nearly the same length together.</summary>
+    /// <param name="microBatch">The rows.</param>
+    /// <param name="memory">Where layers put what they compute, the result included.</param>
+    internal Tensor ComputeTargetStates(MicroBatch microBatch, ActivationMemory memory)
     {
         using var _ = no_grad();
-        using Tape tape = new(layout, memory, _ => null, keeps: false);
-        Tensor hidden = Embed(ids, layout);
+        using Tape tape = new(SequenceLayout.Of(microBatch), memory, _ => null, keeps: false);
+        ModelEnds ends = ModelEnds.Of(this, microBatch, tape);
+        Tensor hidden = ends.Embed();
         foreach (TransformerBlock block in Blocks)
         {
             Tensor output = block.Forward(hidden, tape);
             hidden.Dispose();
             hidden = output;
         }
-        return hidden;
+        return ends.Select(hidden, needsGradient: false);
     }
 
     // A list, because adding adapters adds modules.

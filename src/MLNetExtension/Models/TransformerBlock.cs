@@ -27,7 +27,7 @@ public abstract class TransformerBlock : nn.Module<Tensor, SequenceLayout, Tenso
     private protected virtual IReadOnlyList<ResidualBranch>? Branches => null;
 
     /// <summary>Computes the block for a backward pass that follows, [B,T,C] to [B,T,C].</summary>
-    /// <param name="input">Hidden states, [B,T,C], without a gradient.</param>
+    /// <param name="input">Hidden states, [B,T,C], without a gradient; where the tape keeps nothing, their memory may be used for the result.</param>
     /// <param name="tape">Keeps what the backward pass needs.</param>
     /// <returns>[B,T,C], without a gradient.</returns>
     internal Tensor Forward(Tensor input, Tape tape)

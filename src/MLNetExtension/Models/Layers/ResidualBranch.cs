@@ -12,7 +12,7 @@ namespace MLNetExtension.Models.Layers;
 internal sealed record ResidualBranch(INorm? Norm, IBackwardLayer Layer, SeededDropout? Dropout = null, INorm? OutputNorm = null)
 {
     /// <summary>[P,C] to [P,C].</summary>
-    /// <param name="input">x.</param>
+    /// <param name="input">x; where the tape keeps nothing, its memory is used for the result.</param>
     /// <param name="tape">Keeps what the backward pass needs.</param>
     public Tensor Forward(Tensor input, Tape tape)
     {
@@ -29,9 +29,8 @@ internal sealed record ResidualBranch(INorm? Norm, IBackwardLayer Layer, SeededD
         if (Dropout is { IsActive: true })
             output = Dropout.Forward(output, tape);
         tape.Keep(input);
-        // Of what is not kept, this alone outlives the branch.
         if (!tape.Keeps)
-            return output.add(input, Scalars.One).MoveToOuterDisposeScope();
+            return input.add_(output, Scalars.One).alias().MoveToOuterDisposeScope();
         if (!ReferenceEquals(sum, output))
             sum.copy_(output);
         return sum.add_(input, Scalars.One).MoveToOuterDisposeScope();

@@ -53,6 +53,10 @@ internal sealed class Tape(SequenceLayout layout, ActivationMemory memory, Func<
             _kept.Push(tensor.alias().DetachFromDisposeScope());
     }
 
+    /// <summary>Keeps the values of a tensor whose memory is about to be used again.</summary>
+    /// <param name="tensor">Contiguous.</param>
+    public void KeepCopy(Tensor tensor) => Keep(Allocate(tensor, tensor.numel() / tensor.shape[^1], tensor.shape[^1]).view(tensor.shape).copy_(tensor));
+
     /// <summary>Keeps what the backward pass of attention needs.</summary>
     /// <param name="attention">Computed in the present scope.</param>
     public void Keep(RowAttention attention)

@@ -95,7 +95,7 @@ internal sealed class MicroBatchGradient : IDisposable
         {
             bool tracked = i >= first && !_settings.Recompute;
             if (i >= first && _settings.Recompute)
-                pass.Tape.Keep(hidden);
+                pass.Tape.KeepCopy(hidden);
             hidden = Replace(hidden, RunBlock(i, hidden, tracked ? pass : untracked));
             auxiliary[i] = tracked ? BalanceOf(i, pass) : null;
         }
@@ -179,11 +179,7 @@ internal sealed class MicroBatchGradient : IDisposable
     private Tensor Embed(ModelEnds ends, Pass pass)
     {
         _model.ReseedDropout(pass.Seeds.MicroBatch);
-        return ends.Embed(tokens =>
-        {
-            if (_settings.EmbeddingNoise > 0)
-                EmbeddingNoise.Add(tokens, pass.MicroBatch, _settings.EmbeddingNoise, pass.Seeds.Step);
-        });
+        return ends.Embed(_settings.EmbeddingNoise == 0 ? null : tokens => EmbeddingNoise.Add(tokens, pass.MicroBatch, _settings.EmbeddingNoise, pass.Seeds.Step));
     }
 
     private Tensor RunBlock(int i, Tensor input, Pass pass)

@@ -1,10 +1,9 @@
 using MLNetExtension.Data;
-using MLNetExtension.Models;
 using MLNetExtension.Models.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace MLNetExtension.Training.Accumulation;
+namespace MLNetExtension.Models;
 
 /// <summary>
 /// What lies before the first block of a model and after its last, forward and back, for one micro-batch: the embedding, and what the head reads. On the CPU as the model says itself, see <see cref="IBackwardEnds"/>; otherwise by automatic
@@ -25,8 +24,8 @@ internal abstract class ModelEnds(CausalLanguageModel model, MicroBatch microBat
             : new Tracked(model, microBatch, tape);
 
     /// <summary>Computes the input of the first block, [B,T,C], without a gradient.</summary>
-    /// <param name="change">Is done to the embedded tokens, [B,T,C].</param>
-    public abstract Tensor Embed(Action<Tensor> change);
+    /// <param name="change">Is done to the embedded tokens, [B,T,C], before positions are added; null for nothing.</param>
+    public abstract Tensor Embed(Action<Tensor>? change = null);
 
     /// <summary>Adds the gradients of the embedding.</summary>
     /// <param name="gradient">Of the first block's input, [B,T,C]; its memory may be used again.</param>
@@ -61,13 +60,13 @@ internal abstract class ModelEnds(CausalLanguageModel model, MicroBatch microBat
 
         public override bool NeedsGradient => _model.EmbeddingTables.Any(table => _tape.GradientOf(table) is not null);
 
-        public override Tensor Embed(Action<Tensor> change)
+        public override Tensor Embed(Action<Tensor>? change)
         {
             using var _ = no_grad();
             Tensor ids = _microBatch.Ids, table = _model.TokenEmbedding.detach(), tokens = _tape.Allocate(table, ids.numel(), table.shape[1]);
             Tensor hidden = tokens.view(ids.shape[0], ids.shape[1], -1);
             RowLookup.Gather(tokens, table, ids.flatten());
-            change(hidden);
+            change?.Invoke(hidden);
             own.AddPositions(tokens, _tape);
             return hidden;
         }
@@ -117,11 +116,11 @@ internal abstract class ModelEnds(CausalLanguageModel model, MicroBatch microBat
 
         public override bool NeedsGradient => _embedded!.requires_grad;
 
-        public override Tensor Embed(Action<Tensor> change)
+        public override Tensor Embed(Action<Tensor>? change)
         {
             Tensor ids = _microBatch.Ids, table = _model.TokenEmbedding;
             _tokens = table.detach().index_select(0, ids.flatten()).view(ids.shape[0], ids.shape[1], -1);
-            change(_tokens);
+            change?.Invoke(_tokens);
             _tokens.requires_grad_(_tape.GradientOf(table) is not null);
             _embedded = _model.AddPositions(_tokens, _tape.Layout);
             return _embedded.detach();

@@ -7,7 +7,7 @@ using MLNetExtension.Training.Accumulation;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace MLNetExtension.Tests.Training.Accumulation;
+namespace MLNetExtension.Tests.Models;
 
 /// <summary>What lies before the blocks and after them, as models say it themselves, beside automatic differentiation.</summary>
 [TestClass]
