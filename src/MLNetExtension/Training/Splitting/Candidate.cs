@@ -5,8 +5,10 @@ namespace MLNetExtension.Training.Splitting;
 /// <param name="generation">How many doublings came before it.</param>
 internal sealed class Candidate(SplitPlan plan, int generation)
 {
-    private const int MostTrials = 64;
-    private readonly Queue<(double Seconds, double PerPosition)> _trials = [];
+    /// <summary>How many of its last trials count.</summary>
+    public const int MostTrials = 96;
+
+    private readonly List<(double Seconds, double PerPosition)> _trials = [];
 
     /// <summary>The plan.</summary>
     public SplitPlan Plan => plan;
@@ -20,9 +22,9 @@ internal sealed class Candidate(SplitPlan plan, int generation)
     /// <summary>The time of the fastest step, the first included, in seconds per position.</summary>
     public double Fastest { get; private set; } = double.PositiveInfinity;
 
-    /// <summary>Whether there were enough trials, which also took some time together: what else a machine does weighs on a short step more than on a long one.</summary>
-    /// <param name="enough">The fewest trials, and what they take together, unless there are as many as count.</param>
-    public bool Has((int Trials, double Seconds) enough) => Trials >= enough.Trials && (Trials == MostTrials || _trials.Sum(trial => trial.Seconds) >= enough.Seconds);
+    /// <summary>Whether there were enough trials.</summary>
+    /// <param name="enough">What is enough.</param>
+    public bool Has(Effort enough) => Trials >= enough.Trials && (Trials >= enough.MostTrials || _trials.Sum(trial => trial.Seconds) >= enough.Seconds);
 
     /// <summary>Takes in a step.</summary>
     /// <param name="seconds">Its time.</param>
@@ -31,11 +33,16 @@ internal sealed class Candidate(SplitPlan plan, int generation)
     {
         double time = seconds / positions;
         if (double.IsFinite(Fastest))
-            _trials.Enqueue((seconds, time));
+            _trials.Add((seconds, time));
         if (_trials.Count > MostTrials)
-            _trials.Dequeue();
+            _trials.RemoveAt(0);
         Fastest = Math.Min(Fastest, time);
     }
+
+    /// <summary>The time of the trial so many rounds ago, in seconds per position; where it has not had so many, or none of late, of the median of all.</summary>
+    /// <param name="rounds">0 for the last round.</param>
+    /// <param name="isTried">Whether it still has a trial in every round.</param>
+    public double TimeAgo(int rounds, bool isTried) => isTried && rounds < Trials ? _trials[^(rounds + 1)].PerPosition : TimeOf(Trials);
 
     /// <summary>The median of the time of the last trials, in seconds per position.</summary>
     /// <param name="trials">How many, if there are as many.</param>
@@ -45,3 +52,9 @@ internal sealed class Candidate(SplitPlan plan, int generation)
         return times[times.Length / 2];
     }
 }
+
+/// <summary>What trials of a plan tell enough.</summary>
+/// <param name="Trials">The fewest trials.</param>
+/// <param name="Seconds">What they take together: what else a machine does weighs on a short step more than on a long one.</param>
+/// <param name="MostTrials">So many are enough however short.</param>
+internal readonly record struct Effort(int Trials, double Seconds, int MostTrials = 64);
