@@ -42,10 +42,5 @@ internal sealed class FootprintLine(double bufferMiB)
         return Math.Max(1, _most.MiB + MiBPerPosition * more * (more > 0 ? Margin : 1) + (plan.Workers - 1) * bufferMiB);
     }
 
-    /// <summary>Whether a plan has no more positions in flight than one that was measured.</summary>
-    /// <param name="plan">The plan.</param>
-    /// <param name="batch">Positions of a batch in a single micro-batch, and of its longest row.</param>
-    public bool HasHeld(SplitPlan plan, (long Whole, int Longest) batch) => CountInFlight(plan, batch) <= _most.Positions;
-
     private static double CountInFlight(SplitPlan plan, (long Whole, int Longest) batch) => Math.Min(batch.Whole, (double)plan.Workers * Math.Max(plan.Tokens, batch.Longest));
 }

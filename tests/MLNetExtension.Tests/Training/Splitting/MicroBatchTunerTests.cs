@@ -21,6 +21,8 @@ public sealed class MicroBatchTunerTests
         ["memory that is taken anyway"] = new() { SecondsPerMicroBatch = 0.03, LossPerSharedCore = 0.1, FixedMiB = 3000, BufferMiB = 900 },
     };
 
+    private static readonly MachineModel _worthTwoWorkers = new() { SecondsPerMicroBatch = 0.02, LossPerSharedCore = 0.3, FixedMiB = 290, MiBPerPosition = 0.15, BufferMiB = 53 };
+
     public static IEnumerable<object[]> Machines => _machines.Keys.Select(name => new object[] { name });
 
     [TestMethod]
@@ -35,74 +37,39 @@ public sealed class MicroBatchTunerTests
         }
     }
 
-    // Two workers of 508 tokens are the best plan, and larger ones are faster by 3 percent at most; likewise with short steps. Seen to fail with: larger plans tried wherever the last doubling gained 5 percent (9 of 20); wherever a prediction
-    // said so, however far it could be off (34 of 40).
+    // Two workers of 508 tokens are the best plan, and larger ones are faster by 3 percent at most. Seen to fail with: larger plans tried wherever the medians of times leave room (3, 10 and 32 of 100 starts),
+    // or wherever the last doubling gained 5 percent.
     [TestMethod]
-    [DataRow(0.02, 1e-3, 290, 0.15, 53)]
-    [DataRow(0.00205, 4.7e-5, 150, 0.045, 4)]
-    public void Plans_that_could_not_be_worth_their_memory_are_not_tried(double secondsPerMicroBatch, double secondsPerPosition, double fixedMiB, double miBPerPosition, double bufferMiB)
+    [DataRow(0.03, 0)]
+    [DataRow(0.05, 0)]
+    [DataRow(0.1, 5)]
+    public void Plans_that_could_not_be_worth_their_memory_are_not_tried(double noise, int mostBeyond)
     {
-        MachineModel model = new()
-        {
-            SecondsPerMicroBatch = secondsPerMicroBatch,
-            SecondsPerPosition = secondsPerPosition,
-            LossPerSharedCore = 0.3,
-            FixedMiB = fixedMiB,
-            MiBPerPosition = miBPerPosition,
-            BufferMiB = bufferMiB,
-        };
-        int within = 0;
+        int beyond = 0;
         for (int seed = 0; seed < 2 * Seeds; seed++)
         {
-            (SimulatedMachine machine, MicroBatchTuner tuner) = Start(model, seed);
-            within += RunUntilChosen(machine, tuner, mostSteps: 500).Max(plan => plan.Tokens * plan.Workers) <= 1024 ? 1 : 0;
+            (SimulatedMachine machine, MicroBatchTuner tuner) = Start(_worthTwoWorkers, seed, noise: noise);
+            beyond += RunUntilChosen(machine, tuner).Max(plan => plan.Tokens * plan.Workers) > 1024 ? 1 : 0;
         }
-        Console.WriteLine($"{within} of {2 * Seeds}");
-        Assert.IsGreaterThanOrEqualTo(2 * Seeds - 3, within);
+        Console.WriteLine($"{beyond} of {2 * Seeds}");
+        Assert.IsLessThanOrEqualTo(mostBeyond, beyond);
     }
 
-    // Seen to fail with: a whole new search.
+    // Steps of 0.06 s, where doubling from 256 up brings 8, 4 and 3 percent, and memory is small.
     [TestMethod]
-    [DataRow("kernels too short to be shared")]
-    [DataRow("small caches")]
-    [DataRow("eight cores")]
-    public void A_later_look_is_short_needs_no_memory_that_was_not_in_use_and_keeps_what_is_best(string name)
+    [DataRow(0.05, 1)]
+    [DataRow(0.1, 7)]
+    public void Nor_where_steps_are_short(double noise, int mostBeyond)
     {
-        int kept = 0, looks = 0;
-        for (int seed = 0; seed < Seeds; seed++)
+        MachineModel model = new() { SecondsPerPosition = 4.7e-5, SecondsPerMicroBatch = 0.00205, LossPerSharedCore = 0.3, FixedMiB = 150, MiBPerPosition = 0.045, BufferMiB = 4 };
+        int beyond = 0;
+        for (int seed = 0; seed < 2 * Seeds; seed++)
         {
-            (SimulatedMachine machine, MicroBatchTuner tuner) = Start(_machines[name], seed);
-            RunUntilChosen(machine, tuner);
-            SplitPlan chosen = tuner.Choice!.Chosen.Plan;
-            double held = machine.LargestFootprint;
-            looks += RunUntilSearching(machine, tuner) == 400 ? 1 : 0;
-            RunUntilChosen(machine, tuner);
-            Assert.IsLessThanOrEqualTo(held, machine.LargestFootprint, $"seed {seed}");
-            AssertWorthItsMemory(machine.Model, tuner.Choice.Chosen.Plan, double.PositiveInfinity, $"{name}, seed {seed}");
-            kept += tuner.Choice.Chosen.Plan == chosen ? 1 : 0;
+            (SimulatedMachine machine, MicroBatchTuner tuner) = Start(model, seed, noise: noise);
+            beyond += RunUntilChosen(machine, tuner, mostSteps: 600).Max(plan => plan.Tokens * plan.Workers) > 1024 ? 1 : 0;
         }
-        Console.WriteLine($"{kept} of {Seeds}");
-        Assert.IsGreaterThanOrEqualTo(0.7 * Seeds, kept);
-        Assert.IsGreaterThan(Seeds - 3, looks, "the control: the drift of the machine starts a search now and then");
-    }
-
-    // What is chosen takes a tenth longer from then on, which does not start a new search. Seen to fail with: looks that keep what was chosen before.
-    [TestMethod]
-    public void A_later_look_finds_a_neighbor_that_has_become_better()
-    {
-        MachineModel before = new() { SecondsPerMicroBatch = 0.02, LossPerSharedCore = 0.3 }, after = before with { LossPerSharedCore = 0, LossPerWorker = 0.1 };
-        int looks = 0;
-        for (int seed = 0; seed < Seeds; seed++)
-        {
-            (SimulatedMachine machine, MicroBatchTuner tuner) = Start(before, seed);
-            RunUntilChosen(machine, tuner);
-            Assert.AreEqual(2, tuner.Choice!.Chosen.Plan.Workers);
-            machine.Model = after;
-            looks += RunUntilSearching(machine, tuner) == 400 ? 1 : 0;
-            RunUntilChosen(machine, tuner);
-            Assert.AreEqual(1, tuner.Choice.Chosen.Plan.Workers, $"seed {seed}");
-        }
-        Assert.IsGreaterThan(Seeds / 2, looks, "the control: the drift of the machine starts a search now and then");
+        Console.WriteLine($"{beyond} of {2 * Seeds}");
+        Assert.IsLessThanOrEqualTo(mostBeyond, beyond);
     }
 
     // Steps of a tenth of a second, of which each varies by a fifth. Seen to fail with: seven trials, however short (21 of 40, where 33 are found).
@@ -283,15 +250,6 @@ public sealed class MicroBatchTunerTests
             plans.Add(machine.Step(tuner, machine.Draw()));
         Assert.IsLessThan(mostSteps, plans.Count);
         return plans;
-    }
-
-    // Gives the steps until then: 400, unless a position takes another time than it did.
-    private static int RunUntilSearching(SimulatedMachine machine, MicroBatchTuner tuner)
-    {
-        int steps = 0;
-        for (; !tuner.IsSearching; steps++)
-            machine.Step(tuner, machine.Draw());
-        return steps;
     }
 
     private static bool IsWorthItsMemory(MachineModel model, SplitPlan plan, double limitMiB = double.PositiveInfinity)

@@ -41,6 +41,9 @@ internal sealed class SimulatedMachine(MachineModel model, int seed, double limi
     /// <summary>Noise of a step's time: the standard deviation of its logarithm.</summary>
     public double Noise { get; init; } = 0.05;
 
+    /// <summary>By which share of the time the machine drifts, back and forth over minutes.</summary>
+    public double Drift { get; init; } = 0.1;
+
     public double LargestFootprint { get; private set; }
 
     /// <summary>Takes a step with the plan that the tuner gives.</summary>
@@ -68,7 +71,7 @@ internal sealed class SimulatedMachine(MachineModel model, int seed, double limi
     /// <summary>Takes a step.</summary>
     public StepCost Run(SplitPlan plan, int[] rows)
     {
-        double seconds = Time(Model, plan, rows) * Math.Exp(Noise * Normal()) * (1 + 0.1 * Math.Sin(_clock / 50)), needed = Footprint(Model, plan, rows);
+        double seconds = Time(Model, plan, rows) * Math.Exp(Noise * Normal()) * (1 + Drift * Math.Sin(_clock / 50)), needed = Footprint(Model, plan, rows);
         if (_random.NextDouble() < 0.05)
             seconds *= 1 + 2 * _random.NextDouble();
         if (_used.Add(plan))
