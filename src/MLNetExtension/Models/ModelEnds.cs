@@ -11,6 +11,10 @@ namespace MLNetExtension.Models;
 /// </summary>
 internal abstract class ModelEnds(CausalLanguageModel model, MicroBatch microBatch, Tape tape)
 {
+    private readonly CausalLanguageModel _model = model;
+    private readonly MicroBatch _microBatch = microBatch;
+    private readonly Tape _tape = tape;
+
     /// <summary>Whether a gradient of the embedding, or of what is added to it, is needed.</summary>
     public abstract bool NeedsGradient { get; }
 
@@ -44,16 +48,13 @@ internal abstract class ModelEnds(CausalLanguageModel model, MicroBatch microBat
     // The rows of ids that occur: autograd would make a whole [V,C] for every micro-batch.
     private void AddTokenGradient(Tensor gradient)
     {
-        if (tape.GradientOf(model.TokenEmbedding) is { } sum)
-            sum.index_add_(0, microBatch.Ids.flatten(), gradient.flatten(0, 1).to(sum.dtype), Scalars.One);
+        if (_tape.GradientOf(_model.TokenEmbedding) is { } sum)
+            sum.index_add_(0, _microBatch.Ids.flatten(), gradient.flatten(0, 1).to(sum.dtype), Scalars.One);
     }
 
     /// <summary>The model's own way.</summary>
     internal sealed class Written(IBackwardEnds own, CausalLanguageModel model, MicroBatch microBatch, Tape tape) : ModelEnds(model, microBatch, tape)
     {
-        private readonly CausalLanguageModel _model = model;
-        private readonly MicroBatch _microBatch = microBatch;
-        private readonly Tape _tape = tape;
         private Tensor? _hiddenGradient;
         private Tape.TemporaryPart _temporaries;
         private LayerPass? _norm;
@@ -109,9 +110,6 @@ internal abstract class ModelEnds(CausalLanguageModel model, MicroBatch microBat
     /// <summary>By automatic differentiation.</summary>
     internal sealed class Tracked(CausalLanguageModel model, MicroBatch microBatch, Tape tape) : ModelEnds(model, microBatch, tape)
     {
-        private readonly CausalLanguageModel _model = model;
-        private readonly MicroBatch _microBatch = microBatch;
-        private readonly Tape _tape = tape;
         private Tensor? _tokens, _embedded, _leaf, _states;
 
         public override bool NeedsGradient => _embedded!.requires_grad;

@@ -36,27 +36,15 @@ internal static class Activations
     /// <param name="activation">The function.</param>
     /// <param name="input">x, [P,F].</param>
     /// <param name="tape">Has memory for the result, which is a temporary of it.</param>
-    public static Tensor Apply(this Activation activation, Tensor input, Tape tape)
-    {
-        if (!WideActivation.Suits(input))
-            return activation.Apply(input);
-        Tensor output = tape.AllocateTemporary(input, input.shape[0], input.shape[1]);
-        WideActivation.Apply(activation, output, input);
-        return output;
-    }
+    public static Tensor Apply(this Activation activation, Tensor input, Tape tape) => TryCompute(WideActivation.Apply, activation, input, input.shape[^1], tape) ?? activation.Apply(input);
 
     /// <summary>Applies the function to each element, [P,F] to [P,F], so that its backward pass can follow.</summary>
     /// <param name="activation">The function.</param>
     /// <param name="input">x, [P,F]; its memory is used for the slopes.</param>
     /// <param name="tape">Has memory for the result, which is a temporary of it.</param>
-    public static LayerPass Run(this Activation activation, Tensor input, Tape tape)
-    {
-        if (!WideActivation.Suits(input))
-            return LayerPass.ByAutograd(input, x => activation.Apply(x));
-        Tensor output = tape.AllocateTemporary(input, input.shape[0], input.shape[1]);
-        WideActivation.Differentiate(activation, output, input);
-        return new LayerPass(output, gradient => gradient.mul_(input));
-    }
+    public static LayerPass Run(this Activation activation, Tensor input, Tape tape) => TryCompute(WideActivation.Differentiate, activation, input, input.shape[^1], tape) is { } output
+        ? new LayerPass(output, gradient => gradient.mul_(input))
+        : LayerPass.ByAutograd(input, x => activation.Apply(x));
 
     /// <summary>Applies the function to gates and multiplies by the rest, a(g) u, [P,2F] to [P,F].</summary>
     /// <param name="activation">a.</param>
@@ -64,14 +52,10 @@ internal static class Activations
     /// <param name="tape">Has memory for the result, which is a temporary of it.</param>
     public static Tensor ApplyGated(this Activation activation, Tensor both, Tape tape)
     {
-        if (!WideActivation.Suits(both))
-        {
-            Tensor[] gateAndUp = both.chunk(2, -1);
-            return activation.Apply(gateAndUp[0]).mul_(gateAndUp[1]);
-        }
-        Tensor output = tape.AllocateTemporary(both, both.shape[0], both.shape[1] / 2);
-        WideActivation.ApplyGated(activation, output, both);
-        return output;
+        if (TryCompute(WideActivation.Apply, activation, both, both.shape[^1] / 2, tape) is { } output)
+            return output;
+        Tensor[] gateAndUp = both.chunk(2, -1);
+        return activation.Apply(gateAndUp[0]).mul_(gateAndUp[1]);
     }
 
     /// <summary>Applies the function to gates and multiplies by the rest, a(g) u, [P,2F] to [P,F], so that a backward pass can follow, which gives [P,2F].</summary>
@@ -81,10 +65,8 @@ internal static class Activations
     public static LayerPass RunGated(this Activation activation, Tensor both, Tape tape)
     {
         Tensor[] gateAndUp = both.chunk(2, -1);
-        if (WideActivation.Suits(both))
+        if (TryCompute(WideActivation.Differentiate, activation, both, both.shape[^1] / 2, tape) is { } output)
         {
-            Tensor output = tape.AllocateTemporary(both, both.shape[0], both.shape[1] / 2);
-            WideActivation.DifferentiateGated(activation, output, both);
             return new LayerPass(output, gradient =>
             {
                 gateAndUp[0].mul_(gradient);
@@ -100,5 +82,14 @@ internal static class Activations
             gateAndUp[1].copy_(gradient.mul_(gate.Output));
             return both;
         });
+    }
+
+    private static Tensor? TryCompute(Action<Activation, Tensor, Tensor> compute, Activation activation, Tensor input, long width, Tape tape)
+    {
+        if (!WideActivation.Suits(input))
+            return null;
+        Tensor output = tape.AllocateTemporary(input, input.shape[0], width);
+        compute(activation, output, input);
+        return output;
     }
 }

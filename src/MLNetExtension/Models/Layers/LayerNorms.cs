@@ -23,8 +23,8 @@ internal static class LayerNorms
     {
         private NormRule Rule => new(norm.weight!, norm.bias, epsilon, Centers: true);
 
-        public Tensor Apply(Tensor input, Tape tape) => LayerPass.TryApply(Rule, input, tape) ?? norm.Apply(input, epsilon);
+        public Tensor Apply(Tensor input, Tape tape) => Rule.TryApply(input, tape) ?? norm.Apply(input, epsilon);
 
-        public LayerPass Run(Tensor input, Tape tape) => LayerPass.TryRun(Rule, input, tape) ?? LayerPass.ByAutograd(input, x => norm.Apply(x, epsilon));
+        public LayerPass Run(Tensor input, Tape tape) => Rule.TryRun(input, tape) ?? LayerPass.ByAutograd(input, x => norm.Apply(x, epsilon));
     }
 }

@@ -1,4 +1,3 @@
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Models.Layers;
@@ -82,9 +81,7 @@ internal static class MatrixProduct
             sum.addmm_(left, right);
     }
 
-    private static bool Suits(Tensor left, Tensor right) => WideProduct.IsFaster && IsPlain(left) && IsPlain(right) && left.numel() >= WideProduct.LeastElements && right.numel() >= WideProduct.LeastElements;
+    private static bool Suits(Tensor left, Tensor right) => WideProduct.IsFaster && MatrixView.Suits(left) && MatrixView.Suits(right) && left.numel() >= WideProduct.LeastElements && right.numel() >= WideProduct.LeastElements;
 
-    private static bool IsPlain(Tensor tensor) => tensor.dtype == ScalarType.Float32 && tensor.device_type == DeviceType.CPU;
-
-    private static bool HasRows(Tensor tensor) => IsPlain(tensor) && tensor.stride(1) == 1;
+    private static bool HasRows(Tensor tensor) => MatrixView.Suits(tensor) && tensor.stride(1) == 1;
 }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Models.Layers;
@@ -11,6 +12,10 @@ internal readonly unsafe record struct MatrixView(nint Address, long RowStride, 
 {
     /// <summary>Columns as rows.</summary>
     public MatrixView Transposed => new(Address, ColumnStride, RowStride);
+
+    /// <summary>Whether a tensor's numbers can be viewed: float32, on the CPU.</summary>
+    /// <param name="tensor">Of any shape.</param>
+    public static bool Suits(Tensor tensor) => tensor.dtype == ScalarType.Float32 && tensor.device_type == DeviceType.CPU;
 
     /// <summary>Views a tensor.</summary>
     /// <param name="tensor">Two dimensions, float32, on the CPU, not empty.</param>

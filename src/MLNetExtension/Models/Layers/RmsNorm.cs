@@ -33,12 +33,12 @@ internal sealed class RmsNorm : nn.Module<Tensor, Tensor>, INorm
     private NormRule Rule => new(weight, Bias: null, _epsilon, Centers: false, _addsOne);
 
     /// <inheritdoc/>
-    public Tensor Apply(Tensor input, Tape tape) => LayerPass.TryApply(Rule, input, tape) ?? (_addsOne ? MultiplyByOneMore(input) : Normalize(input, _epsilon).mul_(weight));
+    public Tensor Apply(Tensor input, Tape tape) => Rule.TryApply(input, tape) ?? (_addsOne ? MultiplyByOneMore(input) : Normalize(input, _epsilon).mul_(weight));
 
     /// <inheritdoc/>
     public LayerPass Run(Tensor input, Tape tape)
     {
-        if (LayerPass.TryRun(Rule, input, tape) is { } pass)
+        if (Rule.TryRun(input, tape) is { } pass)
             return pass;
         Tensor scale = Scale(input.Widen(), _epsilon), normalized = input.Widen() * scale, factor = _addsOne ? weight.Widen().Plus(1) : weight;
         return new LayerPass(_addsOne ? (normalized * factor).to(input.dtype) : normalized.to(input.dtype) * factor, gradient =>

@@ -1,4 +1,3 @@
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Models.Layers;
@@ -12,7 +11,7 @@ internal static unsafe class RowLookup
     /// <param name="rows">Their numbers, [P] int64, contiguous.</param>
     public static void Gather(Tensor result, Tensor table, Tensor rows)
     {
-        if (table.dtype != ScalarType.Float32 || table.device_type != DeviceType.CPU || rows.numel() == 0)
+        if (!MatrixView.Suits(table) || rows.numel() == 0)
         {
             using Tensor found = table.index_select(0, rows);
             result.copy_(found);

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Models.Layers;
@@ -16,57 +15,44 @@ internal static unsafe class WideActivation
 
     /// <summary>Whether it can be computed here.</summary>
     /// <param name="values">[P,F].</param>
-    public static bool Suits(Tensor values) => values.dtype == ScalarType.Float32 && values.device_type == DeviceType.CPU && values.dim() == 2 && values.is_contiguous() && values.numel() > 0;
+    public static bool Suits(Tensor values) => MatrixView.Suits(values) && values.dim() == 2 && values.is_contiguous() && values.numel() > 0;
 
-    /// <summary>Computes a(x).</summary>
+    /// <summary>Computes a(x), or a(g) u.</summary>
     /// <param name="activation">a.</param>
     /// <param name="output">[P,F], contiguous.</param>
-    /// <param name="input">x, [P,F], contiguous.</param>
-    public static void Apply(Activation activation, Tensor output, Tensor input) => Run(activation, output, input, isGated: false, differentiates: false);
+    /// <param name="input">x, [P,F]; or g and u beside one another, [P,2F]. Contiguous.</param>
+    public static void Apply(Activation activation, Tensor output, Tensor input) => Run(activation, output, input, differentiates: false);
 
-    /// <summary>Computes a(x) and puts a'(x) in the place of x.</summary>
-    /// <param name="activation">a.</param>
-    /// <param name="output">[P,F], contiguous.</param>
-    /// <param name="input">x, [P,F], contiguous.</param>
-    public static void Differentiate(Activation activation, Tensor output, Tensor input) => Run(activation, output, input, isGated: false, differentiates: true);
+    /// <summary>Computes the same, and puts the slopes in the place of what they are by: a'(x); or a'(g) u and a(g).</summary>
+    /// <inheritdoc cref="Apply" path="/param"/>
+    public static void Differentiate(Activation activation, Tensor output, Tensor input) => Run(activation, output, input, differentiates: true);
 
-    /// <summary>Computes a(g) u.</summary>
-    /// <param name="activation">a.</param>
-    /// <param name="output">[P,F], contiguous.</param>
-    /// <param name="both">g and u beside one another, [P,2F], contiguous.</param>
-    public static void ApplyGated(Activation activation, Tensor output, Tensor both) => Run(activation, output, both, isGated: true, differentiates: false);
-
-    /// <summary>Computes a(g) u and puts its slopes in the place of g and u: a'(g) u and a(g).</summary>
-    /// <param name="activation">a.</param>
-    /// <param name="output">[P,F], contiguous.</param>
-    /// <param name="both">g and u beside one another, [P,2F], contiguous.</param>
-    public static void DifferentiateGated(Activation activation, Tensor output, Tensor both) => Run(activation, output, both, isGated: true, differentiates: true);
-
-    private static void Run(Activation activation, Tensor output, Tensor input, bool isGated, bool differentiates)
+    private static void Run(Activation activation, Tensor output, Tensor input, bool differentiates)
     {
         switch (activation)
         {
             case Activation.Gelu:
-                Run<Gelu>(output, input, isGated, differentiates);
+                Run<Gelu>(output, input, differentiates);
                 break;
             case Activation.GeluTanh:
-                Run<GeluTanh>(output, input, isGated, differentiates);
+                Run<GeluTanh>(output, input, differentiates);
                 break;
             case Activation.Silu:
-                Run<Silu>(output, input, isGated, differentiates);
+                Run<Silu>(output, input, differentiates);
                 break;
             case Activation.Relu:
-                Run<Relu>(output, input, isGated, differentiates);
+                Run<Relu>(output, input, differentiates);
                 break;
             default:
                 throw new ArgumentOutOfRangeException(nameof(activation), activation, "This is not an activation.");
         }
     }
 
-    private static void Run<TFunction>(Tensor output, Tensor input, bool isGated, bool differentiates)
+    private static void Run<TFunction>(Tensor output, Tensor input, bool differentiates)
         where TFunction : IFunction
     {
         int columns = (int)output.shape[1];
+        bool isGated = input.shape[1] > columns;
         MatrixView to = MatrixView.Of(output), from = MatrixView.Of(input);
         RowParts.ForEach(output.shape[0], columns, Rows, (_, first, rows) =>
         {

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Models.Layers;
@@ -22,7 +21,7 @@ internal static unsafe class WideAttention
     /// <param name="heads">Queries, keys and values, [P,H+2G,D].</param>
     /// <param name="rule">How they become probabilities; null for <see cref="AttentionRule.Plain"/>.</param>
     public static bool Suits(Tensor heads, AttentionRule? rule) =>
-        WideProduct.IsFaster && heads.dtype == ScalarType.Float32 && heads.device_type == DeviceType.CPU && heads.shape[2] % Block == 0 && rule?.ScoreCap is null;
+        WideProduct.IsFaster && MatrixView.Suits(heads) && heads.shape[2] % Block == 0 && rule?.ScoreCap is null;
 
     /// <summary>Attends from each position to itself and to those before it in its row.</summary>
     /// <param name="heads">Queries, keys and values, [P,H+2G,D], contiguous.</param>

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetExtension.Models.Layers;
@@ -11,7 +10,39 @@ namespace MLNetExtension.Models.Layers;
 /// <param name="Epsilon">Added to the mean square.</param>
 /// <param name="Centers">Whether the mean is subtracted; else it is 0 in both places.</param>
 /// <param name="AddsOne">Whether the factor is 1 + weight. Default false.</param>
-internal sealed record NormRule(Tensor Weight, Tensor? Bias, double Epsilon, bool Centers, bool AddsOne = false);
+internal sealed record NormRule(Tensor Weight, Tensor? Bias, double Epsilon, bool Centers, bool AddsOne = false)
+{
+    /// <summary>Computes the norm by <see cref="WideNorm"/>; null where that cannot.</summary>
+    /// <param name="input">[P,C].</param>
+    /// <param name="tape">Has memory for the result, which is a temporary of it.</param>
+    public Tensor? TryApply(Tensor input, Tape tape)
+    {
+        if (!WideNorm.Suits(input, this))
+            return null;
+        Tensor output = tape.AllocateTemporary(input, input.shape[0], input.shape[1]);
+        WideNorm.Apply(output, input, this);
+        return output;
+    }
+
+    /// <summary>Computes the norm by <see cref="WideNorm"/> so that its backward pass can follow; null where that cannot.</summary>
+    /// <param name="input">[P,C]; its memory stays as it is until then.</param>
+    /// <param name="tape">Has memory for the result, which is a temporary of it, and knows the sums to which the parameters' gradients are added.</param>
+    public LayerPass? TryRun(Tensor input, Tape tape) => TryApply(input, tape) is { } output ? new LayerPass(output, gradient => GoBack(gradient, input, tape)) : null;
+
+    private Tensor GoBack(Tensor gradient, Tensor input, Tape tape)
+    {
+        bool isTrained = tape.GradientOf(Weight) is not null || tape.GradientOf(Bias) is not null;
+        long parts = WideNorm.CountSums(input);
+        Tensor? sums = isTrained ? tape.AllocateTemporary(input, 2 * parts, input.shape[1]) : null;
+        WideNorm.Backward(gradient, input, this, sums);
+        if (sums is not null)
+        {
+            tape.AddSum(Weight, sums.narrow(0, 0, parts));
+            tape.AddSum(Bias, sums.narrow(0, parts, parts));
+        }
+        return gradient;
+    }
+}
 
 /// <summary>
 /// Layer norm and root mean square norm of float32 on the CPU, 16 numbers at a time, written to memory that is there, like <see cref="WideActivation"/>. The backward pass needs the input alone. P positions, C width.
@@ -24,7 +55,7 @@ internal static unsafe class WideNorm
     /// <summary>Whether it can be computed here.</summary>
     /// <param name="input">[P,C].</param>
     /// <param name="rule">The norm.</param>
-    public static bool Suits(Tensor input, NormRule rule) => input.dtype == ScalarType.Float32 && rule.Weight.dtype == ScalarType.Float32 && input.device_type == DeviceType.CPU
+    public static bool Suits(Tensor input, NormRule rule) => MatrixView.Suits(input) && MatrixView.Suits(rule.Weight)
         && input.dim() == 2 && input.shape[1] % Lanes == 0 && input.is_contiguous() && input.numel() > 0;
 
     /// <summary>Computes the norm.</summary>

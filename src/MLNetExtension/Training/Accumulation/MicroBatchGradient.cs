@@ -63,7 +63,8 @@ internal sealed class MicroBatchGradient : IDisposable
         using var _ = no_grad();
         using Tape tape = new(SequenceLayout.Of(microBatch), _memory, _parameters.FindGradient, keeps: false);
         using Tape.TemporaryPart temporaries = tape.BeginTemporaries();
-        RunBlocks(new Pass(microBatch, tape, 1, seeds));
+        Pass pass = new(microBatch, tape, 1, seeds);
+        RunBlocks(ModelEnds.Of(_model, microBatch, tape), pass);
         _balance.Count(_model.Blocks, microBatch);
     }
 
@@ -77,8 +78,8 @@ internal sealed class MicroBatchGradient : IDisposable
         using Tape tape = new(SequenceLayout.Of(microBatch), _memory, _parameters.FindGradient, keeps: false);
         using Tape.TemporaryPart temporaries = tape.BeginTemporaries();
         Pass pass = new(microBatch, tape, 1, seeds);
-        TokenTargets targets = TargetsOf(microBatch, SelectStates(microBatch, _model.HeadWeight is null ? RunWhole(pass) : RunBlocks(pass)));
-        return LogProbabilities.PerToken(targets, correct: null).neg_().to(float64).cpu().data<double>().ToArray();
+        Tensor states = _model.HeadWeight is null ? SelectStates(microBatch, RunWhole(pass)) : RunBody(pass);             // [N,C]
+        return LogProbabilities.PerToken(TargetsOf(microBatch, states), correct: null).neg_().to(float64).cpu().data<double>().ToArray();
     }
 
     /// <summary>Frees the memory of activations.</summary>
@@ -166,10 +167,17 @@ internal sealed class MicroBatchGradient : IDisposable
         return pass.Tape.Layout.ApplyPerRow(pass.MicroBatch.Ids, _model.ComputeHidden);
     }
 
-    // [B,T,C], for a pass without a gradient.
-    private Tensor RunBlocks(Pass pass)
+    // [N,C], what the head reads, for a pass without a gradient.
+    private Tensor RunBody(Pass pass)
     {
-        Tensor hidden = Embed(ModelEnds.Of(_model, pass.MicroBatch, pass.Tape), pass);
+        ModelEnds ends = ModelEnds.Of(_model, pass.MicroBatch, pass.Tape);
+        return ends.Select(RunBlocks(ends, pass), needsGradient: false);
+    }
+
+    // [B,T,C], for a pass without a gradient.
+    private Tensor RunBlocks(ModelEnds ends, Pass pass)
+    {
+        Tensor hidden = Embed(ends, pass);
         for (int i = 0; i < _model.Blocks.Count; i++)
             hidden = RunBlock(i, hidden, pass);
         return hidden;

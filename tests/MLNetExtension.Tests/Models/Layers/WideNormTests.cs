@@ -115,7 +115,7 @@ public sealed class WideNormTests
             sums[parameter] = zeros_like(parameter);
         using ActivationMemory memory = new();
         using Tape tape = new(SequenceLayout.Full, memory, parameter => sums.GetValueOrDefault(parameter));
-        LayerPass pass = LayerPass.TryRun(rule, input, tape) ?? throw new AssertFailedException("The norm is not computed here.");
+        LayerPass pass = rule.TryRun(input, tape) ?? throw new AssertFailedException("The norm is not computed here.");
         return (pass.Output.clone(), pass.Backward(gradient.clone()), sums);
     }
 
